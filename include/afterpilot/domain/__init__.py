@@ -1,0 +1,1 @@
+"""Plain domain types: what every stage takes and returns. Standard library only."""

@@ -1,0 +1,78 @@
+"""All exceptions of Afterpilot, one tree.
+
+::
+
+    AfterpilotError
+    ├── DeclarationError      the team of the workflow must mend its folder; a retry cannot help
+    ├── ConfigurationError    the operator must mend the installation (a connection, a variable); a retry cannot help
+    ├── SourceError           production data could not be read; a retry may help
+    ├── TargetError           a model could not be asked or did not answer properly: an error of the harness, not of the model
+    │   └── TargetRefused     the target said no for good (bad key, unknown model, prompt too long); a retry cannot help
+    ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
+    ├── PriceUnknown          no price is known for a call: its cost is UNKNOWN, never 0
+    ├── DeliveryError         a message was not accepted
+    │   ├── DeliveryRefused   definitive (unknown channel, revoked token): dead letter
+    │   ├── DeliveryDeferred  not before ``retry_after`` seconds
+    │   └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
+    └── StaleRun              another attempt of the same run has finished already: its result stands
+
+No message of any of them may carry a secret.
+"""
+
+from __future__ import annotations
+
+
+class AfterpilotError(Exception):
+    """Base of every error that Afterpilot raises on purpose."""
+
+
+class DeclarationError(AfterpilotError):
+    """A declaration cannot be used as it stands."""
+
+
+class ConfigurationError(AfterpilotError):
+    """The installation lacks something: a connection, a variable, a migration."""
+
+
+class SourceError(AfterpilotError):
+    """Production data could not be read."""
+
+
+class TargetError(AfterpilotError):
+    """A model or workflow under test could not be asked, or its reply could not be read."""
+
+
+class TargetRefused(TargetError):
+    """The target refused the request for good."""
+
+
+class CheckError(AfterpilotError):
+    """A check could not run."""
+
+
+class PriceUnknown(AfterpilotError):
+    """No price is known for a model, or a call has no usage."""
+
+
+class DeliveryError(AfterpilotError):
+    """A message was not accepted by its transport."""
+
+
+class DeliveryRefused(DeliveryError):
+    """The transport refused the message for good."""
+
+
+class DeliveryDeferred(DeliveryError):
+    """The transport asks to wait ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeliveryUnclear(DeliveryError):
+    """The reply was lost: the message may or may not have been posted."""
+
+
+class StaleRun(AfterpilotError):
+    """Another attempt of this run has finished already."""

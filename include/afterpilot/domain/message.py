@@ -1,0 +1,60 @@
+"""A message before it is text for any channel: what happened, in the order in which a person asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Tone = Literal["critical", "warning", "unknown", "good", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled value, e.g. ``Since`` and ``2026-11-20 14:00 UTC``. The value is data: it is escaped wherever it is shown."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to click."""
+
+    text: str
+    url: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A neutral message: title, one-sentence summary, facts, bullet points, links and at most one picture.
+
+    ``notification`` is the line that a phone shows. ``mention`` is a Slack user id or empty. ``picture`` is the id of a
+    report whose chart goes with the message, or empty. All strings are data, never markup.
+    """
+
+    tone: Tone
+    title: str
+    summary: str
+    notification: str
+    facts: tuple[Fact, ...] = ()
+    points: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    mention: str = ""
+    footer: str = ""
+    picture: str = ""
+    picture_alt: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The message as JSON-serialisable data, as the outbox keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Message:
+        """The inverse of :meth:`as_dict`."""
+        fields = dict(data)
+        fields["facts"] = tuple(Fact(**fact) for fact in data.get("facts", ()))
+        fields["points"] = tuple(data.get("points", ()))
+        fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
+        return cls(**fields)

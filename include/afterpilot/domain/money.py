@@ -1,0 +1,93 @@
+"""Money: an exact amount in one currency, and caps over it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+Period = Literal["day", "week", "month"]
+
+_MONEY = re.compile(r"^\s*(\d[\d,_]*(?:\.\d+)?)\s*([A-Z]{3})\s*$")
+_CAP = re.compile(r"^\s*(.+?)\s*/\s*(day|week|month)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """``amount`` is finite; ``currency`` is an ISO 4217 code."""
+
+    amount: Decimal
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        if not self.amount.is_finite():
+            raise ValueError("an amount of money must be finite")
+
+    def __add__(self, other: Money) -> Money:
+        self._same_currency(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        self._same_currency(other)
+        return self.amount < other.amount
+
+    def __str__(self) -> str:
+        digits = 2 if self.amount == 0 or abs(self.amount) >= Decimal("0.995") else 4
+        return f"{self.amount:,.{digits}f} {self.currency}"
+
+    def share_of(self, other: Money) -> Decimal:
+        """This amount over the other one.
+
+        Raises:
+            ValueError: the currencies differ, or the other amount is not above zero.
+        """
+        self._same_currency(other)
+        if other.amount <= 0:
+            raise ValueError("a share needs an amount above zero")
+        return self.amount / other.amount
+
+    @classmethod
+    def parse(cls, text: str) -> Money:
+        """Read ``"400 USD"``.
+
+        Raises:
+            ValueError: the text is not an amount and a currency of three capital letters.
+        """
+        match = _MONEY.match(text)
+        if not match:
+            raise ValueError(f"{text!r} is not an amount with a currency, such as '400 USD'")
+        try:
+            return cls(Decimal(match.group(1).replace(",", "").replace("_", "")), match.group(2))
+        except InvalidOperation as error:  # pragma: no cover - the pattern admits numbers only
+            raise ValueError(f"{text!r} is not an amount") from error
+
+    def _same_currency(self, other: Money) -> None:
+        if self.currency != other.currency:
+            raise ValueError(f"cannot combine {self.currency} with {other.currency}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """The most that may be spent in each day, week or month."""
+
+    limit: Money
+    period: Period
+
+    def __str__(self) -> str:
+        return f"{self.limit} a {self.period}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cap:
+        """Read ``"400 USD/month"``.
+
+        Raises:
+            ValueError: the text is not money per day, week or month, or the money is not above zero.
+        """
+        match = _CAP.match(text)
+        if not match:
+            raise ValueError(f"{text!r} is not a cap, such as '400 USD/month' (per day, week or month)")
+        limit = Money.parse(match.group(1))
+        if limit.amount <= 0:
+            raise ValueError("a cap must be above zero")
+        return cls(limit, match.group(2))  # type: ignore[arg-type] - the pattern admits the three periods only

@@ -1,0 +1,150 @@
+"""What the path needs from the outside world: one small protocol each, with a double that ships.
+
+The verbs implement them, :mod:`afterpilot.wiring` chooses, :mod:`afterpilot.pipeline` calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from afterpilot.domain.evals import Case, Reply, Sample
+from afterpilot.domain.message import Message
+from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Check, Evals, ModelTarget, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a model or service listens, and the secret it wants. Never shown with the secret."""
+
+    url: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Endpoint(url={self.url!r})"
+
+
+class Connections(Protocol):
+    """Named connections, from Airflow or from the environment."""
+
+    def database_url(self, name: str) -> str:
+        """A SQLAlchemy URL. Raises ConfigurationError where there is no such connection."""
+        ...
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An HTTP service. Raises ConfigurationError where there is no such connection."""
+        ...
+
+
+class RecordSource(Protocol):
+    """Reads production records of one workflow."""
+
+    def records(self, window: Window) -> Iterator[Record]:
+        """Stream the rows whose time lies in the window. Raises SourceError."""
+        ...
+
+    def decisions(self, window: Window) -> Iterator[HumanDecision]:
+        """Stream what people decided in the window. Raises SourceError."""
+        ...
+
+    def kpi(self, since: datetime) -> Sequence[tuple[datetime, Decimal]]:
+        """The KPI's weekly values (start of week, value) since then. Raises SourceError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One expectation judged over a window.
+
+    ``success`` is None where the check could not run, and then ``error`` says why. ``observed`` is a short text for people;
+    ``failing_keys`` names failing records (``failing_total`` says how many there are, keys may be fewer). ``result`` is the
+    result as Great Expectations gives it, JSON-serialisable.
+    """
+
+    check: Check
+    success: bool | None
+    observed: str
+    elements: int
+    failing_total: int
+    failing_keys: tuple[str, ...]
+    result: Mapping[str, Any]
+    error: str = ""
+
+
+class QualityChecker(Protocol):
+    """Judges the quality expectations of a workflow over the records of a window."""
+
+    def judge(self, workflow: Workflow, window: Window) -> Sequence[Judged]:
+        """One result for each expectation, in the order of the declaration; never raises for a single bad one."""
+        ...
+
+
+class ReferenceTables(Protocol):
+    """Looks rows up in other databases: purchase orders, suppliers."""
+
+    def rows(self, connection: str, table: str, key: str, values: Sequence[Any], columns: Sequence[str]) -> Mapping[Any, Mapping[str, Any]]:
+        """Rows of ``table`` by the value of their key column, for the given values. Raises SourceError."""
+        ...
+
+
+class OutputGate(Protocol):
+    """Judges outputs one by one before they are used."""
+
+    def judge(self, workflow: Workflow, records: Sequence[Record]) -> Sequence[tuple[Record, tuple[Discrepancy, ...]]]:
+        """The discrepancies of each record, in order; none means that it passed. Raises CheckError when it cannot say."""
+        ...
+
+
+class ModelClient(Protocol):
+    """Asks a model."""
+
+    def ask(self, target: ModelTarget, case: Case, *, seed: int) -> Reply:
+        """One answer. Raises TargetError or TargetRefused."""
+        ...
+
+
+class EvalRunner(Protocol):
+    """Runs a suite."""
+
+    def run(self, evals: Evals, *, keep: Callable[[Sample], None], done: Mapping[tuple[str, int], Sample]) -> Sequence[Sample]:
+        """All samples; each new one is given to ``keep`` as it comes; those in ``done`` are not asked again."""
+        ...
+
+
+class PriceList(Protocol):
+    """Prices calls."""
+
+    def price(self, usage: Usage | None, at: datetime) -> PricedUsage:
+        """The cost at that time; an unknown model or missing usage gives no cost and the reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands now: the transport's channel id and time stamp (Slack's ``ts``)."""
+
+    channel: str
+    ts: str
+
+
+class Transport(Protocol):
+    """Puts messages in front of people."""
+
+    name: str
+
+    def post(self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None) -> Posted:
+        """Post it. ``reference`` is an opaque id that :meth:`find` can find again. Raises DeliveryError."""
+        ...
+
+    def update(self, posted: Posted, message: Message, *, reference: str) -> Posted:
+        """Replace a message that stands. Raises DeliveryError."""
+        ...
+
+    def find(self, channel: str, reference: str, since: datetime) -> Posted | None:
+        """Look whether a message with that reference was posted already. Raises DeliveryError."""
+        ...

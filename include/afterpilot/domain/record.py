@@ -1,0 +1,83 @@
+"""Units of production work as they are pulled, what people decided on them, and what a call used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used. ``input_tokens`` includes the cached ones. None means: not reported, which is never 0."""
+
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One unit of production work. ``data`` holds the declared fields, personal ones already redacted."""
+
+    workflow: str
+    key: str
+    at: datetime
+    data: Mapping[str, Any]
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HumanDecision:
+    """What a person decided on a record in the production system, however many days later.
+
+    ``decision`` is accepted, corrected or rejected; ``minutes`` is the human time it took, None where nobody noted it.
+    """
+
+    workflow: str
+    key: str
+    decided_at: datetime
+    decision: str
+    minutes: Decimal | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedUsage:
+    """A call's cost, or the reason why none is known; ``price_version`` names the price list that was used."""
+
+    cost: Decimal | None
+    currency: str
+    price_version: str
+    unpriced_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One way in which an output failed its check, in words that a clerk understands.
+
+    ``said`` is what the output says, ``expected`` what the check or the other source (``source``, e.g. "purchase order
+    PO-51187") says; ``text`` is the whole sentence.
+    """
+
+    check: str
+    field: str
+    said: str
+    expected: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """Released for use, or routed to a person with the discrepancies; ``reason`` is passed, failed_check or spot_check."""
+
+    workflow: str
+    key: str
+    at: datetime
+    released: bool
+    reason: str
+    discrepancies: tuple[Discrepancy, ...] = field(default=())

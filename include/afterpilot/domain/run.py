@@ -1,0 +1,66 @@
+"""One execution of one stage for one workflow and window."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.window import Window
+
+
+class Stage(StrEnum):
+    """The stages of the path, in its order."""
+
+    DECLARE = "declare"
+    PULL = "pull"
+    CHECK = "check"
+    GATE = "gate"
+    EVALUATE = "evaluate"
+    SPEND = "spend"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What started a run. ``run_id`` is the same for every attempt, so that a repeated task finds its own result.
+
+    ``origin`` is ``airflow`` or ``cli``; the other fields lead back to Airflow's own page and log.
+    """
+
+    origin: str
+    run_id: str
+    dag_id: str = ""
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run as it is kept. ``versions`` holds declaration, code, model, prompt and case hashes."""
+
+    id: uuid.UUID
+    workflow: str
+    stage: Stage
+    window: Window
+    verdict: Verdict
+    summary: str
+    reasons: tuple[str, ...]
+    evidence: Mapping[str, Any]
+    versions: Mapping[str, str]
+    trigger: Trigger
+    started_at: datetime
+    finished_at: datetime
+    findings: tuple[Any, ...] = field(default=())
+
+    @staticmethod
+    def identity(workflow: str, stage: Stage, trigger: Trigger) -> uuid.UUID:
+        """The id of a run: the same for every attempt of the same trigger, different for any other."""
+        text = "\x1f".join((workflow, stage, trigger.origin, trigger.dag_id, trigger.run_id))
+        return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)

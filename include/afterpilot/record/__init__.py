@@ -1,0 +1,1 @@
+"""What Afterpilot remembers: tables, repositories and migrations of the ops database (PostgreSQL)."""

@@ -1,0 +1,290 @@
+"""The tables of the ops database.
+
+``records``, ``usage`` and ``samples`` grow without bound: they are partitioned by month on ``at`` (see
+:mod:`afterpilot.record.partitions`). Times are aware UTC. Money is NUMERIC with its currency beside it; NULL cost means
+unknown, never 0.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_now = sa.text("now()")
+
+
+def _time(name: str, *, nullable: bool = False, default_now: bool = False) -> sa.Column[sa.DateTime]:
+    return sa.Column(
+        name, sa.DateTime(timezone=True), nullable=nullable, server_default=_now if default_now else None
+    )
+
+
+def _json(name: str, default: str = "{}") -> sa.Column[JSONB]:
+    return sa.Column(name, JSONB, nullable=False, server_default=default)
+
+
+def _text(name: str) -> sa.Column[sa.Text]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+# One row for each version of a declaration that was ever loaded, and for each way in which it was broken.
+declarations = sa.Table(
+    "declarations",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("usable", sa.Boolean, nullable=False),
+    _json("document"),
+    _json("problems", "[]"),
+    _text("path"),
+    _time("first_loaded_at", default_now=True),
+)
+
+# Which version each folder holds now; a folder that is gone keeps its last version with present = false.
+current_declarations = sa.Table(
+    "current_declarations",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("usable_sha256", sa.Text),  # the last version that could be used
+    sa.Column("present", sa.Boolean, nullable=False, server_default="true"),
+    _time("loaded_at"),
+    sa.ForeignKeyConstraint(["workflow", "sha256"], ["declarations.workflow", "declarations.sha256"]),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    _time("window_start"),
+    _time("window_end"),
+    sa.Column("verdict", sa.Text, nullable=False),
+    _text("summary"),
+    _json("reasons", "[]"),
+    _json("evidence"),
+    _json("versions"),  # declaration, code, model, prompt, cases
+    _json("trigger"),  # origin, run_id, dag_id, task_id, map_index, try_number
+    _time("started_at"),
+    _time("finished_at"),
+    sa.CheckConstraint("verdict IN ('PASS', 'WARN', 'FAIL', 'UNKNOWN')", name="verdict"),
+    sa.Index("ix_runs_finished", sa.text("finished_at DESC"), sa.text("id")),
+    sa.Index("ix_runs_workflow_stage", "workflow", "stage", sa.text("finished_at DESC")),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    _text("about"),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    _text("detail"),
+    _json("evidence"),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="open"),
+    sa.Column("title", sa.Text, nullable=False),
+    _text("detail"),
+    _time("opened_at"),
+    _time("last_seen_at"),
+    _time("resolved_at", nullable=True),
+    _text("acknowledged_by"),
+    sa.Column("occurrences", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),  # the run that saw it last
+    sa.CheckConstraint("state IN ('open', 'acknowledged', 'waived', 'resolved')", name="state"),
+    sa.Index(
+        "uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")
+    ),
+    sa.Index("ix_incidents_opened", sa.text("opened_at DESC")),
+)
+
+incident_events = sa.Table(
+    "incident_events",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("incident_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id"), nullable=False, index=True),
+    _time("at"),
+    sa.Column("what", sa.Text, nullable=False),  # opened, seen, changed, resolved, notified
+    _text("actor"),
+    _text("note"),
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
+    _json("data"),
+    _time("pulled_at", default_now=True),
+    sa.Column("run_id", UUID(as_uuid=True)),  # the pull that wrote it last
+    sa.Index("ix_records_workflow_at", "workflow", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+# One row for each production record (kind "production", ref = record key) and eval sample (kind "eval") that made a call.
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
+    _text("model"),
+    sa.Column("input_tokens", sa.BigInteger),
+    sa.Column("output_tokens", sa.BigInteger),
+    sa.Column("cached_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("cost", sa.Numeric(20, 10)),
+    _text("currency"),
+    _text("price_version"),
+    _text("unpriced_reason"),
+    sa.Index("ix_usage_workflow_at", "workflow", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("run_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("case_id", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),  # when the eval run began: one partition for each run
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("output", sa.Text),
+    _text("error"),
+    sa.Column("passed", sa.Boolean),
+    _json("scores", "[]"),
+    _json("usage"),
+    sa.Column("cost", sa.Numeric(20, 10)),
+    sa.Column("latency_ms", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _json("request"),
+    _json("response"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+# The eval run that a person approved as the one to compare with.
+baselines = sa.Table(
+    "baselines",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False, index=True),
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    _time("approved_at", default_now=True),
+    _text("note"),
+)
+
+# What the gate decided on each output. A record is decided once; a later version of the same key keeps the first decision.
+gate_decisions = sa.Table(
+    "gate_decisions",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _time("at"),  # the record's time
+    sa.Column("released", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # passed, failed_check, spot_check
+    _time("decided_at", default_now=True),
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    sa.Index("ix_gate_decisions_workflow_at", "workflow", "at"),
+)
+
+review_items = sa.Table(
+    "review_items",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _time("at"),  # the record's time
+    sa.Column("reason", sa.Text, nullable=False),  # failed_check, spot_check
+    _json("discrepancies", "[]"),  # [{check, field, said, expected, source, text}]
+    _time("opened_at", default_now=True),
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    sa.Index("ix_review_items_workflow_at", "workflow", "at"),
+)
+
+# What people decided in the production system. A review item with a decision is done.
+human_decisions = sa.Table(
+    "human_decisions",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("decided_at", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("decision", sa.Text, nullable=False),  # accepted, corrected, rejected
+    sa.Column("minutes", sa.Numeric(10, 3)),
+    _text("note"),
+)
+
+# Up to which moment a source has been pulled.
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    _time("pulled_to"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("dedupe_key", sa.Text, nullable=False, unique=True),  # the same news is never queued twice
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # incident, resolved, weekly, declaration
+    sa.Column("incident_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id")),
+    sa.Column("report_id", UUID(as_uuid=True), sa.ForeignKey("reports.id")),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("message", JSONB, nullable=False),  # Message.as_dict()
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),  # pending, sent, dead
+    _time("created_at", default_now=True),
+    _time("not_before", default_now=True),
+    _time("leased_until", nullable=True),
+    sa.Column("lease", UUID(as_uuid=True)),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("attempted", sa.Boolean, nullable=False, server_default="false"),  # a post was begun: reconcile first
+    _text("error"),
+    _text("transport"),
+    _text("posted_channel"),
+    _text("posted_ts"),
+    _time("sent_at", nullable=True),
+    sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
+    sa.Index("ix_outbox_pending", "not_before", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_outbox_incident_id", "incident_id"),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("week", sa.Date, nullable=False),  # its Monday
+    sa.Column("figures", JSONB, nullable=False),
+    sa.Column("chart", sa.LargeBinary),  # PNG
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    _time("created_at", default_now=True),
+    sa.Index("uq_reports_workflow_week_run", "workflow", "week", "run_id", unique=True),
+)
