@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +27,7 @@ class ScorerSpec:
 
     name: str
     field: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -70,8 +71,8 @@ class Sample:
     cost: Decimal | None = None
     latency_ms: int | None = None
     attempts: int = 0
-    request: Mapping[str, Any] = field(default_factory=dict)
-    response: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    response: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def scored(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Literal, cast
 
 Period = Literal["day", "week", "month"]
 
@@ -90,4 +90,4 @@ class Cap:
         limit = Money.parse(match.group(1))
         if limit.amount <= 0:
             raise ValueError("a cap must be above zero")
-        return cls(limit, match.group(2))  # type: ignore[arg-type] - the pattern admits the three periods only
+        return cls(limit, cast("Period", match.group(2)))

@@ -5,6 +5,7 @@ The verbs implement them, :mod:`afterpilot.wiring` chooses, :mod:`afterpilot.pip
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,7 +88,9 @@ class QualityChecker(Protocol):
 class ReferenceTables(Protocol):
     """Looks rows up in other databases: purchase orders, suppliers."""
 
-    def rows(self, connection: str, table: str, key: str, values: Sequence[Any], columns: Sequence[str]) -> Mapping[Any, Mapping[str, Any]]:
+    def rows(
+        self, connection: str, table: str, key: str, values: Sequence[Any], columns: Sequence[str]
+    ) -> Mapping[Any, Mapping[str, Any]]:
         """Rows of ``table`` by the value of their key column, for the given values. Raises SourceError."""
         ...
 
@@ -111,7 +114,9 @@ class ModelClient(Protocol):
 class EvalRunner(Protocol):
     """Runs a suite."""
 
-    def run(self, evals: Evals, *, keep: Callable[[Sample], None], done: Mapping[tuple[str, int], Sample]) -> Sequence[Sample]:
+    def run(
+        self, evals: Evals, *, keep: Callable[[Sample], None], done: Mapping[tuple[str, int], Sample]
+    ) -> Sequence[Sample]:
         """All samples; each new one is given to ``keep`` as it comes; those in ``done`` are not asked again."""
         ...
 
@@ -137,7 +142,9 @@ class Transport(Protocol):
 
     name: str
 
-    def post(self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None) -> Posted:
+    def post(
+        self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None
+    ) -> Posted:
         """Post it. ``reference`` is an opaque id that :meth:`find` can find again. Raises DeliveryError."""
         ...
 
@@ -147,4 +154,49 @@ class Transport(Protocol):
 
     def find(self, channel: str, reference: str, since: datetime) -> Posted | None:
         """Look whether a message with that reference was posted already. Raises DeliveryError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message in the outbox that this process holds the lease of.
+
+    ``target`` is set where the incident's message stands already: then that one is edited (``message`` replaces it), and
+    ``thread_text``, if any, is posted in its thread. ``attempted`` says that an earlier attempt may have got through.
+    """
+
+    id: uuid.UUID
+    lease: uuid.UUID
+    kind: str
+    channel: str
+    message: Message
+    created_at: datetime
+    attempts: int
+    attempted: bool
+    target: Posted | None = None
+    thread_text: str = ""
+    picture: bytes | None = None
+
+
+class Outbox(Protocol):
+    """The queue of messages, in the ops database."""
+
+    def claim(self, limit: int) -> Sequence[Letter]:
+        """Lease up to ``limit`` letters that are due, gravest and oldest first."""
+        ...
+
+    def begin(self, letter: Letter) -> bool:
+        """Note that a post begins; False where the lease was lost, and then nothing may be sent."""
+        ...
+
+    def sent(self, letter: Letter, posted: Posted, transport: str) -> None:
+        """Note where it stands now."""
+        ...
+
+    def later(self, letter: Letter, *, seconds: float, error: str) -> None:
+        """Give it back, to be tried again after so many seconds."""
+        ...
+
+    def dead(self, letter: Letter, *, error: str) -> None:
+        """It cannot be delivered there: keep it as dead."""
         ...

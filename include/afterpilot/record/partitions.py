@@ -1,0 +1,40 @@
+"""Monthly partitions of the tables that grow without bound, made when the first row of a month comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+
+PARTITIONED = ("records", "usage", "samples")
+
+
+def ensure(connection: sa.Connection, table: str, moments: Iterable[datetime]) -> None:
+    """Make the partitions of ``table`` that rows at these moments need; those that exist are left alone.
+
+    Raises:
+        ValueError: the table is not partitioned.
+    """
+    if table not in PARTITIONED:
+        raise ValueError(f"{table} is not partitioned")
+    months = {moment.astimezone(UTC).date().replace(day=1) for moment in moments}
+    known = _known(connection, table) if months else set()
+    for month in sorted(months):
+        name = f"{table}_{month:%Y_%m}"
+        if name not in known:
+            # Two workers may need the same new month at once; the lock goes with the transaction.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+            connection.exec_driver_sql(
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} "
+                f"FOR VALUES FROM ('{month} 00:00+00') TO ('{_next(month)} 00:00+00')"
+            )
+
+
+def _known(connection: sa.Connection, table: str) -> set[str]:
+    statement = sa.text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass)")
+    return set(connection.scalars(statement, {"table": table}))
+
+
+def _next(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)

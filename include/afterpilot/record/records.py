@@ -1,0 +1,237 @@
+"""Production records, their usage, what people decided, and how far each source was pulled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.record import HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.window import Window
+from afterpilot.record import partitions
+from afterpilot.record.runs import plain
+from afterpilot.record.tables import gate_decisions, human_decisions, records, usage, watermarks
+
+BATCH = 1000
+
+
+class Records:
+    """What was pulled from production."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def pulled_to(self, workflow: str) -> datetime | None:
+        """Up to which moment the source was pulled, None before the first pull."""
+        return self._connection.scalar(sa.select(watermarks.c.pulled_to).where(watermarks.c.workflow == workflow))
+
+    def set_pulled_to(self, workflow: str, moment: datetime) -> None:
+        """Move the watermark forward; it never goes back."""
+        statement = insert(watermarks).values(workflow=workflow, pulled_to=moment)
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["workflow"],
+                set_={"pulled_to": sa.func.greatest(watermarks.c.pulled_to, statement.excluded.pulled_to)},
+            )
+        )
+
+    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> int:
+        """Write records with their usage; returns how many were not there before. The newest version of a key stands."""
+        if not batch:
+            return 0
+        rows = {(record.key, record.at): record for record in batch}
+        partitions.ensure(self._connection, "records", (record.at for record in rows.values()))
+        statement = insert(records)
+        statement = statement.on_conflict_do_update(
+            index_elements=["workflow", "key", "at"],
+            set_={"data": statement.excluded.data, "run_id": statement.excluded.run_id, "pulled_at": sa.func.now()},
+            where=records.c.data.is_distinct_from(statement.excluded.data),
+        )
+        before = self._known(batch)
+        self._connection.execute(
+            statement,
+            [
+                {"workflow": r.workflow, "key": r.key, "at": r.at, "data": plain(r.data), "run_id": run_id}
+                for r in rows.values()
+            ],
+        )
+        self._forget_moved(batch[0].workflow, rows.values())
+        self.write_usage([(r.workflow, "production", r.key, r.at, r.usage) for r in rows.values()])
+        return len({r.key for r in rows.values()} - before)
+
+    def write_usage(self, calls: Sequence[tuple[str, str, str, datetime, Usage | None]]) -> None:
+        """Write what calls used, unpriced: (workflow, kind, ref, at, usage). A call that is known already keeps its price
+        unless its usage changed.
+        """
+        if not calls:
+            return
+        partitions.ensure(self._connection, "usage", (call[3] for call in calls))
+        statement = insert(usage)
+        new = statement.excluded
+        changed = sa.or_(
+            usage.c.model.is_distinct_from(new.model),
+            usage.c.input_tokens.is_distinct_from(new.input_tokens),
+            usage.c.output_tokens.is_distinct_from(new.output_tokens),
+            usage.c.cached_tokens.is_distinct_from(new.cached_tokens),
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=["workflow", "kind", "ref", "at"],
+            set_={
+                "model": new.model,
+                "input_tokens": new.input_tokens,
+                "output_tokens": new.output_tokens,
+                "cached_tokens": new.cached_tokens,
+                "cost": None,
+                "currency": "",
+                "price_version": "",
+                "unpriced_reason": "",
+            },
+            where=changed,
+        )
+        self._connection.execute(statement, [_usage_row(*call) for call in calls])
+
+    def unpriced(self, workflow: str, limit: int = BATCH) -> Sequence[tuple[str, str, datetime, Usage]]:
+        """Calls that have no price and no reason for it yet: (kind, ref, at, usage)."""
+        statement = (
+            sa.select(usage)
+            .where(usage.c.workflow == workflow, usage.c.cost.is_(None), usage.c.unpriced_reason == "")
+            .limit(limit)
+        )
+        return [
+            (row.kind, row.ref, row.at, Usage(row.model, row.input_tokens, row.output_tokens, row.cached_tokens))
+            for row in self._connection.execute(statement)
+        ]
+
+    def set_prices(self, workflow: str, priced: Sequence[tuple[str, str, datetime, PricedUsage]]) -> None:
+        """Keep what calls cost, or why that is not known."""
+        if not priced:
+            return
+        statement = (
+            sa.update(usage)
+            .where(
+                usage.c.workflow == workflow,
+                usage.c.kind == sa.bindparam("b_kind"),
+                usage.c.ref == sa.bindparam("b_ref"),
+                usage.c.at == sa.bindparam("b_at"),
+            )
+            .values(
+                cost=sa.bindparam("b_cost"),
+                currency=sa.bindparam("b_currency"),
+                price_version=sa.bindparam("b_version"),
+                unpriced_reason=sa.bindparam("b_reason"),
+            )
+        )
+        self._connection.execute(
+            statement,
+            [
+                {
+                    "b_kind": kind,
+                    "b_ref": ref,
+                    "b_at": at,
+                    "b_cost": price.cost,
+                    "b_currency": price.currency,
+                    "b_version": price.price_version,
+                    "b_reason": price.unpriced_reason,
+                }
+                for kind, ref, at, price in priced
+            ],
+        )
+
+    def forget_failed_prices(self, workflow: str) -> None:
+        """Let calls without a known price be tried again: a price list may know the model by now."""
+        self._connection.execute(
+            sa.update(usage)
+            .where(usage.c.workflow == workflow, usage.c.cost.is_(None), usage.c.unpriced_reason != "")
+            .values(unpriced_reason="")
+        )
+
+    def spend(self, workflow: str, window: Window) -> Sequence[sa.Row[Any]]:
+        """Calls, unpriced calls and cost in the window by kind, model, currency, day and reason for no price."""
+        day = sa.func.date_trunc("day", usage.c.at, "UTC").label("day")
+        statement = (
+            sa.select(
+                usage.c.kind,
+                usage.c.model,
+                usage.c.currency,
+                usage.c.unpriced_reason,
+                day,
+                sa.func.count().label("calls"),
+                sa.func.count().filter(usage.c.cost.is_(None)).label("unpriced"),
+                sa.func.sum(usage.c.cost).label("cost"),
+            )
+            .where(usage.c.workflow == workflow, usage.c.at >= window.start, usage.c.at < window.end)
+            .group_by(usage.c.kind, usage.c.model, usage.c.currency, usage.c.unpriced_reason, day)
+            .order_by(day)
+        )
+        return self._connection.execute(statement).all()
+
+    def undecided(self, workflow: str, window: Window) -> Iterator[Record]:
+        """Records of the window that the gate has not decided on yet, oldest first."""
+        statement = (
+            sa.select(records.c.key, records.c.at, records.c.data)
+            .outerjoin(
+                gate_decisions,
+                sa.and_(gate_decisions.c.workflow == records.c.workflow, gate_decisions.c.key == records.c.key),
+            )
+            .where(
+                records.c.workflow == workflow,
+                records.c.at >= window.start,
+                records.c.at < window.end,
+                gate_decisions.c.key.is_(None),
+            )
+            .order_by(records.c.at, records.c.key)
+        )
+        for row in self._connection.execute(statement):
+            yield Record(workflow, row.key, row.at, row.data)
+
+    def write_decisions(self, batch: Sequence[HumanDecision]) -> int:
+        """Keep what people decided; returns how many are new."""
+        if not batch:
+            return 0
+        statement = insert(human_decisions).on_conflict_do_nothing().returning(human_decisions.c.key)
+        rows = [
+            {
+                "workflow": d.workflow,
+                "key": d.key,
+                "decided_at": d.decided_at,
+                "decision": d.decision,
+                "minutes": d.minutes,
+                "note": d.note,
+            }
+            for d in batch
+        ]
+        return len(self._connection.execute(statement, rows).all())
+
+    def _known(self, batch: Sequence[Record]) -> set[str]:
+        statement = sa.select(records.c.key).where(
+            records.c.workflow == batch[0].workflow, records.c.key.in_([record.key for record in batch])
+        )
+        return set(self._connection.scalars(statement))
+
+    def _forget_moved(self, workflow: str, batch: Any) -> None:  # noqa: ANN401 - a view of records
+        """A record whose time was corrected at the source stands once, at its new time."""
+        current = sa.values(
+            sa.column("key", sa.Text), sa.column("at", sa.DateTime(timezone=True)), name="current"
+        ).data([(record.key, record.at) for record in batch])
+        for table, ref in ((records, records.c.key), (usage, usage.c.ref)):
+            condition = [table.c.workflow == workflow, ref == current.c.key, table.c.at != current.c.at]
+            if table is usage:
+                condition.append(usage.c.kind == "production")
+            self._connection.execute(sa.delete(table).where(*condition))
+
+
+def _usage_row(workflow: str, kind: str, ref: str, at: datetime, used: Usage | None) -> dict[str, Any]:
+    return {
+        "workflow": workflow,
+        "kind": kind,
+        "ref": ref,
+        "at": at,
+        "model": used.model if used else "",
+        "input_tokens": used.input_tokens if used else None,
+        "output_tokens": used.output_tokens if used else None,
+        "cached_tokens": used.cached_tokens if used else 0,
+    }

@@ -1,0 +1,161 @@
+"""Runs and their findings. A run is written once; repeating it finds what stands there."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import Finding, StageResult, Verdict
+from afterpilot.domain.window import Window
+from afterpilot.record.tables import findings, runs
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value as JSON can hold it: decimals and times become text, keys become strings."""
+    text = json.dumps(value, default=_as_json, allow_nan=False)
+    data = json.loads(text)
+    return _storable(data) if "\\u0000" in text or "\\ud" in text else data
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """PostgreSQL's jsonb refuses NUL and half surrogate pairs, and a model may say either."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return value
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Decimal | uuid.UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be kept as evidence")
+
+
+class Runs:
+    """The runs of all workflows."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self,
+        result: StageResult,
+        *,
+        window: Window,
+        trigger: Trigger,
+        versions: Mapping[str, str],
+        started_at: datetime,
+        finished_at: datetime,
+    ) -> tuple[uuid.UUID, bool]:
+        """Write a finished run with its findings; returns its id and whether it is new.
+
+        Where another attempt of the same trigger has written it already, nothing changes.
+        """
+        run_id = Run.identity(result.workflow, Stage(result.stage), trigger)
+        statement = (
+            insert(runs)
+            .values(
+                id=run_id,
+                workflow=result.workflow,
+                stage=result.stage,
+                window_start=window.start,
+                window_end=window.end,
+                verdict=str(result.verdict),
+                summary=result.summary,
+                reasons=list(result.reasons),
+                evidence=plain({**result.evidence, "checked": result.checked}),
+                versions=dict(versions),
+                trigger=asdict(trigger),
+                started_at=started_at,
+                finished_at=finished_at,
+            )
+            .on_conflict_do_nothing()
+            .returning(runs.c.id)
+        )
+        new = self._connection.execute(statement).first() is not None
+        if new and result.findings:
+            self._connection.execute(
+                insert(findings).on_conflict_do_nothing(), [_row(run_id, f) for f in result.findings]
+            )
+        return run_id, new
+
+    def find(self, workflow: str, stage: Stage, trigger: Trigger) -> Run | None:
+        """The run that an earlier attempt of this trigger has finished, if any."""
+        return self.get(Run.identity(workflow, stage, trigger))
+
+    def get(self, run_id: uuid.UUID) -> Run | None:
+        """One run, or None."""
+        row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+        return _run(row) if row else None
+
+    def latest(self, workflow: str, stage: Stage) -> Run | None:
+        """The run of this stage that finished last, or None where it never ran."""
+        statement = (
+            sa.select(runs)
+            .where(runs.c.workflow == workflow, runs.c.stage == str(stage))
+            .order_by(runs.c.finished_at.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(statement).mappings().first()
+        return _run(row) if row else None
+
+    def between(self, workflow: str, window: Window) -> Sequence[Run]:
+        """The runs of a workflow that finished in the window, oldest first."""
+        statement = (
+            sa.select(runs)
+            .where(runs.c.workflow == workflow, runs.c.finished_at >= window.start, runs.c.finished_at < window.end)
+            .order_by(runs.c.finished_at)
+        )
+        return [_run(row) for row in self._connection.execute(statement).mappings()]
+
+
+def _row(run_id: uuid.UUID, finding: Finding) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "fingerprint": finding.fingerprint,
+        "workflow": finding.workflow,
+        "stage": finding.stage,
+        "kind": finding.kind,
+        "about": finding.about,
+        "severity": str(finding.severity),
+        "title": finding.title,
+        "detail": finding.detail,
+        "evidence": plain(finding.evidence),
+    }
+
+
+def _run(row: Mapping[Any, Any]) -> Run:
+    return Run(
+        id=row["id"],
+        workflow=row["workflow"],
+        stage=Stage(row["stage"]),
+        window=Window(row["window_start"], row["window_end"]),
+        verdict=Verdict(row["verdict"]),
+        summary=row["summary"],
+        reasons=tuple(row["reasons"]),
+        evidence=row["evidence"],
+        versions=row["versions"],
+        trigger=Trigger(**row["trigger"]),
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
