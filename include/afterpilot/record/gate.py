@@ -9,7 +9,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.domain.record import GateDecision
+from afterpilot.domain.record import Discrepancy, GateDecision
 from afterpilot.record.tables import gate_decisions, review_items
 
 
@@ -51,3 +51,28 @@ class GateDecisions:
         ]
         if waiting:
             self._connection.execute(insert(review_items).on_conflict_do_nothing(), waiting)
+
+    def of_run(self, run_id: uuid.UUID) -> Sequence[GateDecision]:
+        """All decisions of a run, those of an attempt that was cut off included."""
+        statement = (
+            sa.select(gate_decisions, review_items.c.discrepancies)
+            .outerjoin(
+                review_items,
+                sa.and_(
+                    review_items.c.workflow == gate_decisions.c.workflow, review_items.c.key == gate_decisions.c.key
+                ),
+            )
+            .where(gate_decisions.c.run_id == run_id)
+            .order_by(gate_decisions.c.at, gate_decisions.c.key)
+        )
+        return [
+            GateDecision(
+                workflow=row.workflow,
+                key=row.key,
+                at=row.at,
+                released=row.released,
+                reason=row.reason,
+                discrepancies=tuple(Discrepancy(**found) for found in row.discrepancies or ()),
+            )
+            for row in self._connection.execute(statement)
+        ]

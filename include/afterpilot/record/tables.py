@@ -212,8 +212,9 @@ gate_decisions = sa.Table(
     sa.Column("released", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),  # passed, failed_check, spot_check
     _time("decided_at", default_now=True),
-    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # written while that run is still under way
     sa.Index("ix_gate_decisions_workflow_at", "workflow", "at"),
+    sa.Index("ix_gate_decisions_run_id", "run_id"),
 )
 
 review_items = sa.Table(
@@ -225,8 +226,9 @@ review_items = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),  # failed_check, spot_check
     _json("discrepancies", "[]"),  # [{check, field, said, expected, source, text}]
     _time("opened_at", default_now=True),
-    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # written while that run is still under way
     sa.Index("ix_review_items_workflow_at", "workflow", "at"),
+    sa.Index("ix_review_items_run_id", "run_id"),
 )
 
 # What people decided in the production system. A review item with a decision is done.

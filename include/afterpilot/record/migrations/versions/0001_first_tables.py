@@ -2,7 +2,7 @@
 
 Revision: 0001
 Follows:
-Locks: say which tables are locked, how, and for how long on ten million rows.
+Locks: none, the tables are new.
 """
 
 from __future__ import annotations
@@ -31,6 +31,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workflow", "sha256", name=op.f("pk_declarations")),
     )
     op.create_table(
+        "gate_decisions",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("released", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "key", name=op.f("pk_gate_decisions")),
+    )
+    op.create_index("ix_gate_decisions_run_id", "gate_decisions", ["run_id"], unique=False)
+    op.create_index("ix_gate_decisions_workflow_at", "gate_decisions", ["workflow", "at"], unique=False)
+    op.create_table(
         "human_decisions",
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -52,6 +65,19 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (at)",
     )
     op.create_index("ix_records_workflow_at", "records", ["workflow", "at"], unique=False)
+    op.create_table(
+        "review_items",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("discrepancies", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "key", name=op.f("pk_review_items")),
+    )
+    op.create_index("ix_review_items_run_id", "review_items", ["run_id"], unique=False)
+    op.create_index("ix_review_items_workflow_at", "review_items", ["workflow", "at"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -162,19 +188,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "fingerprint", name=op.f("pk_findings")),
     )
     op.create_table(
-        "gate_decisions",
-        sa.Column("workflow", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("released", sa.Boolean(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("run_id", sa.UUID(), nullable=True),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_gate_decisions_run_id")),
-        sa.PrimaryKeyConstraint("workflow", "key", name=op.f("pk_gate_decisions")),
-    )
-    op.create_index("ix_gate_decisions_workflow_at", "gate_decisions", ["workflow", "at"], unique=False)
-    op.create_table(
         "incidents",
         sa.Column("id", sa.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
@@ -216,19 +229,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
     )
     op.create_index("uq_reports_workflow_week_run", "reports", ["workflow", "week", "run_id"], unique=True)
-    op.create_table(
-        "review_items",
-        sa.Column("workflow", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("discrepancies", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("run_id", sa.UUID(), nullable=True),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_review_items_run_id")),
-        sa.PrimaryKeyConstraint("workflow", "key", name=op.f("pk_review_items")),
-    )
-    op.create_index("ix_review_items_workflow_at", "review_items", ["workflow", "at"], unique=False)
     op.create_table(
         "incident_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -285,15 +285,11 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_index(op.f("ix_incident_events_incident_id"), table_name="incident_events")
     op.drop_table("incident_events")
-    op.drop_index("ix_review_items_workflow_at", table_name="review_items")
-    op.drop_table("review_items")
     op.drop_index("uq_reports_workflow_week_run", table_name="reports")
     op.drop_table("reports")
     op.drop_index("uq_incidents_unresolved", table_name="incidents", postgresql_where=sa.text("state <> 'resolved'"))
     op.drop_index("ix_incidents_opened", table_name="incidents")
     op.drop_table("incidents")
-    op.drop_index("ix_gate_decisions_workflow_at", table_name="gate_decisions")
-    op.drop_table("gate_decisions")
     op.drop_table("findings")
     op.drop_table("current_declarations")
     op.drop_index(op.f("ix_baselines_workflow"), table_name="baselines")
@@ -305,8 +301,14 @@ def downgrade() -> None:
     op.drop_index("ix_runs_workflow_stage", table_name="runs")
     op.drop_index("ix_runs_finished", table_name="runs")
     op.drop_table("runs")
+    op.drop_index("ix_review_items_workflow_at", table_name="review_items")
+    op.drop_index("ix_review_items_run_id", table_name="review_items")
+    op.drop_table("review_items")
     op.drop_index("ix_records_workflow_at", table_name="records")
     op.drop_table("records")
     op.drop_table("human_decisions")
+    op.drop_index("ix_gate_decisions_workflow_at", table_name="gate_decisions")
+    op.drop_index("ix_gate_decisions_run_id", table_name="gate_decisions")
+    op.drop_table("gate_decisions")
     op.drop_table("declarations")
     # ### end Alembic commands ###

@@ -1,0 +1,84 @@
+"""Workflows in batches: which ones a DAG run covers is decided when it runs, and one that fails never hides the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from afterpilot.domain.errors import DeclarationError
+from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.workflow import Workflow
+from afterpilot.orchestration import context
+from afterpilot.pipeline import crashed
+from afterpilot.wiring import Wired
+
+MOST_BATCHES = 40  # mapped instances: thousands in one DAG run choke the scheduler
+_LABEL_NAMES = 3
+
+Batch = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+def plan(kind: str, schedule: str) -> list[Batch]:
+    """The batches of workflows whose declaration names this schedule for ``records``, ``evals`` or ``report``.
+
+    Raises:
+        AirflowFailException: no declaration was ever synced; run the DAG ``declarations`` first.
+    """
+    with context.wired().services.ops.begin() as unit:
+        current = unit.declarations.current()
+    if not current:
+        raise AirflowFailException("no declaration is synced yet: run the DAG `declarations` first")
+    slugs = [
+        row["workflow"]
+        for row in current
+        if row["usable"]
+        and row["document"].get("stage") != "retired"
+        and row["document"].get("schedule", {}).get(kind) == schedule
+    ]
+    log.info("%s on schedule %s: %d workflows", kind, schedule, len(slugs))
+    return [{"label": name(part), "workflows": part} for part in split(slugs)]
+
+
+def split(slugs: Sequence[str]) -> list[list[str]]:
+    """At most :data:`MOST_BATCHES` parts of nearly the same size, in order."""
+    parts = min(MOST_BATCHES, len(slugs))
+    return [list(slugs[len(slugs) * i // parts : len(slugs) * (i + 1) // parts]) for i in range(parts)]
+
+
+def name(slugs: Sequence[str]) -> str:
+    """What a batch holds, short enough for a label."""
+    shown = ", ".join(slugs[:_LABEL_NAMES])
+    return shown if len(slugs) <= _LABEL_NAMES else f"{shown} and {len(slugs) - _LABEL_NAMES} more"
+
+
+def each(batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow], Run]) -> dict[str, Run]:
+    """Do the work for each workflow of a batch. One that breaks becomes an UNKNOWN run, and at the end a failed task.
+
+    Raises:
+        AirflowException: the stage itself broke for some workflow; everything else is stored by then.
+    """
+    context.label(batch["label"])
+    wired = context.wired()
+    runs: dict[str, Run] = {}
+    broken: list[str] = []
+    for slug in batch["workflows"]:
+        try:
+            workflow = wired.workflow(slug)
+        except DeclarationError:
+            log.exception("%s: broken since the plan was made; `declarations` reports it", slug)
+            broken.append(slug)
+            continue
+        try:
+            runs[slug] = work(wired, workflow)
+        except Exception as error:  # whatever it is, it concerns this workflow alone
+            log.exception("%s: the stage %s broke", slug, stage)
+            runs[slug] = crashed(wired.services, workflow, stage, error, trigger=context.trigger())
+            broken.append(slug)
+        log.info("%s: %s %s: %s", slug, stage, runs[slug].verdict, runs[slug].summary)
+    if broken:
+        raise AirflowException(f"the stage {stage} broke for {', '.join(broken)}; see the log above and the run history")
+    return runs

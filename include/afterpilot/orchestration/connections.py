@@ -1,0 +1,40 @@
+"""Connections as Airflow resolves them: environment, secrets backend, or its own database."""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.ports import Endpoint
+from afterpilot.settings import ConnectionParts
+
+
+class AirflowConnections:
+    """Named connections inside a task."""
+
+    def database_url(self, name: str) -> str:
+        """A SQLAlchemy URL. Raises ConfigurationError where Airflow knows no such connection."""
+        return self._parts(name).database_url
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An HTTP service. Raises ConfigurationError where Airflow knows no such connection."""
+        return self._parts(name).endpoint
+
+    def _parts(self, name: str) -> ConnectionParts:
+        try:
+            found = BaseHook.get_connection(name)
+        except AirflowNotFoundException as error:
+            raise ConfigurationError(
+                f"Airflow has no connection {name!r}: add it under Admin → Connections, or set AIRFLOW_CONN_{name.upper()}"
+            ) from error
+        return ConnectionParts(
+            name=name,
+            conn_type=found.conn_type or "",
+            host=found.host or "",
+            login=found.login or "",
+            password=found.password or "",
+            port=found.port,
+            schema=found.schema or "",
+            extra=found.extra_dejson,
+        )

@@ -1,0 +1,36 @@
+"""What all DAGs share: owner, tags, retries, and a docstring that is the triage note."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from afterpilot.declare import schedules
+from afterpilot.settings import workflows_folder
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def common(*, doc: str, tags: list[str], runbook: str) -> dict[str, Any]:
+    """Keyword arguments of every DAG.
+
+    No catch-up: the watermark in the ops database knows what is missing, whatever Airflow remembers.
+    """
+    return {
+        "start_date": START,
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["afterpilot", *tags],
+        "doc_md": f"{doc}\n\nRunbook: `docs/runbooks/{runbook}.md`",
+        "default_args": {
+            "owner": "afterpilot",
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "retry_exponential_backoff": True,
+        },
+    }
+
+
+def named_schedules(kind: str) -> dict[str, str]:
+    """The schedules that ``_fleet.yaml`` names for records, evals or report: name → cron expression in UTC."""
+    return dict(schedules(workflows_folder()).get(kind, {}))

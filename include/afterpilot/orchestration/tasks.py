@@ -1,0 +1,156 @@
+"""The tasks of all DAGs. Each is thin: it finds its workflows and calls the stage of :mod:`afterpilot.pipeline`."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
+
+from afterpilot import pipeline
+from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.orchestration import batches, context
+from afterpilot.orchestration.batches import Batch
+from afterpilot.wiring import Wired
+
+log = logging.getLogger(__name__)
+RECORDS_ALIAS = "afterpilot.records"
+EVALS_ALIAS = "afterpilot.evals"
+
+
+@task
+def plan(kind: str, schedule: str) -> list[Batch]:
+    """Decide which workflows this DAG run covers."""
+    return batches.plan(kind, schedule)
+
+
+@task(map_index_template="{{ batch_label }}")
+def pull(batch: Batch) -> Batch:
+    """Bring production records into the ops database."""
+    until, trigger = context.until(), context.trigger()
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.pull(wired.services, workflow, until=until, trigger=trigger)
+
+    runs = batches.each(batch, Stage.PULL, work)
+    windows = {slug: [run.window.start.isoformat(), run.window.end.isoformat()] for slug, run in runs.items()}
+    unread = [slug for slug, run in runs.items() if run.verdict is Verdict.UNKNOWN]
+    return {**batch, "windows": windows, "unread": unread}
+
+
+@task(map_index_template="{{ batch_label }}", outlets=[AssetAlias(RECORDS_ALIAS)])
+def check(batch: Batch) -> Batch:
+    """Judge the quality expectations over what was pulled."""
+    trigger = context.trigger()
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        window = _window(batch, workflow.slug)
+        if workflow.slug in batch["unread"]:
+            return pipeline.not_run(
+                wired.services, workflow, Stage.CHECK, "the source could not be read", window=window, trigger=trigger
+            )
+        return pipeline.check(wired.services, workflow, window=window, trigger=trigger)
+
+    runs = batches.each(batch, Stage.CHECK, work)
+    _announce_assets(RECORDS_ALIAS, "records", runs)
+    return batch
+
+
+@task(map_index_template="{{ batch_label }}")
+def route(batch: Batch) -> dict[str, str]:
+    """Release each output that passes its checks, and send the others to people."""
+    trigger = context.trigger()
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.gate(wired.services, workflow, window=_window(batch, workflow.slug), trigger=trigger)
+
+    return _verdicts(batches.each(batch, Stage.GATE, work))
+
+
+@task_group
+def records_path(batch: Batch) -> None:
+    """pull → check → route for one batch of workflows."""
+    route(check(pull(batch)))
+
+
+@task(map_index_template="{{ batch_label }}", outlets=[AssetAlias(EVALS_ALIAS)])
+def evaluate(batch: Batch) -> dict[str, str]:
+    """Run the eval suites against the live models."""
+    trigger = context.trigger()
+    with_evals = {**batch, "workflows": [slug for slug in batch["workflows"]]}
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.evaluate(wired.services, workflow, trigger=trigger)
+
+    runs = batches.each(with_evals, Stage.EVALUATE, work)
+    _announce_assets(EVALS_ALIAS, "evals", runs)
+    return _verdicts(runs)
+
+
+@task
+def spend() -> dict[str, str]:
+    """Price every call and hold the sums against the caps, for the whole fleet."""
+    trigger = context.trigger()
+    slugs = [workflow.slug for workflow in context.wired().declarations.workflows if workflow.stage != "retired"]
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.spend(wired.services, workflow, trigger=trigger)
+
+    return _verdicts(batches.each({"label": "the fleet", "workflows": slugs}, Stage.SPEND, work))
+
+
+@task(map_index_template="{{ batch_label }}")
+def report(batch: Batch) -> dict[str, str]:
+    """Put the week's outcomes together, one message for each owner."""
+    trigger, at = context.trigger(), context.until()
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.report(wired.services, workflow, at=at, trigger=trigger)
+
+    return _verdicts(batches.each(batch, Stage.REPORT, work))
+
+
+@task
+def sync_declarations() -> dict[str, str]:
+    """Load every folder, keep each version, and tell of the broken ones."""
+    wired = context.wired()
+    runs = pipeline.declare(wired.services, wired.declarations, trigger=context.trigger())
+    for problem in wired.declarations.problems:
+        log.error("%s", problem)
+    return _verdicts({run.workflow: run for run in runs})
+
+
+@task(trigger_rule="all_done")
+def deliver() -> dict[str, int]:
+    """Send what waits in the outbox.
+
+    Raises:
+        AirflowFailException: some message could not be delivered anywhere.
+    """
+    delivered = context.wired().deliver()
+    log.info("%s", delivered)
+    if delivered.dead:
+        raise AirflowFailException(f"{delivered.dead} messages were refused for good; see Messages in the run history")
+    return {"sent": delivered.sent, "deferred": delivered.deferred}
+
+
+def _window(batch: Batch, slug: str) -> Window:
+    start, end = batch["windows"][slug]
+    return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
+
+
+def _verdicts(runs: dict[str, Run]) -> dict[str, str]:
+    return {slug: str(run.verdict) for slug, run in runs.items()}
+
+
+def _announce_assets(alias: str, stage: str, runs: dict[str, Run]) -> None:
+    """Update each workflow's asset with the verdict, so that a team's own DAGs can wait for "checked and good"."""
+    events = get_current_context()["outlet_events"][AssetAlias(alias)]
+    for slug, run in runs.items():
+        extra: dict[str, Any] = {"verdict": str(run.verdict), "run": str(run.id), "window_end": run.window.end.isoformat()}
+        events.add(Asset(f"afterpilot://{slug}/{stage}"), extra=extra)

@@ -1,0 +1,173 @@
+"""What the installation tells Afterpilot: variables of the environment, and named connections.
+
+Connections are Airflow's: inside a task Airflow resolves them (:mod:`afterpilot.orchestration.connections`); elsewhere the
+same ``AIRFLOW_CONN_<NAME>`` variables are read here, as a URI or as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import sqlalchemy as sa
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.ports import Endpoint
+
+_DIALECTS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mssql": "mssql+pymssql",
+}
+WORKFLOWS = Path(__file__).parent.parent / "workflows"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionParts:
+    """A connection as Airflow keeps it; the password never shows."""
+
+    name: str
+    conn_type: str
+    host: str = ""
+    login: str = ""
+    password: str = field(default="", repr=False)
+    port: int | None = None
+    schema: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def database_url(self) -> str:
+        """A SQLAlchemy URL; a host that is a path is a Unix socket."""
+        query = {key: str(value) for key, value in self.extra.items() if isinstance(value, str | int)}
+        host: str | None = self.host or None
+        if host and host.startswith("/") and not self.conn_type.startswith("sqlite"):
+            query["host"], host = host, None
+        dialect = _DIALECTS.get(self.conn_type, self.conn_type)
+        url = sa.URL.create(
+            dialect, self.login or None, self.password or None, host, self.port, self.schema or None, query
+        )
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where an HTTP service listens; the password is its key."""
+        host = self.host if "://" in self.host else f"{self.schema or 'https'}://{self.host}"
+        return Endpoint(f"{host}:{self.port}" if self.port else host, self.password)
+
+
+class EnvConnections:
+    """Connections from ``AIRFLOW_CONN_<NAME>`` in the environment."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+
+    def database_url(self, name: str) -> str:
+        """A SQLAlchemy URL. Raises ConfigurationError where the variable is missing or unreadable."""
+        return self._parts(name).database_url
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An HTTP service. Raises ConfigurationError where the variable is missing or unreadable."""
+        return self._parts(name).endpoint
+
+    def _parts(self, name: str) -> ConnectionParts:
+        variable = f"AIRFLOW_CONN_{name.upper()}"
+        text = self._environ.get(variable, "").strip()
+        if not text:
+            raise ConfigurationError(f"there is no connection {name!r}: set {variable}, or add it in Airflow")
+        try:
+            return _from_json(name, text) if text.startswith("{") else _from_uri(name, text)
+        except (ValueError, TypeError) as error:
+            # The text itself may hold a password: it is not repeated.
+            raise ConfigurationError(f"{variable} is neither a URI nor JSON that Airflow would read") from error
+
+
+def _from_json(name: str, text: str) -> ConnectionParts:
+    data = json.loads(text)
+    extra = data.get("extra") or {}
+    return ConnectionParts(
+        name=name,
+        conn_type=str(data["conn_type"]) if "conn_type" in data else "",
+        host=str(data.get("host") or ""),
+        login=str(data.get("login") or ""),
+        password=str(data.get("password") or ""),
+        port=int(data["port"]) if data.get("port") else None,
+        schema=str(data.get("schema") or ""),
+        extra=json.loads(extra) if isinstance(extra, str) else extra,
+    )
+
+
+def _from_uri(name: str, text: str) -> ConnectionParts:
+    parts = urlsplit(text)
+    if not parts.scheme:
+        raise ValueError("a URI needs a scheme")
+    query = dict(parse_qsl(parts.query))
+    host = unquote(parts.hostname or "")
+    if parts.scheme in {"http", "https"}:
+        port = f":{parts.port}" if parts.port else ""
+        host = f"{parts.scheme}://{host}{port}{parts.path}"
+        return ConnectionParts(name, parts.scheme, host, password=unquote(parts.password or ""))
+    return ConnectionParts(
+        name=name,
+        conn_type=parts.scheme,
+        host=host or query.pop("host", ""),
+        login=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        port=parts.port,
+        schema=unquote(parts.path.lstrip("/")),
+        extra=query,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The variables that Afterpilot reads. ``slack_token`` empty means: messages go to the preview."""
+
+    database_url: str = field(repr=False)
+    workflows: Path
+    base_url: str
+    slack_token: str = field(repr=False)
+    slack_api_url: str
+    code_version: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read them.
+
+        Raises:
+            ConfigurationError: ``AFTERPILOT_DATABASE_URL`` is not set.
+        """
+        env = os.environ if environ is None else environ
+        url = env.get("AFTERPILOT_DATABASE_URL", "")
+        if not url:
+            raise ConfigurationError(
+                "AFTERPILOT_DATABASE_URL is not set: name the ops database, e.g. "
+                "postgresql+psycopg://afterpilot@host/afterpilot"
+            )
+        return cls(
+            database_url=url,
+            workflows=workflows_folder(env),
+            base_url=env.get("AFTERPILOT_BASE_URL", "").rstrip("/"),
+            slack_token=env.get("SLACK_BOT_TOKEN", ""),
+            slack_api_url=env.get("SLACK_API_URL", ""),
+            code_version=code_version(env),
+        )
+
+
+def workflows_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the declarations: ``AFTERPILOT_WORKFLOWS``, or the one beside the package."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("AFTERPILOT_WORKFLOWS") or WORKFLOWS)
+
+
+def code_version(environ: Mapping[str, str] | None = None) -> str:
+    """The package's version, with the commit where the image or checkout names it in ``AFTERPILOT_COMMIT``."""
+    env = os.environ if environ is None else environ
+    commit = env.get("AFTERPILOT_COMMIT", "")
+    version = metadata.version("afterpilot")
+    return f"{version}+{commit[:12]}" if commit else version

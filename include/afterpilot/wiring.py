@@ -1,0 +1,95 @@
+"""Builds the collaborators. The only module that knows everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from afterpilot.check.gate import Gate
+from afterpilot.check.gx import GxChecker
+from afterpilot.check.references import SqlReferences
+from afterpilot.check.seen import SeenInRecords
+from afterpilot.declare import load
+from afterpilot.domain.errors import DeclarationError
+from afterpilot.domain.ports import Connections, EvalRunner, Transport
+from afterpilot.domain.workflow import Declarations, Fleet, Workflow
+from afterpilot.evaluate.chat import ChatClient
+from afterpilot.evaluate.runner import Runner
+from afterpilot.notify.deliver import Delivered, deliver
+from afterpilot.notify.messages import Messages
+from afterpilot.notify.preview import PreviewTransport
+from afterpilot.notify.slack import SlackTransport
+from afterpilot.pipeline import Services
+from afterpilot.pull.sql import SqlSource
+from afterpilot.record.ops import Ops, connect
+from afterpilot.record.outbox import PostgresOutbox
+from afterpilot.settings import Settings
+from afterpilot.spend.prices import Prices
+
+# The fleet's own settings where _fleet.yaml cannot be used: its problems still have to reach somebody.
+_NO_FLEET = Fleet(schedules={}, channel="#afterpilot", operators=())
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """Everything for one process: the declarations as they stand now, and the services over them."""
+
+    settings: Settings
+    declarations: Declarations
+    services: Services
+    engine: sa.Engine
+
+    def workflow(self, slug: str) -> Workflow:
+        """A usable workflow by slug.
+
+        Raises:
+            DeclarationError: there is no such folder, or its declaration is broken.
+        """
+        for folder in self.declarations.folders:
+            if folder.slug == slug:
+                if folder.workflow is None:
+                    raise DeclarationError(f"{slug} is broken: {folder.problems[0]}")
+                return folder.workflow
+        known = ", ".join(folder.slug for folder in self.declarations.folders) or "none"
+        raise DeclarationError(f"there is no workflow {slug!r} (known: {known})")
+
+    def deliver(self) -> Delivered:
+        """Deliver what waits in the outbox, to Slack or to the preview."""
+        fleet = self.services.fleet
+        outbox = PostgresOutbox(self.engine, fallback_channel=fleet.channel)
+        return deliver(outbox, self.transport(), fallback_channel=fleet.channel)
+
+    def transport(self) -> Transport:
+        """Slack where there is a token, the preview otherwise."""
+        if self.settings.slack_token:
+            return SlackTransport(self.settings.slack_token, base_url=self.settings.slack_api_url or None)
+        return PreviewTransport()
+
+
+def wire(settings: Settings, connections: Connections) -> Wired:
+    """Load the declarations and build the services over the ops database."""
+    declarations = load(settings.workflows)
+    fleet = declarations.fleet or _NO_FLEET
+    engine = connect(settings.database_url)
+    prices = Prices(fleet.prices)
+
+    def runner(workflow: Workflow) -> EvalRunner:
+        if workflow.evals is None:
+            raise DeclarationError(f"{workflow.slug} declares no evals")
+        return Runner(ChatClient(connections.endpoint(workflow.evals.model.connection)), prices)
+
+    services = Services(
+        ops=Ops(engine),
+        fleet=fleet,
+        messages=Messages(base_url=settings.base_url or fleet.base_url),
+        source=lambda workflow: SqlSource(connections.database_url(workflow.source.connection), workflow),
+        checker=GxChecker(settings.database_url),
+        gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
+        runner=runner,
+        prices=prices,
+        code_version=settings.code_version,
+        now=lambda: datetime.now(UTC),
+    )
+    return Wired(settings=settings, declarations=declarations, services=services, engine=engine)
