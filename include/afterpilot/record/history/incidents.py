@@ -1,0 +1,68 @@
+"""Incidents and their time lines."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
+from afterpilot.record.tables import incident_events, incidents, outbox, runs
+
+MOST_EVENTS = 500
+
+_ORDER = (Key("opened_at", incidents.c.opened_at, moment, newest_first=True), Key("id", incidents.c.id, run_id))
+
+
+def list_incidents(
+    connection: sa.Connection, *, workflow: str = "", state: str = "", after: str = "", limit: int = 50
+) -> Page:
+    """Incidents, newest first. ``state`` is a state, ``unresolved``, or empty for all. Raises ValueError for a bad cursor."""
+    statement = sa.select(incidents)
+    if workflow:
+        statement = statement.where(incidents.c.workflow == workflow)
+    if state == "unresolved":
+        statement = statement.where(incidents.c.state != "resolved")
+    elif state:
+        statement = statement.where(incidents.c.state == state)
+    return fetch(connection, statement, keys=_ORDER, after=after, limit=limit)
+
+
+def one_incident(connection: sa.Connection, which: uuid.UUID) -> Row | None:
+    """An incident, or None."""
+    return one_row(connection, sa.select(incidents).where(incidents.c.id == which))
+
+
+def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
+    """The newest events of an incident, oldest of them first, each with its run's verdict and stage where there is one."""
+    newest = (
+        sa.select(incident_events, runs.c.stage, runs.c.verdict, runs.c.summary)
+        .outerjoin(runs, runs.c.id == incident_events.c.run_id)
+        .where(incident_events.c.incident_id == which)
+        .order_by(incident_events.c.id.desc())
+        .limit(MOST_EVENTS)
+    )
+    return list(reversed(all_rows(connection, newest)))
+
+
+def messages_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
+    """The messages about an incident, newest first."""
+    statement = (
+        sa.select(outbox)
+        .where(outbox.c.incident_id == which)
+        .order_by(outbox.c.created_at.desc(), outbox.c.id)
+        .limit(50)
+    )
+    return all_rows(connection, statement)
+
+
+def others_like_it(connection: sa.Connection, fingerprint: str, but: uuid.UUID) -> Sequence[Row]:
+    """Other incidents with the same fingerprint: the same trouble at other times, newest first."""
+    statement = (
+        sa.select(incidents)
+        .where(incidents.c.fingerprint == fingerprint, incidents.c.id != but)
+        .order_by(incidents.c.opened_at.desc())
+        .limit(20)
+    )
+    return all_rows(connection, statement)
