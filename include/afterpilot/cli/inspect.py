@@ -1,0 +1,40 @@
+"""``afterpilot status``."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
+from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.verdict import Verdict
+from afterpilot.settings import EnvConnections, Settings
+from afterpilot.wiring import wire
+
+
+def status(*, json: AsJson = False) -> None:
+    """Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN."""
+    wired = wire(Settings.from_environment(), EnvConnections())
+    slugs = [folder.slug for folder in wired.declarations.folders]
+    with wired.services.ops.begin() as unit:
+        latest = {slug: {stage: unit.runs.latest(slug, stage) for stage in Stage} for slug in slugs}
+    if json:
+        as_json({slug: {stage: run_as_dict(run) if run else None for stage, run in runs.items()} for slug, runs in latest.items()})
+    else:
+        for slug, runs in latest.items():
+            console.print(_table(slug, runs))
+    verdicts = [run.verdict if run else Verdict.UNKNOWN for runs in latest.values() for run in runs.values()]
+    raise typer.Exit(exit_status(verdicts))
+
+
+def _table(slug: str, runs: dict[Stage, Run | None]) -> Table:
+    table = Table(title=slug, title_justify="left", box=None, padding=(0, 2))
+    for column in ("stage", "verdict", "when (UTC)", "what"):
+        table.add_column(column)
+    for stage, run in runs.items():
+        if run is None:
+            table.add_row(stage, verdict(Verdict.UNKNOWN), "", Text("no run yet", style="dim"))
+        else:
+            table.add_row(stage, verdict(run.verdict), f"{run.finished_at:%Y-%m-%d %H:%M}", Text(run.summary))
+    return table

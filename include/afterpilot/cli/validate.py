@@ -1,0 +1,57 @@
+"""``afterpilot validate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.declare import load
+from afterpilot.domain.workflow import Declarations
+from afterpilot.settings import workflows_folder
+
+
+def validate(
+    folder: Annotated[Path | None, typer.Argument(help="The folder that holds the workflows' folders.")] = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Read every declaration and say what is wrong, with file and line.
+
+    One broken folder never hides the others. Example: afterpilot validate include/workflows
+    """
+    declarations = load(folder or workflows_folder())
+    if json:
+        as_json(
+            {
+                "usable": [workflow.slug for workflow in declarations.workflows],
+                "problems": [asdict(problem) for problem in declarations.problems],
+            }
+        )
+    else:
+        _print(declarations)
+    if declarations.problems:
+        raise typer.Exit(1)
+    if not declarations.workflows:
+        raise typer.Exit(2)
+
+
+def _print(declarations: Declarations) -> None:
+    for problem in declarations.fleet_problems:
+        console.print(Text.assemble(("✗ ", "red"), str(problem)), soft_wrap=True)
+    for folder in declarations.folders:
+        if folder.workflow is not None:
+            workflow = folder.workflow
+            cases = f"{len(workflow.evals.cases)} cases" if workflow.evals else "no evals"
+            counts = f"{len(workflow.outputs)} output checks, {len(workflow.quality)} expectations, {cases}"
+            console.print(Text.assemble(("✓ ", "green"), (folder.slug, "bold"), f"  {workflow.stage}, {counts}"))
+        else:
+            console.print(Text.assemble(("✗ ", "red"), (folder.slug, "bold"), f"  {len(folder.problems)} problems"))
+        for problem in folder.problems:
+            console.print(Text(f"    {problem}"), soft_wrap=True)
+    if not declarations.folders:
+        console.print("No workflow is declared here: a workflow is a folder with a workflow.yaml.")

@@ -1,0 +1,54 @@
+"""``make demo``: the worked example end to end, from a bare checkout to a screen that shows what came out of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from types import FrameType
+
+from rich.console import Console
+
+from afterpilot.demo.run import Demo
+from afterpilot.demo.state import DemoError, open_state
+
+
+def main() -> int:
+    """Run the demo; exit status 0 good, 1 some part of the path did not run, 2 it could not start, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="stop afterwards; fail if any part of the path did not run")
+    options = parser.parse_args()
+    os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # noqa: S108 - silences a warning of the embedded PostgreSQL
+    width = None if sys.stdout.isatty() else max(120, shutil.get_terminal_size().columns)
+    console = Console(width=width)
+    signal.signal(signal.SIGTERM, _interrupt)
+    demo: Demo | None = None
+    try:
+        demo = Demo(open_state(), console)
+        missing = demo.run(everything=options.once)
+        for part in missing:
+            console.print(f"[red]✗[/red] {part}", highlight=False)
+        if options.once:
+            return 1 if missing else 0
+        console.print("It stays up until you press Ctrl-C; the next start is fast and loses nothing.")
+        demo.stay()
+    except DemoError as error:
+        console.print(f"\n[bold red]The demo stopped:[/bold red] {error}", highlight=False, markup=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("\nStopping …")
+        return 130 if options.once else 0
+    finally:
+        if demo is not None:
+            demo.stop()
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

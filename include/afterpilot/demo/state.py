@@ -1,0 +1,125 @@
+"""Where the demo keeps everything (``.afterpilot/`` in the checkout), its secrets, and what ``.env`` says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from afterpilot.demo.model_server import MODEL_NAME
+
+ROOT = Path(__file__).resolve().parents[3]
+DATABASES = ("airflow", "afterpilot", "erp", "mailbox")
+LEAST_FREE_MB = 1500
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The model that is asked: the local one, or a real one that ``.env`` names."""
+
+    base_url: str
+    key: str = field(repr=False)
+    name: str
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Folders, ports and secrets of this demo."""
+
+    folder: Path
+    port: int
+    environ: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Where Airflow's UI answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def workflows(self) -> Path:
+        """The folder of the declarations that this demo uses."""
+        chosen = self.environ.get("AFTERPILOT_WORKFLOWS")
+        if chosen:
+            return Path(chosen)
+        return ROOT / "include" / "workflows" if self.model(0).local else self.folder / "workflows"
+
+    def model(self, local_port: int) -> Model:
+        """The model of ``.env`` (``MODEL_BASE_URL``, ``MODEL_API_KEY``, ``MODEL_NAME``), else the local one."""
+        base_url = self.environ.get("MODEL_BASE_URL", "")
+        if base_url:
+            name = self.environ.get("MODEL_NAME", "")
+            if not name:
+                raise DemoError(
+                    "MODEL_BASE_URL is set in .env, MODEL_NAME is not: say which model to ask, e.g. gpt-5-mini"
+                )
+            return Model(base_url, self.environ.get("MODEL_API_KEY", ""), name, local=False)
+        return Model(f"http://127.0.0.1:{local_port}/v1", self.secrets["model"], MODEL_NAME, local=True)
+
+
+def open_state() -> State:
+    """The state of this checkout, made where it is missing.
+
+    Raises:
+        DemoError: the disk is full, or the port is taken.
+    """
+    environ = {**read_env(ROOT / ".env"), **os.environ}
+    folder = Path(environ.get("AFTERPILOT_DEMO_HOME") or ROOT / ".afterpilot")
+    folder.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    if free_mb < LEAST_FREE_MB:
+        raise DemoError(f"Only {free_mb} MB are free on the disk of {folder}; the demo needs {LEAST_FREE_MB} MB.")
+    port = int(environ.get("AFTERPILOT_PORT", "8080"))
+    return State(folder=folder, port=port, environ=environ, secrets=_secrets(folder / "secrets.json"))
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """``NAME=value`` lines of a file; comments, blank lines, ``export`` and quotes are understood."""
+    values: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if sign and not name.startswith("#"):
+            values[name.strip()] = value.strip().strip("'\"")
+    return values
+
+
+def require_free(port: int) -> None:
+    """Raise DemoError where something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DemoError(
+                f"Port {port} is in use. Stop what listens there, or choose another: AFTERPILOT_PORT={port + 1} make demo"
+            ) from error
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    """Random secrets of this demo, kept so that sessions and encrypted values outlive a restart."""
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    made = {name: secrets.token_urlsafe(24) for name in ("jwt", "session", "model")}
+    made |= {name: secrets.token_urlsafe(9) for name in ("admin", "auditor")}
+    made["fernet"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made))
+    return made
