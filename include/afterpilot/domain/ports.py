@@ -45,6 +45,16 @@ class Connections(Protocol):
 class RecordSource(Protocol):
     """Reads production records of one workflow."""
 
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Rows that could not be taken so far, counted by reason."""
+        ...
+
+    @property
+    def noted(self) -> Mapping[str, int]:
+        """What was met so far and is no error (values taken as missing), counted by reason."""
+        ...
+
     def records(self, window: Window) -> Iterator[Record]:
         """Stream the rows whose time lies in the window. Raises SourceError."""
         ...

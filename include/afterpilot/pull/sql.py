@@ -1,0 +1,213 @@
+"""Production records in a SQL database.
+
+Only the declared columns are read, through a cursor on the server, in batches: memory does not grow with the rows.
+A row whose time is NULL lies in no window: as a rule it is not finished yet. Such rows are counted (in ``noted``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.record import HumanDecision, Record, Usage
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Decisions, UsageColumns, Workflow
+from afterpilot.pull.database import TIMEOUT_SECONDS, columns_of, engine_of, reading, table_of
+from afterpilot.pull.redact import masked
+from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
+
+BATCH = 1000
+MOST_COUNTED = 10_000
+_WORDS_COUNTED = 20  # unknown words of decisions that are counted one by one
+_WORD_LENGTH = 40
+
+
+class SqlSource:
+    """Reads the records of one workflow. ``skipped`` and ``noted`` fill up while its iterators are read.
+
+    ``skipped`` counts rows that could not be taken, by reason. ``noted`` counts what was met and is no error: values taken
+    as missing, rows without a time (up to 10,000).
+    """
+
+    def __init__(
+        self, engine_or_url: sa.Engine | str, workflow: Workflow, *, timeout_seconds: int = TIMEOUT_SECONDS
+    ) -> None:
+        """Nothing is read yet; a URL is only used when something is."""
+        self._given = engine_or_url
+        self._workflow = workflow
+        self._source = workflow.source
+        self._timeout = timeout_seconds
+        self.skipped: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
+
+    def records(self, window: Window) -> Iterator[Record]:
+        """Stream the rows whose time lies in the window, oldest first.
+
+        Raises:
+            SourceError: the database cannot be read, or a declared table or column is not there.
+        """
+        source = self._source
+        wanted = list(dict.fromkeys([source.key, source.time, *source.fields, *_named(source.usage)]))
+        for row in self._rows(source.table, wanted, source.time, source.key, window):
+            record = self._record(row)
+            if record is not None:
+                yield record
+
+    def decisions(self, window: Window) -> Iterator[HumanDecision]:
+        """Stream what people decided in the window, oldest first; nothing where no decisions are declared.
+
+        Raises:
+            SourceError: the database cannot be read, or a declared table or column is not there.
+        """
+        declared = self._source.decisions
+        if declared is None:
+            return
+        columns = [declared.key, declared.time, declared.decision, declared.minutes, declared.note]
+        wanted = list(dict.fromkeys(column for column in columns if column))
+        words = _meanings(declared)
+        for row in self._rows(declared.table, wanted, declared.time, declared.key, window):
+            decision = self._decision(row, declared, words)
+            if decision is not None:
+                yield decision
+
+    def kpi(self, since: datetime) -> Sequence[tuple[datetime, Decimal]]:
+        """The KPI's weekly values since then, oldest first, from the team's own SQL; it may use ``:since``.
+
+        A week without a value is left out: it is unknown, not 0.
+
+        Raises:
+            SourceError: the SQL fails, or does not return a date and a number.
+        """
+        statement = sa.text(self._workflow.kpi.sql)
+        given = {"since": since} if "since" in statement.compile().params else {}
+        with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
+            result = connection.execute(statement, given)
+            if not result.returns_rows or len(result.keys()) != 2:  # noqa: PLR2004 - week and value
+                raise SourceError("the KPI's SQL must return two columns: the start of the week and the value")
+            rows = result.all()
+        values = [_weekly(*row) for row in rows if row[1] is not None]
+        return sorted(pair for pair in values if pair[0] >= since)
+
+    def _rows(
+        self, table: str, wanted: Sequence[str], time_column: str, key: str, window: Window
+    ) -> Iterator[Mapping[str, Any]]:
+        with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
+            types = columns_of(connection, table, wanted)
+            place = table_of(table, types)
+            at = place.c[time_column]
+            start, end = _bounds(window, types[time_column], f"{table}.{time_column}")
+            infinite = connection.dialect.name == "postgresql"
+            columns = [
+                _as_text(place.c[name]) if infinite and name != time_column else place.c[name] for name in wanted
+            ]
+            statement = sa.select(*columns).where(at >= start, at < end).order_by(at, place.c[key])
+            waiting = connection.scalar(
+                sa.select(sa.func.count()).select_from(sa.select(at).where(at.is_(None)).limit(MOST_COUNTED).subquery())
+            )
+            if waiting:
+                self.noted[f"rows of {table} without {time_column} lie in no window"] = waiting
+            streaming = connection.execution_options(stream_results=True, yield_per=BATCH)
+            for row in streaming.execute(statement).mappings():
+                yield dict(row)
+
+    def _record(self, row: Mapping[str, Any]) -> Record | None:
+        source = self._source
+        key, at = row[source.key], moment(row[source.time])
+        if key is None or not str(key).strip():
+            self.skipped[f"row without {source.key}"] += 1
+            return None
+        if at is None:
+            self.skipped[f"row whose {source.time} is no time"] += 1
+            return None
+        data = {}
+        for name, kind in source.fields.items():
+            try:
+                data[name] = kept(row[name], kind)
+            except NotFinite:
+                data[name] = None
+                self.noted[f"{name} is not a finite number: kept as missing"] += 1
+        return Record(self._workflow.slug, str(key), at, data, _usage(row, source.usage))
+
+    def _decision(self, row: Mapping[str, Any], declared: Decisions, words: Mapping[str, str]) -> HumanDecision | None:
+        key, at, said = row[declared.key], moment(row[declared.time]), row[declared.decision]
+        if key is None or at is None or said is None:
+            self.skipped[f"decision without {declared.key}, {declared.time} or {declared.decision}"] += 1
+            return None
+        meaning = words.get(_word(said))
+        if meaning is None:
+            self._unknown(str(said))
+            return None
+        minutes = decimal(row[declared.minutes]) if declared.minutes else None
+        if minutes is not None and minutes < 0:
+            self.noted[f"{declared.minutes} is below 0: kept as missing"] += 1
+            minutes = None
+        note = masked(str(row[declared.note] or "")) if declared.note else ""
+        return HumanDecision(self._workflow.slug, str(key), at, meaning, minutes, note)
+
+    def _unknown(self, said: str) -> None:
+        reason = f"decision with an unknown word {said[:_WORD_LENGTH]!r}"
+        if reason not in self.skipped and len(self.skipped) >= _WORDS_COUNTED:
+            reason = "decision with another unknown word"
+        self.skipped[reason] += 1
+
+
+def _named(usage: UsageColumns) -> list[str]:
+    columns = (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    return [column for column in columns if column]
+
+
+def _usage(row: Mapping[str, Any], columns: UsageColumns) -> Usage | None:
+    """What the call used; None where the declaration names no column for it, None in a count that was not reported.
+
+    Cached tokens that were not reported count as 0: the call is then priced without the discount, never too low.
+    """
+    if not _named(columns):
+        return None
+    return Usage(
+        model=str(row[columns.model] or "").strip() if columns.model else "",
+        input_tokens=tokens(row[columns.input_tokens]) if columns.input_tokens else None,
+        output_tokens=tokens(row[columns.output_tokens]) if columns.output_tokens else None,
+        cached_tokens=(tokens(row[columns.cached_tokens]) if columns.cached_tokens else None) or 0,
+    )
+
+
+def _meanings(declared: Decisions) -> dict[str, str]:
+    groups = {"accepted": declared.accepted, "corrected": declared.corrected, "rejected": declared.rejected}
+    return {_word(word): meaning for meaning, group in groups.items() for word in group}
+
+
+def _word(said: object) -> str:
+    return str(said).strip().casefold()
+
+
+def _bounds(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tuple[Any, Any]:
+    """The window's ends as the column's type can be compared with."""
+    if not isinstance(kind, sa.DateTime | sa.Date):
+        raise SourceError(f"{name} holds no times (its type is {kind}); a column of times is needed")
+    ends = [end.astimezone(UTC) for end in (window.start, window.end)]
+    if isinstance(kind, sa.DateTime) and kind.timezone:
+        return ends[0], ends[1]
+    bound = [sa.literal(end.replace(tzinfo=None), sa.DateTime()) for end in ends]
+    return bound[0], bound[1]
+
+
+def _as_text(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
+    """Times as text: the driver refuses times such as ``infinity``, and one of them would end the whole pull."""
+    timed = isinstance(column.type, sa.DateTime | sa.Date)
+    return sa.cast(column, sa.Text).label(column.name) if timed else column
+
+
+def _weekly(week: object, value: object) -> tuple[datetime, Decimal]:
+    start = moment(week) if isinstance(week, date | str) else None
+    number = decimal(value)
+    if start is None or number is None:
+        raise SourceError(
+            f"the KPI's SQL returned ({str(week)[:40]}, {str(value)[:40]}); a date and a number are needed"
+        )
+    return datetime.combine(start.date(), time(), UTC), number
