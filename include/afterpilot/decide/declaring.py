@@ -1,0 +1,41 @@
+"""The verdict on a declaration: it can be used, or what is wrong with it."""
+
+from __future__ import annotations
+
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.workflow import Loaded
+
+KIND = "declaration.broken"
+
+
+def judge_declaration(loaded: Loaded) -> StageResult:
+    """PASS for a usable folder; otherwise one finding that names every problem with file and line.
+
+    ``checked`` is 1: the folder. Folders without a workflow and without problems (the fleet's own file) pass too.
+    """
+    problems = loaded.problems
+    findings: tuple[Finding, ...] = ()
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        findings = (
+            Finding(
+                workflow=loaded.slug,
+                stage=Stage.DECLARE,
+                kind=KIND,
+                severity=Severity.CRITICAL,
+                title=f"The declaration {loaded.slug} cannot be used: {count}, first {problems[0]}",
+                detail="\n".join(str(problem) for problem in problems),
+                evidence={"problems": [str(problem) for problem in problems]},
+            ),
+        )
+    summary = f"{len(problems)} problems in {loaded.path}" if problems else "the declaration can be used"
+    return StageResult(
+        workflow=loaded.slug,
+        stage=Stage.DECLARE,
+        summary=summary,
+        findings=findings,
+        evidence={"sha256": loaded.sha256},
+        checked=1,
+        covered=(KIND,),
+    )
