@@ -1,0 +1,145 @@
+"""Records, usage and runs in the ops database."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.run import Stage, Trigger
+from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
+from afterpilot.domain.window import Window
+from afterpilot.record.ops import Ops
+from afterpilot.record.tables import findings, records, usage
+
+pytestmark = pytest.mark.integration
+AT = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
+RUN = uuid.uuid4()
+
+
+def record(key: str = "k", at: datetime = AT, **data: object) -> Record:
+    return Record("w", key, at, data or {"total": "1.50"}, Usage("m", 100, 10, 20))
+
+
+def test_writing_twice_changes_nothing(ops: sa.Engine) -> None:
+    """The second write of the same rows finds none new, and keeps the prices that were set between."""
+    with Ops(ops).begin() as unit:
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == 2
+        priced = [
+            (kind, ref, at, PricedUsage(Decimal("0.5"), "USD", "v1")) for kind, ref, at, _ in unit.records.unpriced("w")
+        ]
+        unit.records.set_prices("w", priced)
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == 0
+        assert unit.records.unpriced("w") == []
+
+
+def test_a_changed_call_is_priced_anew(ops: sa.Engine) -> None:
+    """A row that was corrected at the source loses the price of its old usage."""
+    with Ops(ops).begin() as unit:
+        unit.records.write([record()], RUN)
+        unit.records.set_prices("w", [("production", "k", AT, PricedUsage(Decimal(1), "USD", "v1"))])
+        unit.records.write([Record("w", "k", AT, {"total": "2"}, Usage("m", 999, 10, 0))], RUN)
+        ((_, _, _, used),) = unit.records.unpriced("w")
+    assert used.input_tokens == 999
+
+
+def test_a_record_that_moved_in_time_stands_once(ops: sa.Engine) -> None:
+    """A corrected time, even into another month, leaves one record and one call."""
+    with Ops(ops).begin() as unit:
+        unit.records.write([record(at=AT)], RUN)
+        assert unit.records.write([record(at=AT + timedelta(days=2))], RUN) == 0
+        assert unit.connection.scalars(sa.select(records.c.at)).all() == [AT + timedelta(days=2)]
+        assert unit.connection.scalar(sa.select(sa.func.count()).select_from(usage)) == 1
+
+
+def test_what_a_model_says_can_always_be_kept(ops: sa.Engine) -> None:
+    """NUL and half surrogate pairs, which PostgreSQL refuses, are replaced; everything else is kept as it is."""
+    hostile = "a\x00b\ud800c<script>'\"\\u0000 – 😀"
+    with Ops(ops).begin() as unit:
+        unit.records.write([record(output=hostile)], RUN)
+        kept = unit.connection.scalars(sa.select(records.c.data)).one()["output"]
+    assert kept == "a␀b?c<script>'\"\\u0000 – 😀"
+
+
+def test_the_watermark_never_goes_back(ops: sa.Engine) -> None:
+    """An older run that ends late does not undo a newer one."""
+    with Ops(ops).begin() as unit:
+        assert unit.records.pulled_to("w") is None
+        unit.records.set_pulled_to("w", AT)
+        unit.records.set_pulled_to("w", AT - timedelta(days=1))
+        assert unit.records.pulled_to("w") == AT
+
+
+def test_a_call_without_a_price_is_counted_not_summed(ops: sa.Engine) -> None:
+    """The sum holds what is priced; the rest is counted with its reason, never as 0."""
+    with Ops(ops).begin() as unit:
+        unit.records.write([record("a"), record("b")], RUN)
+        unit.records.set_prices(
+            "w",
+            [
+                ("production", "a", AT, PricedUsage(Decimal("0.25"), "USD", "v1")),
+                ("production", "b", AT, PricedUsage(None, "", "v1", "no price is known for m")),
+            ],
+        )
+        rows = {row.unpriced_reason: row for row in unit.records.spend("w", Window(AT, AT + timedelta(hours=1)))}
+        assert (rows[""].calls, rows[""].cost, rows[""].unpriced) == (1, Decimal("0.25"), 0)
+        unknown = rows["no price is known for m"]
+        assert (unknown.calls, unknown.cost, unknown.unpriced) == (1, None, 1)
+        assert unit.records.unpriced("w") == []
+        unit.records.forget_failed_prices("w")
+        assert len(unit.records.unpriced("w")) == 1
+
+
+def test_the_gate_decides_once(ops: sa.Engine) -> None:
+    """A second decision on the same output changes nothing, and it is not offered again."""
+    span = Window(AT, AT + timedelta(hours=1))
+    found = Discrepancy("in_set", "currency", "XXX", "EUR", "", "wrong")
+    with Ops(ops).begin() as unit:
+        unit.records.write([record("a")], RUN)
+        assert [r.key for r in unit.records.undecided("w", span)] == ["a"]
+        first = GateDecision("w", "a", AT, released=False, reason="failed_check", discrepancies=(found,))
+        unit.gate.write([first], RUN)
+        unit.gate.write([GateDecision("w", "a", AT, released=True, reason="passed")], uuid.uuid4())
+        assert list(unit.records.undecided("w", span)) == []
+        assert unit.gate.of_run(RUN) == [first]
+
+
+def test_overrides_are_counted_by_week(ops: sa.Engine) -> None:
+    """Released outputs that a person corrected later are overrides; accepted ones are not."""
+    with Ops(ops).begin() as unit:
+        unit.gate.write([GateDecision("w", key, AT, released=True, reason="passed") for key in "abc"], RUN)
+        unit.gate.write([GateDecision("w", "d", AT, released=False, reason="failed_check")], RUN)
+        unit.records.write_decisions(
+            [HumanDecision("w", "a", AT, "corrected"), HumanDecision("w", "a", AT + timedelta(1), "accepted")]
+        )
+        unit.records.write_decisions([HumanDecision("w", "b", AT, "accepted"), HumanDecision("w", "d", AT, "rejected")])
+        (week,) = unit.reports.weekly_counts("w", Window(AT - timedelta(days=9), AT + timedelta(days=9)))
+        assert (week.outputs, week.released, week.routed, week.judged, week.overridden) == (4, 3, 1, 2, 1)
+        assert str(week.week) == "2026-10-26"
+        assert unit.reports.waiting("w", now=AT + timedelta(days=3)) == 0
+
+
+def test_a_repeated_run_finds_what_stands(ops: sa.Engine) -> None:
+    """A second attempt of the same trigger writes nothing, whatever it found."""
+    trigger = Trigger("airflow", "scheduled__1", dag_id="records.hourly")
+    bad = StageResult("w", "check", "bad", findings=(Finding("w", "check", "k", Severity.CRITICAL, "t"),), checked=1)
+    good = StageResult("w", "check", "good", checked=1)
+    written = []
+    for result in (bad, good):
+        with Ops(ops).begin() as unit:
+            written.append(
+                unit.runs.add(
+                    result, window=Window(AT, AT), trigger=trigger, versions={}, started_at=AT, finished_at=AT
+                )
+            )
+    assert written[0][0] == written[1][0]
+    assert [new for _, new in written] == [True, False]
+    with Ops(ops).begin() as unit:
+        run = unit.runs.find("w", Stage.CHECK, trigger)
+        assert run is not None
+        assert (run.verdict, run.summary) == (Verdict.FAIL, "bad")
+        assert unit.connection.scalar(sa.select(sa.func.count()).select_from(findings)) == 1
