@@ -63,6 +63,11 @@ class AiApp:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {api_key}"
 
+    @property
+    def model(self) -> str:
+        """The name of the model that is asked."""
+        return self._model
+
     def answer(self, key: str, values: dict[str, str]) -> Answer:
         """The live model's answer to one input.
 
