@@ -1,0 +1,1 @@
+"""The run history for auditors and the status for owners: server-rendered, read-only, without scripts."""

@@ -1,0 +1,53 @@
+"""The FastAPI application: every page behind the gate, none of them able to change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from fastapi import FastAPI
+from fastapi.params import Depends
+
+from afterpilot.web import failures
+from afterpilot.web.frame import Frame, utc_now
+from afterpilot.web.headers import SecurityHeaders
+from afterpilot.web.pages import assets, declarations, incidents, messages, review, runs, samples, status
+
+
+def create_app(
+    engine_factory: Callable[[], sa.Engine],
+    *,
+    gate: Sequence[Depends],
+    login: Callable[[str], str] | None = None,
+    prefix: str = "/afterpilot",
+    airflow_url: str = "",
+    clock: Callable[[], datetime] = utc_now,
+) -> FastAPI:
+    """The pages as an application to be mounted, or run alone.
+
+    Args:
+        engine_factory: gives the engine on the ops database; asked at the first page, once.
+        gate: dependencies that every route has; they raise HTTPException 401 or 403 for those who may not read. There is no
+            default: pages that anyone may read have to be asked for with an empty sequence.
+        login: makes the address of the login page from the address to come back to; with it, a browser that meets a 401
+            is sent there.
+        prefix: where the application is mounted, or "" where it runs alone.
+        airflow_url: Airflow's base URL for links to its runs; where empty, the Airflow that these pages are mounted in.
+        clock: says what time it is, aware UTC.
+    """
+    app = FastAPI(
+        title="Afterpilot",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=list(gate),
+        redirect_slashes=False,
+    )
+    frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
+    app.add_middleware(SecurityHeaders)
+    failures.install(app, frame, login=login)
+    for pages in (assets, status, runs, samples, incidents, messages, review, declarations):
+        app.include_router(pages.router(frame))
+    app.include_router(failures.router())  # last: what no page has answered
+    return app

@@ -1,0 +1,74 @@
+"""What a reader asks for in an address: filters and paging, checked before they reach a query."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Verdict
+from afterpilot.record.history.runs import RunFilter
+
+
+@dataclass(slots=True)
+class Asked:
+    """The query of a request, read field by field; ``problems`` tells what could not be understood."""
+
+    request: Request
+    problems: list[str] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        """A free text, trimmed."""
+        return self.request.query_params.get(name, "").strip()
+
+    def choice(self, name: str, allowed: Collection[str], *, default: str = "") -> str:
+        """One of a few words; an empty text means any."""
+        value = self.request.query_params.get(name, default).strip()
+        if value and value not in allowed:
+            self.problems.append(f"{name}: {value[:60]!r} is none of {', '.join(sorted(allowed))}")
+        return value
+
+    def day(self, name: str) -> date | None:
+        """A day as 2026-11-20."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.problems.append(f"{name}: {value[:60]!r} is not a day such as 2026-11-20")
+            return None
+
+    @property
+    def after(self) -> str:
+        """The cursor of the page asked for."""
+        return self.text("after")
+
+
+def run_filter(asked: Asked) -> RunFilter:
+    """The filter of the list of runs; both days belong to the span, in UTC."""
+    since, until = asked.day("from"), asked.day("to")
+    return RunFilter(
+        workflow=asked.text("workflow"),
+        stage=asked.choice("stage", [str(stage) for stage in Stage]),
+        verdict=asked.choice("verdict", [str(verdict) for verdict in Verdict]),
+        since=_midnight(since) if since else None,
+        until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
+    )
+
+
+def identity(text: str) -> uuid.UUID:
+    """An id from an address. Raises HTTPException 404 for what cannot be one."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise HTTPException(404, "This is not the id of anything kept here.") from None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,48 @@
+"""Messages of the outbox as a page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from afterpilot.domain.message import Message
+from afterpilot.record.history.paging import Row
+
+PREVIEW = "preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row of the outbox, the message in it (None where it cannot be read any more), and what became of it."""
+
+    row: Row
+    message: Message | None
+    fate: str
+    state: str
+
+
+def letters(rows: Sequence[Row]) -> Sequence[Shown]:
+    """Rows of the outbox, ready to be shown."""
+    return [Shown(row, _message(row), _fate(row), _state(row)) for row in rows]
+
+
+def _message(row: Row) -> Message | None:
+    try:
+        return Message.from_dict(row["message"])
+    except (TypeError, AttributeError):
+        return None  # written by a version that knew other fields; the page shows the data as it is
+
+
+def _state(row: Row) -> str:
+    return PREVIEW if row["state"] == "sent" and row["transport"] == PREVIEW else str(row["state"])
+
+
+def _fate(row: Row) -> str:
+    state = _state(row)
+    if state == PREVIEW:
+        return "preview: not sent to Slack"
+    if state == "sent":
+        return f"sent through {row['transport'] or 'an unnamed transport'}"
+    if state == "dead":
+        return "could not be delivered"
+    return "waits to be sent" if row["attempts"] == 0 else "waits to be sent again"

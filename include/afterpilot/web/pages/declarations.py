@@ -1,0 +1,59 @@
+"""Declarations, version by version."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from afterpilot.record.history import declarations
+from afterpilot.web.changes import changes
+from afterpilot.web.filters import Asked
+from afterpilot.web.frame import Frame
+from afterpilot.web.paging import listed
+
+
+def router(frame: Frame) -> APIRouter:
+    """Routes of declarations."""
+    routes = APIRouter()
+
+    @routes.get("/declarations")
+    def folder_list(request: Request) -> HTMLResponse:
+        asked = Asked(request)
+        with frame.reading() as connection:
+            page = listed(asked, lambda: declarations.list_current(connection, after=asked.after))
+        return frame.page(
+            request,
+            "declarations.html",
+            title="Declarations",
+            here="declarations",
+            page=page,
+            paged=bool(asked.after),
+        )
+
+    @routes.get("/declarations/{workflow}")
+    def one(request: Request, workflow: str) -> HTMLResponse:
+        asked = Asked(request)
+        with frame.reading() as connection:
+            current = declarations.current(connection, workflow)
+            if current is None:
+                raise HTTPException(404, "No workflow of this name was ever declared.")
+            page = listed(asked, lambda: declarations.list_versions(connection, workflow, after=asked.after))
+            version = declarations.one_version(connection, workflow, asked.text("version") or current["sha256"])
+            if version is None:
+                raise HTTPException(404, "This version of the declaration was never loaded.")
+            before = declarations.before(connection, version)
+        return frame.page(
+            request,
+            "declaration.html",
+            title=f"Declaration of {workflow}",
+            here="declarations",
+            current=current,
+            page=page,
+            version=version,
+            before=before,
+            changes=changes(before["document"], version["document"]) if before is not None else (),
+            paged=bool(asked.after),
+        )
+
+    return routes

@@ -1,0 +1,67 @@
+"""All messages, with what became of them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from afterpilot.record.history import messages, status
+from afterpilot.web.filters import Asked, identity
+from afterpilot.web.frame import Frame
+from afterpilot.web.letters import letters
+from afterpilot.web.paging import listed
+
+KINDS = ("incident", "resolved", "weekly", "declaration")
+STATES = ("pending", "sent", "dead")
+
+
+def router(frame: Frame) -> APIRouter:
+    """Routes of messages."""
+    routes = APIRouter()
+
+    @routes.get("/messages")
+    def message_list(request: Request) -> HTMLResponse:
+        asked = Asked(request)
+        query = {
+            "workflow": asked.text("workflow"),
+            "kind": asked.choice("kind", KINDS),
+            "state": asked.choice("state", STATES),
+        }
+        with frame.reading() as connection:
+            page = listed(
+                asked,
+                lambda: messages.list_messages(
+                    connection,
+                    workflow=query["workflow"],
+                    kind=query["kind"],
+                    state=query["state"],
+                    after=asked.after,
+                ),
+            )
+            slugs = status.slugs(connection)
+        return frame.page(
+            request,
+            "messages.html",
+            title="Messages",
+            here="messages",
+            letters=letters(page.rows),
+            after=page.after,
+            query=query,
+            kinds=KINDS,
+            states=STATES,
+            slugs=slugs,
+            problems=asked.problems,
+            paged=bool(asked.after),
+        )
+
+    @routes.get("/messages/{message_id}")
+    def one(request: Request, message_id: str) -> HTMLResponse:
+        with frame.reading() as connection:
+            row = messages.one_message(connection, identity(message_id))
+        if row is None:
+            raise HTTPException(404, "No message with this id is kept.")
+        (letter,) = letters([row])
+        return frame.page(request, "message.html", title="Message", here="messages", letter=letter)
+
+    return routes

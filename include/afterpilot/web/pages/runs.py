@@ -1,0 +1,122 @@
+"""The list of runs, and one run with its evidence."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from afterpilot.domain.run import Stage
+from afterpilot.record.history import review, runs, samples, status
+from afterpilot.record.history.paging import Page, Row
+from afterpilot.web.evidence import as_json
+from afterpilot.web.filters import Asked, identity, run_filter
+from afterpilot.web.frame import Frame
+from afterpilot.web.letters import letters
+from afterpilot.web.measures import split
+from afterpilot.web.paging import listed
+
+SHOWN = ("passed", "failed", "not_scored")
+_FIRST_ITEMS = 10
+
+
+def router(frame: Frame) -> APIRouter:
+    """Routes of runs."""
+    routes = APIRouter()
+
+    @routes.get("/runs")
+    def run_list(request: Request) -> HTMLResponse:
+        asked = Asked(request)
+        wanted = run_filter(asked)
+        with frame.reading() as connection:
+            page = listed(asked, lambda: runs.list_runs(connection, wanted, after=asked.after))
+            slugs = status.slugs(connection)
+        query = {name: asked.text(name) for name in ("workflow", "stage", "verdict", "from", "to")}
+        return frame.page(
+            request,
+            "runs.html",
+            title="Runs",
+            here="runs",
+            page=page,
+            query=query,
+            slugs=slugs,
+            problems=asked.problems,
+            paged=bool(asked.after),
+        )
+
+    @routes.get("/runs/{run_id}/evidence.json")
+    def raw(run_id: str) -> Response:
+        which = identity(run_id)
+        with frame.reading() as connection:
+            run = _found(runs.one_run(connection, which))
+            found = runs.findings_of(connection, which)
+        return Response(as_json({**run, "findings": found}), media_type="application/json")
+
+    @routes.get("/runs/{run_id}")
+    def one(request: Request, run_id: str) -> HTMLResponse:
+        asked = Asked(request)
+        which = identity(run_id)
+        with frame.reading() as connection:
+            run = _found(runs.one_run(connection, which))
+            data = _parts(connection, run, asked)
+        title = f"{run['stage']} of {run['workflow']}"
+        return frame.page(request, "run.html", title=title, here="runs", run=run, **data)
+
+    @routes.get("/reports/{report_id}/chart.png")
+    def chart(report_id: str) -> Response:
+        with frame.reading() as connection:
+            picture = runs.chart(connection, identity(report_id))
+        if picture is None:
+            raise HTTPException(404, "This report has no chart.")
+        return Response(picture, media_type="image/png")
+
+    return routes
+
+
+def _found(run: Row | None) -> Row:
+    if run is None:
+        raise HTTPException(404, "No run with this id is kept. Runs older than the retention may have been removed.")
+    return run
+
+
+def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
+    which: uuid.UUID = run["id"]
+    data: dict[str, Any] = {
+        "findings": runs.findings_of(connection, which),
+        "incidents": runs.incidents_of(connection, which),
+        "letters": letters(runs.messages_about(connection, which)),
+        "gate": None,
+        "items": Page(()),
+        "samples": None,
+        "baselines": (),
+    }
+    if run["stage"] == Stage.GATE:
+        data["gate"] = _gate(runs.gate_counts(connection, run["workflow"], which))
+        data["items"] = review.list_items(connection, workflow=run["workflow"], run=which, limit=_FIRST_ITEMS)
+    if run["stage"] == Stage.EVALUATE:
+        shown = asked.choice("samples", SHOWN)
+        data["problems"] = asked.problems
+        data["samples"] = _samples(connection, which, asked, shown)
+        data["sample_counts"] = _tested(samples.sample_counts(connection, which))
+        data["shown"], data["paged"] = shown, bool(asked.after)
+        data["baselines"] = runs.approvals_as_baseline(connection, which, run["workflow"])
+    return data
+
+
+def _samples(connection: sa.Connection, which: uuid.UUID, asked: Asked, shown: str) -> Page:
+    return listed(asked, lambda: samples.list_samples(connection, which, show=shown, after=asked.after))
+
+
+def _gate(counts: Row) -> dict[str, Any]:
+    text = f"{counts['released']} released, {counts['routed']} to a person"
+    return {**counts, "bar": split(text, [(counts["released"], "good"), (counts["routed"], "warn")])}
+
+
+def _tested(counts: Row) -> dict[str, Any]:
+    parts = [(counts["passed"], "good"), (counts["failed"], "bad"), (counts["not_scored"], "none")]
+    text = f"{counts['passed']} passed, {counts['failed']} failed, {counts['not_scored']} not scored"
+    return {**counts, "bar": split(text, parts)}

@@ -1,0 +1,36 @@
+"""One eval sample with request and response."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from afterpilot.record.history import runs, samples
+from afterpilot.web.filters import identity
+from afterpilot.web.frame import Frame
+
+
+def router(frame: Frame) -> APIRouter:
+    """Routes of samples."""
+    routes = APIRouter()
+
+    @routes.get("/runs/{run_id}/samples/{case_id:path}/{epoch:int}")
+    def one(request: Request, run_id: str, case_id: str, epoch: int) -> HTMLResponse:
+        which = identity(run_id)
+        with frame.reading() as connection:
+            sample = samples.one_sample(connection, which, case_id, epoch)
+            run = runs.one_run(connection, which)
+        if sample is None:
+            raise HTTPException(404, "No such sample is kept. Samples older than the retention may have been removed.")
+        return frame.page(
+            request,
+            "sample.html",
+            title=f"Case {case_id}, epoch {epoch}",
+            here="runs",
+            sample=sample,
+            run=run,
+            which=which,
+        )
+
+    return routes
