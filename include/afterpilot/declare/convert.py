@@ -1,0 +1,158 @@
+"""From the checked document to the domain's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from afterpilot.declare import schema
+from afterpilot.declare.scorers import scorer_of
+from afterpilot.domain.evals import Case
+from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.verdict import Severity
+from afterpilot.domain.workflow import (
+    Check,
+    Decisions,
+    Evals,
+    Fleet,
+    Kpi,
+    ModelPrice,
+    ModelTarget,
+    Person,
+    Source,
+    Spend,
+    UsageColumns,
+    Workflow,
+)
+
+
+@dataclass(slots=True)
+class Named:
+    """What the files that a declaration names hold."""
+
+    prompt: str = ""
+    sql: str = ""
+    cases: tuple[Case, ...] = ()
+    cases_sha256: str = ""
+    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str) -> Workflow:
+    """The workflow of a declaration without problems."""
+    kpi, spend, governance = document.kpi, document.spend, document.governance
+    return Workflow(
+        slug=document.workflow,
+        purpose=document.purpose,
+        stage=document.stage,
+        owner=_person(document.owner),
+        deputy=_person(document.owner.deputy),
+        channel=document.channel,
+        kpi=Kpi(kpi.name, kpi.kind, kpi.baseline, kpi.target, kpi.better, kpi.unit, named.sql),
+        source=_source(document.source),
+        outputs=tuple(_check(check, named) for check in document.outputs),
+        spot_check=document.spot_check,
+        quality=tuple(_check(check, named) for check in document.quality),
+        evals=_evals(document.evals, named) if document.evals else None,
+        spend=Spend(spend.cap, tuple(spend.warn_at), spend.at_cap),
+        schedules=document.schedule.model_dump(exclude_none=True),
+        governance={
+            "data": governance.data,
+            "models_allowed": governance.models_allowed,
+            "retention_days": governance.retention,
+            "accountable": governance.accountable or document.owner.name,
+        },
+        rollout=_rollout(document.rollout),
+        sha256=sha256,
+        path=path,
+    )
+
+
+def fleet_of(document: schema.FleetFile) -> Fleet:
+    """The fleet of a `_fleet.yaml` without problems. Its schedules are named as their DAGs are: ``records.hourly``."""
+    return Fleet(
+        schedules={
+            f"{kind}.{name}": cron
+            for kind, named in document.schedules.model_dump().items()
+            for name, cron in named.items()
+        },
+        channel=document.channel,
+        operators=tuple(_person(person) for person in document.operators),
+        prices=tuple(ModelPrice(**price.model_dump()) for price in document.prices),
+        base_url=document.base_url or "",
+    )
+
+
+def _person(person: schema.Person) -> Person:
+    return Person(person.name, person.slack)
+
+
+def _source(source: schema.Source) -> Source:
+    usage, decisions = source.usage, source.decisions
+    return Source(
+        connection=source.connection,
+        table=source.table,
+        key=source.key,
+        time=source.time,
+        late_by=source.late_by,
+        history=source.history,
+        fields=dict(source.fields),
+        personal=tuple(source.personal),
+        usage=UsageColumns(usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens or "")
+        if usage
+        else UsageColumns(),
+        decisions=_decisions(decisions) if decisions else None,
+    )
+
+
+def _decisions(decisions: schema.Decisions) -> Decisions:
+    return Decisions(
+        table=decisions.table,
+        key=decisions.key,
+        time=decisions.time,
+        decision=decisions.decision,
+        minutes=decisions.minutes or "",
+        note=decisions.note or "",
+        accepted=tuple(decisions.accepted),
+        corrected=tuple(decisions.corrected),
+        rejected=tuple(decisions.rejected),
+    )
+
+
+def _check(check: dict[str, Any], named: Named) -> Check:
+    """A check with its parameters as declared, all JSON-serialisable; the loaded ``schema`` joins ``file``."""
+    params = {key: value for key, value in check.items() if key not in {"expect", "severity"}}
+    if "file" in params:
+        params["schema"] = named.schemas[params["file"]]
+    return Check(check["expect"], Severity(check.get("severity", "critical")), params)
+
+
+def _evals(evals: schema.Evals, named: Named) -> Evals:
+    model = evals.model
+    return Evals(
+        model=ModelTarget(
+            connection=model.connection,
+            name=model.name,
+            prompt=Prompt(named.prompt),
+            response_schema=named.schemas[model.response_schema] if model.response_schema else None,
+            temperature=model.temperature,
+            max_tokens=model.max_tokens,
+        ),
+        cases=named.cases,
+        scorers=tuple(scorer_of(scorer, named.schemas) for scorer in evals.scorers),
+        epochs=evals.epochs,
+        max_cost=evals.max_cost,
+        concurrency=evals.concurrency,
+        pass_rate=evals.pass_rate,
+        largest_drop=evals.largest_drop,
+        sha256=named.cases_sha256,
+    )
+
+
+def _rollout(rollout: schema.Rollout) -> dict[str, Any]:
+    """The roll-out as JSON-serialisable data; ``now`` is a share from 0 to 1 as text."""
+    return {
+        "now": str(rollout.now),
+        "promote_when": rollout.promote_when.model_dump() if rollout.promote_when else {},
+        "fallback": rollout.fallback,
+    }

@@ -1,0 +1,123 @@
+"""Loads the workflows folder: every declaration, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from afterpilot.declare import schema
+from afterpilot.declare.convert import workflow_of
+from afterpilot.declare.expectations import GATE, QUALITY, check_flaws
+from afterpilot.declare.files import Folder, Unreadable
+from afterpilot.declare.fleet import read_fleet
+from afterpilot.declare.named_files import read_named
+from afterpilot.declare.placing import placed, secret_flaws, without_secrets
+from afterpilot.declare.problems import Flaw, dotted
+from afterpilot.declare.rules import ScheduleNames, dig, rule_flaws
+from afterpilot.declare.schema_flaws import validate
+from afterpilot.declare.scorers import scorer_flaws
+from afterpilot.declare.yaml_lines import Document, read
+from afterpilot.domain.errors import DeclarationError
+from afterpilot.domain.workflow import Declarations, Loaded, Problem
+
+DECLARATION = "workflow.yaml"
+MOST_PROBLEMS = 100
+
+
+def load(folder: Path) -> Declarations:
+    """Read ``_fleet.yaml`` and the folder of every workflow (names that begin with ``_`` or ``.`` are left alone).
+
+    One broken folder never hides another; what is wrong stands in the problems, with file and line.
+
+    Raises:
+        DeclarationError: the folder itself does not exist or cannot be listed.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith(("_", ".")) and path.is_dir())
+    except OSError as error:
+        raise DeclarationError(f"the folder {folder} cannot be listed: {error.strerror or error}") from error
+    fleet, fleet_problems, schedules = read_fleet(folder)
+    found = [_isolated(path, schedules=schedules) for path in paths]
+    return Declarations(fleet, fleet_problems, tuple(_no_shared_names(found)))
+
+
+def _isolated(path: Path, *, schedules: ScheduleNames) -> Loaded:
+    try:
+        return _workflow(path, schedules=schedules)
+    except Exception as error:  # noqa: BLE001 - a fault of this loader must not hide the other folders either
+        text = f"could not be read: {type(error).__name__}, a fault of the loader; please report it"
+        return _broken(Folder(path), {}, [Problem(f"{path.name}/{DECLARATION}", 0, "", text)])
+
+
+def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
+    folder = Folder(path)
+    slug, where = path.name, f"{path.name}/{DECLARATION}"
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        return _broken(folder, {}, [Problem(slug, 0, "", "the folder leads outside the workflows folder")])
+    try:
+        document = read(folder.read(DECLARATION))
+    except Unreadable as error:
+        return _broken(folder, {}, [Problem(where, 0, "", str(error), error.hint)])
+    if not isinstance(document.data, dict):
+        flaws = list(document.flaws) or validate(schema.WorkflowFile, document.data)[1]
+        return _broken(folder, {}, placed(where, document, flaws))
+    return _checked(folder, document, schedules=schedules)
+
+
+def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) -> Loaded:
+    data, slug = document.data, folder.path.name
+    model, flaws = validate(schema.WorkflowFile, data)
+    flaws += [*document.flaws, *_list_flaws(data), *secret_flaws(data, ())]
+    flaws += rule_flaws(data, folder=slug, schedules=schedules)
+    reading = read_named(data, folder)
+    flaws += reading.flaws
+    problems = [*placed(f"{slug}/{DECLARATION}", document, flaws)]
+    problems += [
+        Problem(f"{slug}/{name}", flaw.line, dotted(flaw.path), flaw.text, flaw.hint)
+        for name, flaw in reading.elsewhere
+    ]
+    if model is None or problems:
+        return _broken(folder, data, problems)
+    sha256, path = folder.sha256(), str(folder.path)
+    workflow = workflow_of(model, reading.named, sha256=sha256, path=path)
+    return Loaded(slug, path, workflow, (), sha256, data)
+
+
+def _list_flaws(data: Mapping[str, Any]) -> Iterator[Flaw]:
+    for section, table in (("outputs", GATE), ("quality", QUALITY)):
+        checks = data.get(section)
+        for index, check in enumerate(checks if isinstance(checks, list) else []):
+            yield from check_flaws(check, (section, index), table)
+    scorers = dig(data, "evals", "scorers")
+    for index, scorer in enumerate(scorers if isinstance(scorers, list) else []):
+        yield from scorer_flaws(scorer, ("evals", "scorers", index))
+
+
+def _broken(folder: Folder, data: Mapping[str, Any], problems: Iterable[Problem]) -> Loaded:
+    """A folder that cannot be used. Its hash covers the problems too: other files may cause or mend them."""
+    told = tuple(problems)
+    if len(told) > MOST_PROBLEMS:
+        rest = Problem(told[-1].file, 0, "", f"{len(told) - MOST_PROBLEMS:,} more problems are not shown")
+        told = (*told[:MOST_PROBLEMS], rest)
+    sha256 = folder.sha256(*(str(problem) for problem in told))
+    return Loaded(folder.path.name, str(folder.path), None, told, sha256, without_secrets(data))
+
+
+def _no_shared_names(folders: list[Loaded]) -> Iterator[Loaded]:
+    """A folder whose declaration bears another folder's name is broken already; say who else bears it."""
+    declared: dict[str, list[str]] = {}
+    for one in folders:
+        name = one.document.get("workflow")
+        if isinstance(name, str):
+            declared.setdefault(name, []).append(one.slug)
+    for one in folders:
+        others = [slug for slug in declared.get(str(one.document.get("workflow")), []) if slug != one.slug]
+        yield replace(one, problems=tuple(_shared(problem, others) for problem in one.problems)) if others else one
+
+
+def _shared(problem: Problem, others: list[str]) -> Problem:
+    if problem.key != "workflow" or not problem.file.endswith(f"/{DECLARATION}"):
+        return problem
+    return replace(problem, text=f"{problem.text}; the folder {', '.join(others[:3])} bears that name too")

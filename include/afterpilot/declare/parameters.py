@@ -1,0 +1,200 @@
+"""Parameters of expectations: each has a kind, each kind says what is wrong with a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from afterpilot.declare.problems import Flaw, Path, choices, describe
+from afterpilot.declare.values import Wrong, column_name, connection_name, duration, table_name, text_of
+
+Value = Any
+Reader = Callable[[Value], object]
+
+_PATTERN_CHARACTERS = 1_000
+
+
+def flaws_of(value: Value, path: Path, kind: str) -> Iterator[Flaw]:
+    """What is wrong with a parameter of the given kind."""
+    if kind in _NESTED:
+        yield from _NESTED[kind](value, path)
+        return
+    if kind.endswith(" list"):
+        yield from _list(value, path, kind.removesuffix(" list"))
+        return
+    try:
+        _KINDS[kind](value)
+    except Wrong as error:
+        yield Flaw(path, str(error), error.hint)
+
+
+def _list(value: Value, path: Path, kind: str) -> Iterator[Flaw]:
+    if not isinstance(value, list):
+        yield Flaw(path, f"must be a list, but is {describe(value)}", "such as [a, b]")
+        return
+    if not value:
+        yield Flaw(path, "needs at least one item")
+    seen: list[Value] = []
+    for index, item in enumerate(value):
+        yield from flaws_of(item, (*path, index), kind)
+        if any(item == other and type(item) is type(other) for other in seen[:1_000]):
+            yield Flaw((*path, index), f"stands twice: {describe(item)}")
+        seen.append(item)
+
+
+def _must(value: Value, wanted: str, *, hint: str = "", when: bool) -> None:
+    if not when:
+        raise Wrong(f"must be {wanted}, but is {describe(value)}", hint)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: Value) -> None:
+    _must(value, "a number", when=_is_number(value))
+
+
+def _positive(value: Value) -> None:
+    _must(value, "a number above 0", when=_is_number(value) and value > 0)
+
+
+def _not_negative(value: Value) -> None:
+    _must(value, "a number, 0 or more", when=_is_number(value) and value >= 0)
+
+
+def _count(value: Value) -> None:
+    _must(value, "a whole number, 0 or more", when=_is_number(value) and isinstance(value, int) and value >= 0)
+
+
+def _share(value: Value) -> None:
+    _must(value, "a share from 0 to 1", hint="such as 0.98", when=_is_number(value) and 0 < value <= 1)
+
+
+def _weight(value: Value) -> None:
+    _must(value, "a number from 0 to 1", when=_is_number(value) and 0 <= value <= 1)
+
+
+def _boolean(value: Value) -> None:
+    _must(value, "true or false", when=isinstance(value, bool))
+
+
+def _scalar(value: Value) -> None:
+    _must(value, "a text, a number, true or false", when=isinstance(value, (str, int, float)))
+
+
+def _mapping(value: Value) -> None:
+    _must(value, "a mapping (key: value)", when=isinstance(value, dict) and bool(value))
+
+
+def _bound(value: Value) -> None:
+    if isinstance(value, str):
+        try:
+            datetime.fromisoformat(value)
+        except ValueError as error:
+            raise Wrong(f"must be a number or a time, but is {describe(value)}", "such as 250000") from error
+    else:
+        _must(value, "a number or a time", when=_is_number(value))
+
+
+def _regex(value: Value) -> None:
+    text = text_of(value, most=_PATTERN_CHARACTERS)
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Wrong(f"is not a regular expression: {error}") from error
+
+
+def _pair(value: Value) -> None:
+    _must(value, "a pair, such as [a, b]", when=isinstance(value, list) and len(value) == 2)  # noqa: PLR2004 - a pair
+
+
+def _either(*options: str) -> Reader:
+    def read(value: Value) -> None:
+        if not (isinstance(value, str) and value in options):
+            raise Wrong(f"must be one of the accepted words, but is {describe(value)}", choices(str(value), options))
+
+    return read
+
+
+def _relative_error(value: Value) -> None:
+    if not isinstance(value, bool):
+        _either("lower", "higher", "nearest", "midpoint", "linear")(value)
+
+
+def _accept(value: Value, path: Path) -> Iterator[Flaw]:
+    """``status`` of match_reference: a column and the values that are accepted."""
+    yield from mapping_flaws(value, path, {"column": "column", "accept": "scalar list"})
+
+
+def _key_pair(value: Value, path: Path) -> Iterator[Flaw]:
+    """``key`` of match_reference: our column and theirs."""
+    if not isinstance(value, dict) or len(value) != 1:
+        yield Flaw(path, "must name one column of ours and one of theirs", "such as {po_number: po_number}")
+        return
+    for ours, theirs in value.items():
+        yield from flaws_of(ours, (*path, ours), "column")
+        yield from flaws_of(theirs, (*path, ours), "column")
+
+
+def _field_pairs(value: Value, path: Path) -> Iterator[Flaw]:
+    """``fields`` of match_reference: our column to theirs, or to a mapping with column and tolerance."""
+    if not isinstance(value, dict) or not value:
+        yield Flaw(path, f"must name columns, but is {describe(value)}", "such as {total: amount}")
+        return
+    for ours, theirs in value.items():
+        yield from flaws_of(ours, (*path, ours), "column")
+        if isinstance(theirs, dict):
+            yield from mapping_flaws(theirs, (*path, ours), {"column": "column", "tolerance?": "not negative"})
+        else:
+            yield from flaws_of(theirs, (*path, ours), "column")
+
+
+def mapping_flaws(value: Value, path: Path, parameters: Mapping[str, str]) -> Iterator[Flaw]:
+    """What is wrong with a mapping of known parameters (``name?`` may be left out) to their kinds."""
+    if not isinstance(value, dict):
+        yield Flaw(path, f"must be a mapping (key: value), but is {describe(value)}")
+        return
+    kinds = {name.removesuffix("?"): kind for name, kind in parameters.items()}
+    for name in parameters:
+        if not name.endswith("?") and name not in value:
+            yield Flaw((*path, name), "is missing")
+    for name, part in value.items():
+        if name not in kinds:
+            yield Flaw((*path, name), "is not a known parameter", choices(name, list(kinds)))
+        else:
+            yield from flaws_of(part, (*path, name), kinds[name])
+
+
+_KINDS: dict[str, Reader] = {
+    "column": column_name,
+    "table": table_name,
+    "connection": connection_name,
+    "text": text_of,
+    "file": text_of,
+    "duration": duration,
+    "number": _number,
+    "number above 0": _positive,
+    "not negative": _not_negative,
+    "count": _count,
+    "share": _share,
+    "weight": _weight,
+    "boolean": _boolean,
+    "scalar": _scalar,
+    "mapping": _mapping,
+    "bound": _bound,
+    "regex": _regex,
+    "pair": _pair,
+    "relative error": _relative_error,
+    "any or all": _either("any", "all"),
+    "method": _either("iqr", "std"),
+    "pair nulls": _either("both_values_are_missing", "either_value_is_missing", "neither"),
+    "list nulls": _either("all_values_are_missing", "any_value_is_missing", "never"),
+}
+_NESTED: dict[str, Callable[[Value, Path], Iterator[Flaw]]] = {
+    "status": _accept,
+    "key pair": _key_pair,
+    "field pairs": _field_pairs,
+}

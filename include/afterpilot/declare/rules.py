@@ -1,0 +1,171 @@
+"""Rules that tie several keys together. They read the raw document, so that one wrong key does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from afterpilot.declare.problems import Flaw, Path, choices, show_text
+from afterpilot.declare.values import Wrong, duration
+
+Data = Mapping[str, Any]
+# The names of schedules for records, evals and report, as far as _fleet.yaml can be read.
+ScheduleNames = Mapping[str, Collection[str]]
+
+
+def dig(data: Any, *path: str) -> Any:  # noqa: ANN401 - YAML holds anything
+    """The value at a path of keys, or None where there is none."""
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def texts(value: Any) -> list[tuple[int, str]]:  # noqa: ANN401 - YAML holds anything
+    """The texts of a list with their positions; none where it is no list."""
+    return [
+        (index, item) for index, item in enumerate(value if isinstance(value, list) else []) if isinstance(item, str)
+    ]
+
+
+def rule_flaws(data: Data, *, folder: str, schedules: ScheduleNames) -> Iterator[Flaw]:
+    """Everything that does not fit together. ``schedules`` lacks what cannot be read in the fleet's file."""
+    yield from _name(data, folder)
+    yield from _people(data)
+    yield from _kpi(data)
+    yield from _source(data)
+    yield from _columns(data)
+    yield from _money(data)
+    yield from _schedules(data, schedules)
+    yield from _models(data)
+
+
+def _name(data: Data, folder: str) -> Iterator[Flaw]:
+    slug = data.get("workflow")
+    if isinstance(slug, str) and slug != folder:
+        yield Flaw(("workflow",), f"'{show_text(slug)}' is not the folder's name '{folder}'", "they must be the same")
+
+
+def _people(data: Data) -> Iterator[Flaw]:
+    for key in ("slack", "name"):
+        owner, deputy = dig(data, "owner", key), dig(data, "owner", "deputy", key)
+        if isinstance(owner, str) and isinstance(deputy, str) and owner.casefold() == deputy.casefold():
+            yield Flaw(("owner", "deputy", key), "the deputy is the owner", "name somebody else")
+            return
+
+
+def _kpi(data: Data) -> Iterator[Flaw]:
+    better, baseline, target = (dig(data, "kpi", key) for key in ("better", "baseline", "target"))
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (baseline, target)):
+        return
+    if (better == "lower" and target >= baseline) or (better == "higher" and target <= baseline):
+        yield Flaw(("kpi", "target"), f"{target} is not {better} than the baseline {baseline}", "look at `better` too")
+
+
+def _source(data: Data) -> Iterator[Flaw]:
+    fields = dig(data, "source", "fields")
+    names = list(fields) if isinstance(fields, dict) else []
+    for index, column in texts(dig(data, "source", "personal")):
+        if names and column not in names:
+            text = f"'{show_text(column)}' is not one of source.fields"
+            yield Flaw(("source", "personal", index), text, choices(column, names))
+    seen: dict[str, str] = {}
+    for outcome in ("accepted", "corrected", "rejected"):
+        for index, word in texts(dig(data, "source", "decisions", outcome)):
+            if seen.setdefault(word, outcome) != outcome:
+                text = f"'{show_text(word)}' stands under {seen[word]} too"
+                yield Flaw(("source", "decisions", outcome, index), text)
+    try:
+        late, history = (duration(dig(data, "source", key)) for key in ("late_by", "history"))
+    except Wrong:
+        return
+    if history < late:
+        yield Flaw(("source", "history"), "reaches back less than late_by")
+
+
+def _columns(data: Data) -> Iterator[Flaw]:
+    fields = dig(data, "source", "fields")
+    if not isinstance(fields, dict) or not fields:
+        return
+    own = [value for key in ("key", "time") if isinstance(value := dig(data, "source", key), str)]
+    known = [*fields, *(name for name in own if name not in fields)]
+    personal = {name for _, name in texts(dig(data, "source", "personal"))}
+    types = {**{name: kind for name, kind in fields.items() if isinstance(kind, str)}}
+    if isinstance(time := dig(data, "source", "time"), str):
+        types[time] = "time"
+    for section in ("outputs", "quality"):
+        checks = data.get(section)
+        for index, check in enumerate(checks if isinstance(checks, list) else []):
+            if not isinstance(check, dict):
+                continue
+            for path, column in _named(check, (section, index)):
+                if column not in known:
+                    yield Flaw(path, f"'{show_text(column)}' is not one of source.fields", choices(column, known))
+                elif section == "outputs" and column in personal:
+                    yield Flaw(path, f"'{column}' is redacted when written, so it cannot be checked")
+            yield from _types(check, (section, index), types)
+
+
+def _named(check: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """The columns of ours that a check names."""
+    for key in ("column", "column_A", "column_B"):
+        if isinstance(check.get(key), str) and check.get("expect") != "column_to_exist":
+            yield (*path, key), check[key]
+    for key in ("columns", "column_list"):
+        if not str(check.get("expect", "")).startswith("table_"):
+            for index, column in texts(check.get(key)):
+                yield (*path, key, index), column
+    if check.get("expect") == "match_reference":
+        for key in ("key", "fields"):
+            for column in check[key] if isinstance(check.get(key), dict) else {}:
+                yield (*path, key, column), column
+
+
+def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Iterator[Flaw]:
+    expect, column = check.get("expect"), check.get("column")
+    kind = types.get(column, "") if isinstance(column, str) else ""
+    if expect == "fresh_within" and kind not in {"", "time"}:
+        yield Flaw((*path, "column"), f"fresh_within needs a field of type time, but '{column}' is {show_text(kind)}")
+    bounds = [check.get(key) for key in ("min_value", "max_value")]
+    numeric = any(isinstance(bound, (int, float)) for bound in bounds)
+    if expect == "column_values_to_be_between" and kind in {"text", "boolean", "time" if numeric else "number"}:
+        wanted = "number" if numeric else "time"
+        yield Flaw(
+            (*path, "column"), f"these bounds need a field of type {wanted}, but '{column}' is {show_text(kind)}"
+        )
+
+
+def _money(data: Data) -> Iterator[Flaw]:
+    cap, cost = dig(data, "spend", "cap"), dig(data, "evals", "max_cost")
+    if isinstance(cap, str) and isinstance(cost, str):
+        ours, theirs = cost.split()[-1:], cap.split("/")[0].split()[-1:]
+        if ours != theirs:
+            yield Flaw(("evals", "max_cost"), "has another currency than spend.cap", "use the same for both")
+    shares = [share for share in (dig(data, "spend", "warn_at") or []) if isinstance(share, str)]
+    try:
+        numbers = [float(share.rstrip(" %")) for share in shares]
+    except ValueError:
+        return
+    if numbers != sorted(set(numbers)):
+        yield Flaw(("spend", "warn_at"), "must rise from share to share", "such as [50%, 80%]")
+
+
+def _schedules(data: Data, schedules: ScheduleNames) -> Iterator[Flaw]:
+    named = data.get("schedule")
+    if not isinstance(named, dict):
+        return
+    if isinstance(data.get("evals"), dict) and "evals" not in named:
+        yield Flaw(("schedule", "evals"), "is missing, but there is an eval suite")
+    for key in ("records", "evals", "report"):
+        name = named.get(key)
+        known = schedules.get(key)
+        if known is not None and isinstance(name, str) and name not in known:
+            text = f"'{show_text(name)}' is not one of schedules.{key} in _fleet.yaml"
+            yield Flaw(("schedule", key), text, choices(name, sorted(known)))
+
+
+def _models(data: Data) -> Iterator[Flaw]:
+    model, allowed = dig(data, "evals", "model", "name"), dig(data, "governance", "models_allowed")
+    names = [name for _, name in texts(allowed)]
+    if isinstance(model, str) and names and model not in names:
+        text = f"'{show_text(model)}' is not one of governance.models_allowed"
+        yield Flaw(("evals", "model", "name"), text, choices(model, names))

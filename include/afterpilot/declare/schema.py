@@ -1,0 +1,231 @@
+"""The keys of ``workflow.yaml`` and ``_fleet.yaml``: strict, closed and frozen.
+
+Field names are the keys; their descriptions are the reference (docs/reference/declaration.md). Lists of checks and scorers
+are read by :mod:`afterpilot.declare.expectations` and :mod:`afterpilot.declare.scorers`, whose keys depend on the name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from afterpilot.declare.values import (
+    BaseUrl,
+    CapText,
+    Channel,
+    Column,
+    Connection,
+    Cron,
+    Currency,
+    Days,
+    Duration,
+    FileName,
+    Limit,
+    MoneyText,
+    Name,
+    Number,
+    Points,
+    Price,
+    ScheduleName,
+    Share,
+    SlackUser,
+    Slug,
+    SomeShare,
+    SomeTime,
+    Table,
+    Text,
+    Words,
+)
+from afterpilot.domain.workflow import FieldType, LifeStage
+
+Check = Annotated[Any, Words("check, see below")]
+Scorer = Annotated[Any, Words("scorer, see below")]
+
+
+class Keys(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Person(Keys):
+    """Somebody who answers for something."""
+
+    name: Name = Field(description="first and last name")
+    slack: SlackUser = Field(description="whom Slack mentions")
+
+
+class Owner(Person):
+    """The one accountable person, and who stands in."""
+
+    deputy: Person = Field(description="somebody else, who is asked when the owner does not answer")
+
+
+class Kpi(Keys):
+    """The one business metric."""
+
+    name: Name = Field(description="what is measured, such as `minutes_per_invoice`")
+    kind: Literal["revenue", "cost", "speed", "risk"] = Field(description="what it is tied to")
+    baseline: Number = Field(description="value before the workflow existed")
+    target: Number = Field(description="value agreed before launch")
+    better: Literal["lower", "higher"] = Field(description="which direction is good")
+    unit: Name = Field(description="such as `min` or `EUR`")
+    sql: FileName = Field(
+        description="one SELECT on the source connection that returns a row for each week: the week's first day, the value"
+    )
+
+
+class UsageColumns(Keys):
+    """Columns that hold what each call used."""
+
+    model: Column = Field(description="the model's name, as prices know it")
+    input_tokens: Column = Field(description="tokens of the request, cached ones included")
+    output_tokens: Column = Field(description="tokens of the answer")
+    cached_tokens: Column | None = Field(None, description="those of the request that were read from a cache")
+
+
+class Decisions(Keys):
+    """Where the production system keeps what people decided."""
+
+    table: Table = Field(description="on the source connection")
+    key: Column = Field(description="refers to the source's key")
+    time: Column = Field(description="when it was decided")
+    decision: Column = Field(description="holds one of the words below")
+    minutes: Column | None = Field(None, description="minutes of human time that it took")
+    note: Column | None = Field(None, description="what the person noted")
+    accepted: list[Name] = Field(["accepted"], min_length=1, description="words for: used as it was")
+    corrected: list[Name] = Field(["corrected"], description="words for: used after a correction")
+    rejected: list[Name] = Field(["rejected"], description="words for: not used")
+
+
+class Source(Keys):
+    """The table that production records are pulled from."""
+
+    connection: Connection = Field(description="the database, by name; never an address or a password")
+    table: Table = Field(description="one row for each unit of work")
+    key: Column = Field(description="what makes a row unique")
+    time: Column = Field(description="when the row was finished, with its time zone")
+    late_by: Duration = Field("0m", validate_default=True, description="how late a row may still arrive")
+    history: SomeTime = Field("28d", validate_default=True, description="how far back the first pull reaches")
+    fields: dict[Column, FieldType] = Field(min_length=1, description="columns that are kept, each with its type")
+    personal: list[Column] = Field([], description="those of `fields` that are redacted when written")
+    usage: UsageColumns | None = Field(None, description="columns for cost; without them the cost is unknown")
+    decisions: Decisions | None = Field(None, description="what people decided on the rows")
+
+
+class Model(Keys):
+    """The model under test, as it is used in production."""
+
+    connection: Connection = Field(description="address and key, by name")
+    name: Name = Field(description="the model's name")
+    prompt: FileName = Field(description="the prompt in production, with `{{ variables }}`")
+    response_schema: FileName | None = Field(None, description="JSON schema that the answer is asked to follow")
+    temperature: Annotated[float, Words("number from 0 to 2")] = Field(0.0, ge=0, le=2, description="0 repeats itself")
+    max_tokens: Annotated[int, Words("whole number")] = Field(256, ge=1, le=200_000, description="longest answer")
+
+
+class Evals(Keys):
+    """Known inputs with known answers, run against the live model."""
+
+    model: Model = Field(description="what is asked")
+    cases: FileName = Field(description="JSON lines, see below")
+    scorers: list[Scorer] = Field(min_length=1, description="a case passes when all of them pass")
+    epochs: Annotated[int, Words("whole number")] = Field(1, ge=1, le=100, description="how often each case is asked")
+    max_cost: MoneyText = Field(description="the most that one run may cost; it stops there")
+    concurrency: Annotated[int, Words("whole number")] = Field(4, ge=1, le=128, description="requests at the same time")
+    pass_rate: SomeShare = Field(description="least share of cases that must pass")
+    largest_drop: Points = Field(description="largest drop of that share against the approved baseline")
+
+
+class Spend(Keys):
+    """What production and evals together may cost."""
+
+    cap: CapText = Field(description="the most for each day, week or month")
+    warn_at: list[SomeShare] = Field(
+        ["50%", "80%"], validate_default=True, min_length=1, description="shares of the cap at which the owner is told"
+    )
+    at_cap: Literal["tell", "ask_owner", "stop"] = Field(description="what happens when the cap is reached")
+
+
+class Schedule(Keys):
+    """Names of schedules in `_fleet.yaml`."""
+
+    records: Name = Field(description="pull, check, and the check of outputs before use")
+    evals: Name | None = Field(None, description="the eval suite; needed where there is one")
+    report: Name = Field(description="the outcome message")
+
+
+class Governance(Keys):
+    """Who answers for it, and what may be used."""
+
+    data: list[Text] = Field(min_length=1, description="kinds of data that the model sees")
+    models_allowed: list[Name] = Field(min_length=1, description="models that may see it")
+    retention: Days = Field(description="how long records are kept")
+    accountable: Name | None = Field(None, description="who answers for the output; the owner unless said")
+
+
+class Promotion(Keys):
+    """When the next stage is reached."""
+
+    override_rate: Limit = Field(description="share of outputs that people changed or refused")
+    weeks: Annotated[int, Words("whole number")] = Field(ge=1, le=104, description="for how many weeks in a row")
+
+
+class Rollout(Keys):
+    """How far the workflow is rolled out, and the way back."""
+
+    now: Share = Field(description="share of the work that it handles")
+    promote_when: Promotion | None = Field(None, description="entry criteria of the next stage")
+    fallback: Text = Field(description="how the work is done without the model")
+
+
+class WorkflowFile(Keys):
+    """``workflow.yaml``."""
+
+    workflow: Slug = Field(description="the workflow's name, the same as its folder's")
+    purpose: Text = Field(description="what it does, in one sentence")
+    stage: LifeStage = Field(description="how far it is; `limited` and `live` need a runbook.md")
+    owner: Owner = Field(description="who answers for it")
+    channel: Channel = Field(description="where its messages go")
+    kpi: Kpi = Field(description="the business metric")
+    source: Source = Field(description="its production records")
+    outputs: list[Check] = Field(min_length=1, description="checked on each output before it is used")
+    spot_check: Share = Field(
+        "5%", validate_default=True, description="share of passing outputs that a person looks at"
+    )
+    quality: list[Check] = Field(min_length=1, description="expectations on each window of records")
+    evals: Evals | None = Field(None, description="the eval suite")
+    spend: Spend = Field(description="the cost cap")
+    schedule: Schedule = Field(description="when it runs")
+    governance: Governance = Field(description="who and what is allowed")
+    rollout: Rollout = Field(description="how it is rolled out")
+
+
+class PriceEntry(Keys):
+    """A price that no public list knows."""
+
+    model: Name = Field(description="the model's name as calls report it")
+    input_per_million: Price = Field(description="for a million input tokens")
+    output_per_million: Price = Field(description="for a million output tokens")
+    cached_per_million: Price = Field(description="for a million cached input tokens")
+    currency: Currency = Field(description="of the three prices")
+    note: Text = Field(description="what the price is based on")
+
+
+class Schedules(Keys):
+    """Named schedules, for each thing that is scheduled: a DAG each."""
+
+    records: dict[ScheduleName, Cron] = Field(min_length=1, description="for pull, check and the check of outputs")
+    evals: dict[ScheduleName, Cron] = Field(min_length=1, description="for eval suites")
+    report: dict[ScheduleName, Cron] = Field(min_length=1, description="for outcome messages")
+
+
+class FleetFile(Keys):
+    """``_fleet.yaml``."""
+
+    schedules: Schedules = Field(description="named schedules")
+    channel: Channel = Field(description="where messages go that have no better place")
+    operators: list[Person] = Field(min_length=1, description="who is on call")
+    prices: list[PriceEntry] = Field([], description="own prices")
+    base_url: BaseUrl | None = Field(None, description="where people reach Airflow, for links in messages")
