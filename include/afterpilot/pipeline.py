@@ -262,15 +262,16 @@ def _follow_up(
     unit.incidents.lock(result.workflow)
     covered = (*result.covered, f"{result.stage}.did_not_run")
     changes = life_cycle.changes(replace(result, covered=covered), unit.incidents.unresolved(result.workflow))
-    news: list[tuple[str, Incident, Finding | None]] = []
-    for finding in changes.opened:
-        news.append(("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding))
+    news: list[tuple[str, Incident, Finding | None]] = [
+        ("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding) for finding in changes.opened
+    ]
     for incident, finding in changes.again:
         renewed = unit.incidents.see_again(incident, finding, run_id=run_id, at=at)
         if (renewed.title, renewed.severity) != (incident.title, incident.severity):
             news.append((f"changed/{run_id}", renewed, finding))
-    for incident in changes.resolved:
-        news.append(("resolved", unit.incidents.resolve(incident, run_id=run_id, at=at), None))
+    news += [
+        ("resolved", unit.incidents.resolve(incident, run_id=run_id, at=at), None) for incident in changes.resolved
+    ]
     for what, incident, finding in news:
         unit.outbox.put(
             services.messages.incident(incident, finding, workflow=workflow, run_id=run_id),

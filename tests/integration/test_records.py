@@ -58,11 +58,11 @@ def test_a_record_that_moved_in_time_stands_once(ops: sa.Engine) -> None:
 
 def test_what_a_model_says_can_always_be_kept(ops: sa.Engine) -> None:
     """NUL and half surrogate pairs, which PostgreSQL refuses, are replaced; everything else is kept as it is."""
-    hostile = "a\x00b\ud800c<script>'\"\\u0000 – 😀"
+    hostile = "a\x00b\ud800c<script>'\"\\u0000 😀"
     with Ops(ops).begin() as unit:
         unit.records.write([record(output=hostile)], RUN)
         kept = unit.connection.scalars(sa.select(records.c.data)).one()["output"]
-    assert kept == "a␀b?c<script>'\"\\u0000 – 😀"
+    assert kept == "a␀b?c<script>'\"\\u0000 😀"
 
 
 def test_the_watermark_never_goes_back(ops: sa.Engine) -> None:

@@ -74,7 +74,7 @@ def route(batch: Batch) -> dict[str, str]:
 
 @task_group
 def records_path(batch: Batch) -> None:
-    """pull → check → route for one batch of workflows."""
+    """One batch of workflows goes pull → check → route."""
     route(check(pull(batch)))
 
 
@@ -82,12 +82,11 @@ def records_path(batch: Batch) -> None:
 def evaluate(batch: Batch) -> dict[str, str]:
     """Run the eval suites against the live models."""
     trigger = context.trigger()
-    with_evals = {**batch, "workflows": [slug for slug in batch["workflows"]]}
 
     def work(wired: Wired, workflow: Workflow) -> Run:
         return pipeline.evaluate(wired.services, workflow, trigger=trigger)
 
-    runs = batches.each(with_evals, Stage.EVALUATE, work)
+    runs = batches.each(batch, Stage.EVALUATE, work)
     _announce_assets(EVALS_ALIAS, "evals", runs)
     return _verdicts(runs)
 

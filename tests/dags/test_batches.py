@@ -1,0 +1,27 @@
+"""How workflows are put into batches."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterpilot.orchestration.batches import MOST_BATCHES, name, split
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
+
+
+@given(st.integers(min_value=0, max_value=1500))
+def test_every_workflow_is_in_exactly_one_batch(count: int) -> None:
+    """Nothing is lost or doubled, and no DAG run grows beyond its bound."""
+    slugs = [f"w{number}" for number in range(count)]
+    parts = split(slugs)
+    assert [slug for part in parts for slug in part] == slugs
+    assert len(parts) <= MOST_BATCHES
+    assert max(map(len, parts), default=0) - min(map(len, parts), default=0) <= 1
+
+
+def test_a_label_stays_short() -> None:
+    """The first three names, then how many more."""
+    assert name(["a"]) == "a"
+    assert name(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -1,0 +1,80 @@
+"""Connections and variables of the environment."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.settings import EnvConnections, Settings
+
+
+def connections(text: str) -> EnvConnections:
+    return EnvConnections({"AIRFLOW_CONN_ERP": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("postgres://u:p%40ss@db.example:5433/erp", "postgresql+psycopg://u:p%40ss@db.example:5433/erp"),
+        ("postgresql://u@db/erp?sslmode=require", "postgresql+psycopg://u@db/erp?sslmode=require"),
+        (
+            json.dumps({"conn_type": "postgres", "login": "u", "password": "p", "host": "db", "schema": "erp"}),
+            "postgresql+psycopg://u:p@db/erp",
+        ),
+        (
+            json.dumps({"conn_type": "postgres", "login": "u", "host": "/run/pg", "schema": "erp"}),
+            "postgresql+psycopg://u@/erp?host=%2Frun%2Fpg",
+        ),
+        (json.dumps({"conn_type": "mysql", "host": "db", "schema": "x", "port": 3307}), "mysql+pymysql://db:3307/x"),
+        (
+            json.dumps({"conn_type": "postgres", "host": "db", "extra": '{"sslmode": "require"}'}),
+            "postgresql+psycopg://db?sslmode=require",
+        ),
+    ],
+)
+def test_a_database_connection_becomes_a_url(text: str, url: str) -> None:
+    """Airflow's URI and JSON forms both give what SQLAlchemy wants, `postgres://` included."""
+    assert connections(text).database_url("erp") == url
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "secret"),
+    [
+        ('{"conn_type": "http", "host": "http://127.0.0.1:9/v1", "password": "k"}', "http://127.0.0.1:9/v1", "k"),
+        ('{"conn_type": "http", "host": "api.example/v1", "password": "k"}', "https://api.example/v1", "k"),
+        ("https://:k@api.example/v1", "https://api.example/v1", "k"),
+    ],
+)
+def test_an_http_connection_becomes_an_endpoint(text: str, url: str, secret: str) -> None:
+    """The host keeps its scheme and path; the password is the key."""
+    endpoint = connections(text).endpoint("erp")
+    assert (endpoint.url, endpoint.secret) == (url, secret)
+
+
+def test_a_missing_connection_says_what_to_do() -> None:
+    """The variable to set stands in the error."""
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_ERP"):
+        EnvConnections({}).database_url("erp")
+
+
+@pytest.mark.parametrize("text", ["hunter2-without-scheme", '{"conn_type": "postgres", "password": "hunter2"', "[hunter2"])
+def test_an_unreadable_connection_never_repeats_its_text(text: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(ConfigurationError) as error:
+        connections(text).database_url("erp")
+    assert "hunter2" not in str(error.value)
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    """Settings and endpoints can be logged."""
+    settings = Settings.from_environment({"AFTERPILOT_DATABASE_URL": "postgresql://u:hunter2@h/d", "SLACK_BOT_TOKEN": "hunter2"})
+    endpoint = connections("https://:hunter2@api.example").endpoint("erp")
+    assert "hunter2" not in repr(settings) + repr(endpoint)
+
+
+def test_without_an_ops_database_nothing_starts() -> None:
+    """The error names the variable."""
+    with pytest.raises(ConfigurationError, match="AFTERPILOT_DATABASE_URL"):
+        Settings.from_environment({})
