@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ def reason(error: SQLAlchemyError, url: sa.URL) -> str:
     return f"{place}: {said}"
 
 
-def columns_of(connection: sa.Connection, table: str, wanted: Sequence[str]) -> dict[str, sa.types.TypeEngine[object]]:
+def columns_of(connection: sa.Connection, table: str, wanted: Sequence[str]) -> dict[str, sa.types.TypeEngine[Any]]:
     """The types of the wanted columns of ``table`` (or ``schema.table``).
 
     Raises:
@@ -77,7 +78,7 @@ def columns_of(connection: sa.Connection, table: str, wanted: Sequence[str]) -> 
     return {column: types[column] for column in wanted}
 
 
-def table_of(table: str, types: dict[str, sa.types.TypeEngine[object]]) -> sa.TableClause:
+def table_of(table: str, types: dict[str, sa.types.TypeEngine[Any]]) -> sa.TableClause:
     """A table to build statements on; SQLAlchemy quotes its names."""
     schema, name = split(table)
     return sa.table(name, *(sa.column(column, kind) for column, kind in types.items()), schema=schema)

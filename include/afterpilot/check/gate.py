@@ -1,0 +1,94 @@
+"""The output gate: each output is judged before it is used.
+
+It needs an answer for each: where a check cannot run, nothing of the batch is judged, and it stays undecided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from functools import partial
+
+from afterpilot.check import values
+from afterpilot.check.matching import in_table, match_reference
+from afterpilot.check.seen import Seen, not_seen_before
+from afterpilot.domain.errors import CheckError
+from afterpilot.domain.ports import ReferenceTables
+from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.workflow import Check, Workflow
+
+Rule = Callable[[Record], Iterator[Discrepancy]]
+
+_BY_ITSELF: dict[str, Callable[[Check, Record], Iterator[Discrepancy]]] = {
+    "column_values_to_not_be_null": values.not_null,
+    "column_values_to_be_between": values.between,
+    "column_values_to_be_in_set": values.in_set,
+    "column_values_to_match_regex": values.matches,
+    "json_schema": values.follows_schema,
+}
+
+
+class Gate:
+    """Judges outputs by the checks under ``outputs`` of a declaration."""
+
+    def __init__(self, references: ReferenceTables, seen: Seen) -> None:
+        self._references = references
+        self._seen = seen
+
+    def judge(self, workflow: Workflow, records: Sequence[Record]) -> Sequence[tuple[Record, tuple[Discrepancy, ...]]]:
+        """The discrepancies of each record, in order; none means that it passed. One query for each check and other table,
+        however many records there are.
+
+        Raises:
+            CheckError: a check cannot run: another table cannot be read, a parameter is wrong. No record was judged.
+        """
+        if not records:
+            return []
+        rules = [self._rule(check, workflow, records) for check in workflow.outputs]
+        return [(record, _once([found for rule in rules for found in rule(record)])) for record in records]
+
+    def _rule(self, check: Check, workflow: Workflow, records: Sequence[Record]) -> Rule:
+        try:
+            _must_be_kept(check, workflow)
+            if check.expect in _BY_ITSELF:
+                return partial(_BY_ITSELF[check.expect], check)
+            if check.expect == "in_table":
+                return in_table(check, records, self._references)
+            if check.expect == "match_reference":
+                return match_reference(check, records, self._references, workflow.source.fields)
+            if check.expect == "not_seen_before":
+                return not_seen_before(check, records, self._seen, workflow.slug)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CheckError(f"{check.expect} lacks a parameter or has a wrong one: {error}") from error
+        raise CheckError(f"the gate has no check {check.expect}")
+
+
+def is_spot_check(workflow: str, key: str, share: Decimal) -> bool:
+    """Whether a person looks at this passing output all the same: the same answer every time, for ``share`` of all keys."""
+    digest = hashlib.sha256(f"{workflow}\x1f{key}".encode()).digest()
+    return int.from_bytes(digest[:8]) < share * 2**64
+
+
+def _must_be_kept(check: Check, workflow: Workflow) -> None:
+    """A column that is not kept has no values: every output would fail, and for the wrong reason."""
+    params, source = check.params, workflow.source
+    columns = [check.column] if check.column else list(params.get("columns", ()))
+    if check.expect == "match_reference":
+        columns = [*params["key"], *params["fields"]]
+    if not columns:
+        raise CheckError(f"{check.expect} names no column")
+    for column in columns:
+        if column not in source.fields:
+            raise CheckError(f"{check.expect}: {column} is not among the fields that are kept")
+        if column in source.personal:
+            raise CheckError(f"{check.expect}: {column} is personal and was redacted; it cannot be checked")
+
+
+def _once(found: Sequence[Discrepancy]) -> tuple[Discrepancy, ...]:
+    """A value that several checks miss is said to be missing once, in the words that say the most."""
+    best: dict[str, Discrepancy] = {}
+    for one in found:
+        if not one.said and (one.field not in best or (one.source and not best[one.field].source)):
+            best[one.field] = one
+    return tuple(one for one in found if one.said or best[one.field] is one)

@@ -1,0 +1,127 @@
+"""Rows of other databases that outputs are compared with."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
+
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.ports import Connections
+
+CHUNK = 1000
+TIMEOUT_SECONDS = 60
+
+
+class SqlReferences:
+    """Looks rows up by their key, over named connections. Engines and column types are kept for the process's life."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._engines: dict[str, sa.Engine] = {}
+        self._types: dict[tuple[str, str], dict[str, sa.types.TypeEngine[Any]]] = {}
+
+    def rows(
+        self, connection: str, table: str, key: str, values: Sequence[Any], columns: Sequence[str]
+    ) -> Mapping[Any, Mapping[str, Any]]:
+        """Rows of ``table`` (or ``schema.table``) by the given values of their key column; values without a row are left out.
+
+        A value that cannot be one of the key's type has no row. Where several rows have the same key, one of them is given.
+
+        Raises:
+            SourceError: the database cannot be read, or the table or a column is not there.
+            ConfigurationError: there is no such connection.
+        """
+        engine = self._engine(connection)
+        try:
+            with engine.connect() as opened:
+                if engine.dialect.name == "postgresql":
+                    opened.execute(sa.text("SET TRANSACTION READ ONLY"))
+                    opened.execute(sa.text(f"SET LOCAL statement_timeout = {TIMEOUT_SECONDS * 1000}"))
+                types = self._columns(opened, connection, table, [key, *columns])
+                return dict(_found(opened, table, key=key, values=values, columns=columns, types=types))
+        except SQLAlchemyError as error:
+            raise SourceError(f"{connection}: {_reason(error, engine.url)}") from error
+
+    def _engine(self, connection: str) -> sa.Engine:
+        if connection not in self._engines:
+            try:
+                url = self._connections.database_url(connection)
+                self._engines[connection] = sa.create_engine(url, pool_size=1, max_overflow=2, pool_pre_ping=True)
+            except (ArgumentError, ValueError, ImportError) as error:
+                # The text of these errors may quote parts of the URL, and the chain would show it.
+                raise SourceError(f"{connection}: its URL cannot be used ({type(error).__name__})") from None
+        return self._engines[connection]
+
+    def _columns(
+        self, opened: sa.Connection, connection: str, table: str, wanted: Sequence[str]
+    ) -> dict[str, sa.types.TypeEngine[Any]]:
+        known = self._types.get((connection, table))
+        if known is None or not set(wanted) <= known.keys():
+            schema, _, name = table.rpartition(".")
+            try:
+                described = sa.inspect(opened).get_columns(name, schema=schema or None)
+            except NoSuchTableError:
+                raise SourceError(f"{connection}: there is no table {table}") from None
+            known = self._types[connection, table] = {column["name"]: column["type"] for column in described}
+        absent = [column for column in wanted if column not in known]
+        if absent:
+            raise SourceError(f"{connection}: {table} has no column {absent[0]} (columns: {', '.join(sorted(known))})")
+        return known
+
+
+def _found(
+    opened: sa.Connection,
+    table: str,
+    *,
+    key: str,
+    values: Sequence[Any],
+    columns: Sequence[str],
+    types: Mapping[str, sa.types.TypeEngine[Any]],
+) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    schema, _, name = table.rpartition(".")
+    names = list(dict.fromkeys([key, *columns]))
+    place = sa.table(name, *(sa.column(column, types[column]) for column in names), schema=schema or None)
+    given: dict[Any, Any] = {}
+    for value in values:
+        typed = _typed(value, types[key])
+        if typed is not None:
+            given.setdefault(typed, []).append(value)
+    wanted = list(given)
+    for start in range(0, len(wanted), CHUNK):
+        statement = sa.select(*(place.c[column] for column in names)).where(
+            place.c[key].in_(wanted[start : start + CHUNK])
+        )
+        for row in opened.execute(statement).mappings():
+            for value in given.get(row[key], ()):
+                yield value, {column: row[column] for column in columns}
+
+
+def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - any key
+    """The value as one of the key column's type, None where it cannot be one."""
+    try:
+        if isinstance(kind, sa.Integer):
+            number = Decimal(str(value))
+            return int(number) if number == number.to_integral_value() else None
+        if isinstance(kind, sa.Numeric):
+            number = Decimal(str(value))
+            return number if number.is_finite() else None
+        if isinstance(kind, sa.Uuid):
+            return uuid.UUID(str(value))
+    except (ArithmeticError, ValueError):
+        return None
+    return str(value) if isinstance(kind, sa.String) else value
+
+
+def _reason(error: SQLAlchemyError, url: sa.URL) -> str:
+    """What the database said, on one line, without statement, parameters and password."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())[:500] or type(error).__name__
+    password = str(url.password or "")
+    for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
+        said = said.replace(secret, "***")
+    return said

@@ -1,0 +1,164 @@
+"""Checks of one output by itself: present, in a range, in a set, of a form, of a schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import jsonschema
+import referencing
+from jsonschema.protocols import Validator
+
+from afterpilot.check.words import either, is_missing, label, missing, number, shown, wrong
+from afterpilot.domain.errors import CheckError
+from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.workflow import Check
+
+_MOST_ERRORS = 5
+
+
+def not_null(check: Check, record: Record) -> Iterator[Discrepancy]:
+    """The output has a value there."""
+    if is_missing(record.data.get(check.column)):
+        yield missing(check, check.column)
+
+
+def between(check: Check, record: Record) -> Iterator[Discrepancy]:
+    """The value lies between both bounds, which belong to the range."""
+    value = record.data.get(check.column)
+    if is_missing(value):
+        yield missing(check, check.column)
+        return
+    low, high = check.params.get("min_value"), check.params.get("max_value")
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if not bounds:
+        raise CheckError(f"{check.expect} of {check.column} needs min_value, max_value or both")
+    timed = isinstance(bounds[0], str | datetime)
+    found = _moment(value) if timed else number(value)
+    if found is None:
+        what = "time" if timed else "number"
+        yield wrong(check, record, check.column, expected=f"a {what}", text=f"{shown(value)!r} is not a {what}")
+        return
+    for bound, is_low in ((low, True), (high, False)):
+        limit = None if bound is None else _limit(check, bound, timed=timed)
+        if limit is not None and (found < limit if is_low else found > limit):
+            side, most = ("below", "least") if is_low else ("above", "most")
+            text = f"{shown(value)} is {side} {shown(bound)}, the {most} that is allowed"
+            yield wrong(check, record, check.column, expected=f"at {most} {shown(bound)}", text=text)
+
+
+def in_set(check: Check, record: Record) -> Iterator[Discrepancy]:
+    """The value is one of the set."""
+    value, allowed = record.data.get(check.column), list(check.params.get("value_set") or ())
+    if not allowed:
+        raise CheckError(f"{check.expect} of {check.column} needs a value_set")
+    if is_missing(value):
+        yield missing(check, check.column, expected=either(allowed))
+    elif value not in allowed and number(value) not in [number(item) for item in allowed if number(item) is not None]:
+        names = either(allowed[:10])
+        yield wrong(check, record, check.column, expected=names, text=f"{shown(value)!r} is not {names}")
+
+
+def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
+    """The text matches the regular expression somewhere, as Great Expectations looks for it."""
+    value, pattern = record.data.get(check.column), str(check.params.get("regex", ""))
+    if is_missing(value):
+        yield missing(check, check.column)
+        return
+    try:
+        found = re.search(pattern, str(value))
+    except re.error as error:
+        raise CheckError(f"the regex of {check.column} is wrong: {error}") from error
+    if not found:
+        text = f"{shown(value)!r} does not have the form {pattern}"
+        yield wrong(check, record, check.column, expected=pattern, text=text)
+
+
+def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
+    """The raw answer is JSON that follows the schema."""
+    value = record.data.get(check.column)
+    validator = _validator(check)
+    if is_missing(value):
+        yield missing(check, check.column)
+        return
+    try:
+        answer = json.loads(value, parse_constant=_refuse) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        text = f"the answer is not JSON: {shown(value)}"
+        yield wrong(check, record, check.column, expected="JSON", text=text)
+        return
+    try:
+        errors = sorted(validator.iter_errors(answer), key=lambda error: list(map(str, error.absolute_path)))
+    except (referencing.exceptions.Unresolvable, RecursionError, re.error) as failure:
+        raise CheckError(f"the schema for {check.column} cannot be used: {type(failure).__name__}") from failure
+    for error in errors[:_MOST_ERRORS]:
+        yield _schema_discrepancy(check, error)
+
+
+def _schema_discrepancy(check: Check, error: jsonschema.ValidationError) -> Discrepancy:
+    answer: Any = error.instance
+    rule, asked = str(error.validator), cast("Any", error.validator_value)
+    field = ".".join(str(part) for part in error.absolute_path) or check.column
+    if rule == "required":
+        return missing(check, next((name for name in asked if error.message.startswith(repr(name))), field))
+    if rule == "additionalProperties":
+        known = cast("Mapping[str, Any]", error.schema).get("properties", {})
+        said, wanted = either([name for name in answer if name not in known], "and"), "no other fields"
+        text = f"the answer has fields that nobody asked for: {said}"
+    else:
+        said = shown(answer)
+        wanted = _WANTED[rule].format(shown(asked)) if rule in _WANTED else shown(error.message)
+        text = f"{said!r} is not {wanted}" if rule in _WANTED else wanted
+    return Discrepancy(check.expect, field, said, wanted, "", f"{label(field)}: {text}")
+
+
+_WANTED = {
+    "pattern": "of the form {}",
+    "type": "of type {}",
+    "enum": "one of {}",
+    "const": "{}",
+    "minLength": "at least {} characters long",
+    "maxLength": "at most {} characters long",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "above {}",
+    "exclusiveMaximum": "below {}",
+    "format": "a valid {}",
+}
+
+
+def _validator(check: Check) -> Validator:
+    schema = check.params.get("schema")
+    if not isinstance(schema, Mapping | bool):
+        raise CheckError(f"{check.expect} of {check.column} has no schema")
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(cast("Any", schema))
+    except jsonschema.SchemaError as error:
+        raise CheckError(f"the schema for {check.column} is wrong: {shown(error.message)}") from error
+    # An empty registry: a reference to another address is never fetched.
+    validator: Validator = kind(schema, registry=referencing.Registry())
+    return validator
+
+
+def _limit(check: Check, bound: Any, *, timed: bool) -> Any:  # noqa: ANN401 - a number or a time
+    limit = _moment(bound) if timed else number(bound)
+    if limit is None:
+        raise CheckError(f"{check.expect} of {check.column}: {shown(bound)} is no bound")
+    return limit
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _refuse(constant: str) -> Decimal:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,84 @@
+"""Discrepancies in words that a clerk understands. What an output said is data: it is shown, shortened, never interpreted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.workflow import Check
+
+SHOWN = 120
+_CAPITALS = {
+    "po": "PO",
+    "id": "ID",
+    "vat": "VAT",
+    "iban": "IBAN",
+    "bic": "BIC",
+    "sku": "SKU",
+    "url": "URL",
+    "json": "JSON",
+}
+
+
+def label(field: str) -> str:
+    """A field's name as people write it: ``po_number`` is "PO number"."""
+    words = [_CAPITALS.get(word.lower(), word) for word in field.split("_") if word]
+    text = " ".join(words) or field
+    return text[:1].upper() + text[1:]
+
+
+def shown(value: object) -> str:
+    """A value as it is shown, at most 120 characters."""
+    text = as_text(value) or ""
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def as_text(value: object) -> str | None:
+    """A kept value as text, as PostgreSQL's ``data->>'field'`` gives it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float | Decimal) else json.dumps(value, default=str)
+
+
+def number(value: object) -> Decimal | None:
+    """A kept value as a finite number, None where it is none."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        found = Decimal(str(value).strip())
+    except ArithmeticError:
+        return None
+    return found if found.is_finite() else None
+
+
+def plain_number(value: Decimal) -> str:
+    """Digits as people read them: ``1E+3`` is 1000."""
+    return format(value, "f")
+
+
+def is_missing(value: object) -> bool:
+    """Whether there is nothing to check: no value, or blanks."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def either(items: Sequence[Any], word: str = "or") -> str:
+    """``a, b or c``."""
+    texts = [shown(item) for item in items]
+    return " ".join([", ".join(texts[:-1]), word, texts[-1]]) if len(texts) > 1 else "".join(texts)
+
+
+def missing(check: Check, field: str, *, expected: str = "", source: str = "") -> Discrepancy:
+    """A value that is needed and not there."""
+    other = f"; {source} says {expected}" if expected and source else ""
+    return Discrepancy(check.expect, field, "", expected, source, f"{label(field)} is missing{other}")
+
+
+def wrong(check: Check, record: Record, field: str, *, expected: str, text: str, source: str = "") -> Discrepancy:
+    """A value that is not what it should be; ``text`` goes on from the field's name."""
+    return Discrepancy(check.expect, field, shown(record.data.get(field)), expected, source, f"{label(field)}: {text}")
