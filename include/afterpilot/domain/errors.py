@@ -11,7 +11,8 @@
     ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
     ├── PriceUnknown          no price is known for a call: its cost is UNKNOWN, never 0
     ├── DeliveryError         a message was not accepted
-    │   ├── DeliveryRefused   definitive (unknown channel, revoked token): dead letter
+    │   ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
+    │   │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
     │   ├── DeliveryDeferred  not before ``retry_after`` seconds
     │   └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
     └── StaleRun              another attempt of the same run has finished already: its result stands
@@ -60,6 +61,10 @@ class DeliveryError(AfterpilotError):
 
 class DeliveryRefused(DeliveryError):
     """The transport refused the message for good."""
+
+
+class DeliveryGone(DeliveryRefused):
+    """The message that was to be edited does not stand any more."""
 
 
 class DeliveryDeferred(DeliveryError):

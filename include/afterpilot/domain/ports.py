@@ -148,7 +148,11 @@ class Posted:
 
 
 class Transport(Protocol):
-    """Puts messages in front of people."""
+    """Puts messages in front of people.
+
+    Every method raises ConfigurationError where the installation must be mended first (a revoked token, a missing right):
+    that is no fault of the message.
+    """
 
     name: str
 
@@ -159,11 +163,14 @@ class Transport(Protocol):
         ...
 
     def update(self, posted: Posted, message: Message, *, reference: str) -> Posted:
-        """Replace a message that stands. Raises DeliveryError."""
+        """Replace a message that stands. Raises DeliveryError; DeliveryGone where it does not stand any more."""
         ...
 
-    def find(self, channel: str, reference: str, since: datetime) -> Posted | None:
-        """Look whether a message with that reference was posted already. Raises DeliveryError."""
+    def find(self, channel: str, reference: str, since: datetime, *, thread: str = "") -> Posted | None:
+        """Look whether a message with that reference was posted already, in the channel or in a thread.
+
+        Raises DeliveryError.
+        """
         ...
 
 

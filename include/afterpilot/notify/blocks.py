@@ -1,0 +1,153 @@
+"""A neutral message as Slack's Block Kit.
+
+Everything that came as data stands in ``plain_text`` objects: cleaned, escaped, cut to Slack's limits. The only markup is
+our own, labels in bold and the mention of the owner. The tone is a mark of its own shape before the title; coloured
+attachments are not used, because Slack folds them away behind "Show more".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from afterpilot.domain.message import Fact, Link, Message, Tone
+from afterpilot.notify.text import clean, fitted, one_line, size
+
+Block = dict[str, Any]
+
+MARKS: dict[Tone, str] = {"critical": "🔴", "warning": "⚠️", "unknown": "❓", "good": "✅", "info": "🔵"}
+
+# Slack's own limits (https://docs.slack.dev/reference/block-kit), and the total above which it refuses in practice.
+HEADER = 150
+SECTION = 3000
+FIELDS = 10
+BUTTON = 75
+URL = 3000
+TOTAL = 12_000
+
+# What we show at most of each part, so that a message can be read.
+_NOTIFICATION = 400
+_SUMMARY = 2000
+_LABEL = 75
+_VALUE = 400
+_FACTS = 10
+_POINT = 280  # ten of them and their last line stay below the limit of a section
+_POINTS = 10
+_LINKS = 5
+_URLS = 4000  # all addresses together
+_FOOTER = 300
+_SHARES = (1.0, 0.5, 0.25, 0.1)
+_MORE = "… (see the run for all)"
+_USER = re.compile(r"[UW][A-Z0-9]{6,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """``blocks`` for those who see them; ``text`` for notifications, screen readers and old clients."""
+
+    text: str
+    blocks: tuple[Block, ...]
+
+
+def render(message: Message) -> Rendered:
+    """The message as Block Kit, within every limit of Slack whatever the message holds."""
+    for share in _SHARES:
+        blocks = _blocks(message, share)
+        if measured(blocks) < TOTAL:
+            break
+    notification = one_line(message.notification) or one_line(message.title) or one_line(message.summary) or "A message"
+    return Rendered(text=fitted(notification, _NOTIFICATION), blocks=blocks)
+
+
+def measured(blocks: Sequence[Block]) -> int:
+    """How long the blocks are as JSON, in UTF-16 units: never less than what Slack counts."""
+    return size(json.dumps(blocks, ensure_ascii=False))
+
+
+def mention(message: Message) -> str:
+    """The markup that calls the owner, or an empty text where ``message.mention`` is not a Slack user id."""
+    return f"<@{message.mention}>" if _USER.fullmatch(message.mention) else ""
+
+
+def safe_links(links: Sequence[Link]) -> tuple[Link, ...]:
+    """The links that Slack can take and a person may follow: http or https, with a host, not too long; five at most."""
+    kept: list[Link] = []
+    room = _URLS
+    for link in links:
+        if len(kept) < _LINKS and _followable(link.url) and size(link.url) <= min(URL, room):
+            kept.append(link)
+            room -= size(link.url)
+    return tuple(kept)
+
+
+def _blocks(message: Message, share: float) -> tuple[Block, ...]:
+    """``share`` scales the longer parts down."""
+    blocks: list[Block] = []
+    if title := one_line(message.title):
+        mark = MARKS[message.tone]
+        blocks.append({"type": "header", "text": _plain(f"{mark} {title}", HEADER)})
+    if summary := clean(message.summary):
+        blocks.append({"type": "section", "text": _plain(summary, int(_SUMMARY * share), tail=_MORE)})
+    blocks.extend(_fact_blocks(message.facts, share))
+    if points := _points(message.points, share):
+        blocks.append({"type": "section", "text": {"type": "plain_text", "text": points, "emoji": False}})
+    if call := mention(message):
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"{call} this is yours to act on."}})
+    if links := safe_links(message.links):
+        blocks.append({"type": "actions", "elements": [_button(link, place) for place, link in enumerate(links)]})
+    if footer := one_line(message.footer):
+        blocks.append({"type": "context", "elements": [_plain(footer, _FOOTER)]})
+    return tuple(blocks or [{"type": "section", "text": _plain("A message without words.", SECTION)}])
+
+
+def _fact_blocks(facts: Sequence[Fact], share: float) -> list[Block]:
+    """Labels left, values right: five facts to a section."""
+    cells = [cell for fact in facts[:_FACTS] for cell in _cells(fact, share)]
+    blocks: list[Block] = [
+        {"type": "section", "fields": cells[start : start + FIELDS]} for start in range(0, len(cells), FIELDS)
+    ]
+    if (left := len(facts) - _FACTS) > 0:
+        blocks.append({"type": "context", "elements": [_plain(f"{left} more: see the run for all", _FOOTER)]})
+    return blocks
+
+
+def _cells(fact: Fact, share: float) -> tuple[Block, Block]:
+    # A label is ours, but it costs nothing to treat it as data too: what could be markup in it is taken out.
+    label = fitted(re.sub(r"[*_~`]", " ", one_line(fact.label)).strip() or "-", _LABEL)
+    value = clean(fact.value) or "-"
+    return {"type": "mrkdwn", "text": f"*{label}*"}, _plain(value, int(_VALUE * share), tail=_MORE)
+
+
+def _points(points: Sequence[str], share: float) -> str:
+    lines = [f"• {fitted(text, int(_POINT * share) - 2)}" for point in points[:_POINTS] if (text := one_line(point))]
+    if (left := len(points) - _POINTS) > 0:
+        lines.append(f"{left} more: see the run for all")
+    return "\n".join(lines)
+
+
+def _button(link: Link, place: int) -> Block:
+    button: Block = {
+        "type": "button",
+        "action_id": f"open_{place}",
+        "text": _plain(one_line(link.text) or "Open", BUTTON),
+        "url": link.url,
+    }
+    return {**button, "style": "primary"} if link.primary else button
+
+
+def _plain(text: str, limit: int, *, tail: str = "…") -> Block:
+    return {"type": "plain_text", "text": fitted(text, limit, tail=tail), "emoji": False}
+
+
+def _followable(url: str) -> bool:
+    if url != clean(url) or any(sign in url for sign in ' \n\\<>"|'):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,81 @@
+"""From what a run found to the message about it: who it goes to, how sure, what it costs, which pages it links to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from afterpilot.domain.incident import Incident
+from afterpilot.domain.message import Link, Message
+from afterpilot.domain.verdict import Finding
+from afterpilot.domain.workflow import Person, Workflow
+from afterpilot.notify.compose import Context, declaration_message, incident_message
+
+BROKEN = "declaration.broken"
+
+
+class Messages:
+    """Writes the messages of incidents.
+
+    Args:
+        base_url: the address of the run history's server, e.g. ``https://airflow.example.com``; without it no page is linked.
+        runbook_url: where a workflow's runbook can be read, with ``{workflow}`` in it; without it no runbook is linked.
+        operators: who answers for a folder that names no owner because it cannot be read; the first is called.
+
+    A finding's evidence may hold, beside its figures, what the message says of them in words: ``certainty``, ``cost`` and
+    ``to_do`` as texts, ``examples`` as a list of short lines.
+    """
+
+    def __init__(self, *, base_url: str = "", runbook_url: str = "", operators: Sequence[Person] = ()) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._runbook_url = runbook_url
+        self._operators = tuple(operators)
+
+    def incident(
+        self,
+        incident: Incident,
+        finding: Finding | None = None,
+        *,
+        workflow: Workflow | None = None,
+        run_id: uuid.UUID | None = None,
+    ) -> Message:
+        """The incident's one message as it stands now; ``workflow`` is None where its declaration cannot be used."""
+        evidence = finding.evidence if finding else {}
+        context = Context(
+            owner=workflow.owner if workflow else next(iter(self._operators), None),
+            deputy=workflow.deputy if workflow else None,
+            certainty=_words(evidence, "certainty"),
+            cost=_words(evidence, "cost"),
+            to_do=_words(evidence, "to_do"),
+            examples=_lines(evidence, "examples"),
+            links=self.links(incident.workflow, run_id=run_id or incident.run_id, incident_id=incident.id),
+        )
+        if incident.kind == BROKEN:
+            problems = _lines(evidence, "problems") or tuple(incident.detail.splitlines())
+            return declaration_message(incident, problems, context=context)
+        return incident_message(incident, finding, context=context)
+
+    def links(
+        self, workflow: str, *, run_id: uuid.UUID | None = None, incident_id: uuid.UUID | None = None
+    ) -> tuple[Link, ...]:
+        """Buttons to the run, the incident and the runbook, as far as their addresses are known."""
+        links: list[Link] = []
+        if self._base_url and run_id:
+            links.append(Link("Open the run", f"{self._base_url}/afterpilot/runs/{run_id}", primary=True))
+        if self._base_url and incident_id:
+            links.append(Link("Incident", f"{self._base_url}/afterpilot/incidents/{incident_id}"))
+        if self._runbook_url:
+            links.append(Link("Runbook", self._runbook_url.replace("{workflow}", quote(workflow, safe=""))))
+        return tuple(links)
+
+
+def _words(evidence: Mapping[str, Any], name: str) -> str:
+    value = evidence.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _lines(evidence: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = evidence.get(name)
+    return tuple(str(line) for line in value) if isinstance(value, list | tuple) else ()
