@@ -26,11 +26,12 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Schedul
         document = read(Folder(folder).read(FLEET))
     except Unreadable as error:
         return None, (Problem(FLEET, 0, "", str(error), error.hint),), {}
-    model, flaws = validate(schema.FleetFile, document.data)
-    flaws += [*document.flaws, *secret_flaws(document.data, ()), *_repeated_prices(document.data)]
-    names = _names(document.data)
-    if model is None or flaws:
-        return None, placed(FLEET, document, flaws), names
+    data = document.data
+    model, flaws = (None, []) if document.flaws and data is None else validate(schema.FleetFile, data)
+    problems = placed(FLEET, document, [*flaws, *secret_flaws(data, ()), *_repeated_prices(data)])
+    names = _names(data)
+    if model is None or problems:
+        return None, problems, names
     return fleet_of(model), (), names
 
 
@@ -47,7 +48,7 @@ def schedules(folder: Path) -> Mapping[str, Mapping[str, str]]:
     except Unreadable as error:
         raise DeclarationError(f"{FLEET}: {error}") from error
     if not isinstance(document.data, dict):
-        flaws = [*document.flaws] or validate(schema.FleetFile, document.data)[1]
+        flaws = [] if document.flaws else validate(schema.FleetFile, document.data)[1]
         raise DeclarationError("; ".join(str(problem) for problem in placed(FLEET, document, flaws)))
     model, found = validate(schema.Schedules, document.data.get("schedules"))
     if model is None:

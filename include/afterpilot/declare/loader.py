@@ -61,7 +61,7 @@ def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
     except Unreadable as error:
         return _broken(folder, {}, [Problem(where, 0, "", str(error), error.hint)])
     if not isinstance(document.data, dict):
-        flaws = list(document.flaws) or validate(schema.WorkflowFile, document.data)[1]
+        flaws = [] if document.flaws else validate(schema.WorkflowFile, document.data)[1]
         return _broken(folder, {}, placed(where, document, flaws))
     return _checked(folder, document, schedules=schedules)
 
@@ -69,14 +69,14 @@ def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
 def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) -> Loaded:
     data, slug = document.data, folder.path.name
     model, flaws = validate(schema.WorkflowFile, data)
-    flaws += [*document.flaws, *_list_flaws(data), *secret_flaws(data, ())]
+    flaws += [*_list_flaws(data), *secret_flaws(data, ())]
     flaws += rule_flaws(data, folder=slug, schedules=schedules)
     reading = read_named(data, folder)
     flaws += reading.flaws
     problems = [*placed(f"{slug}/{DECLARATION}", document, flaws)]
     problems += [
         Problem(f"{slug}/{name}", flaw.line, dotted(flaw.path), flaw.text, flaw.hint)
-        for name, flaw in reading.elsewhere
+        for name, flaw in dict.fromkeys(reading.elsewhere)
     ]
     if model is None or problems:
         return _broken(folder, data, problems)

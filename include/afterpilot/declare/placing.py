@@ -38,8 +38,9 @@ def without_secrets(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
 
 
 def placed(file: str, document: Document, flaws: Iterable[Flaw]) -> tuple[Problem, ...]:
-    """Flaws with their lines, in the order of the file, each place said once where one of them says it all."""
-    told = list(flaws)
+    """Flaws with their lines, and those of reading the file, in its order; the gravest of a place hides the others."""
+    unread = {flaw.path for flaw in document.flaws if flaw.path}
+    told = [*document.flaws, *(flaw for flaw in flaws if flaw.path not in unread)]
     secret = {flaw.path for flaw in told if flaw.text == REFUSED}
     better = {flaw.path for flaw in told if flaw.text != EMPTY}
     found = {

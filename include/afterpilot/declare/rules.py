@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from afterpilot.declare.currencies import CURRENCIES
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
 from afterpilot.declare.values import Wrong, duration
 
@@ -127,6 +128,8 @@ def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Itera
         yield Flaw((*path, "column"), f"fresh_within needs a field of type time, but '{column}' is {show_text(kind)}")
     bounds = [check.get(key) for key in ("min_value", "max_value")]
     numeric = any(isinstance(bound, (int, float)) for bound in bounds)
+    if bounds == [None, None]:
+        return
     if expect == "column_values_to_be_between" and kind in {"text", "boolean", "time" if numeric else "number"}:
         wanted = "number" if numeric else "time"
         yield Flaw(
@@ -137,8 +140,8 @@ def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Itera
 def _money(data: Data) -> Iterator[Flaw]:
     cap, cost = dig(data, "spend", "cap"), dig(data, "evals", "max_cost")
     if isinstance(cap, str) and isinstance(cost, str):
-        ours, theirs = cost.split()[-1:], cap.split("/")[0].split()[-1:]
-        if ours != theirs:
+        used = {word for text in (cost, cap.split("/")[0]) for word in text.split()[-1:]}
+        if len(used) > 1 and used <= CURRENCIES:
             yield Flaw(("evals", "max_cost"), "has another currency than spend.cap", "use the same for both")
     shares = [share for share in (dig(data, "spend", "warn_at") or []) if isinstance(share, str)]
     try:

@@ -70,7 +70,7 @@ def _flaw(schema: type[BaseModel], detail: ErrorDetails) -> Flaw:
             hint = choices(str(detail["input"]), _QUOTED.findall(context["expected"]))
             text = f"must be one of the accepted words, but is {found}"
         case "too_short":
-            text, hint = f"needs at least {context['min_length']}", about
+            text, hint = f"needs at least {context['min_length']} item", about
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
             text, hint = f"must be {bound}, but is {found}", about

@@ -51,7 +51,7 @@ def _typed(parse: Callable[[Any], Any], words: str) -> Any:  # noqa: ANN401 - bu
         try:
             return parse(value)
         except Wrong as error:
-            message = {"text": str(error), "hint": error.hint or words}
+            message = {"text": str(error), "hint": error.hint or ("" if words == "text" else words)}
             raise PydanticCustomError("wrong", "{text}", message) from error
 
     return PlainValidator(validate), Words(words)

@@ -84,8 +84,10 @@ class _Composer:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self.stack.pop()
         elif isinstance(event, yaml.AliasEvent):
-            self.flaw(line, f"the alias *{event.anchor} is not read", "write the value out")
-            self.place(None, line)
+            where = self.place(None, line)
+            self.flaws.append(
+                Flaw(where or (), f"the alias *{event.anchor} is not read", "write the value out", line=line)
+            )
         elif isinstance(event, yaml.ScalarEvent):
             self.scalar(event, line)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -94,25 +96,30 @@ class _Composer:
     def open(self, event: Any, line: int) -> None:  # noqa: ANN401 - see take
         if len(self.stack) >= MAX_DEPTH:
             self.stop(line, f"the file is nested deeper than {MAX_DEPTH} levels")
-        if event.tag is not None:
-            self.flaw(line, "a tag such as !!python/object is not read", "remove it")
         container: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         if self.stack and isinstance(self.stack[-1].container, dict) and self.stack[-1].expects_key:
             self.flaw(line, "a key must be a single word, not a list or a mapping")
             self.skip_value()
             self.stack.append(_Open(container, None))
             return
-        self.stack.append(_Open(container, self.place(container, line)))
+        where = self.place(container, line)
+        self.tag(event, where, line)
+        self.stack.append(_Open(container, where))
+
+    def tag(self, event: Any, where: Path | None, line: int) -> None:  # noqa: ANN401 - see take
+        if event.tag is not None:
+            hint = "remove it; put quotes around what is a text"
+            self.flaws.append(Flaw(where or (), "a tag such as !!python/object is not read", hint, line=line))
 
     def scalar(self, event: Any, line: int) -> None:  # noqa: ANN401 - see take
-        if event.tag is not None:
-            self.flaw(line, "a tag such as !!str is not read", "remove it; put quotes around what is a text")
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.container, dict) and top.expects_key:
+            self.tag(event, None, line)
             self.key(top, str(event.value), line)
             return
         problem, value = _resolve(str(event.value), plain=event.implicit[0])
         where = self.place(value, line)
+        self.tag(event, where, line)
         if problem:
             self.flaws.append(Flaw(where or (), problem, line=line))
 

@@ -1,0 +1,1 @@
+SELECT week, hours FROM refund_hours; -- one row for each week

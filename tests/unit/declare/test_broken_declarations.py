@@ -1,0 +1,183 @@
+"""Each way to break a declaration, with the exact lines and words that its team gets to read.
+
+After a change of words on purpose: ``UPDATE_GOLDEN=1 pytest tests/unit/declare``, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from afterpilot.declare import load
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "declare" / "problems.txt"
+
+
+@dataclass(frozen=True)
+class Break:
+    """A text of a file that is replaced by another one; ``new`` alone is put at the end."""
+
+    name: str
+    new: str
+    old: str = ""
+    file: str = "refunds/workflow.yaml"
+
+
+BREAKS = (
+    Break("unknown key at the top", "notify: everybody\n"),
+    Break("unknown key, nearest name", "  larges_drop: 5pp", "  largest_drop: 5pp"),
+    Break("missing section", "", "spend: {cap: 1200 EUR/month, warn_at: [50%, 80%], at_cap: stop}\n"),
+    Break("empty section", "spend:", "spend: {cap: 1200 EUR/month, warn_at: [50%, 80%], at_cap: stop}"),
+    Break("list where a mapping belongs", "kpi: [hours]\nold_kpi:\n", "kpi:\n"),
+    Break("several at once", "stage: liv\nowner:\n  name: 5\n  slack: ana\n", "stage: live\nowner:\n  name: Ana Silva\n  slack: U01AAAAAA\n"),
+    Break("name differs from the folder", "workflow: refund", "workflow: refunds"),
+    Break("name with a blank", "workflow: My Refunds", "workflow: refunds"),
+    Break("owner and deputy are one", "slack: U01AAAAAA}", "slack: U02BBBBBB}"),
+    Break("channel without quotes", "channel: #refunds", 'channel: "#refunds"'),
+    Break("KPI that cannot be reached", "target: 40", "target: 4"),
+    Break("number as text", 'baseline: "30"', "baseline: 30"),
+    Break("infinite number", "baseline: .inf", "baseline: 30"),
+    Break("not a number", "target: .nan", "target: 4"),
+    Break("number beyond all bounds", "target: 1e999", "target: 4"),
+    Break("optional key left empty", "spot_check:", "spot_check: 2.5%"),
+    Break("duplicate key", "stage: live\npurpose: Something else\n", "stage: live\n"),
+    Break("duplicate key deep down", "    amount: text\n    amount: number\n", "    amount: number\n"),
+    Break("alias", "deputy: *ana", "deputy: {name: Ben Mori, slack: U02BBBBBB}"),
+    Break("merge key", "governance:\n  <<: *all\n", "governance:\n"),
+    Break("tag", "purpose: !!python/object/apply:os.system [id]", "purpose: Suggest an amount for each refund"),
+    Break("tag on a text", "purpose: !!str yes", "purpose: Suggest an amount for each refund"),
+    Break("boolean where text belongs", "purpose: true", "purpose: Suggest an amount for each refund"),
+    Break("list as a key", "? [a, b]\n: c\n"),
+    Break("two documents", "---\nworkflow: other\n"),
+    Break("not closed", "personal: [customer\n", "personal: [customer]\n"),
+    Break("tab", "\tname: Ana Silva", "  name: Ana Silva"),
+    Break("control character", 'purpose: "a\\0b"', "purpose: Suggest an amount for each refund"),
+    Break("secret as a value", "connection: sk-proj-a1b2c3d4e5f6g7h8", "connection: shop\n  table: ops"),
+    Break("Slack token", "    name: xoxb-123456-abcdef", "    name: own-model"),
+    Break("URL with a password", "connection: postgresql://app:hunter2@db/shop", "connection: shop\n  table: ops"),
+    Break("address instead of a connection", "connection: https://models.example/v1", "connection: models"),
+    Break("table with more than a name", 'table: "refunds; DROP TABLE x"', "table: ops.refund_runs"),
+    Break("not a duration", "late_by: 30 minutes", "late_by: 30m"),
+    Break("history shorter than lateness", "late_by: 30d", "late_by: 30m"),
+    Break("duration of a thousand years", "history: 400000d", "history: 14d"),
+    Break("unknown type of a field", "amount: money", "amount: number"),
+    Break("personal field that is not kept", "personal: [custommer]", "personal: [customer]"),
+    Break("one word for two outcomes", "rejected: [refused, paid]", "rejected: [refused]"),
+    Break("usage without tokens", "    model: model\n", "    model: model\n    input_tokens: tokens_in\n    output_tokens: tokens_out\n"),
+    Break("share above all", "spot_check: 250%", "spot_check: 2.5%"),
+    Break("share as a number", "spot_check: 0.025", "spot_check: 2.5%"),
+    Break("no check at all", "outputs: []\nold:", "outputs:"),
+    Break("unknown expectation, nearest name", "expect: colum_values_to_be_in_set", "expect: column_values_to_be_in_set"),
+    Break("expectation in its long form", "expect: expect_column_values_to_be_in_set", "expect: column_values_to_be_in_set"),
+    Break("expectation in the wrong list", "  - {expect: column_mean_to_be_between, column: amount, max_value: 9}\nspot_check:", "spot_check:"),
+    Break("check without a name", "{column: currency, value_set", "{expect: column_values_to_be_in_set, column: currency, value_set"),
+    Break("check that is a text", "quality:\n  - fresh\n", "quality:\n"),
+    Break("unknown severity", "severity: warn}", "severity: warning}"),
+    Break("unknown parameter, nearest name", "valueset: [EUR, NOK, NO]", "value_set: [EUR, NOK, NO]"),
+    Break("mostly in per cent", "mostly: 99", "mostly: 0.99"),
+    Break("mostly where it means nothing", "max_age: 12h, mostly: 0.9}", "max_age: 12h}"),
+    Break("range without bounds", "    column: amount\n", "    column: amount\n    min_value: 0.01\n    max_value: 500\n"),
+    Break("range upside down", "min_value: 900", "min_value: 0.01"),
+    Break("bounds of two kinds", 'min_value: "2026-01-01"', "min_value: 0.01"),
+    Break("range on a text", "    column: answer\n    min_value", "    column: amount\n    min_value"),
+    Break("freshness of a text", "{expect: fresh_within, column: answer", "{expect: fresh_within, column: finished_at"),
+    Break("broken regular expression", 'regex: "^[0-9+$"', 'regex: "^[0-9]+$"'),
+    Break("empty set", "value_set: []", "value_set: [EUR, NOK, NO]"),
+    Break("column that is not kept", "column: order_number, regex", "column: order_no, regex"),
+    Break("check on a redacted column", "columns: [customer]", "columns: [order_no]"),
+    Break("reference without a key", "key: order_no", "key: {order_no: order_no}"),
+    Break("reference with a wrong tolerance", "tolerance: a cent", "tolerance: 0.01"),
+    Break("reference with an unknown key", "status: {column: state, allow: [delivered]}", "status: {column: state, accept: [delivered, returned]}"),
+    Break("file that is not there", "prompt: promt.md", "prompt: prompt.md"),
+    Break("file outside the folder", "sql: ../../secrets.sql", "sql: kpi.sql"),
+    Break("absolute file", "sql: /etc/passwd", "sql: kpi.sql"),
+    Break("SQL that changes something", "DELETE FROM refund_hours", "SELECT week, hours FROM refund_hours", "refunds/kpi.sql"),
+    Break("two statements", "SELECT 1; DROP TABLE x;", "SELECT week, hours FROM refund_hours;", "refunds/kpi.sql"),
+    Break("schema that is not JSON", '"reason"]', '"reason"]}', "refunds/answer.schema.json"),
+    Break("schema with an unknown type", '"objekt"', '"object"', "refunds/answer.schema.json"),
+    Break("schema that wants the network", '{"$ref": "https://example.com/x"}', '{"type": "number"}', "refunds/answer.schema.json"),
+    Break("secret in the prompt", "Use Bearer abcdef0123456789abcdef.\n", "Suggest a refund.\n", "refunds/prompt.md"),
+    Break("prompt without a variable", "A letter", "{{ letter }} of {{ customer }}", "refunds/prompt.md"),
+    Break("prompt variable without a value", "{{ lettre }}", "{{ letter }}", "refunds/prompt.md"),
+    Break("half a line of cases", '{"id": "late-2", "vars": {"letter": "It ca', file="refunds/cases.jsonl"),
+    Break("repeated case", '"late-1"', '"damaged-1"', "refunds/cases.jsonl"),
+    Break("case without the expected value", '"expected": {"amuont": 12.5', '"expected": {"amount": 12.5', "refunds/cases.jsonl"),
+    Break("case with a number as a variable", '"customer": 5', '"customer": "K."', "refunds/cases.jsonl"),
+    Break("case with an infinite number", '"amount": Infinity', '"amount": 12.5', "refunds/cases.jsonl"),
+    Break("case with a repeated key", '"tags": [], "tags"', '"tags"', "refunds/cases.jsonl"),
+    Break("case with half a character", '"K\\ud83d"', '"K."', "refunds/cases.jsonl"),
+    Break("case that is a list", "[1, 2]\n", file="refunds/cases.jsonl"),
+    Break("case with unknown keys", '"input": 1, "vars"', '"vars"', "refunds/cases.jsonl"),
+    Break("unknown scorer, nearest name", "{exakt: reason}", "{exact: reason}"),
+    Break("two scorers in one item", "{exact: reason, contains: reason}", "{exact: reason}"),
+    Break("scorer with an unknown parameter", "{numeric: amount, tolerence: 0.01}", "{numeric: amount, tolerance: 0.01}"),
+    Break("scorer without its parameter", "{regex: reason}", "{exact: reason}"),
+    Break("scorer of a field that the answer lacks", "{contains: reasons}", "{exact: reason}"),
+    Break("no concurrency", "  concurrency: 0\n  pass_rate: 90%", "  pass_rate: 90%"),
+    Break("half an epoch", "  epochs: 1.5\n  pass_rate: 90%", "  pass_rate: 90%"),
+    Break("drop in per cent", "largest_drop: 5%", "largest_drop: 5pp"),
+    Break("model that is not allowed", "models_allowed: [own-modell]", "models_allowed: [own-model]"),
+    Break("cap of nothing", "cap: 0 EUR/month", "cap: 1200 EUR/month"),
+    Break("cap below nothing", "cap: -5 EUR/month", "cap: 1200 EUR/month"),
+    Break("cap in an odd currency", "cap: 1200 EURO/month", "cap: 1200 EUR/month"),
+    Break("cap in an unknown currency", "cap: 1200 XQX/month", "cap: 1200 EUR/month"),
+    Break("cap per year", "cap: 1200 EUR/year", "cap: 1200 EUR/month"),
+    Break("cap that is infinite", "cap: .inf", "cap: 1200 EUR/month"),
+    Break("two currencies", "max_cost: 1.50 USD", "max_cost: 1.50 EUR"),
+    Break("warning beyond the cap", "warn_at: [50%, 120%]", "warn_at: [50%, 80%]"),
+    Break("warnings that fall", "warn_at: [80%, 50%]", "warn_at: [50%, 80%]"),
+    Break("unknown schedule, nearest name", "records: hurly", "records: hourly"),
+    Break("schedule of another kind", "evals: hourly", "evals: nightly"),
+    Break("no schedule for evals", "{records: hourly, report", "{records: hourly, evals: nightly, report"),
+    Break("retention in hours", "retention: 30h", "retention: 400d"),
+    Break("limit without a sign", "override_rate: 3%", 'override_rate: "< 3%"'),
+    Break("fleet: broken cron", "hourly: 5 * * *", "hourly: 5 * * * *", "_fleet.yaml"),
+    Break("fleet: cron out of range", "nightly: 30 25 * * *", "nightly: 30 1 * * *", "_fleet.yaml"),
+    Break("fleet: unknown key, nearest name", "operater:", "operators:", "_fleet.yaml"),
+    Break("fleet: second price for a model", "  - {model: own-model, input_per_million: -1, output_per_million: 1, cached_per_million: 0, currency: EUR, note: x}\nbase_url", "base_url", "_fleet.yaml"),
+    Break("fleet: address with a password", "base_url: https://me:word@airflow.example.com", "base_url: https://airflow.example.com/", "_fleet.yaml"),
+    Break("fleet: not readable", "schedules: [", "schedules:", "_fleet.yaml"),
+)  # fmt: skip
+
+
+def problems_of(folder: Path, change: Break) -> str:
+    """The problems that a change brings, one a line."""
+    path = folder / change.file
+    before = path.read_text(encoding="utf-8")
+    assert change.old in before, change.name
+    after = before.replace(change.old, change.new, 1) if change.old else before + change.new
+    path.write_text(after, encoding="utf-8")
+    told = "\n".join(str(problem) for problem in load(folder).problems)
+    path.write_text(before, encoding="utf-8")
+    return told
+
+
+def golden() -> dict[str, str]:
+    """The problems on file, by the name of the change."""
+    parts = GOLDEN.read_text(encoding="utf-8").split("## ")[1:] if GOLDEN.exists() else []
+    return {name: body.strip() for name, body in (part.split("\n", 1) for part in parts)}
+
+
+def test_nothing_is_wrong_with_the_unbroken_one(good: Path) -> None:
+    """The declaration that all the others are broken from has no problem."""
+    assert load(good).problems == ()
+
+
+@pytest.mark.parametrize("change", BREAKS, ids=lambda change: change.name)
+def test_each_break_is_told_with_its_line(good: Path, change: Break) -> None:
+    """File, line, key, sentence and hint are exactly those on file."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        pytest.skip("the file is being written anew")
+    assert problems_of(good, change) == golden()[change.name]
+
+
+def test_the_golden_file_is_complete(good: Path) -> None:
+    """No break without its text on file, and none on file that is not tried."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        text = "".join(f"## {change.name}\n{problems_of(good, change)}\n\n" for change in BREAKS)
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert list(golden()) == [change.name for change in BREAKS]
+    assert all(golden().values())
