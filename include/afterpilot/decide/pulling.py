@@ -1,0 +1,90 @@
+"""What a pull means for its workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+
+UNREADABLE = "pull.source_unreadable"
+SKIPPED = "pull.rows_skipped"
+NOTED = "pull.noted"
+
+
+def judge_pull(
+    workflow: Workflow,
+    *,
+    window: Window,
+    pulled: int,
+    late: int,
+    skipped: Mapping[str, int],
+    error: SourceError | None,
+    decisions: int = 0,
+    noted: Mapping[str, int] | None = None,
+) -> StageResult:
+    """The pull's result. A source that cannot be read is UNKNOWN, skipped rows are a warning.
+
+    A window without any row passes here (``nothing_is_fine``): reading worked, and whether silence is right is for
+    the checks on freshness and volume to say, which know what the team declared.
+    """
+    findings = []
+    if error is not None:
+        findings.append(_unreadable(workflow, window, error))
+    if skipped:
+        findings.append(_counted(workflow, SKIPPED, Severity.WARNING, skipped, "could not be taken"))
+    if noted:
+        findings.append(_counted(workflow, NOTED, Severity.INFO, noted, "noted while reading"))
+    read = f"{_plural(pulled, 'new record')} pulled, {late} of them late; {_plural(decisions, 'decision')} of people"
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.PULL,
+        summary=f"the source could not be read to the end; {read}" if error else read,
+        findings=tuple(findings),
+        evidence={
+            "pulled": pulled,
+            "late": late,
+            "decisions": decisions,
+            "skipped": dict(skipped),
+            "noted": dict(noted or {}),
+            "source": f"{workflow.source.connection}.{workflow.source.table}",
+            "error": str(error) if error else "",
+        },
+        checked=pulled,
+        nothing_is_fine=error is None,
+        covered=(UNREADABLE,) if error else (UNREADABLE, SKIPPED, NOTED),
+    )
+
+
+def _unreadable(workflow: Workflow, window: Window, error: SourceError) -> Finding:
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.PULL,
+        kind=UNREADABLE,
+        severity=Severity.UNKNOWN,
+        title=f"The production data of {workflow.slug} could not be read",
+        about=workflow.source.connection,
+        detail=f"{error} The window {window} is pulled again by the next run.",
+        evidence={"connection": workflow.source.connection, "table": workflow.source.table, "error": str(error)},
+    )
+
+
+def _counted(workflow: Workflow, kind: str, severity: Severity, counts: Mapping[str, int], what: str) -> Finding:
+    total = sum(counts.values())
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.PULL,
+        kind=kind,
+        severity=severity,
+        title=f"{_plural(total, 'row')} {what}: {most[0][0]}" + (" and other reasons" if len(most) > 1 else ""),
+        detail="; ".join(f"{reason}: {count}" for reason, count in most),
+        evidence={"counts": dict(most)},
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

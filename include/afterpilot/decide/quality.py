@@ -1,0 +1,168 @@
+"""What judged expectations mean for their workflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from afterpilot.decide.quality_words import in_words, parameters
+from afterpilot.domain.ports import Judged
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+
+NO_ROWS = "quality.no_rows"
+COULD_NOT_RUN = "quality.could_not_run"
+
+_SILENCE = {"fresh_within", "volume_between", "table_row_count_to_be_between", "table_row_count_to_equal"}
+_NOTHING = "no rows"  # the error of a check that had no record to look at
+_TOGETHER = 3  # checks with the same error are told as one trouble
+_KEYS = 20
+_ABOUT = 60
+_LEFT_OUT = {"partial_unexpected_index_list", "partial_unexpected_counts", "unexpected_index_column_names"}
+
+
+def judge_quality(workflow: Workflow, judged: Sequence[Judged], *, window: Window) -> StageResult:
+    """The check's result: a finding for each expectation that failed, with the declared severity, and an UNKNOWN one for each
+    that could not say.
+
+    Checks that could not say for one and the same reason are one finding. A window without records is UNKNOWN, unless a
+    declared check of freshness or volume says that the silence is normal: then it is told without alarm.
+    """
+    abouts = _abouts(judged)
+    grouped = _grouped(judged)
+    findings = [_group(workflow, judged, error, window) for error in grouped]
+    for one, about in zip(judged, abouts, strict=True):
+        if one.success is False:
+            findings.append(_failed(workflow, one, about))
+        elif one.success is None and one.error not in grouped:
+            findings.append(_unknown(workflow, one, about))
+    said = [one for one in judged if one.success is not None]
+    failed = sum(one.success is False for one in said)
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.CHECK,
+        summary=_summary(len(judged), len(said), failed),
+        findings=tuple(findings),
+        evidence={
+            "expectations": [_evidence(one) for one in judged],
+            "judged": len(said),
+            "failed": failed,
+            "could_not_say": len(judged) - len(said),
+        },
+        checked=len(said),
+        covered=_covered(judged, grouped),
+    )
+
+
+def _abouts(judged: Sequence[Judged]) -> list[str]:
+    """What each is about: its columns; where several checks of one kind look at the same, their parameters too."""
+    columns = [_columns(one) for one in judged]
+    times = Counter((one.check.expect, about) for one, about in zip(judged, columns, strict=True))
+    return [
+        f"{about} ({parameters(one.check)})".strip() if times[one.check.expect, about] > 1 else about
+        for one, about in zip(judged, columns, strict=True)
+    ]
+
+
+def _columns(one: Judged) -> str:
+    params = one.check.params
+    pair = [str(params[name]) for name in ("column_A", "column_B") if name in params]
+    return one.check.column or ", ".join(pair or [str(name) for name in params.get("column_list", ())])
+
+
+def _grouped(judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Errors that are told as one trouble, in the order in which they occur."""
+    times = Counter(one.error for one in judged if one.success is None)
+    return tuple(error for error, count in times.items() if error == _NOTHING or count >= _TOGETHER)
+
+
+def _group(workflow: Workflow, judged: Sequence[Judged], error: str, window: Window) -> Finding:
+    hit = [one for one in judged if one.success is None and one.error == error]
+    names = [one.check.expect for one in hit]
+    checks = "1 expectation" if len(hit) == 1 else f"{len(hit)} expectations"
+    if error != _NOTHING:
+        severity, kind, title = Severity.UNKNOWN, COULD_NOT_RUN, f"{checks} could not be checked: {error}"
+    else:
+        normal = any(one.success for one in judged if one.check.expect in _SILENCE)
+        severity, kind = (Severity.INFO if normal else Severity.UNKNOWN), NO_ROWS
+        title = f"No new record of {workflow.slug}: {checks} had nothing to look at"
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.CHECK,
+        kind=kind,
+        severity=severity,
+        title=title,
+        about="" if kind == NO_ROWS else error[:_ABOUT],  # several errors are several troubles
+        detail=f"Window: {window}",
+        evidence={"expectations": names, "error": error},
+    )
+
+
+def _failed(workflow: Workflow, one: Judged, about: str) -> Finding:
+    more = f", {one.failing_total - _KEYS:,} more" if one.failing_total > _KEYS and one.failing_keys else ""
+    keys = ", ".join(one.failing_keys[:_KEYS])
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.CHECK,
+        kind=_kind(one),
+        severity=one.check.severity,
+        title=in_words(one),
+        about=about,
+        detail=f"Records: {keys}{more}" if keys else "",
+        evidence=_evidence(one),
+    )
+
+
+def _unknown(workflow: Workflow, one: Judged, about: str) -> Finding:
+    place = f" of {about}" if about else ""
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.CHECK,
+        kind=_kind(one),
+        severity=Severity.UNKNOWN,
+        title=f"{one.check.expect}{place} could not be checked: {one.error or 'it gave no result'}",
+        about=about,
+        evidence=_evidence(one),
+    )
+
+
+def _covered(judged: Sequence[Judged], grouped: Sequence[str]) -> tuple[str, ...]:
+    """All kinds, those of checks that are no longer declared too; not the ones that a group of errors stands for."""
+    if not judged:
+        return ()
+    if not grouped:
+        return ("quality.*",)
+    hidden = {_kind(one) for one in judged if one.success is None and one.error in grouped}
+    own = {_kind(one) for one in judged} - hidden
+    return tuple(sorted(own | {NO_ROWS, COULD_NOT_RUN}))
+
+
+def _kind(one: Judged) -> str:
+    return f"quality.{one.check.expect}"
+
+
+def _summary(declared: int, said: int, failed: int) -> str:
+    text = f"{said - failed} of {declared} expectations hold"
+    parts = [f"{failed} fail"] if failed else []
+    if said < declared:
+        parts.append(f"{declared - said} could not be checked")
+    return ", ".join([text, *parts])
+
+
+def _evidence(one: Judged) -> Mapping[str, Any]:
+    return {
+        "expect": one.check.expect,
+        "column": _columns(one),
+        "severity": one.check.severity.value,
+        "parameters": parameters(one.check),
+        "success": one.success,
+        "observed": one.observed,
+        "elements": one.elements,
+        "failing": one.failing_total,
+        "failing_keys": list(one.failing_keys[:_KEYS]),
+        "error": one.error,
+        "result": {name: value for name, value in one.result.items() if name not in _LEFT_OUT},
+    }
