@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, Usage
+from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Usage
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
@@ -87,7 +87,7 @@ def build(engine: sa.Engine, *, now: datetime = NOW) -> Sampled:
     return kept
 
 
-def add_run(  # noqa: D103 - the smallest run that a test can ask for
+def add_run(
     unit: Unit,
     workflow: str,
     stage: Stage,
@@ -391,8 +391,15 @@ def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
         checked=60,
     )
     for number in range(62):
-        unit.samples.add(_sample(number), workflow=INVOICES, run_id=run_id, began_at=at - timedelta(minutes=3))
+        sample = _sample(number)
+        unit.samples.add(sample, workflow=INVOICES, run_id=run_id, began_at=at - timedelta(minutes=3))
+        if sample.usage:
+            ref = f"{run_id}/{sample.case_id}/0"
+            call = ("eval", ref, at - timedelta(minutes=3))
+            unit.records.write_usage([(INVOICES, *call, sample.usage)])
+            unit.records.set_prices(INVOICES, [(*call, PricedUsage(Decimal("0.0000318"), "USD", "list of 2026-11-01"))])
     unit.samples.approve_baseline(INVOICES, run_id, by="Dana Ruiz", note="after the change of the prompt")
+    unit.connection.execute(sa.update(tables.baselines).values(approved_at=at + timedelta(hours=2)))
     kept.runs["evaluate/triage"] = add_run(
         unit,
         TRIAGE,
@@ -450,7 +457,6 @@ def _sample(number: int) -> Sample:
         output % (number, "78" if failed else "87"),
         scores,
         usage=usage,
-        cost=Decimal("0.0000318"),
         latency_ms=1240 + 7 * number,
         attempts=1,
         request=request,
@@ -529,7 +535,7 @@ def _trouble(unit: Unit, kept: Sampled, now: datetime) -> None:
         about="po_number",
         detail="The four records came from two suppliers within one hour.",
     )
-    opened = now - timedelta(hours=6, minutes=10)
+    opened = now - timedelta(hours=5, minutes=40)
     first = add_run(unit, INVOICES, Stage.CHECK, opened, summary="1 of 6 expectations not met", findings=[check])
     incident = unit.incidents.open(check, run_id=first, at=opened)
     kept.incidents["po_number"] = incident.id
@@ -603,7 +609,7 @@ def _alert(title: str, tone: Any) -> Message:
         summary="Invoices without an order number cannot be matched; they go to a person until this is mended.",
         notification=title,
         facts=(
-            Fact("Since", "2026-11-20 08:20 UTC (6 h ago)"),
+            Fact("Since", "2026-11-20 08:50 UTC (5 h ago)"),
             Fact("How sure", "certain: counted over all 31 records of the window"),
             Fact("What it costs", "about 18 minutes of clerks' time an hour"),
             Fact("Who acts", "Dana Ruiz; deputy Lee Okafor"),

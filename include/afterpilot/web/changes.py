@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from afterpilot.web.evidence import as_json
 
 MOST = 100
+_LINE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +37,13 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(item, Mapping) and item:
             flat.update(_flat(item, f"{name}."))
         else:
-            flat[name] = item if isinstance(item, str) else as_json(item)
+            flat[name] = _short(item)
     return flat
+
+
+def _short(value: object) -> str:
+    """A value as text: on one line where it is short enough."""
+    if isinstance(value, str):
+        return value
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    return line if len(line) <= _LINE else as_json(value)

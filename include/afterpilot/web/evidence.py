@@ -15,6 +15,22 @@ DEEPEST = 7
 MOST_ROWS = 100
 MOST_COLUMNS = 10
 _SHORT = 24
+# The database does not keep the order of keys: what names a row comes first, the rest as it comes.
+_FIRST = (
+    "day",
+    "week",
+    "workflow",
+    "check",
+    "expect",
+    "scorer",
+    "case",
+    "key",
+    "field",
+    "column",
+    "kind",
+    "model",
+    "name",
+)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -28,7 +44,7 @@ class Node:
     ``rows``. ``more`` says how many entries are not shown.
     """
 
-    kind: Literal["text", "number", "none", "empty", "pairs", "list", "words", "table"]
+    kind: Literal["text", "number", "none", "empty", "missing", "pairs", "list", "words", "table"]
     text: str = ""
     pairs: tuple[tuple[str, Node], ...] = ()
     columns: tuple[str, ...] = ()
@@ -67,8 +83,9 @@ def _list(value: Sequence[Any], depth: int) -> Node:
         return Node("empty")
     shown, more = value[:MOST_ROWS], max(0, len(value) - MOST_ROWS)
     if all(isinstance(item, Mapping) for item in shown):
-        columns = list(dict.fromkeys(str(key) for item in shown for key in item))
-        if len(shown) > 1 and 0 < len(columns) <= MOST_COLUMNS:
+        names = dict.fromkeys(str(key) for item in shown for key in item)
+        columns = sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+        if 0 < len(columns) <= MOST_COLUMNS:
             return _table(shown, columns, depth, more)
     if all(not isinstance(item, Mapping | list | tuple) for item in shown):
         leaves = [_leaf(item) for item in shown]
@@ -79,7 +96,7 @@ def _list(value: Sequence[Any], depth: int) -> Node:
 
 def _table(items: Sequence[Mapping[Any, Any]], columns: Sequence[str], depth: int, more: int) -> Node:
     rows = tuple(
-        tuple(tree(item[name], depth + 1) if name in item else Node("empty") for name in columns) for item in items
+        tuple(tree(item[name], depth + 1) if name in item else Node("missing") for name in columns) for item in items
     )
     return Node("table", columns=tuple(words(name) for name in columns), rows=rows, more=more)
 

@@ -133,6 +133,7 @@ def _environment() -> Environment:
         exact=text.exact_moment,
         day=text.day,
         words=text.words,
+        breakable=text.breakable,
         fold=text.fold,
         duration=text.duration,
         money=text.money,

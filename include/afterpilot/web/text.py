@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 SHORT = 280
 LONGEST = 60_000
@@ -91,6 +91,12 @@ def duration(length: timedelta) -> str:
 def words(name: str) -> str:
     """A name of ours as words: ``failed_check`` is ``failed check``."""
     return name.replace("_", " ") if _SNAKE.fullmatch(name) else name
+
+
+def breakable(name: str) -> Markup:
+    """A long name as markup that may be broken after its dots and underscores."""
+    whole = str(escape(visible(name)))
+    return Markup(whole.replace("_", "_<wbr>").replace(".", ".<wbr>"))  # noqa: S704 - escaped above
 
 
 def fold(text: str, limit: int = SHORT) -> Fold:

@@ -35,7 +35,7 @@ def one_incident(connection: sa.Connection, which: uuid.UUID) -> Row | None:
 
 
 def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
-    """The newest events of an incident, oldest of them first, each with its run's verdict and stage where there is one."""
+    """The newest events of an incident in the order of their time, each with its run's verdict and stage where there is one."""
     newest = (
         sa.select(incident_events, runs.c.stage, runs.c.verdict, runs.c.summary)
         .outerjoin(runs, runs.c.id == incident_events.c.run_id)
@@ -43,7 +43,7 @@ def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
         .order_by(incident_events.c.id.desc())
         .limit(MOST_EVENTS)
     )
-    return list(reversed(all_rows(connection, newest)))
+    return sorted(all_rows(connection, newest), key=lambda event: (event["at"], event["id"]))
 
 
 def messages_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:

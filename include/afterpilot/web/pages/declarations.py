@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
@@ -11,6 +14,9 @@ from afterpilot.web.changes import changes
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.paging import listed
+
+# The database does not keep the order of keys; this is the one in which people write them.
+_ORDER = ("workflow", "purpose", "stage", "owner", "channel", "kpi", "source", "outputs", "quality", "evals", "spend")
 
 
 def router(frame: Frame) -> APIRouter:
@@ -51,9 +57,15 @@ def router(frame: Frame) -> APIRouter:
             current=current,
             page=page,
             version=version,
+            document=_ordered(version["document"]),
             before=before,
             changes=changes(before["document"], version["document"]) if before is not None else (),
             paged=bool(asked.after),
         )
 
     return routes
+
+
+def _ordered(document: Mapping[str, Any]) -> dict[str, Any]:
+    names = [name for name in _ORDER if name in document]
+    return {name: document[name] for name in [*names, *sorted(document.keys() - set(_ORDER))]}
