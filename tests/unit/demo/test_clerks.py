@@ -1,0 +1,105 @@
+"""The simulated people decide from what was read, by documented rules and rates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from afterpilot.demo.clerks import MAILS_LOOKED_AT, SPOT_CHECKED, Decision, OpenOrder, Reading, decide, sort_mail
+from afterpilot.demo.office import Office
+from afterpilot.demo.papers import Invoice, Mess
+
+MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+INVOICES = [Office().invoice(ordinal) for ordinal in range(1_500)]
+CLEAN = [invoice for invoice in INVOICES if invoice.mess is Mess.NONE]
+ORDERS = {
+    order.po_number: OpenOrder(order.supplier, order.amount, order.currency, order.status)
+    for order in (invoice.order for invoice in INVOICES)
+    if order is not None
+}
+
+
+def read(invoice: Invoice) -> Reading:
+    """A reading without a slip."""
+    fields = (invoice.supplier, invoice.invoice_no, invoice.po_number, invoice.total, invoice.currency)
+    return Reading(invoice.run_id, MONDAY, *fields)
+
+
+def handled(decision: Decision | None) -> bool:
+    """Whether a clerk worked on it, rather than having a look."""
+    return decision is not None and decision.minutes >= 4
+
+
+@pytest.mark.parametrize("mess", [mess for mess in Mess if mess is not Mess.NONE])
+def test_every_mess_is_handled_even_when_it_was_read_well(mess: Mess) -> None:
+    """What does not agree with an open order takes a clerk 4 to 9 minutes, hours later, and the note says what it was."""
+    found = [decide(read(invoice), invoice, ORDERS) for invoice in INVOICES if invoice.mess is mess]
+    assert found
+    for decision in found:
+        assert handled(decision)
+        assert decision.minutes <= 9
+        assert decision.decided_at > MONDAY
+        assert str(mess) in decision.note
+
+
+def test_most_clean_invoices_are_never_looked_at() -> None:
+    """Of those that agree about 5 percent are spot-checked in about a minute, and hardly any is changed later."""
+    decisions = [decide(read(invoice), invoice, ORDERS) for invoice in CLEAN]
+    spot = [each for each in decisions if each and each.note == "spot check"]
+    later = [each for each in decisions if each and each.note != "spot check"]
+    assert len(spot) / len(CLEAN) == pytest.approx(SPOT_CHECKED, abs=0.02)
+    assert all(each.decision == "ok" and Decimal("0.6") <= each.minutes <= Decimal("1.6") for each in spot)
+    assert 0 < len(later) < 0.02 * len(CLEAN)
+    assert all(each.decision == "fixed" and each.decided_at - MONDAY > timedelta(days=1) for each in later)
+
+
+@pytest.mark.parametrize(
+    ("slip", "wrong"),
+    [("supplier", "Somebody Else"), ("po_number", "PO-50418"), ("total", Decimal("1.00")), ("currency", "CHF")],
+)
+def test_a_misreading_that_the_order_shows_is_mended(slip: str, wrong: object) -> None:
+    """A clerk fixes it, and the note gives the field and the right value."""
+    invoice = CLEAN[0]
+    decision = decide(replace(read(invoice), **{slip: wrong}), invoice, ORDERS)
+    assert handled(decision)
+    assert decision.decision == "fixed"
+    assert f"{slip} is {getattr(invoice, slip)}" in decision.note
+
+
+def test_an_answer_that_could_not_be_parsed_is_mended() -> None:
+    """Without any field there is nothing that could agree."""
+    invoice = CLEAN[0]
+    decision = decide(Reading(invoice.run_id, MONDAY, None, None, None, None, None), invoice, ORDERS)
+    assert handled(decision)
+    assert decision.decision == "fixed"
+
+
+def test_a_wrong_invoice_number_comes_to_light_late_and_not_always() -> None:
+    """No order shows it: most turn up on a statement, some at a spot check, the rest never."""
+    decisions = [decide(replace(read(invoice), invoice_no="INV-0000000"), invoice, ORDERS) for invoice in CLEAN]
+    found = [each for each in decisions if each is not None]
+    assert 0.5 < len(found) / len(CLEAN) < 0.75
+    assert {each.decision for each in found} == {"fixed"}
+    assert any("statement" in each.note for each in found)
+
+
+def test_a_decision_is_the_same_whenever_it_is_asked_for() -> None:
+    """People are seeded by the run's key."""
+    for invoice in INVOICES[:200]:
+        assert decide(read(invoice), invoice, ORDERS) == decide(read(invoice), invoice, ORDERS)
+
+
+def test_readers_keep_what_lies_right_and_move_what_does_not() -> None:
+    """A label that does not exist lies wrong too."""
+    keys = [f"mail-{number}" for number in range(500)]
+    right = [each for key in keys if (each := sort_mail(key, MONDAY, "discussion", "discussion"))]
+    wrong = [each for key in keys if (each := sort_mail(key, MONDAY, "disclaimer", "discussion"))]
+    assert Counter(each.decision for each in right) == {"kept": len(right)}
+    assert Counter(each.decision for each in wrong) == {"moved": len(wrong)}
+    assert len(right) / len(keys) == pytest.approx(MAILS_LOOKED_AT, abs=0.02)
+    assert all(timedelta() < each.decided_at - MONDAY <= timedelta(days=1) for each in right)
+    assert all(each.true_label == "discussion" for each in wrong)
