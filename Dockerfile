@@ -24,13 +24,10 @@ RUN /opt/tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
 
 # ---- run: the environment, the DAGs and the declarations, owned by root, run by nobody in particular ---------------------
 FROM ${PYTHON_IMAGE} AS run
-# The commit that the image was built from; every run that it makes is recorded with it.
-ARG AFTERPILOT_COMMIT=
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     AIRFLOW_HOME=/opt/airflow \
-    AFTERPILOT_COMMIT=${AFTERPILOT_COMMIT} \
     MPLCONFIGDIR=/tmp/matplotlib \
     GX_ANALYTICS_ENABLED=false
 
@@ -43,6 +40,10 @@ COPY deploy/healthy.py /opt/afterpilot/deploy/healthy.py
 COPY dags /opt/afterpilot/dags
 COPY plugins /opt/afterpilot/plugins
 COPY include/workflows /opt/afterpilot/include/workflows
+
+# The commit that the image was built from; every run that it makes is recorded with it. Last, for the builder's cache.
+ARG AFTERPILOT_COMMIT=
+ENV AFTERPILOT_COMMIT=${AFTERPILOT_COMMIT}
 
 USER 50000:50000
 WORKDIR /opt/afterpilot

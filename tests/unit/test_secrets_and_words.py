@@ -23,7 +23,13 @@ SECRETS = {
 }
 MACHINE_PATHS = r"(?<![\w.\-/$}])/(?:" + "work|root|farm|home/" + r"\w+|Users/\w+|tmp/lab)(?=[/\s\"'`),:;.]|$)"
 REGISTRIES = "|".join(
-    [r"pypi\." + "org", r"pythonhosted\." + "org", r"registry\.npmjs\." + "org", r"deb\.debian\." + "org", "npmmirror"]
+    [
+        r"pypi\." + "org",
+        r"pythonhosted\." + "org",
+        r"registry\.npmjs\." + "org",
+        r"deb\.debian\." + "org",
+        "npm" + "mirror",
+    ]
 )
 LOCKS = {"requirements.txt", "requirements-dev.txt", "requirements-model.txt", "requirements-uv.txt"}
 
