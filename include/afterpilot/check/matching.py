@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.check.words import either, is_missing, label, missing, number, plain_number, shown, wrong
+from afterpilot.check.words import either, is_missing, label, missing, number, phrase, plain_number, shown, wrong
 from afterpilot.domain.errors import AfterpilotError, CheckError
 from afterpilot.domain.ports import ReferenceTables
 from afterpilot.domain.record import Discrepancy, Record
@@ -124,7 +124,7 @@ class _Reference:
         close = self._nearest(record, key)
         if close is not None:
             near, same = close
-            text = f"{text}; {self._name} {near} has the same {either([label(field).lower() for field in same], 'and')}"
+            text = f"{text}; {self._name} {near} has the same {either([phrase(field) for field in same], 'and')}"
         expected = f"a {self._name} that exists"
         return wrong(self._check, record, self._ours, expected=expected, source=self._name, text=text)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check.window import records
-from afterpilot.check.words import as_text, either, is_missing, label, missing, shown
+from afterpilot.check.words import as_text, either, is_missing, label, missing, phrase, shown
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.workflow import Check
@@ -88,7 +88,7 @@ def not_seen_before(
                 yield missing(check, column)
         earlier = repeated.get(record.key)
         if earlier is not None:
-            names = either([label(column).lower() for column in columns], "and")
+            names = either([phrase(column) for column in columns], "and")
             said = ", ".join(shown(record.data.get(column)) for column in columns)
             source = f"record {shown(earlier.key)} of {earlier.at.astimezone(UTC):%Y-%m-%d}"
             text = f"{label(columns[0])}: {source} has the same {names} ({said})"

@@ -24,10 +24,14 @@ _CAPITALS = {
 
 
 def label(field: str) -> str:
-    """A field's name as people write it: ``po_number`` is "PO number"."""
-    words = [_CAPITALS.get(word.lower(), word) for word in field.split("_") if word]
-    text = " ".join(words) or field
+    """A field's name as a sentence begins with it: ``total_due`` is "Total due"."""
+    text = phrase(field)
     return text[:1].upper() + text[1:]
+
+
+def phrase(field: str) -> str:
+    """A field's name as it stands in a sentence: ``po_number`` is "PO number"."""
+    return " ".join(_CAPITALS.get(word.lower(), word) for word in field.split("_") if word) or field
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,137 @@
+"""What is redacted before a record is written, and what must stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterpilot.domain.record import Record
+from afterpilot.domain.workflow import Source
+from afterpilot.pull.redact import masked, redact
+
+SOURCE = Source(
+    connection="erp",
+    table="runs",
+    key="id",
+    time="at",
+    late_by=timedelta(),
+    history=timedelta(days=1),
+    fields={"contact": "text", "phone_id": "number", "document": "text", "total": "number"},
+    personal=("contact", "phone_id"),
+)
+
+
+def record(**data: object) -> Record:
+    """A record with these fields."""
+    return Record("w", "k", datetime(2026, 11, 16, tzinfo=UTC), data)
+
+
+def test_a_personal_field_is_replaced_as_a_whole_whatever_its_type() -> None:
+    """Nothing of its content stays."""
+    found = redact(record(contact="Ann Lee", phone_id=491234, document="paid", total="4.50"), SOURCE)
+    assert found.data == {"contact": "[redacted]", "phone_id": "[redacted]", "document": "paid", "total": "4.50"}
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_personal_value_stays_missing(value: str | None) -> None:
+    """A check for completeness can still find it."""
+    assert redact(record(contact=value), SOURCE).data["contact"] == value
+
+
+def test_redacting_twice_changes_nothing() -> None:
+    """What was redacted stays as it is."""
+    once = redact(record(contact="Ann", document="write to ann@example.com or call +49 30 1234567"), SOURCE)
+    assert redact(once, SOURCE) == once
+
+
+def test_only_text_is_searched() -> None:
+    """A number is never taken for a card."""
+    assert redact(record(total="4111111111111111"), SOURCE).data["total"] == "4111111111111111"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("write to Ann.Lee+ap@mail.example.co.uk.", "write to [e-mail]."),
+        ("<bob_x@example.com>", "<[e-mail]>"),
+        ("call +49 (0)30 1234-567 now", "call [phone] now"),
+        ("+442079460958", "[phone]"),
+        ("(020) 7946 0958", "[phone]"),
+        ("Tel.: 030 123 45 67, thanks", "Tel.: [phone], thanks"),
+        ("Phone no: 555-123-4567", "Phone no: [phone]"),
+        ("IBAN DE89 3704 0044 0532 0130 00 BIC COBADEFF", "IBAN [account] BIC COBADEFF"),
+        ("GB29NWBK60161331926819", "[account]"),
+        ("card 4111 1111 1111 1111 exp 12/27", "card [card] exp 12/27"),
+        ("3782-822463-10005", "[card]"),
+        ("5555555555554444", "[card]"),
+    ],
+)
+def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> None:
+    """E-mail addresses, phone, account and card numbers become words."""
+    assert masked(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invoice no: INV-3101874",
+        "Order: PO-51187",
+        "12 x Desk lamp @ 31.50 = 378.00",
+        "Total due: 1,234,567.89 USD",
+        "2026-11-20T14:05:00+00:00",
+        "+2026-11-20 in a patch",
+        "difference: +12345678.90 EUR",
+        "DE89 3704 0044 0532 0130 01",  # wrong check digits
+        "4111 1111 1111 1112",  # wrong check digit
+        "order 20261120123456",
+        "Payment: 30 days net",
+        "(2026) 1234",
+        "VAT DE123456789",
+        "part 555-123-4567",
+        "a@b",
+        "see telescope 12345678",
+    ],
+)
+def test_what_is_not_personal_stays(text: str) -> None:
+    """Numbers of invoices and orders, amounts, dates and near misses are not touched."""
+    assert masked(text) == text
+
+
+digits = st.integers(0, 10**12 - 1)
+
+
+@given(
+    st.one_of(
+        st.integers(0, 9_999_999).map("INV-{:07d}".format),
+        st.integers(0, 99_999).map("PO-{:05d}".format),
+        st.decimals(0, 10**9, places=2).map("{:,.2f} USD".format),
+        st.decimals(-(10**9), 10**9, places=2).map("{:+.2f}".format),
+        st.dates(date(1990, 1, 1), date(2100, 1, 1)).map(str),
+        st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.isoformat() + "+00:00"),  # noqa: DTZ001 - written as UTC
+        digits.map(str),
+    ),
+    st.sampled_from(["{}", "Invoice no: {}", "Total {} due", "ref #{}.", "({})"]),
+)
+def test_numbers_of_an_invoice_are_never_damaged(number: str, frame: str) -> None:
+    """Whatever the digits are, numbers of invoices and orders, amounts, dates and plain numbers stay."""
+    text = frame.format(number)
+    assert masked(text) == text
+
+
+@given(st.text(max_size=200))
+def test_masking_is_stable_for_any_text(text: str) -> None:
+    """It never fails, and a second pass finds nothing new."""
+    once = masked(text)
+    assert masked(once) == once
+
+
+@given(
+    st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10})?@[a-z]{2,10}\.(com|org|co\.uk)", fullmatch=True),
+    st.sampled_from(["from {} today", "{}", "<{}>", "mail:{};"]),
+)
+def test_no_address_survives(address: str, frame: str) -> None:
+    """Every ordinary e-mail address is gone."""
+    assert address not in masked(frame.format(address))
