@@ -1,0 +1,120 @@
+"""Intervals, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from afterpilot.domain.money import Money
+
+_Z = 1.959964  # of 95 %, two-sided
+# Quantiles 0.975 of Student's t by degrees of freedom, 1 to 30; beyond it the normal one is near enough.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+_TINY = Decimal("0.001")
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: Decimal
+    high: Decimal
+
+
+def wilson(hits: int, trials: int) -> Interval:
+    """The Wilson score interval of a share, 0 to 1 (Wilson 1927).
+
+    Raises:
+        ValueError: there were no trials, or not 0 ≤ hits ≤ trials.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} of {trials} is not a share")
+    share, square = hits / trials, _Z * _Z / trials
+    middle = (share + square / 2) / (1 + square)
+    half = _Z * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
+    low = 0.0 if hits == 0 else max(middle - half, 0.0)
+    high = 1.0 if hits == trials else min(middle + half, 1.0)
+    return Interval(Decimal(repr(round(low, 6))), Decimal(repr(round(high, 6))))
+
+
+def mean_interval(values: Sequence[Decimal]) -> tuple[Decimal, Interval]:
+    """The mean and its interval by Student's t.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if len(values) < 2:  # noqa: PLR2004 - two values are the least that have a spread
+        raise ValueError("an interval needs at least two values")
+    mean = statistics.mean(values)
+    free = len(values) - 1
+    quantile = _T[free - 1] if free <= len(_T) else _Z
+    half = Decimal(repr(quantile)) * statistics.stdev(values) / Decimal(len(values)).sqrt()
+    return mean, Interval(mean - half, mean + half)
+
+
+def number(value: Decimal) -> str:
+    """About three significant digits, thousands separated, never in powers of ten."""
+    size = abs(value)
+    if size >= 100:  # noqa: PLR2004
+        digits = 0
+    elif size >= 10:  # noqa: PLR2004
+        digits = 1
+    else:
+        digits = 2 if size >= _CENT or size == 0 else 4
+    text = f"{value:,.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def percent(share: Decimal) -> str:
+    """A share of 0 to 1 in whole per cent; what is not all is never shown as 100, what is something never as 0."""
+    if 0 < share < _CENT:
+        return "under 1 %"
+    if Decimal("0.99") < share < 1:
+        return "over 99 %"
+    return f"{share * 100:.0f} %"
+
+
+def part(hits: int, whole: int) -> str:
+    """``171 of 203 (84 %)``; of nothing there is no share."""
+    return f"{hits:,} of {whole:,} ({percent(Decimal(hits) / whole)})" if whole else f"{hits:,} of {whole:,}"
+
+
+def money(amount: Money) -> str:
+    """An amount, small ones with more digits; one that is not nothing is never shown as 0."""
+    if 0 < amount.amount < Decimal("0.0001"):
+        return f"less than 0.0001 {amount.currency}"
+    digits = 2 if amount.amount == 0 or abs(amount.amount) >= Decimal("0.1") else 4
+    return f"{amount.amount:,.{digits}f} {amount.currency}"
+
+
+def each(amount: Money, items: int) -> str:
+    """The cost of one item, or of a thousand where one costs next to nothing."""
+    one = amount.amount / items
+    if 0 < one < _TINY:
+        return f"{money(Money(one * 1000, amount.currency))} for 1,000 items"
+    return f"{money(Money(one, amount.currency))} an item"
+
+
+def minutes(value: Decimal) -> str:
+    """Minutes, in hours where there are many."""
+    return f"{value:,.0f} minutes" if abs(value) < 120 else f"about {value / 60:,.0f} hours"  # noqa: PLR2004
+
+
+def day(when: date | datetime) -> str:
+    """``16 November``."""
+    return f"{when.day} {when:%B}"
+
+
+def weekday(when: date | datetime) -> str:
+    """``Tuesday 17 November``."""
+    return f"{when:%A} {day(when)}"

@@ -1,0 +1,153 @@
+"""The outcome of a workflow's week: each figure with its interval, or UNKNOWN with the reason."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.workflow import Workflow
+from afterpilot.report import stages
+from afterpilot.report.facts import Figure, WeekCounts, WeekFacts, WeeklyOutcome
+from afterpilot.report.needs import needs_owner, worse
+from afterpilot.report.numbers import each, mean_interval, minutes, money, number, part, percent, wilson
+
+_WEEKS_FOR_INTERVAL = 4
+_WEEKS_LOOKED_AT = 8
+_NOTHING = Figure("UNKNOWN: no output came through the checks this week")
+
+
+def weekly_outcome(workflow: Workflow, facts: WeekFacts) -> WeeklyOutcome:
+    """What the week achieved. Pure: the same facts give the same outcome at any later time."""
+    counts = facts.this_week
+    kpi, cost, overrides = _kpi(workflow, facts), _cost(facts, counts), _overrides(counts)
+    unknown = [Verdict.UNKNOWN for figure in (kpi, cost) if figure.value is None]
+    return WeeklyOutcome(
+        workflow=workflow.slug,
+        purpose=workflow.purpose,
+        week=facts.week,
+        verdict=Verdict.worst([*stages.verdicts(workflow, facts), *unknown]),
+        kpi_name=workflow.kpi.name.replace("_", " "),
+        kpi_unit=workflow.kpi.unit,
+        baseline=workflow.kpi.baseline,
+        target=workflow.kpi.target,
+        kpi=kpi,
+        trend=_trend(workflow, facts),
+        alone=_alone(counts),
+        people=_people(facts, counts),
+        overrides=overrides,
+        cost=cost,
+        saved=_saved(workflow, kpi, counts),
+        stages=stages.words(workflow, facts),
+        needs=needs_owner(workflow, facts, kpi=kpi, cost=cost, overrides=overrides),
+        facts=facts,
+    )
+
+
+def _kpi(workflow: Workflow, facts: WeekFacts) -> Figure:
+    """The week's value against target and baseline, with how much of the way between them is done."""
+    value = dict(facts.kpi).get(facts.week)
+    if value is None:
+        return Figure(f"UNKNOWN: {facts.kpi_error or 'not measured this week'}")
+    kpi = workflow.kpi
+    gained, whole = kpi.baseline - value, kpi.baseline - kpi.target
+    if worse(value, kpi.baseline, kpi.better):
+        way = "worse than the baseline"
+    elif not worse(value, kpi.target, kpi.better):
+        way = "target reached"
+    else:
+        way = f"{percent(gained / whole)} of the way there" if whole else "target not reached"
+    return Figure(
+        f"{number(value)} {kpi.unit}; target {number(kpi.target)}, baseline {number(kpi.baseline)}: {way}", value
+    )
+
+
+def _trend(workflow: Workflow, facts: WeekFacts) -> Figure:
+    """Against the measured week before, and the mean of the last weeks with its interval where there are enough."""
+    values = [value for week, value in facts.kpi if week <= facts.week]
+    if facts.week not in dict(facts.kpi) or not values:
+        return Figure("UNKNOWN: not measured this week")
+    parts: list[str] = []
+    if len(values) > 1:
+        parts.append(_against(values[-1], values[-2], workflow.kpi.better))
+    else:
+        parts.append("first measured week")
+    recent = values[-_WEEKS_LOOKED_AT:]
+    if len(recent) < _WEEKS_FOR_INTERVAL:
+        weeks = "week" if len(recent) == 1 else "weeks"
+        parts.append(f"no interval yet ({len(recent)} {weeks} measured, {_WEEKS_FOR_INTERVAL} needed)")
+        return Figure("; ".join(parts), values[-1])
+    mean, interval = mean_interval(recent)
+    parts.append(
+        f"{len(recent)} weeks on average {number(mean)} (95 % interval {number(interval.low)} to {number(interval.high)})"
+    )
+    return Figure("; ".join(parts), mean, interval.low, interval.high)
+
+
+def _against(value: Decimal, before: Decimal, better: str) -> str:
+    if value == before:
+        return f"as the week before ({number(before)})"
+    word = "worse" if worse(value, before, better) else "better"
+    return f"{word} than the week before ({number(before)})"
+
+
+def _alone(counts: WeekCounts | None) -> Figure:
+    if counts is None or not counts.outputs:
+        return _NOTHING
+    return Figure(part(counts.alone, counts.outputs), Decimal(counts.alone) / counts.outputs)
+
+
+def _people(facts: WeekFacts, counts: WeekCounts | None) -> Figure:
+    if counts is None:
+        return _NOTHING
+    open_ones = f"{facts.waiting:,} still wait" if facts.waiting else "none waits"
+    old = f", {facts.waiting_old:,} of them for over two days" if facts.waiting_old else ""
+    return Figure(
+        f"{counts.routed:,} routed ({open_ones}{old}); {counts.spot_checked:,} spot checks", Decimal(counts.routed)
+    )
+
+
+def _overrides(counts: WeekCounts | None) -> Figure:
+    """Of the outputs that were handled alone and that people looked at: how many they changed."""
+    if counts is None:
+        return _NOTHING
+    if not counts.judged:
+        return Figure("UNKNOWN: nobody has looked at an output that was handled alone")
+    interval = wilson(counts.overridden, counts.judged)
+    rate = Decimal(counts.overridden) / counts.judged
+    ends = f"95 % interval {_points(interval.low)} to {percent(interval.high)}"
+    return Figure(
+        f"{counts.overridden:,} of {counts.judged:,} that people looked at ({percent(rate)}; {ends})",
+        rate,
+        interval.low,
+        interval.high,
+    )
+
+
+def _cost(facts: WeekFacts, counts: WeekCounts | None) -> Figure:
+    if facts.unpriced:
+        return Figure(f"UNKNOWN: {facts.unpriced:,} of {facts.calls:,} calls have no price")
+    if not facts.calls or facts.spend is None:
+        return Figure("UNKNOWN: no usage was recorded this week")
+    if counts is None or not counts.outputs:
+        return Figure(f"UNKNOWN per item: no outputs; {money(facts.spend)} in all")
+    return Figure(
+        f"{each(facts.spend, counts.outputs)}; {money(facts.spend)} in all", facts.spend.amount / counts.outputs
+    )
+
+
+def _saved(workflow: Workflow, kpi: Figure, counts: WeekCounts | None) -> Figure | None:
+    """Minutes saved against the baseline; None where the KPI is not measured in minutes."""
+    if not workflow.kpi.unit.strip().lower().startswith("min"):
+        return None
+    if kpi.value is None or counts is None:
+        return Figure("UNKNOWN: the KPI or the outputs of the week are not known")
+    value = (workflow.kpi.baseline - kpi.value) * counts.outputs
+    if value < 0:
+        return Figure(f"none: {minutes(-value)} more than at the baseline", value)
+    return Figure(
+        f"{minutes(value)} ({number(workflow.kpi.baseline)} less {number(kpi.value)}, {counts.outputs:,} times)", value
+    )
+
+
+def _points(share: Decimal) -> str:
+    return percent(share).removesuffix(" %")
