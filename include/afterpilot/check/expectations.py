@@ -22,6 +22,7 @@ INDEX = "afterpilot_index"
 _OURS = {"name", "expect", "severity", "meta"}
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 _BOUNDS = ("min_value", "max_value")
+_NO_ROWS = "Great Expectations found no rows"
 _LISTED = 20
 _LONGEST = 200
 _ABOUT_NULLS = {
@@ -125,7 +126,7 @@ def _nothing_to_see(check: Check, found: Mapping[str, Any], values: int | None) 
     if check.expect in _ABOUT_NULLS and found.get("element_count") != 0:
         return ""
     if found.get("element_count") == 0:
-        return "no record meets the row_condition"
+        return "no record meets the row_condition" if check.params.get("row_condition") else _NO_ROWS
     if found.get("element_count") is not None and found["element_count"] == found.get("missing_count"):
         return "no values"
     aggregate = "element_count" not in found and not check.expect.startswith(_SETS)

@@ -25,6 +25,7 @@ from afterpilot.domain.workflow import Workflow
 STATEMENT_TIMEOUT_SECONDS = 120
 
 _VOLUME = {"table_row_count_to_be_between", "table_row_count_to_equal"}
+_LIBRARY = "great_expectations"
 _COMPOUND = "compound_columns_to_be_unique"
 
 
@@ -143,9 +144,13 @@ class GxChecker:
 
 
 def _quiet() -> None:
-    """No analytics; and what it logs of a check that raised is in that check's result."""
+    """No analytics and no log lines: what it logs of a check that raised is in that check's result."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    logging.getLogger(_LIBRARY).setLevel(logging.ERROR)
+    __import__(_LIBRARY)
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.startswith(f"{_LIBRARY}.") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)  # some set their own level while they are imported
 
 
 def _with_keys(result: Judged, rows: WindowRows, connection: sa.Connection) -> Judged:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
+from afterpilot.domain.errors import CheckError
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import FieldType, Workflow
 
@@ -74,9 +75,17 @@ class WindowRows:
         return "time" if column == self.time else "text"
 
     def query(self) -> str:
-        """The typed rows as one SELECT with its values written out, for Great Expectations."""
+        """The typed rows as one SELECT with its values written out, for Great Expectations.
+
+        Raises:
+            CheckError: a name holds a percent sign or a colon before a word. Great Expectations would double the one and
+                take the other for a parameter, and silently find no rows.
+        """
         dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves % alone
-        return str(self.select().compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        text = str(self.select().compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        if "%" in text or sa.text(text).compile().params:
+            raise CheckError("the name of the workflow or of a column holds a percent sign or a colon")
+        return text
 
     def select(self) -> sa.Select[Any]:
         """The typed rows, with the record's key under ``key_label``."""
