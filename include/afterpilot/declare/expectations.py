@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from afterpilot.declare.gx_table import GX_EXPECTATIONS
+from afterpilot.declare.gx_table import DATA_FRAMES_ONLY, GX_EXPECTATIONS
 from afterpilot.declare.parameters import flaws_of
-from afterpilot.declare.problems import Flaw, Path, choices, describe
+from afterpilot.declare.problems import Flaw, Path, choices, describe, nearest
 from afterpilot.domain.verdict import Severity
 
 SEVERITIES = tuple(severity.value for severity in Severity if severity is not Severity.UNKNOWN)
@@ -66,7 +66,6 @@ _KINDS: dict[str, str] = {
     "double_sided": "boolean",
     "bucketize_data": "boolean",
     "exact_match": "boolean",
-    "strictly": "boolean",
     "value_set": "scalar list",
     "value_pairs_set": "pair list",
     "value": "count",
@@ -84,8 +83,6 @@ _KINDS: dict[str, str] = {
     "column_index": "count",
     "type_": "text",
     "type_list": "text list",
-    "strftime_format": "text",
-    "json_schema": "mapping",
     "quantile_ranges": "mapping",
     "allow_relative_error": "relative error",
     "partition_object": "mapping",
@@ -140,6 +137,8 @@ def check_flaws(check: Any, path: Path, table: Mapping[str, str]) -> Iterator[Fl
         yield Flaw((*path, "severity"), f"must be one of the accepted words, but is {describe(severity)}", hint)
     expect = check.get("expect")
     if not isinstance(expect, str) or expect not in table:
+        if "expect" not in check and (meant := nearest("expect", check)):
+            yield Flaw((*path, meant), "is not a known key", "did you mean 'expect'?")
         yield _unknown(expect, path, table)
         return
     yield from _parameter_flaws(check, expect, path, table)
@@ -155,6 +154,10 @@ def _unknown(expect: Any, path: Path, table: Mapping[str, str]) -> Flaw:  # noqa
     if name in other:
         place = "quality" if table is GATE else "outputs"
         return Flaw((*path, "expect"), f"{describe(expect)} cannot be checked here, but in {place}")
+    if name in DATA_FRAMES_ONLY:
+        return Flaw(
+            (*path, "expect"), f"{describe(expect)} exists for data frames only, records are checked in a database"
+        )
     return Flaw((*path, "expect"), f"{describe(expect)} is not a known expectation", choices(name, sorted(table)))
 
 

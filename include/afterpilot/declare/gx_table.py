@@ -2,7 +2,8 @@
 
 Names are without the leading ``expect_``; a parameter with ``?`` may be left out. Written down here so that a declaration is
 checked without importing Great Expectations (seconds and 230 MB); a test compares the table with the installed version.
-Left out are those that run free SQL or read other tables, and ``multicolumn_values_to_be_unique``, which cannot be built.
+Left out are those that run free SQL or read other tables, ``multicolumn_values_to_be_unique``, which cannot be built, and
+those that it has for data frames only: records are checked in the database.
 Stricter than Great Expectations: a parameter without which the check would always pass (``regex``, the lists) is required.
 """
 
@@ -42,21 +43,15 @@ GX_EXPECTATIONS: dict[str, str] = {
     "column_value_lengths_to_equal": f"{_MAP} value",
     "column_value_z_scores_to_be_less_than": f"{_MAP} threshold double_sided",
     "column_values_to_be_between": f"{_MAP} {_RANGE}",
-    "column_values_to_be_dateutil_parseable": _MAP,
-    "column_values_to_be_decreasing": f"{_MAP} strictly?",
     "column_values_to_be_in_set": f"{_MAP} value_set",
     "column_values_to_be_in_type_list": f"{_MAP} type_list",
-    "column_values_to_be_increasing": f"{_MAP} strictly?",
-    "column_values_to_be_json_parseable": _MAP,
     "column_values_to_be_null": _MAP,
     "column_values_to_be_of_type": f"{_MAP} type_",
     "column_values_to_be_unique": _MAP,
-    "column_values_to_match_json_schema": f"{_MAP} json_schema",
     "column_values_to_match_like_pattern": f"{_MAP} like_pattern escape?",
     "column_values_to_match_like_pattern_list": f"{_MAP} like_pattern_list match_on? escape?",
     "column_values_to_match_regex": f"{_MAP} regex",
     "column_values_to_match_regex_list": f"{_MAP} regex_list match_on?",
-    "column_values_to_match_strftime_format": f"{_MAP} strftime_format",
     "column_values_to_not_be_in_set": f"{_MAP} value_set",
     "column_values_to_not_be_null": _MAP,
     "column_values_to_not_be_outliers": f"{_MAP} method? multiplier?",
@@ -75,3 +70,14 @@ GX_EXPECTATIONS: dict[str, str] = {
     "table_row_count_to_be_between": f"{_RANGE} row_condition?",
     "table_row_count_to_equal": "value row_condition?",
 }
+
+DATA_FRAMES_ONLY = frozenset(
+    {
+        "column_values_to_be_dateutil_parseable",
+        "column_values_to_be_decreasing",
+        "column_values_to_be_increasing",
+        "column_values_to_be_json_parseable",
+        "column_values_to_match_json_schema",
+        "column_values_to_match_strftime_format",
+    }
+)

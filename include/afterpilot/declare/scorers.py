@@ -30,6 +30,7 @@ MEANINGS: dict[str, str] = {
 NEEDS_EXPECTED = frozenset({"exact", "contains", "numeric"})
 
 _KINDS = {"tolerance": "not negative", "pattern": "regex"}
+_OTHERS = {"field", *_KINDS}
 _FIELD_CHARACTERS = 100
 
 
@@ -42,7 +43,7 @@ def scorer_flaws(scorer: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - Y
         return
     names = [name for name in scorer if name in SCORERS]
     if not names:
-        first = next(iter(scorer))
+        first = next((name for name in scorer if name not in _OTHERS), next(iter(scorer)))
         yield Flaw((*path, first), f"{describe(first)} is not a known scorer", choices(first, list(SCORERS)))
         return
     if len(names) > 1:

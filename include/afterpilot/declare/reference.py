@@ -1,0 +1,175 @@
+"""Writes docs/reference/declaration.md from the schema: ``python -m afterpilot.declare.reference`` prints it."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from afterpilot.declare import expectations, scorers
+from afterpilot.declare.cases import KEYS, MAX_CASES
+from afterpilot.declare.files import MAX_BYTES, MAX_CASES_BYTES
+from afterpilot.declare.fleet import FLEET
+from afterpilot.declare.gx_table import GX_EXPECTATIONS
+from afterpilot.declare.loader import DECLARATION
+from afterpilot.declare.named_files import NEEDS_RUNBOOK, RUNBOOK
+from afterpilot.declare.schema import FleetFile, WorkflowFile
+from afterpilot.declare.values import Words
+from afterpilot.declare.yaml_lines import MAX_DEPTH
+
+_MEGABYTE = 1_000_000
+
+
+def page() -> str:
+    """The reference as Markdown."""
+    sections = [
+        _INTRODUCTION,
+        f"## {DECLARATION}\n\n{_table(WorkflowFile)}",
+        _checks("Checks of outputs", _OUTPUTS, expectations.GATE),
+        _checks("Quality: our own", _QUALITY, expectations.OWN_QUALITY),
+        _library(),
+        _scorers(),
+        _CASES,
+        f"## {FLEET}\n\n{_table(FleetFile)}",
+    ]
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+_INTRODUCTION = f"""
+# Declarations
+
+<!-- Written by `python -m afterpilot.declare.reference`; do not edit by hand. -->
+
+A workflow is a folder in `include/workflows/` with a `{DECLARATION}`; `{FLEET}` holds what all share.
+`afterpilot validate` says what is wrong, with file and line. One broken folder never hides the others.
+
+- Files that a declaration names lie in its own folder: at most {MAX_BYTES // _MEGABYTE} MB each, \
+{MAX_CASES_BYTES // _MEGABYTE} MB for cases. No links or paths that lead outside.
+- A workflow of stage {" or ".join(sorted(NEEDS_RUNBOOK))} needs a `{RUNBOOK}`.
+- Words are read as YAML 1.2 reads them: only `true` and `false` are booleans, `NO` is a text, dates are texts. Anchors with
+  aliases, tags, repeated keys, `.inf` and `.nan`, and more than {MAX_DEPTH} levels are refused.
+- What looks like a secret is refused: name a connection instead.
+- A key left empty is refused: fill it in, or remove it.
+"""
+
+_OUTPUTS = """
+Each output is checked before it is used. One that passes all of `outputs` is released; one that fails any goes to a person,
+with the discrepancy in words. A check that could not run releases nothing.
+"""
+
+_QUALITY = """
+`quality` is checked over each window of records. `severity` is `info`, `warning` or `critical` (unless said: `critical`); it
+decides whether the verdict is PASS, WARN or FAIL.
+"""
+
+_CASES = f"""
+## Cases
+
+One JSON object a line, at most {MAX_CASES:,} of them, with the keys {", ".join(f"`{key}`" for key in KEYS)}:
+
+```json
+{{"id": "late-1", "vars": {{"letter": "It came late."}}, "expected": {{"reason": "late"}}, "tags": ["short"]}}
+```
+
+`vars` holds a text for every variable of the prompt. `expected` holds the right answer by field, or is a text where the whole
+answer counts. Each `id` stands once. `tags` may be left out, `expected` where no scorer compares with it.
+"""
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = ["| key | type | unless given | meaning |", "|---|---|---|---|"]
+    return "\n".join([*rows, *_rows(model, "")])
+
+
+def _rows(model: type[BaseModel], before: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        key = f"{before}{name}"
+        inner, is_list = _model_of(field.annotation)
+        words = ("list of mappings" if is_list else "mapping") if inner else _words(field.annotation, field)
+        yield f"| `{key}` | {_cell(words)} | {_default(field)} | {_cell(field.description or '')} |"
+        if inner is not None:
+            yield from _rows(inner, f"{key}[]." if is_list else f"{key}.")
+
+
+def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN401 - annotations have no common type
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part, get_origin(annotation) is list
+    return None, False
+
+
+def _words(annotation: Any, field: FieldInfo | None = None) -> str:  # noqa: ANN401 - see _model_of
+    told = [part.text for part in (field.metadata if field else ()) if isinstance(part, Words)]
+    told += [part.text for part in get_args(annotation) if isinstance(part, Words)]
+    if told:
+        return told[0]
+    origin, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not types.NoneType]
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin is dict:
+        return f"mapping: {_words(parts[0])} → {_words(parts[1])}"
+    if origin is list:
+        return f"list: {_words(parts[0])}"
+    if origin in {Union, types.UnionType}:
+        return _words(parts[0])
+    raise TypeError(f"no words for {annotation}")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    default = field.default
+    if default is None:
+        return ""
+    if isinstance(default, list):
+        return f"`[{', '.join(default)}]`"
+    return f"`{default}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _parameters(expect: str, table: dict[str, str]) -> str:
+    names = sorted(expectations.parameters(expect, table), key=lambda name: name.endswith("?"))
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _checks(title: str, text: str, table: dict[str, str]) -> str:
+    rows = [
+        f"| `{name}` | {_parameters(name, table)} | {_cell(expectations.MEANINGS[name])} |" for name in sorted(table)
+    ]
+    head = "| `expect` | parameters (`?`: may be left out) | holds when |\n|---|---|---|\n"
+    return f"## {title}\n\n{text.strip()}\n\n{head}" + "\n".join(rows)
+
+
+def _library() -> str:
+    rows = [f"| `{name}` | {_parameters(name, GX_EXPECTATIONS)} |" for name in sorted(GX_EXPECTATIONS)]
+    text = (
+        "Those of Great Expectations 1.24, without the leading `expect_`; their meaning is Great Expectations' own. "
+        "`mostly` is a share from 0 to 1."
+    )
+    head = "| `expect` | parameters (`?`: may be left out) |\n|---|---|\n"
+    return f"## Quality: Great Expectations\n\n{text}\n\n{head}" + "\n".join(rows)
+
+
+def _scorers() -> str:
+    rows = []
+    for name, (kind, others) in scorers.SCORERS.items():
+        value = {"field": "field", "file": "file", "scalar list": "[a, b]"}[kind]
+        more = "".join(f", {other.removesuffix('?')}: …" for other in others.split() if not other.endswith("?"))
+        optional = ", ".join(f"`{other.removesuffix('?')}`" for other in others.split() if other.endswith("?"))
+        rows.append(f"| `{{{name}: {value}{more}}}` | {optional} | {scorers.MEANINGS[name]} |")
+    text = 'The bare name (`- exact`) or an empty field (`{exact: ""}`) means the whole answer.'
+    head = "| scorer | may be added | passes when |\n|---|---|---|\n"
+    return f"## Scorers\n\n{text}\n\n{head}" + "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

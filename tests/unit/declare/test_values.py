@@ -1,0 +1,150 @@
+"""Durations, shares, money, cron expressions, secrets: what is read, and what is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from afterpilot.declare.cron import cron_error
+from afterpilot.declare.json_files import NotJson, json_schema, parse_json
+from afterpilot.declare.secrecy import looks_secret
+from afterpilot.declare.values import CapText, Channel, Duration, MoneyText, Points, Share, SlackUser
+
+BOUND = Decimal(10) ** 12
+
+
+def value_of(kind: Any, raw: Any) -> Any:
+    """The value that a type reads, or None where it refuses."""
+    try:
+        return TypeAdapter(kind).validate_python(raw)
+    except ValidationError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "value"),
+    [
+        (Duration, "90m", timedelta(minutes=90)),
+        (Duration, "4w", timedelta(weeks=4)),
+        (Duration, "1.5h", None),
+        (Duration, "-2h", None),
+        (Duration, "2 h", None),
+        (Duration, "٢h", None),
+        (Duration, 120, None),
+        (Share, "5%", Decimal("0.05")),
+        (Share, "2.5 %", Decimal("0.025")),
+        (Share, "100%", Decimal(1)),
+        (Share, "100.01%", None),
+        (Share, "-1%", None),
+        (Share, 0.05, None),
+        (Points, "5pp", Decimal("0.05")),
+        (Points, "5%", None),
+        (SlackUser, "U02AB3CD4", "U02AB3CD4"),
+        (SlackUser, "@dana", None),
+        (Channel, "#ap-automation", "#ap-automation"),
+        (Channel, "C012AB3CD", "C012AB3CD"),
+        (Channel, "#AP", None),
+        (Channel, "#a <!here>", None),
+        (Channel, "ap-automation", None),
+    ],
+)
+def test_values_are_read_exactly_or_not_at_all(kind: Any, raw: Any, value: Any) -> None:
+    """No rounding, no guessing of units."""
+    assert value_of(kind, raw) == value
+
+
+@given(st.decimals(min_value=Decimal("0.01"), max_value=BOUND, places=2, allow_nan=False, allow_infinity=False))
+def test_money_keeps_every_cent(amount: Decimal) -> None:
+    """An amount comes back as it was written, whatever its size."""
+    money = value_of(MoneyText, f"{amount} USD")
+    assert money is not None
+    assert (money.amount, money.currency) == (amount, "USD")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["0 USD/month", "5 USD", "5 usd/month", "5 $/month", "5 ABC/day", "USD 5/month", "5 USD/hour", "", None, 5, "5 XXX/day", "9999999999999 USD/day"],
+)  # fmt: skip
+def test_no_cap_without_an_amount_a_currency_and_a_period(raw: Any) -> None:
+    """Nothing that could be taken for no cap at all."""
+    assert value_of(CapText, raw) is None
+
+
+@pytest.mark.parametrize("good", ["5 * * * *", "*/15 0-6 1,15 * mon-fri", "0 6 * * 7", "0 0 1 jan *", "30 1 */2 * *"])
+def test_cron_expressions_are_accepted(good: str) -> None:
+    """Stars, ranges, lists, steps and names."""
+    assert cron_error(good) == ""
+
+
+@pytest.mark.parametrize("bad", ["@hourly", "", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "1,,2 * * * *", "* * * * * *", "² * * * *"])  # fmt: skip
+def test_cron_expressions_are_refused(bad: str) -> None:
+    """Anything that Airflow would refuse, or read as something else."""
+    assert cron_error(bad)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-abcdefgh12345678",
+        "key sk-ant-api03-abcdefgh12345678",
+        "xoxb-1234567890-abc",
+        "xapp-1-A012-345",
+        "https://hooks.slack.com/services/T000/B000/abcdefgh",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_abcdefghijklmnop1234",
+        "postgresql+psycopg://app:word@db:5432/shop",
+        "https://user:p%40ss@example.com",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.x",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "Authorization: Bearer abcdef0123456789",
+    ],
+)
+def test_secrets_are_known_by_their_form(text: str) -> None:
+    """Keys, tokens, webhooks and passwords in addresses, wherever in a text they stand."""
+    assert looks_secret(text)
+    assert looks_secret(f"before {text} after")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "risk-assessment-2026",
+        "task-12345678-done",
+        "https://example.com/a:b@c",
+        "sk-learn",
+        "erp",
+        "mailto:me@example.com",
+        "12:30 to 13:30 @ the office",
+        "https://airflow.example.com:8080/dags",
+        "invoice INV-3101874 of PO-51187",
+        "Bearer of bad news",
+    ],
+)
+def test_ordinary_texts_are_not_taken_for_secrets(text: str) -> None:
+    """Words, addresses and times that only look a little like one."""
+    assert not looks_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', '{"a": 1, "a": 2}', '"\\ud800"', '"\\u0000"', "[" * 100_000, "1" * 10_000, "{", ""],
+)  # fmt: skip
+def test_json_that_cannot_be_kept_is_refused(text: str) -> None:
+    """Whatever a database or another reader would choke on."""
+    with pytest.raises(NotJson):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "true", '{"type": "objekt"}', '{"pattern": "("}', '{"$ref": "file:///etc/passwd"}']
+)
+def test_schemas_that_cannot_be_used_are_refused(text: str) -> None:
+    """A schema that is none would let every answer pass."""
+    with pytest.raises(NotJson):
+        json_schema(text)
