@@ -39,7 +39,7 @@ class GxChecker:
             f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000}"
         )
         url = sa.make_url(ops_url).update_query_dict({"options": limits, "application_name": "afterpilot check"})
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool)
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
 
     def judge(self, workflow: Workflow, window: Window) -> Sequence[Judged]:
         """One result for each declared expectation, in order; then one for each column that is declared as a number, time

@@ -52,7 +52,9 @@ class SqlReferences:
         if connection not in self._engines:
             try:
                 url = self._connections.database_url(connection)
-                self._engines[connection] = sa.create_engine(url, pool_size=1, max_overflow=2, pool_pre_ping=True)
+                self._engines[connection] = sa.create_engine(
+                    url, pool_size=1, max_overflow=2, pool_pre_ping=True, hide_parameters=True
+                )
             except (ArgumentError, ValueError, ImportError) as error:
                 # The text of these errors may quote parts of the URL, and the chain would show it.
                 raise SourceError(f"{connection}: its URL cannot be used ({type(error).__name__})") from None
@@ -107,7 +109,8 @@ def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN40
     try:
         if isinstance(kind, sa.Integer):
             number = Decimal(str(value))
-            return int(number) if number == number.to_integral_value() else None
+            fits = number == number.to_integral_value() and abs(number) < _largest(kind)
+            return int(number) if fits else None
         if isinstance(kind, sa.Numeric):
             number = Decimal(str(value))
             return number if number.is_finite() else None
@@ -115,7 +118,14 @@ def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN40
             return uuid.UUID(str(value))
     except (ArithmeticError, ValueError):
         return None
-    return str(value) if isinstance(kind, sa.String) else value
+    if isinstance(kind, sa.String):
+        return None if "\x00" in str(value) else str(value)
+    return value
+
+
+def _largest(kind: sa.Integer) -> int:
+    """The first number that is too large for the type; the database would refuse the whole query for it."""
+    return 2**15 if isinstance(kind, sa.SmallInteger) else 2**63 if isinstance(kind, sa.BigInteger) else 2**31
 
 
 def _reason(error: SQLAlchemyError, url: sa.URL) -> str:

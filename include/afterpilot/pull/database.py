@@ -26,7 +26,7 @@ def engine_of(engine_or_url: sa.Engine | str) -> sa.Engine:
     if isinstance(engine_or_url, sa.Engine):
         return engine_or_url
     try:
-        return sa.create_engine(engine_or_url, poolclass=sa.NullPool)
+        return sa.create_engine(engine_or_url, poolclass=sa.NullPool, hide_parameters=True)
     except NoSuchModuleError as error:
         raise SourceError(f"no driver is installed for this kind of database: {error}") from None
     except (ArgumentError, ValueError, ImportError) as error:
