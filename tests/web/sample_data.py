@@ -62,6 +62,8 @@ DECLARED = {
     NEW: {"workflow": NEW, "stage": "shadow", "owner": {"name": "Kofi Adu", "slack": "U0KOFI000"}},
 }
 
+_USABLE = {slug: f"{place + 1}" * 64 for place, slug in enumerate(DECLARED)}  # the version in force
+
 
 @dataclass(slots=True)
 class Sampled:
@@ -119,7 +121,7 @@ def add_run(
             task_id=str(stage),
             map_index=map_index,
         ),
-        versions={"code": "0.1.0+701b5ba", "declaration": "a" * 64, **(versions or {})},
+        versions={"code": "0.1.0+701b5ba", "declaration": _USABLE.get(workflow, "a" * 64), **(versions or {})},
         started_at=at - timedelta(seconds=41),
         finished_at=at,
     )
@@ -165,8 +167,8 @@ def _declare(engine: sa.Engine, kept: Sampled, now: datetime) -> None:
         },
     ]
     with engine.begin() as connection:
-        for place, (slug, document) in enumerate(DECLARED.items()):
-            versions = [(f"{place + 1}" * 64, document, True, now - timedelta(days=9))]
+        for slug, document in DECLARED.items():
+            versions = [(_USABLE[slug], document, True, now - timedelta(days=9))]
             if slug == INVOICES:
                 old = {**document, "spend": {"cap": "300 USD/month", "warn_at": ["80%"], "at_cap": "tell"}}
                 versions.insert(0, ("a" * 64, old, True, now - timedelta(days=30)))
