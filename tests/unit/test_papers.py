@@ -76,6 +76,24 @@ def test_documented_make_targets_exist(path: Path) -> None:
     assert shown <= targets
 
 
+def test_documented_commands_exist() -> None:
+    """Every `afterpilot COMMAND` that a paper shows is one that the command line has."""
+    import typer.main
+
+    from afterpilot.cli.app import app
+
+    tree = {
+        name: set(getattr(one, "commands", ())) for name, one in vars(typer.main.get_command(app))["commands"].items()
+    }
+    shown = {
+        words
+        for path in PAPERS
+        for words in re.findall(r"(?<![\w/-])afterpilot ([a-z]+)(?: ([a-z]+)\b(?![/.]))?", _code(path.read_text()))
+    }
+    assert shown
+    assert {(name, sub) for name, sub in shown if name not in tree or (tree[name] and sub not in tree[name])} == set()
+
+
 @pytest.mark.parametrize("path", DECISIONS, ids=_name)
 def test_decisions_are_whole(path: Path) -> None:
     """A decision has its number, a state, its four sections with content, and is short."""
