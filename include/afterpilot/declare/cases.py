@@ -8,7 +8,7 @@ from typing import Any
 
 from afterpilot.declare.json_files import NotJson, parse_json
 from afterpilot.declare.problems import Flaw, choices, describe, nearest, show_text
-from afterpilot.declare.scorers import NEEDS_EXPECTED
+from afterpilot.declare.scorers import needs_expected
 from afterpilot.domain.evals import Case, ScorerSpec
 
 KEYS = ("id", "vars", "expected", "tags")
@@ -100,13 +100,13 @@ def variable_flaws(lines: Sequence[Line], variables: frozenset[str]) -> Iterator
 
 def expected_flaws(lines: Sequence[Line], scorers: Sequence[ScorerSpec]) -> Iterator[Flaw]:
     """Scorers that compare with what a case does not say."""
-    needs = [scorer for scorer in scorers if scorer.name in NEEDS_EXPECTED]
+    needs = [scorer for scorer in scorers if needs_expected(scorer)]
     for line in lines:
         expected = _expected(line.data)
         for scorer in needs:
-            if scorer.field not in expected:
+            if expected.get(scorer.field) is None:
                 what = f"'{show_text(scorer.field)}'" if scorer.field else "the whole answer"
-                meant = nearest(scorer.field, [key for key in expected if key])
+                meant = nearest(scorer.field, [key for key in expected if key not in {"", scorer.field}])
                 hint = f"did you mean it where it says '{show_text(meant)}'?" if meant else ""
                 text = f"has no value for {what}, which the scorer {scorer.name} compares with"
                 yield Flaw(("expected",), text, hint, line=line.number)
@@ -121,12 +121,8 @@ def _expected(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401 - JSON holds anything
-    if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return False
-        return True
+    if isinstance(value, str):  # a text may hold one: "453.60 GBP"
+        return any(character.isdigit() for character in value)
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

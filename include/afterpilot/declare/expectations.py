@@ -20,7 +20,7 @@ GATE: dict[str, str] = {
     "column_values_to_match_regex": "column regex",
     "json_schema": "column file",
     "in_table": "column connection table key name?",
-    "match_reference": "connection table key name status? fields",
+    "match_reference": "connection table key name subject? status? fields",
     "not_seen_before": "columns",
 }
 
@@ -41,7 +41,8 @@ MEANINGS: dict[str, str] = {
     "match_reference": (
         "the row of another table with the same `key: {our_column: their_column}` exists, has an accepted "
         "`status: {column, accept: [...]}`, and agrees in all `fields: {ours: theirs}` or "
-        "`{ours: {column: theirs, tolerance: 0.01}}`; `name` says in plain words what it is"
+        "`{ours: {column: theirs, tolerance: 0.01}}`; `name` says in plain words what it is, "
+        "`subject` what is compared with it"
     ),
     "not_seen_before": "no earlier record has the same values in these columns",
     "fresh_within": "the newest value of a time column is at most `max_age` old when the window ends",
@@ -94,6 +95,7 @@ _KINDS: dict[str, str] = {
     "table": "table",
     "key": "column",
     "name": "text",
+    "subject": "text",
     "max_age": "duration",
     "status": "status",
     "fields": "field pairs",

@@ -88,7 +88,7 @@ def _columns(data: Data) -> Iterator[Flaw]:
     if not isinstance(fields, dict) or not fields:
         return
     own = [value for key in ("key", "time") if isinstance(value := dig(data, "source", key), str)]
-    known = [*fields, *(name for name in own if name not in fields)]
+    known = {"outputs": [*fields], "quality": [*fields, *(name for name in own if name not in fields)]}
     personal = {name for _, name in texts(dig(data, "source", "personal"))}
     types = {**{name: kind for name, kind in fields.items() if isinstance(kind, str)}}
     if isinstance(time := dig(data, "source", "time"), str):
@@ -99,8 +99,10 @@ def _columns(data: Data) -> Iterator[Flaw]:
             if not isinstance(check, dict):
                 continue
             for path, column in _named(check, (section, index)):
-                if column not in known:
-                    yield Flaw(path, f"'{show_text(column)}' is not one of source.fields", choices(column, known))
+                if column not in known[section]:
+                    yield Flaw(
+                        path, f"'{show_text(column)}' is not one of source.fields", choices(column, known[section])
+                    )
                 elif section == "outputs" and column in personal:
                     yield Flaw(path, f"'{column}' is redacted when written, so it cannot be checked")
             yield from _types(check, (section, index), types)

@@ -12,7 +12,7 @@ from afterpilot.domain.evals import ScorerSpec
 # What stands behind the scorer's name (a field of the answer, a file, a list of values), and its other parameters.
 SCORERS: dict[str, tuple[str, str]] = {
     "exact": ("field", ""),
-    "contains": ("field", ""),
+    "contains": ("field", "text?"),
     "regex": ("field", "pattern"),
     "numeric": ("field", "tolerance?"),
     "json_schema": ("file", "field?"),
@@ -20,18 +20,23 @@ SCORERS: dict[str, tuple[str, str]] = {
 }
 MEANINGS: dict[str, str] = {
     "exact": "the field is the case's expected value, to the letter",
-    "contains": "the field contains the case's expected text",
+    "contains": "the field contains `text`, or the case's expected text",
     "regex": "the field matches the pattern",
     "numeric": "the field is a number within `tolerance` (0 unless given) of the expected one",
     "json_schema": "the answer (or a field of it) follows the schema in the file",
     "one_of": "the answer (or a field of it) is one of the listed values",
 }
-# Those that compare with what a case expects.
-NEEDS_EXPECTED = frozenset({"exact", "contains", "numeric"})
+# Those that compare with what a case expects, unless told otherwise by `text`.
+_COMPARING = frozenset({"exact", "contains", "numeric"})
 
-_KINDS = {"tolerance": "not negative", "pattern": "regex"}
+_KINDS = {"tolerance": "not negative", "pattern": "regex", "text": "text"}
 _OTHERS = {"field", *_KINDS}
 _FIELD_CHARACTERS = 100
+
+
+def needs_expected(scorer: ScorerSpec) -> bool:
+    """Whether the scorer compares with what a case expects."""
+    return scorer.name in _COMPARING and "text" not in scorer.params
 
 
 def scorer_flaws(scorer: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything
@@ -80,7 +85,7 @@ def _field_flaws(value: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - YA
 def scorer_of(scorer: Any, files: Mapping[str, Any]) -> ScorerSpec:  # noqa: ANN401 - YAML holds anything
     """The scorer of a declaration without flaws; ``files`` holds the loaded JSON schemas by name.
 
-    Parameters: ``pattern`` (regex), ``tolerance`` (numeric), ``file`` and ``schema`` (json_schema), ``values`` (one_of).
+    Parameters: ``pattern`` (regex), ``text`` (contains), ``tolerance`` (numeric), ``file`` and ``schema`` (json_schema), ``values`` (one_of).
     """
     if isinstance(scorer, str):
         return ScorerSpec(scorer, "")
