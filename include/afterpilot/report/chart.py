@@ -21,9 +21,10 @@ _DPI = 200
 _INK, _FAINT, _GRID = "#1d1c1d", "#6b6b6b", "#e8e8e8"
 _KPI, _TARGET, _BASELINE = "#0072B2", "#00795A", "#8a4b00"
 _ALONE, _PEOPLE = "#0072B2", "#E69F00"
+_ALONE_EARLIER, _PEOPLE_EARLIER = "#8CC0DE", "#F4D58C"
 _SHORT_UNIT = 8  # characters that there is room for in the margin
 _SLOTS = 8  # weeks that there is room for at least, so that the first few are not drawn as large as barns
-_EARLIER = 0.45  # how strong the earlier weeks are drawn beside the reported one
+_MARGIN = 13  # characters of a label that there is room for at full size
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ def _draw_items(axes: Any, counts: Sequence[WeekCounts], weeks: Sequence[date]) 
     found = {week.week: week for week in counts}
     for place, week in enumerate(weeks):
         if (counted := found.get(week)) is not None:
-            strength = 1.0 if place == len(weeks) - 1 else _EARLIER
+            now = place == len(weeks) - 1
             rest = counted.outputs - counted.alone
-            axes.bar(place, counted.alone, width=0.64, color=_ALONE, alpha=strength)
-            axes.bar(place, rest, width=0.64, bottom=counted.alone, color=_PEOPLE, alpha=strength)
+            axes.bar(place, counted.alone, width=0.64, color=_ALONE if now else _ALONE_EARLIER)
+            axes.bar(place, rest, width=0.64, bottom=counted.alone, color=_PEOPLE if now else _PEOPLE_EARLIER)
     highest = max((found[week].outputs for week in weeks if week in found), default=0)
     axes.set_ylim(0, highest * 1.12 or 1.0)
     _frame(axes, "Items, by week")
@@ -128,10 +129,9 @@ def _label_right(axes: Any, notes: Sequence[_Note], *, apart: float) -> None:  #
     at = -apart
     for note in sorted(notes, key=lambda note: note.height):
         at = max((note.height - low) / (high - low), at + apart)
-        weight = "bold" if note.strong else "normal"
-        axes.text(
-            1.015, at, note.words, transform=axes.transAxes, color=note.colour, size=12, weight=weight, va="center"
-        )
+        look = {"color": note.colour, "weight": "bold" if note.strong else "normal", "va": "center"}
+        size = 12 * min(1.0, _MARGIN / len(note.words))
+        axes.text(1.015, at, note.words, transform=axes.transAxes, size=size, **look)
 
 
 def _name_weeks(axes: Any, weeks: Sequence[date]) -> None:  # noqa: ANN401

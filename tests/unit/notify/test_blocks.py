@@ -1,0 +1,154 @@
+"""Block Kit holds Slack's limits and keeps data from being markup."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from afterpilot.domain.message import Fact, Link, Message
+from afterpilot.notify.blocks import TOTAL, measured, mention, render, safe_links
+from doubles.slack import block_problems, texts
+
+HOSTILE = st.sampled_from(
+    [
+        "<!channel>",
+        "<!here|x>",
+        "<@U02AB3CD4>",
+        "<#C0AP00001>",
+        "<https://evil.example|Open the run>",
+        "&lt;!channel&gt;",
+        "```",
+        "*bold*",
+        "@channel",
+        "\u202e",
+        "\x00",
+        "\ud800",
+        '"\\' * 40,
+        "\n" * 50,
+        "A" * 5000,
+        "&" * 3000,
+        "😀" * 2000,
+    ]
+)
+TEXT = st.one_of(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=80), HOSTILE)
+LONG = st.lists(TEXT, max_size=4).map("".join)
+URL = st.one_of(
+    LONG, st.just("https://airflow.example.com/afterpilot/runs/1"), st.just("https://x.example/" + "a" * 2990)
+)
+MESSAGES = st.builds(
+    Message,
+    tone=st.sampled_from(["critical", "warning", "unknown", "good", "info"]),
+    title=LONG,
+    summary=LONG,
+    notification=LONG,
+    facts=st.lists(st.builds(Fact, LONG, LONG), max_size=30).map(tuple),
+    points=st.lists(LONG, max_size=30).map(tuple),
+    links=st.lists(st.builds(Link, LONG, URL, st.booleans()), max_size=8).map(tuple),
+    mention=st.one_of(LONG, st.just("U02AB3CD4"), st.just("U02AB3CD4> <!channel"), st.just("S0TEAM000")),
+    footer=LONG,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MESSAGES)
+def test_no_message_exceeds_a_limit_or_calls_anybody_but_its_owner(message: Message) -> None:
+    """Whatever a message holds, Slack takes it, and only our own mention is one."""
+    rendered = render(message)
+    assert list(block_problems(list(rendered.blocks))) == []
+    assert measured(rendered.blocks) < TOTAL
+    assert 0 < len(rendered.text) <= 400
+    owner = mention(message)
+    for text in (rendered.text, *texts(rendered.blocks)):
+        assert "<" not in (text.replace(owner, "", 1) if owner else text)
+        assert "\x00" not in text
+    json.dumps(rendered.blocks, ensure_ascii=False).encode()
+    for block in Block.parse_all(list(rendered.blocks)):
+        block.validate_json()
+
+
+@settings(max_examples=40, deadline=None)
+@given(MESSAGES)
+def test_only_labels_and_the_mention_are_markup(message: Message) -> None:
+    """What came as data stands in plain text, where no sign means anything."""
+    markup = [item["text"] for item in objects(render(message).blocks) if item.get("type") == "mrkdwn"]
+    for text in markup:
+        label = text.startswith("*") and text.endswith("*") and not set("*_~`") & set(text[1:-1])
+        assert label or text == f"{mention(message)} this is yours to act on."
+
+
+def objects(item: Any) -> list[dict[str, Any]]:
+    """Every object in a structure of blocks."""
+    if isinstance(item, dict):
+        return [item, *(inner for value in item.values() for inner in objects(value))]
+    if isinstance(item, list | tuple):
+        return [inner for value in item for inner in objects(value)]
+    return []
+
+
+PLAIN = Message("critical", "A title", "What happened.", "FAIL A title")
+
+
+@pytest.mark.parametrize("user", ["U02AB3CD4", "W012A3CDE"])
+def test_the_owner_is_called_by_a_slack_user_id(user: str) -> None:
+    """A user id becomes a mention."""
+    assert f"<@{user}> this is yours" in json.dumps(render(replace(PLAIN, mention=user)).blocks)
+
+
+@pytest.mark.parametrize("user", ["", "dana", "!channel", "U02AB3CD4>", "S0TEAM0000", "u02ab3cd4", "U02AB3CD4\n"])
+def test_nothing_else_becomes_a_mention(user: str) -> None:
+    """A name, a group or a trick calls nobody."""
+    assert mention(replace(PLAIN, mention=user)) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "/afterpilot/runs/1",
+        "ftp://x.example/",
+        "https://",
+        "https://x.example/ a",
+        "https://x.example/|y",
+        "https://x.example/\u202e",
+        "https://[bad",
+        "https://x.example/" + "a" * 3000,
+        "",
+    ],
+)
+def test_an_address_that_nobody_should_follow_gets_no_button(url: str) -> None:
+    """Only http and https addresses with a host, short enough for Slack, become buttons."""
+    assert safe_links([Link("Open", url), Link("Good", "https://x.example/a")]) == (
+        Link("Good", "https://x.example/a"),
+    )
+
+
+def test_what_is_cut_says_where_the_rest_is() -> None:
+    """A long summary ends with a pointer to the run; more facts and points than fit are counted."""
+    message = replace(
+        PLAIN,
+        summary="x" * 5000,
+        facts=tuple(Fact(str(n), "v") for n in range(13)),
+        points=tuple(f"row {n}" for n in range(14)),
+    )
+    shown = list(texts(render(message).blocks))
+    assert any(text.endswith("… (see the run for all)") for text in shown)
+    assert "3 more: see the run for all" in shown
+    assert any(text.endswith("row 9\n4 more: see the run for all") for text in shown)
+
+
+def test_an_empty_message_is_still_one() -> None:
+    """Slack refuses a message without blocks and without text."""
+    rendered = render(Message("info", "", "", ""))
+    assert rendered.text == "A message"
+    assert list(block_problems(list(rendered.blocks))) == []
+
+
+def test_a_missing_value_is_a_dash() -> None:
+    """Slack refuses empty fields."""
+    assert "-" in list(texts(render(replace(PLAIN, facts=(Fact("Since", " \u200b "),))).blocks))
