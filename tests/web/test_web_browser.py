@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import chromium
 import pytest
 import uvicorn
-
-from conftest import Site
+from history_site import Site
 
 pytestmark = [
     pytest.mark.integration,

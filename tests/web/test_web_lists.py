@@ -10,6 +10,7 @@ import pytest
 import sample_data
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from history_site import BROWSER, Site, mounted
 
 from afterpilot.domain.run import Stage
 from afterpilot.record.history import declarations, incidents, messages, review, runs, samples, status
@@ -18,7 +19,6 @@ from afterpilot.record.history.runs import RunFilter
 from afterpilot.record.ops import Ops
 from afterpilot.record.tables import declarations as declarations_table
 from afterpilot.record.tables import runs as runs_table
-from conftest import BROWSER, Site, mounted
 
 pytestmark = pytest.mark.integration
 RUN = re.compile(r'<th scope="row"><a href="/afterpilot/runs/([0-9a-f-]{36})"')

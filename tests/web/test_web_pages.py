@@ -3,55 +3,15 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 import sample_data
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-
-from conftest import BROWSER, Site, mounted
+from history_site import BROWSER, Site, mounted
+from outline import outline
 
 pytestmark = pytest.mark.integration
-
-
-class Outline(HTMLParser):
-    """Headings, landmarks and the title of a page, and whether its elements are closed in order."""
-
-    VOID = frozenset({"meta", "link", "input", "img", "br", "path", "circle", "rect", "use"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.open: list[str] = []
-        self.crossed: list[str] = []
-
-    def handle_starttag(  # noqa: D102 - the parser's own
-        self, tag: str, attrs: list[tuple[str, str | None]]
-    ) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(  # noqa: D102 - the parser's own
-        self, tag: str
-    ) -> None:
-        if tag in self.VOID:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.crossed.append(tag)
-
-    def values(self, tag: str, name: str) -> list[str]:
-        """The values of an attribute on elements of this kind."""
-        return [value for of, key, value in self.attributes if (of, key) == (tag, name)]
-
-
-def outline(html: str) -> Outline:
-    parser = Outline()
-    parser.feed(html)
-    return parser
 
 
 def test_every_page_is_whole_and_well_formed(site: Site) -> None:
@@ -60,6 +20,7 @@ def test_every_page_is_whole_and_well_formed(site: Site) -> None:
         page = outline(site.get(path))
         assert page.crossed == [], path
         assert page.open == [], path
+        assert page.misplaced == [], path
         assert page.tags.count("h1") == page.tags.count("main") == 1, path
         assert page.tags[: page.tags.index("body")].count("title") == 1, path
         assert {"header", "nav", "footer"} <= set(page.tags), path

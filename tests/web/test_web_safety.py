@@ -10,6 +10,8 @@ import sample_data
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.testclient import TestClient
+from history_site import BROWSER, Site, mounted
+from outline import outline
 
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.message import Fact, Link, Message
@@ -18,9 +20,9 @@ from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.record import tables
 from afterpilot.record.ops import Ops
+from afterpilot.web.app import create_app
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import POLICY
-from conftest import BROWSER, Site, mounted
 
 pytestmark = pytest.mark.integration
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202e\u0007</details></td>"
@@ -220,11 +222,25 @@ def test_hostile_text_is_shown_in_full(ops: sa.Engine) -> None:
 
 def test_long_texts_are_folded_with_nothing_lost(ops: sa.Engine) -> None:
     """A long answer of a model is cut for reading and stands in full in its fold."""
+    long = "word " * 500
+    found = sample_data.finding("a", Stage.EVALUATE, "k", Severity.CRITICAL, long, detail=long, evidence={"x": long})
     with Ops(ops).begin() as unit:
-        run_id = sample_data.add_run(unit, "a", Stage.EVALUATE, sample_data.NOW)
+        run_id = sample_data.add_run(
+            unit, "a", Stage.EVALUATE, sample_data.NOW, summary=long, findings=[found], evidence={"x": [long]}
+        )
+        incident = unit.incidents.open(found, run_id=run_id, at=sample_data.NOW)
+        message = Message("good", long, long, long, (Fact("a", long),), (long,), footer=long)
+        unit.outbox.put(message, dedupe_key="a", workflow="a", kind="incident", channel="#a", incident_id=incident.id)
+        unit.connection.execute(sa.update(tables.outbox).values(error=long))
+        error = Sample("e", 0, None, (), error=long)
+        unit.samples.add(error, workflow="a", run_id=run_id, began_at=sample_data.NOW)
         sample = Sample("c", 0, "word " * 2000 + "THE END", (Score("exact", 1.0, True),))
         unit.samples.add(sample, workflow="a", run_id=run_id, began_at=sample_data.NOW)
-    page = TestClient(mounted(ops)).get(f"/afterpilot/runs/{run_id}", headers=BROWSER).text
+    client = TestClient(mounted(ops))
+    for path in (f"/incidents/{incident.id}", f"/runs/{run_id}/samples/e/0", f"/runs/{run_id}"):
+        page = client.get(f"/afterpilot{path}", headers=BROWSER).text
+        shape = outline(page)
+        assert (shape.crossed, shape.open, shape.misplaced) == ([], [], []), path
     assert "all 10,007 characters" in page
     assert "THE END" in page
 
@@ -262,11 +278,6 @@ def test_a_bug_shows_a_page_with_headers_and_no_details(site: Site) -> None:
     def broken() -> sa.Engine:
         raise ZeroDivisionError("secret words")
 
-    app = mounted(site.engine)
-    inner: FastAPI = app.routes[-1].app  # type: ignore[attr-defined]
-    del inner
-    from afterpilot.web.app import create_app
-
     outer = FastAPI()
     outer.mount("/afterpilot", create_app(broken, gate=()))
     response = TestClient(outer, raise_server_exceptions=False).get("/afterpilot/", headers=BROWSER)
@@ -283,8 +294,6 @@ def test_links_follow_where_the_pages_are_mounted(site: Site) -> None:
     assert 'href="/airflow/afterpilot/runs"' in page
     run = behind.get(f"/airflow/afterpilot/runs/{site.kept.runs['check']}", headers=BROWSER).text
     assert 'href="/airflow/dags/records.hourly/' in run
-    from afterpilot.web.app import create_app
-
     alone = TestClient(create_app(lambda: site.engine, gate=(), prefix="")).get("/", headers=BROWSER).text
     assert 'href="/runs"' in alone
 

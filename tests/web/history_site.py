@@ -1,0 +1,58 @@
+"""The pages over a history, mounted as Airflow mounts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sample_data
+import sqlalchemy as sa
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from afterpilot.web.app import create_app
+
+BROWSER = {"Accept": "text/html"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The pages, mounted as Airflow mounts them, over a history."""
+
+    client: TestClient
+    app: FastAPI
+    engine: sa.Engine
+    kept: sample_data.Sampled
+
+    def get(self, path: str, **more: Any) -> str:
+        """The text of a page that must be there."""
+        response = self.client.get(f"/afterpilot{path}", headers=BROWSER, **more)
+        assert response.status_code == 200, response.text
+        return response.text
+
+    @property
+    def paths(self) -> list[str]:
+        """One address of every kind of page."""
+        run, evaluated, incident = self.kept.runs["gate"], self.kept.runs["evaluate"], self.kept.incidents["po_number"]
+        return [
+            "/",
+            "/runs",
+            *(f"/runs/{run_id}" for run_id in self.kept.runs.values()),
+            f"/runs/{evaluated}/samples/case-003/0",
+            f"/runs/{evaluated}/samples/case-060/0",
+            "/incidents",
+            f"/incidents/{incident}",
+            "/messages",
+            "/review?state=all",
+            f"/review?run={run}",
+            "/declarations",
+            *(f"/declarations/{slug}" for slug in sample_data.DECLARED),
+        ]
+
+
+def mounted(engine: sa.Engine, **options: Any) -> FastAPI:
+    """The application as Airflow mounts it."""
+    options = {"gate": (), "clock": lambda: sample_data.NOW} | options
+    outer = FastAPI()
+    outer.mount("/afterpilot", create_app(lambda: engine, **options))
+    return outer
