@@ -101,7 +101,7 @@ def _too_many(workflow: Workflow, routed: int, decided: int, reasons: Counter[tu
         stage=Stage.GATE,
         kind=ROUTES_TOO_MANY,
         severity=Severity.WARNING,
-        title=f"{routed:,} of {decided:,} outputs went to people ({share}, at most {CEILING:.0%} is expected)",
+        title=f"{routed:,} of {decided:,} outputs went to people ({share}, at most {100 * CEILING:.0f} % is expected)",
         detail=f"Most failed at: {most}." if most else "",
         evidence={"routed": routed, "decided": decided},
     )
