@@ -83,7 +83,7 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     services = Services(
         ops=Ops(engine),
         fleet=fleet,
-        messages=Messages(base_url=settings.base_url or fleet.base_url),
+        messages=Messages(base_url=settings.base_url or fleet.base_url, operators=fleet.operators),
         source=lambda workflow: SqlSource(connections.database_url(workflow.source.connection), workflow),
         checker=GxChecker(settings.database_url),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),

@@ -27,7 +27,9 @@ def approve(
     with wired.services.ops.begin() as unit:
         run = unit.runs.latest(workflow, Stage.EVALUATE)
         if run is None or run.verdict is Verdict.UNKNOWN:
-            console.print(f"{workflow} has no eval run that could be judged: run `afterpilot run {workflow} --stage evaluate`")
+            console.print(
+                f"{workflow} has no eval run that could be judged: run `afterpilot run {workflow} --stage evaluate`"
+            )
             raise typer.Exit(2)
         unit.samples.approve_baseline(workflow, run.id, by=by, note=note)
     console.print(f"Run {run.id} ({run.summary}) is the baseline of {workflow} from now on.", highlight=False)

@@ -26,7 +26,9 @@ def check() -> None:
     url = Settings.from_environment().database_url
     current, head = migrate.current(url), migrate.head()
     if current != head:
-        console.print(f"The ops database is at {current or 'empty'}, this version needs {head}: run `afterpilot db upgrade`.")
+        console.print(
+            f"The ops database is at {current or 'empty'}, this version needs {head}: run `afterpilot db upgrade`."
+        )
         raise typer.Exit(1)
     left = migrate.differences(url)
     for difference in left:

@@ -20,7 +20,12 @@ def status(*, json: AsJson = False) -> None:
     with wired.services.ops.begin() as unit:
         latest = {slug: {stage: unit.runs.latest(slug, stage) for stage in Stage} for slug in slugs}
     if json:
-        as_json({slug: {stage: run_as_dict(run) if run else None for stage, run in runs.items()} for slug, runs in latest.items()})
+        as_json(
+            {
+                slug: {stage: run_as_dict(run) if run else None for stage, run in runs.items()}
+                for slug, runs in latest.items()
+            }
+        )
     else:
         for slug, runs in latest.items():
             console.print(_table(slug, runs))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -56,7 +57,7 @@ class EmbeddedPostgres:
         with contextlib.suppress(subprocess.SubprocessError):
             self._server.stop()
 
-    def _start(self, get_server):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _start(self, get_server: Callable[..., Any]) -> Any:  # noqa: ANN401 - an untyped library
         error: Exception | None = None
         for _ in range(_ATTEMPTS):  # it allows itself ten seconds to start, too few on a busy machine
             try:

@@ -99,12 +99,16 @@ class Demo:
         port = model.base_url.rsplit(":", 1)[1].split("/")[0]
         environ = {**os.environ, "AFTERPILOT_MODEL_KEY": model.key}
         with self._steps.step("Starting the language model (SmolLM2-135M, on this machine)"):
-            self._processes.start("model", [sys.executable, "-m", "afterpilot.demo.model_server", "--port", port], environ)
+            self._processes.start(
+                "model", [sys.executable, "-m", "afterpilot.demo.model_server", "--port", port], environ
+            )
             deadline = time.monotonic() + _MODEL_SECONDS
             while not _healthy(model.base_url.removesuffix("/v1")):
                 self._processes.require_alive()
                 if time.monotonic() > deadline:
-                    raise DemoError(f"The model does not answer after {_MODEL_SECONDS} s.\n{self._processes.tail('model')}")
+                    raise DemoError(
+                        f"The model does not answer after {_MODEL_SECONDS} s.\n{self._processes.tail('model')}"
+                    )
                 time.sleep(0.2)
 
     def _own_workflows(self, model: Model) -> None:
@@ -160,7 +164,9 @@ class Demo:
             prompt=Prompt((folder / "prompt.md").read_text(encoding="utf-8")),
             schema=json.loads((folder / "output.schema.json").read_text(encoding="utf-8")),
         )
-        with self._steps.counted("Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES) as step:
+        with self._steps.counted(
+            "Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES
+        ) as step:
             for _ in production.read_live(self._postgres.url("erp"), app, count=LIVE_INVOICES, now=datetime.now(UTC)):
                 step()
 
@@ -201,7 +207,10 @@ class Demo:
         """The run history must answer to the auditor and to nobody without a login."""
         page = f"{self._state.address}/afterpilot/runs"
         problems = []
-        if requests.get(page, timeout=30, headers={"Accept": "application/json"}).status_code != requests.codes.unauthorized:
+        if (
+            requests.get(page, timeout=30, headers={"Accept": "application/json"}).status_code
+            != requests.codes.unauthorized
+        ):
             problems.append("the run history answers without a login")
         login = {"username": "auditor", "password": self._state.secrets["auditor"]}
         token = requests.post(f"{self._state.address}/auth/token", json=login, timeout=30).json()["access_token"]

@@ -43,16 +43,20 @@ class Connections(Protocol):
 
 
 class RecordSource(Protocol):
-    """Reads production records of one workflow."""
+    """Reads production records of one workflow.
+
+    While its iterators are read, ``skipped`` counts rows that could not be taken, by reason, and ``noted`` what was met and is
+    no error.
+    """
 
     @property
     def skipped(self) -> Mapping[str, int]:
-        """Rows that could not be taken so far, counted by reason."""
+        """Rows that could not be taken, by reason."""
         ...
 
     @property
     def noted(self) -> Mapping[str, int]:
-        """What was met so far and is no error (values taken as missing), counted by reason."""
+        """What was met and is no error, by kind."""
         ...
 
     def records(self, window: Window) -> Iterator[Record]:

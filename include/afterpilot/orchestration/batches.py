@@ -80,5 +80,7 @@ def each(batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow
             broken.append(slug)
         log.info("%s: %s %s: %s", slug, stage, runs[slug].verdict, runs[slug].summary)
     if broken:
-        raise AirflowException(f"the stage {stage} broke for {', '.join(broken)}; see the log above and the run history")
+        raise AirflowException(
+            f"the stage {stage} broke for {', '.join(broken)}; see the log above and the run history"
+        )
     return runs

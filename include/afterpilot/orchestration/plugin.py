@@ -25,7 +25,7 @@ def _engine() -> sa.Engine:
 
 
 def _login(next_url: str) -> str:
-    return get_auth_manager().get_url_login(next_url=next_url)
+    return str(get_auth_manager().get_url_login(next_url=next_url))
 
 
 class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]

@@ -151,5 +151,9 @@ def _announce_assets(alias: str, stage: str, runs: dict[str, Run]) -> None:
     """Update each workflow's asset with the verdict, so that a team's own DAGs can wait for "checked and good"."""
     events = get_current_context()["outlet_events"][AssetAlias(alias)]
     for slug, run in runs.items():
-        extra: dict[str, Any] = {"verdict": str(run.verdict), "run": str(run.id), "window_end": run.window.end.isoformat()}
+        extra: dict[str, Any] = {
+            "verdict": str(run.verdict),
+            "run": str(run.id),
+            "window_end": run.window.end.isoformat(),
+        }
         events.add(Asset(f"afterpilot://{slug}/{stage}"), extra=extra)

@@ -1,0 +1,1 @@
+"""Pure decisions: what was measured becomes findings, findings become a verdict, verdicts become incidents."""

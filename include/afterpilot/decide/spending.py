@@ -1,0 +1,205 @@
+"""The verdict on a period's spend: known or not, near the cap or over it, and when it will be crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from afterpilot.domain.money import Money
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+
+UNKNOWN, OVER, NEAR = "spend.unknown", "spend.over_cap", "spend.near_cap"
+_LEAST_SHARE_OF_PERIOD = Decimal("0.1")  # a forecast from less would be a guess
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLine:
+    """Calls of one kind (production or eval), model and currency; ``cost`` sums those with a price, None without any."""
+
+    kind: str
+    model: str
+    currency: str
+    reason: str
+    calls: int
+    unpriced: int
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a workflow's calls cost in the cap's period so far."""
+
+    period: Window
+    lines: tuple[SpendLine, ...]
+
+    @property
+    def calls(self) -> int:
+        """All calls, priced or not."""
+        return sum(line.calls for line in self.lines)
+
+    @property
+    def unpriced(self) -> int:
+        """Calls whose cost is not known."""
+        return sum(line.unpriced for line in self.lines)
+
+    def spent(self, currency: str, kind: str = "") -> Money:
+        """What the priced calls in that currency cost, of one kind or of all."""
+        costs = (
+            line.cost
+            for line in self.lines
+            if line.cost is not None and line.currency == currency and kind in {"", line.kind}
+        )
+        return Money(sum(costs, Decimal(0)), currency)
+
+
+def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageResult:
+    """Hold the period's spend against the cap.
+
+    Calls without a price, or priced in another currency than the cap, make it UNKNOWN: the known part may be far below the cap
+    while the whole is above. A period without any call has cost nothing, which is known: it passes.
+    """
+    cap = workflow.spend.cap
+    spent = totals.spent(cap.limit.currency)
+    share = spent.share_of(cap.limit)
+    crossing = forecast(spent, cap.limit, totals.period, now)
+    findings = [*_unknown(workflow, totals, spent), *_against_cap(workflow, totals, spent, share, crossing)]
+    known = f"{spent} of {cap} spent ({share:.1%}) on {totals.calls:,} calls"
+    unknown = f", {totals.unpriced:,} more calls without a known price" if totals.unpriced else ""
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.SPEND,
+        summary=known + unknown if totals.calls else f"no calls in this {cap.period} yet, the cap is {cap}",
+        findings=tuple(findings),
+        evidence={
+            "cap": str(cap.limit.amount),
+            "currency": cap.limit.currency,
+            "period": cap.period,
+            "spent": str(spent.amount),
+            "share": str(share),
+            "production": str(totals.spent(cap.limit.currency, "production").amount),
+            "evals": str(totals.spent(cap.limit.currency, "eval").amount),
+            "calls": totals.calls,
+            "unpriced": totals.unpriced,
+            "crosses_at": crossing.isoformat() if crossing else None,
+            "by_model": [_as_dict(line) for line in totals.lines],
+        },
+        checked=totals.calls,
+        nothing_is_fine=not totals.calls,
+        covered=(UNKNOWN, OVER, NEAR),
+    )
+
+
+def forecast(spent: Money, cap: Money, period: Window, now: datetime) -> datetime | None:
+    """When the cap will be crossed if spend goes on at the period's pace so far; None where that is not within the period,
+    or where too little of the period has passed to say.
+    """
+    passed = Decimal((now - period.start).total_seconds())
+    whole = Decimal(period.length.total_seconds())
+    if spent.amount <= 0 or passed < _LEAST_SHARE_OF_PERIOD * whole:
+        return None
+    seconds = passed * cap.amount / spent.amount
+    return period.start + (now - period.start) * float(seconds / passed) if seconds <= whole else None
+
+
+def _unknown(workflow: Workflow, totals: Totals, spent: Money) -> Sequence[Finding]:
+    """One finding for all calls whose cost in the cap's currency is not known."""
+    lost = [line for line in totals.lines if line.unpriced]
+    foreign = [line for line in totals.lines if line.cost is not None and line.currency != spent.currency]
+    if not lost and not foreign:
+        return ()
+    count = sum(line.unpriced for line in lost) + sum(line.calls - line.unpriced for line in foreign)
+    share = Decimal(count) / Decimal(totals.calls)
+    reasons = sorted(
+        {line.reason for line in lost} | {f"{line.model} is priced in {line.currency}" for line in foreign}
+    )
+    return (
+        Finding(
+            workflow=workflow.slug,
+            stage=Stage.SPEND,
+            kind=UNKNOWN,
+            severity=Severity.UNKNOWN,
+            title=f"The cost of {count:,} of {totals.calls:,} calls ({share:.1%}) is not known",
+            detail="; ".join(reasons),
+            evidence={
+                "calls": count,
+                "share": str(share),
+                "reasons": reasons,
+                "certainty": f"{count:,} calls have no price in {spent.currency}",
+                "cost": f"at least {spent}; the rest is not known" + _upper_estimate(totals, count, spent),
+                "to_do": "Name the model's price in _fleet.yaml, or let the source report model and tokens.",
+            },
+        ),
+    )
+
+
+def _upper_estimate(totals: Totals, count: int, spent: Money) -> str:
+    """What the unpriced calls would cost at the dearest average of a priced model; empty where nothing is priced."""
+    averages = [
+        line.cost / (line.calls - line.unpriced)
+        for line in totals.lines
+        if line.cost is not None and line.calls > line.unpriced and line.currency == spent.currency
+    ]
+    return f" (about {Money(max(averages) * count, spent.currency)} at the dearest known model)" if averages else ""
+
+
+def _against_cap(
+    workflow: Workflow, totals: Totals, spent: Money, share: Decimal, crossing: datetime | None
+) -> Sequence[Finding]:
+    """The gravest level that was crossed; each level is an incident of its own in its period."""
+    cap = workflow.spend.cap
+    began = f"{totals.period.start:%Y-%m-%d}"
+    evidence = {
+        "cost": f"{spent} of {cap}",
+        "certainty": "every priced call was summed"
+        if not totals.unpriced
+        else "the known part alone; more is not priced",
+    }
+    if share >= 1:
+        return (
+            Finding(
+                workflow=workflow.slug,
+                stage=Stage.SPEND,
+                kind=OVER,
+                severity=Severity.CRITICAL,
+                title=f"Spend is over the cap: {spent} of {cap} ({share:.0%})",
+                about=began,
+                detail={
+                    "tell": "",
+                    "ask_owner": "The owner decides whether the cap is raised.",
+                    "stop": "The workflow is to stop.",
+                }[workflow.spend.at_cap],
+                evidence=evidence,
+            ),
+        )
+    crossed = [level for level in workflow.spend.warn_at if share >= level]
+    if not crossed:
+        return ()
+    when = f"At this pace the cap is reached on {crossing:%Y-%m-%d %H:%M} UTC." if crossing else ""
+    return (
+        Finding(
+            workflow=workflow.slug,
+            stage=Stage.SPEND,
+            kind=NEAR,
+            severity=Severity.WARNING,
+            title=f"Spend has crossed {max(crossed):.0%} of the cap: {spent} of {cap}",
+            about=f"{began}/{max(crossed)}",
+            detail=when,
+            evidence=evidence,
+        ),
+    )
+
+
+def _as_dict(line: SpendLine) -> dict[str, object]:
+    return {
+        "kind": line.kind,
+        "model": line.model,
+        "calls": line.calls,
+        "unpriced": line.unpriced,
+        "cost": None if line.cost is None else f"{line.cost} {line.currency}",
+        "reason": line.reason,
+    }

@@ -1,0 +1,1 @@
+"""Evals: cases against a live model, scored; errors of the harness are never the model's."""

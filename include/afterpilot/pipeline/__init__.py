@@ -1,0 +1,18 @@
+"""The path, one function for each stage: pull → check → gate → evaluate → spend → report, and declare before all.
+
+Each stage takes plain domain types, finds its own result where an earlier attempt of the same trigger has written it, and
+otherwise ends in :func:`~afterpilot.pipeline.conclude.concluded`: run, incidents and messages are written in one transaction,
+or none of them.
+"""
+
+from __future__ import annotations
+
+from afterpilot.pipeline.conclude import crashed, not_run
+from afterpilot.pipeline.declarations import declare
+from afterpilot.pipeline.evals import evaluate
+from afterpilot.pipeline.records import check, gate, pull
+from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.spending import spend
+from afterpilot.pipeline.weekly import report
+
+__all__ = ["Services", "check", "crashed", "declare", "evaluate", "gate", "not_run", "pull", "report", "spend"]

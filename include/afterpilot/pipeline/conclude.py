@@ -1,0 +1,107 @@
+"""How every stage ends: one transaction with the run, what became of its incidents, and the messages about them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from afterpilot.decide import incidents as life_cycle
+from afterpilot.domain.errors import AfterpilotError
+from afterpilot.domain.incident import Incident
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.services import Services
+from afterpilot.record.ops import Unit
+
+
+def finished(services: Services, workflow: Workflow, stage: Stage, trigger: Trigger) -> Run | None:
+    """The run that an earlier attempt of this trigger has written, if any."""
+    with services.ops.begin() as unit:
+        return unit.runs.find(workflow.slug, stage, trigger)
+
+
+def concluded(
+    services: Services,
+    result: StageResult,
+    workflow: Workflow | None,
+    window: Window,
+    trigger: Trigger,
+    started: datetime,
+    *,
+    versions: Mapping[str, str] | None = None,
+    also: Callable[[Unit, uuid.UUID], None] | None = None,
+) -> Run:
+    """Write run, incidents and messages in one transaction; where another attempt was first, its run stands."""
+    at = services.now()
+    stamps = {"code": services.code_version, **(versions or {})}
+    if workflow is not None:
+        stamps["declaration"] = workflow.sha256
+    with services.ops.begin() as unit:
+        run_id, new = unit.runs.add(
+            result, window=window, trigger=trigger, versions=stamps, started_at=started, finished_at=at
+        )
+        if new:
+            if also is not None:
+                also(unit, run_id)
+            _follow_up(services, unit, result, workflow, run_id, at)
+        run = unit.runs.get(run_id)
+    if run is None:  # pragma: no cover - it was written or found in the same transaction
+        raise LookupError(f"run {run_id} is gone")
+    return run
+
+
+def not_run(services: Services, workflow: Workflow, stage: Stage, why: str, *, window: Window, trigger: Trigger) -> Run:
+    """An UNKNOWN run of a stage that had nothing to work on; what caused it has an incident of its own."""
+    if (done := finished(services, workflow, stage, trigger)) is not None:
+        return done
+    result = StageResult(workflow=workflow.slug, stage=stage, summary=f"not run: {why}")
+    return concluded(services, result, workflow, window, trigger, services.now())
+
+
+def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseException, *, trigger: Trigger) -> Run:
+    """The stage itself failed: an UNKNOWN run with the reason, never silence."""
+    at = services.now()
+    finding = Finding(
+        workflow=workflow.slug,
+        stage=stage,
+        kind=f"{stage}.did_not_run",
+        severity=Severity.UNKNOWN,
+        title=f"The stage {stage} could not run: {type(error).__name__}",
+        detail=str(error)[:1000] if isinstance(error, AfterpilotError) else "The task's log has the details.",
+    )
+    result = StageResult(
+        workflow=workflow.slug, stage=stage, summary="the stage could not run", findings=(finding,), covered=()
+    )
+    return concluded(services, result, workflow, Window(at, at), trigger, at)
+
+
+def _follow_up(
+    services: Services, unit: Unit, result: StageResult, workflow: Workflow | None, run_id: uuid.UUID, at: datetime
+) -> None:
+    """Open, renew and resolve incidents, and queue the message of each change."""
+    unit.incidents.lock(result.workflow)
+    covered = (*result.covered, f"{result.stage}.did_not_run")
+    changes = life_cycle.changes(replace(result, covered=covered), unit.incidents.unresolved(result.workflow))
+    news: list[tuple[str, Incident, Finding | None]] = [
+        ("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding) for finding in changes.opened
+    ]
+    for incident, finding in changes.again:
+        renewed = unit.incidents.see_again(incident, finding, run_id=run_id, at=at)
+        if (renewed.title, renewed.severity) != (incident.title, incident.severity):
+            news.append((f"changed/{run_id}", renewed, finding))
+    news += [
+        ("resolved", unit.incidents.resolve(incident, run_id=run_id, at=at), None) for incident in changes.resolved
+    ]
+    for what, incident, cause in news:
+        unit.outbox.put(
+            services.messages.incident(incident, cause, workflow=workflow, run_id=run_id),
+            dedupe_key=f"incident/{incident.id}/{what}",
+            workflow=result.workflow,
+            kind="resolved" if what == "resolved" else "incident",
+            channel=workflow.channel if workflow else services.fleet.channel,
+            incident_id=incident.id,
+        )

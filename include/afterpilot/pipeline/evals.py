@@ -1,0 +1,56 @@
+"""The stage of evals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from afterpilot.decide.evals import judge_evals
+from afterpilot.domain.errors import CheckError
+from afterpilot.domain.evals import Sample
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.services import Services
+
+
+def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
+    """Run the eval suite against the live model, and compare with the approved baseline.
+
+    Samples are kept as they come; an attempt that was cut off goes on where it stopped.
+    """
+    if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
+        return done
+    if workflow.evals is None:
+        raise CheckError(f"{workflow.slug} declares no evals")
+    started = services.now()
+    run_id = Run.identity(workflow.slug, Stage.EVALUATE, trigger)
+    with services.ops.begin() as unit:
+        began = unit.samples.began_at(run_id) or started
+        earlier = unit.samples.scored(run_id)
+        baseline = unit.samples.baseline(workflow.slug)
+
+    def keep(sample: Sample) -> None:
+        with services.ops.begin() as unit:
+            unit.samples.add(sample, workflow=workflow.slug, run_id=run_id, began_at=began)
+            if sample.attempts:
+                ref = f"{run_id}/{sample.case_id}/{sample.epoch}"
+                unit.records.write_usage([(workflow.slug, "eval", ref, began, sample.usage)])
+
+    samples = services.runner(workflow).run(workflow.evals, keep=keep, done=earlier)
+    baseline_run, passed = baseline or (None, None)
+    result = judge_evals(workflow, samples, passed, baseline_of=str(baseline_run or ""))
+    window = Window(began, services.now())
+    versions = _eval_versions(workflow.evals, samples)
+    return concluded(services, result, workflow, window, trigger, started, versions=versions)
+
+
+def _eval_versions(evals: Evals, samples: Sequence[Sample]) -> dict[str, str]:
+    """The fingerprint of what was tested: model asked and answered, prompt and cases."""
+    answered = sorted({sample.usage.model for sample in samples if sample.usage and sample.usage.model})
+    return {
+        "model": evals.model.name,
+        "model_answered": ", ".join(answered),
+        "prompt": evals.model.prompt.sha256,
+        "cases": evals.sha256,
+    }

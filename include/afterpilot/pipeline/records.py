@@ -1,0 +1,120 @@
+"""The stages over production records: pull, check, gate."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from afterpilot.check.gate import is_spot_check
+from afterpilot.decide.gating import judge_gate
+from afterpilot.decide.pulling import judge_pull
+from afterpilot.decide.quality import judge_quality
+from afterpilot.domain.errors import CheckError, SourceError
+from afterpilot.domain.record import Discrepancy, GateDecision, Record
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.services import Services
+from afterpilot.pull.redact import redact
+from afterpilot.record.ops import Unit
+
+BATCH = 500
+T = TypeVar("T")
+
+
+def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Trigger) -> Run:
+    """Bring the records from the last watermark (less the lateness allowance) to ``until`` into the ops database."""
+    if (done := finished(services, workflow, Stage.PULL, trigger)) is not None:
+        return done
+    started = services.now()
+    with services.ops.begin() as unit:
+        watermark = unit.records.pulled_to(workflow.slug)
+    window = Window(min(watermark or until - workflow.source.history, until), until)
+    reading = window.reaching_back(workflow.source.late_by if watermark else timedelta(0))
+    run_id = Run.identity(workflow.slug, Stage.PULL, trigger)
+    error: SourceError | None = None
+    pulled = late = decided = 0
+    source = services.source(workflow)
+    try:
+        for batch in _batches(source.records(reading), BATCH):
+            redacted = [redact(record, workflow.source) for record in batch]
+            with services.ops.begin() as unit:
+                new = unit.records.write(redacted, run_id)
+            pulled += new
+            late += min(new, sum(record.at < window.start for record in batch)) if watermark else 0
+        for decisions in _batches(source.decisions(reading), BATCH):
+            with services.ops.begin() as unit:
+                decided += unit.records.write_decisions(decisions)
+    except SourceError as failure:
+        error = failure
+    result = judge_pull(
+        workflow,
+        window=window,
+        pulled=pulled,
+        late=late,
+        decisions=decided,
+        skipped=source.skipped,
+        noted=source.noted,
+        error=error,
+    )
+
+    def move_watermark(unit: Unit, _run_id: uuid.UUID) -> None:
+        if error is None:
+            unit.records.set_pulled_to(workflow.slug, until)
+
+    return concluded(services, result, workflow, window, trigger, started, also=move_watermark)
+
+
+def check(services: Services, workflow: Workflow, *, window: Window, trigger: Trigger) -> Run:
+    """Judge the quality expectations over the records of the window."""
+    if (done := finished(services, workflow, Stage.CHECK, trigger)) is not None:
+        return done
+    started = services.now()
+    judged = services.checker.judge(workflow, window)
+    return concluded(services, judge_quality(workflow, judged, window=window), workflow, window, trigger, started)
+
+
+def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Trigger) -> Run:
+    """Decide on every output that has no decision yet: release it, or send it to a person with the discrepancies.
+
+    Records that could not be decided on earlier (a reference table was down) are taken up again.
+    """
+    if (done := finished(services, workflow, Stage.GATE, trigger)) is not None:
+        return done
+    started = services.now()
+    run_id = Run.identity(workflow.slug, Stage.GATE, trigger)
+    reach = Window(min(window.start - workflow.source.late_by, window.end - workflow.source.history), window.end)
+    with services.ops.begin() as unit:
+        waiting = list(unit.records.undecided(workflow.slug, reach))
+    left = len(waiting)
+    error: CheckError | None = None
+    try:
+        for batch in _batches(iter(waiting), BATCH):
+            decisions = [_decision(workflow, record, found) for record, found in services.gate.judge(workflow, batch)]
+            with services.ops.begin() as unit:
+                unit.gate.write(decisions, run_id)
+            left -= len(decisions)
+    except CheckError as failure:
+        error = failure
+    with services.ops.begin() as unit:
+        made = unit.gate.of_run(run_id)
+    result = judge_gate(workflow, made, undecided=left, error=error)
+    return concluded(services, result, workflow, window, trigger, started)
+
+
+def _decision(workflow: Workflow, record: Record, found: Sequence[Discrepancy]) -> GateDecision:
+    if found:
+        return GateDecision(
+            workflow.slug, record.key, record.at, released=False, reason="failed_check", discrepancies=tuple(found)
+        )
+    reason = "spot_check" if is_spot_check(workflow.slug, record.key, workflow.spot_check) else "passed"
+    return GateDecision(workflow.slug, record.key, record.at, released=True, reason=reason)
+
+
+def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(items, size)):
+        yield batch

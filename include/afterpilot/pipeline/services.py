@@ -1,0 +1,28 @@
+"""What the stages need from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from afterpilot.domain.ports import EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
+from afterpilot.domain.workflow import Fleet, Workflow
+from afterpilot.notify.messages import Messages
+from afterpilot.record.ops import Ops
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the stages need from outside; :mod:`afterpilot.wiring` builds it."""
+
+    ops: Ops
+    fleet: Fleet
+    messages: Messages
+    source: Callable[[Workflow], RecordSource]
+    checker: QualityChecker
+    gate: OutputGate
+    runner: Callable[[Workflow], EvalRunner]
+    prices: PriceList
+    code_version: str
+    now: Callable[[], datetime]

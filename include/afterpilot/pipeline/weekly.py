@@ -1,0 +1,129 @@
+"""The stage that reports: what a workflow achieved in a week."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.money import Money
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.services import Services
+from afterpilot.record.ops import Unit
+from afterpilot.report.chart import WEEKS, weekly_chart
+from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
+from afterpilot.report.message import weekly_message
+from afterpilot.report.outcome import weekly_outcome
+
+OLD = timedelta(days=2)  # an output that waits longer for a person is named in the report
+
+
+def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Trigger) -> Run:
+    """Put the week's outcome together, keep its figures, and queue one message for the owner.
+
+    The week is the one that yesterday lay in: on Monday the one that has just ended, on any other day the one that runs.
+    """
+    if (done := finished(services, workflow, Stage.REPORT, trigger)) is not None:
+        return done
+    started = services.now()
+    yesterday = at.astimezone(UTC).date() - timedelta(days=1)
+    monday = yesterday - timedelta(days=yesterday.weekday())
+    begin = datetime(monday.year, monday.month, monday.day, tzinfo=UTC)
+    week = Window(begin, min(begin + timedelta(weeks=1), at))
+    history = Window(begin - timedelta(weeks=WEEKS - 1), week.end)
+    kpi, kpi_error = _kpi(services, workflow, history)
+    with services.ops.begin() as unit:
+        facts = _facts(unit, workflow, week, history, at, kpi, kpi_error)
+    outcome = weekly_outcome(workflow, facts)
+    chart = weekly_chart(outcome)
+    result = StageResult(
+        workflow=workflow.slug,
+        stage=Stage.REPORT,
+        summary=f"week of {monday:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
+        evidence={"week": monday.isoformat(), "outcome": outcome.as_dict()},
+        checked=1,
+    )
+
+    def queue(unit: Unit, run_id: uuid.UUID) -> None:
+        report_id = unit.reports.keep(
+            workflow=workflow.slug, week=monday, figures=outcome.as_dict(), chart=chart, run_id=run_id
+        )
+        unit.outbox.put(
+            weekly_message(
+                outcome,
+                links=services.messages.links(workflow.slug, run_id=run_id),
+                mention=workflow.owner.slack,
+                picture=str(report_id),
+            ),
+            dedupe_key=f"weekly/{report_id}",
+            workflow=workflow.slug,
+            kind="weekly",
+            channel=workflow.channel,
+            report_id=report_id,
+        )
+
+    return concluded(services, result, workflow, week, trigger, started, also=queue)
+
+
+def _kpi(services: Services, workflow: Workflow, history: Window) -> tuple[Sequence[tuple[datetime, Decimal]], str]:
+    """The KPI by week as the team's own query gives it, or why it could not be read."""
+    try:
+        return services.source(workflow).kpi(history.start), ""
+    except SourceError as error:
+        return (), str(error)
+
+
+def _facts(
+    unit: Unit,
+    workflow: Workflow,
+    week: Window,
+    history: Window,
+    at: datetime,
+    kpi: Sequence[tuple[datetime, Decimal]],
+    kpi_error: str,
+) -> WeekFacts:
+    calls = unit.records.spend(workflow.slug, week)
+    currency = workflow.spend.cap.limit.currency
+    foreign = sum(row.calls for row in calls if row.cost is not None and row.currency != currency)
+    priced = [row.cost for row in calls if row.cost is not None and row.currency == currency]
+    rows = unit.reports.weekly_counts(workflow.slug, history)
+    return WeekFacts(
+        week=week.start.date(),
+        as_of=at,
+        kpi=tuple((moment.date(), value) for moment, value in kpi if moment < week.end),
+        kpi_error=kpi_error,
+        counts=tuple(
+            WeekCounts(r.week, r.outputs, r.released, r.routed, r.spot_checked, r.judged, r.overridden) for r in rows
+        ),
+        waiting=unit.reports.waiting(workflow.slug, now=at),
+        waiting_old=unit.reports.waiting(workflow.slug, now=at, older_than=OLD),
+        spend=Money(sum(priced, Decimal(0)), currency) if priced else None,
+        calls=sum(row.calls for row in calls),
+        unpriced=sum(row.unpriced for row in calls) + foreign,
+        stages=_stages(unit.runs.between(workflow.slug, Window(week.start, max(at, week.end)))),
+        incidents=tuple(unit.incidents.unresolved(workflow.slug)),
+    )
+
+
+def _stages(runs: Sequence[Run]) -> tuple[StageWeek, ...]:
+    """Each stage's latest verdict, and since when it has held; ``runs`` are oldest first."""
+    stages = []
+    for stage in Stage:
+        own = [run for run in runs if run.stage is stage and stage is not Stage.REPORT]
+        if not own:
+            continue
+        since = own[-1]
+        for run in reversed(own):
+            if run.verdict is not since.verdict:
+                break
+            since = run
+        counts = Counter(run.verdict for run in own)
+        stages.append(StageWeek(stage, own[-1].verdict, since.finished_at, dict(counts)))
+    return tuple(stages)

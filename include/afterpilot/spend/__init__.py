@@ -1,0 +1,1 @@
+"""What calls cost, and the periods over which caps are held."""
