@@ -215,6 +215,7 @@ def test_values_that_are_not_of_their_declared_type_are_found(ops: sa.Engine, op
     assert (own["total"].success, own["total"].failing_total, own["total"].failing_keys) == (False, 1, ("k0003",))
     assert own["rush"].failing_keys == ("k0000", "k0001")
     assert own["Due"].success is True
+    assert "nothing" not in own
     verdict = judge_quality(workflow_of(), results, window=WINDOW)
     assert "total is no number in 1 of 10 records (10 %, none allowed)" in verdict.reasons
 

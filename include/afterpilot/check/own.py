@@ -59,12 +59,14 @@ def volume_between(check: Check, counts: Counts) -> Judged:
 
 
 def of_declared_type(rows: WindowRows, counts: Counts, connection: sa.Connection) -> Sequence[Judged]:
-    """One result for each column that is not text: whether all its values are of the declared type."""
+    """One result for each column that is not text: whether all its values are of the declared type. A column without any
+    value is left out: there is nothing to say of it.
+    """
     results = []
     for column, kind in rows.types.items():
-        if kind == "text":
-            continue
         wrong, right = counts.invalid[column], counts.valid[column]
+        if kind == "text" or not wrong + right:
+            continue
         results.append(
             Judged(
                 check=Check(OF_TYPE, Severity.CRITICAL, {"column": column, "type": kind}),

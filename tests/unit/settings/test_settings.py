@@ -59,7 +59,9 @@ def test_a_missing_connection_says_what_to_do() -> None:
         EnvConnections({}).database_url("erp")
 
 
-@pytest.mark.parametrize("text", ["hunter2-without-scheme", '{"conn_type": "postgres", "password": "hunter2"', "[hunter2"])
+@pytest.mark.parametrize(
+    "text", ["hunter2-without-scheme", '{"conn_type": "postgres", "password": "hunter2"', "[hunter2"]
+)
 def test_an_unreadable_connection_never_repeats_its_text(text: str) -> None:
     """It may hold a password."""
     with pytest.raises(ConfigurationError) as error:
@@ -69,7 +71,9 @@ def test_an_unreadable_connection_never_repeats_its_text(text: str) -> None:
 
 def test_no_secret_shows_in_a_repr() -> None:
     """Settings and endpoints can be logged."""
-    settings = Settings.from_environment({"AFTERPILOT_DATABASE_URL": "postgresql://u:hunter2@h/d", "SLACK_BOT_TOKEN": "hunter2"})
+    settings = Settings.from_environment(
+        {"AFTERPILOT_DATABASE_URL": "postgresql://u:hunter2@h/d", "SLACK_BOT_TOKEN": "hunter2"}
+    )
     endpoint = connections("https://:hunter2@api.example").endpoint("erp")
     assert "hunter2" not in repr(settings) + repr(endpoint)
 
