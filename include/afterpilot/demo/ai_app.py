@@ -2,7 +2,8 @@
 
 Afterpilot does not run this; it watches what comes out of it. Answers are taken from the live model; a large backlog may
 be answered from ``recorded/``, which holds what the same model said to the same prompt earlier (at temperature 0 it
-repeats itself to the letter). An answer recorded for another prompt or other weights is never used.
+repeats itself to the letter). A recording names the prompt and the weights that it belongs to; a test refuses it when either
+has changed since.
 """
 
 from __future__ import annotations
