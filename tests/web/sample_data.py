@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import uuid
 import zlib
@@ -62,7 +63,8 @@ DECLARED = {
     NEW: {"workflow": NEW, "stage": "shadow", "owner": {"name": "Kofi Adu", "slack": "U0KOFI000"}},
 }
 
-_USABLE = {slug: f"{place + 1}" * 64 for place, slug in enumerate(DECLARED)}  # the version in force
+USABLE = {slug: hashlib.sha256(slug.encode()).hexdigest() for slug in DECLARED}  # the version in force
+EARLIER, SPOILT, PROMPT, CASES = (hashlib.sha256(word).hexdigest() for word in (b"old", b"spoilt", b"prompt", b"cases"))
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ def add_run(
             task_id=str(stage),
             map_index=map_index,
         ),
-        versions={"code": "0.1.0+701b5ba", "declaration": _USABLE.get(workflow, "a" * 64), **(versions or {})},
+        versions={"code": "0.1.0+701b5ba", "declaration": USABLE.get(workflow, EARLIER), **(versions or {})},
         started_at=at - timedelta(seconds=41),
         finished_at=at,
     )
@@ -168,12 +170,12 @@ def _declare(engine: sa.Engine, kept: Sampled, now: datetime) -> None:
     ]
     with engine.begin() as connection:
         for slug, document in DECLARED.items():
-            versions = [(_USABLE[slug], document, True, now - timedelta(days=9))]
+            versions = [(USABLE[slug], document, True, now - timedelta(days=9))]
             if slug == INVOICES:
                 old = {**document, "spend": {"cap": "300 USD/month", "warn_at": ["80%"], "at_cap": "tell"}}
-                versions.insert(0, ("a" * 64, old, True, now - timedelta(days=30)))
+                versions.insert(0, (EARLIER, old, True, now - timedelta(days=30)))
             if slug == BROKEN:
-                versions.append(("b" * 64, document, False, now - timedelta(hours=3)))
+                versions.append((SPOILT, document, False, now - timedelta(hours=3)))
             for sha, text, usable, at in versions:
                 connection.execute(
                     sa.insert(tables.declarations).values(
@@ -308,7 +310,17 @@ def _gate(unit: Unit, kept: Sampled, now: datetime) -> None:
         Stage.GATE,
         at,
         summary="170 outputs released, 30 routed to a person",
-        evidence={"released": 170, "routed": 30, "spot_checked": 5, "by_check": {"in_table": 18, "equals": 12}},
+        evidence={
+            "decided": 200,
+            "released": 170,
+            "routed": 30,
+            "spot_checked": 5,
+            "undecided": 0,
+            "routed_by": [
+                {"check": "equals", "field": "total", "outputs": 20},
+                {"check": "in_table", "field": "po_number", "outputs": 10},
+            ],
+        },
         checked=200,
     )
     decisions = []
@@ -370,7 +382,7 @@ def _wrong(number: int) -> Discrepancy:
 
 def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
     at = now - timedelta(hours=9)
-    versions = {"model": "smollm2-135m", "model_answered": "smollm2-135m", "prompt": "c" * 64, "cases": "d" * 64}
+    versions = {"model": "smollm2-135m", "model_answered": "smollm2-135m", "prompt": PROMPT, "cases": CASES}
     run_id = kept.runs["evaluate"] = add_run(
         unit,
         INVOICES,
@@ -388,7 +400,17 @@ def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
                 evidence={"broke": ["case-011", "case-023", "case-034", "case-048"], "mended": ["case-002"]},
             )
         ],
-        evidence={"passed": 51, "failed": 9, "errors": 2, "pass_rate": "0.85", "pass_rate_declared": "0.85"},
+        evidence={
+            "samples": 62,
+            "scored": 60,
+            "errors": 2,
+            "passed": 51,
+            "pass_rate": 0.85,
+            "bar": "0.85",
+            "interval": [0.7389, 0.9185],
+            "by_scorer": {"json_schema": 1.0, "exact(po_number)": 0.85},
+            "compared": {"cases": 60, "broken": ["case-011", "case-023"], "fixed": ["case-002"], "p_value": 0.375},
+        },
         versions=versions,
         checked=60,
     )
@@ -417,7 +439,7 @@ def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
                 "75.0 % of the cases passed; at least 90 % must",
             )
         ],
-        evidence={"passed": 45, "failed": 15, "pass_rate_declared": "0.90"},
+        evidence={"passed": 45, "pass_rate": 0.75, "bar": "0.90"},
         versions=versions,
     )
 

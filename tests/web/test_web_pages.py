@@ -90,7 +90,7 @@ def test_a_broken_declaration_is_named_with_its_lines(site: Site) -> None:
     assert "include/workflows/contract_summaries/workflow.yaml:14" in page
     assert "evals.modle" in page
     assert "did you mean evals.model?" in page
-    assert f"/afterpilot/declarations/{sample_data.BROKEN}?version={'3' * 64}" in page
+    assert f"/afterpilot/declarations/{sample_data.BROKEN}?version={sample_data.USABLE[sample_data.BROKEN]}" in page
 
 
 def test_status_is_filtered_by_part_of_a_name(site: Site) -> None:
@@ -103,7 +103,7 @@ def test_status_is_filtered_by_part_of_a_name(site: Site) -> None:
 def test_a_run_shows_versions_window_and_airflow(site: Site) -> None:
     """A run leads to its declaration version and to the task instance in Airflow."""
     page = site.get(f"/runs/{site.kept.runs['check']}")
-    assert f"/afterpilot/declarations/invoice_matching?version={'1' * 64}" in page
+    assert f"/afterpilot/declarations/invoice_matching?version={sample_data.USABLE[sample_data.INVOICES]}" in page
     link = "/dags/records.hourly/runs/scheduled__2026-11-20T14%3A14%3A00%2B00%3A00/tasks/check/mapped/3?try_number=1"
     assert f'href="{link}"' in page
     assert "0.1.0+701b5ba" in page
@@ -210,7 +210,7 @@ def test_a_declaration_shows_versions_and_what_changed(site: Site) -> None:
     assert "300 USD/month" in page
     assert "400 USD/month" in page
     assert "in force" in page
-    old = site.get(f"/declarations/invoice_matching?version={'a' * 64}")
+    old = site.get(f"/declarations/invoice_matching?version={sample_data.EARLIER}")
     assert "What it changed" not in old
     broken = site.get("/declarations/contract_summaries")
     assert "the newest version is broken" in broken

@@ -61,22 +61,21 @@ def gate_bar(evidence: Mapping[str, Any]) -> Bar | None:
 
 def eval_bar(evidence: Mapping[str, Any]) -> Bar | None:
     """The share of cases that passed, against the share that must."""
-    passed, failed = _number(evidence, "passed"), _number(evidence, "failed")
-    if passed is None or failed is None or passed + failed <= 0:
+    rate, least = _number(evidence, "pass_rate"), _number(evidence, "bar")
+    if rate is None or rate > 1:
         return None
-    needed = _number(evidence, "pass_rate_needed", "pass_rate_declared", "bar")
-    text = f"{passed / (passed + failed):.1%} passed" + (f", {needed:.0%} must" if needed is not None else "")
-    return split(text, [(passed, "good"), (failed, "bad")], mark=needed)
+    text = f"{rate:.1%} passed" + (f", {least:.0%} must" if least is not None else "")
+    return split(text, [(rate, "good"), (1 - rate, "bad")], mark=least)
 
 
 def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     """Spent against the cap; a sum with unpriced calls in it is a lower bound and says so."""
-    spent, cap = _number(evidence, "spent", "cost", "total"), _number(evidence, "cap", "limit")
+    spent, cap = _number(evidence, "spent"), _number(evidence, "cap")
     if spent is None or cap is None or cap <= 0:
         return None
     currency = str(evidence.get("currency") or "")
     period = str(evidence.get("period") or "")
-    unpriced = _number(evidence, "unpriced", "unpriced_calls") or Decimal()
+    unpriced = _number(evidence, "unpriced") or Decimal()
     text = f"{money(spent, currency)} of {money(cap, currency)}" + (f" this {period}" if period else "")
     if unpriced > 0:
         text = f"at least {text}: {unpriced:f} calls without a price"
@@ -85,18 +84,16 @@ def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     return split(text, [(share, tone), (Decimal(1) - share, "empty")])
 
 
-def _number(evidence: Mapping[str, Any], *names: str) -> Decimal | None:
-    """The first of these entries that is a finite number that is not negative."""
-    for name in names:
-        value = evidence.get(name)
-        if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool):
-            try:
-                number = Decimal(str(value))
-            except InvalidOperation:
-                continue
-            if number.is_finite() and number >= 0:
-                return number
-    return None
+def _number(evidence: Mapping[str, Any], name: str) -> Decimal | None:
+    """This entry, if it is a finite number that is not negative."""
+    value = evidence.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number >= 0 else None
 
 
 _DRAWN: Mapping[str, Callable[[Mapping[str, Any]], Bar | None]] = {

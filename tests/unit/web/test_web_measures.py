@@ -21,7 +21,7 @@ def test_the_gate_splits_released_and_routed() -> None:
 
 def test_an_eval_has_the_line_that_must_be_reached() -> None:
     """The declared pass rate is a line across the bar."""
-    bar = bar_of("evaluate", {"passed": 45, "failed": 15, "pass_rate_declared": "0.90"})
+    bar = bar_of("evaluate", {"passed": 45, "pass_rate": 0.75, "bar": "0.90"})
     assert bar is not None
     assert bar.mark == 90.0
     assert bar.text == "75.0% passed, 90% must"
@@ -41,7 +41,8 @@ def test_spend_beyond_the_cap_fills_the_bar_in_red() -> None:
         ("gate", {}),
         ("gate", {"released": 0, "routed": 0}),
         ("gate", {"released": "many", "routed": 1}),
-        ("evaluate", {"passed": 0, "failed": 0}),
+        ("evaluate", {"passed": 0}),
+        ("evaluate", {"pass_rate": 1.2}),
         ("spend", {"spent": None, "cap": "400"}),
         ("spend", {"spent": "1", "cap": "NaN"}),
         ("spend", {"spent": "1"}),
