@@ -36,7 +36,16 @@ _TO_DO = {
     "spend": "See what the money goes to before the cap is reached.",
     "report": "See why the figures could not be put together.",
 }
+# How sure a finding of each stage is by the way in which it is made, where the finding itself does not say.
+_SURE = {
+    "declare": "certain: the files were read",
+    "pull": "certain: every row was read",
+    "check": "certain: every row of the window was looked at",
+    "gate": "certain: each output was looked at",
+    "spend": "certain: every known call was counted",
+}
 _NOT_KNOWN = "not known"
+_UNSEEN = "not known; what goes wrong meanwhile is not seen"
 _TITLE = 140  # of an incident; a longer one stands in the summary in full
 _EXAMPLES = 5
 
@@ -46,7 +55,8 @@ class Context:
     """What a message says beyond the incident itself; plain data, all of it optional.
 
     ``certainty`` says how sure the finding is ("measured on 24 cases, 95 % interval 63 to 93 %"), ``cost`` what the trouble
-    costs ("29 invoices wait, about 3 hours of clerks' time"); where they are empty, the message says that it is not known.
+    costs ("29 invoices wait, about 3 hours of clerks' time"). Where they are empty, the message says what follows from the
+    stage, or that it is not known.
     ``examples`` are up to five short lines of evidence. ``to_do`` replaces the stage's own advice. ``links`` are absolute.
     """
 
@@ -78,12 +88,11 @@ def incident_message(incident: Incident, finding: Finding | None = None, *, cont
         summary=_summary(title, detail),
         notification=f"{_VERDICTS[tone]} {'still: ' if again else ''}{incident.workflow}: {title}",
         facts=(
-            Fact("Where", _STAGES.get(incident.stage, incident.stage)),
             Fact("Since", _since(incident)),
-            Fact("How sure", _certainty(severity, given)),
-            Fact("What it costs", given.cost or _NOT_KNOWN),
+            Fact("How sure", _certainty(incident, severity, given)),
+            Fact("What it costs", given.cost or (_UNSEEN if severity is Severity.UNKNOWN else _NOT_KNOWN)),
             Fact("Who acts", _who(incident, given)),
-            Fact("What to do", given.to_do or _TO_DO.get(incident.stage, "Open the run.")),
+            Fact("What to do", given.to_do or _to_do(incident, severity)),
         ),
         points=given.examples[:_EXAMPLES],
         links=given.links,
@@ -100,7 +109,6 @@ def declaration_message(
     what = "the shared settings cannot be used" if incident.workflow == "_fleet" else "the declaration cannot be used"
     given = replace(
         context or Context(),
-        certainty="certain: the files were read",
         cost=(
             "schedules, prices and people of the fleet are missing until it is mended"
             if incident.workflow == "_fleet"
@@ -141,7 +149,6 @@ def _resolved(incident: Incident, given: Context) -> Message:
         summary=_summary(incident.title, ""),
         notification=f"Over {incident.workflow}: {incident.title}",
         facts=(
-            Fact("Where", _STAGES.get(incident.stage, incident.stage)),
             Fact("Lasted", f"{at(incident.opened_at)} to {at(over)} ({lasted(over - incident.opened_at)})"),
             Fact("How sure", given.certainty or "a run that looks for it did not find it again"),
             Fact("Who acts", "nobody needs to"),
@@ -158,11 +165,17 @@ def _since(incident: Incident) -> str:
     return f"{begun}; found in {incident.occurrences} runs over {lasted(incident.last_seen_at - incident.opened_at)}"
 
 
-def _certainty(severity: Severity, given: Context) -> str:
+def _certainty(incident: Incident, severity: Severity, given: Context) -> str:
     if severity is not Severity.UNKNOWN:
-        return given.certainty or _NOT_KNOWN
+        return given.certainty or _SURE.get(incident.stage, _NOT_KNOWN)
     reason = given.certainty.removeprefix("UNKNOWN: ") or "the check could not say"
     return f"UNKNOWN: {reason}"
+
+
+def _to_do(incident: Incident, severity: Severity) -> str:
+    if severity is Severity.UNKNOWN and incident.stage != "pull":
+        return "See in the run why it could not say; until then nobody knows."
+    return _TO_DO.get(incident.stage, "Open the run.")
 
 
 def _who(incident: Incident, given: Context) -> str:
@@ -183,4 +196,5 @@ def _summary(title: str, detail: str) -> str:
 
 
 def _footer(incident: Incident) -> str:
-    return f"Afterpilot · incident {str(incident.id)[:8]} · {incident.kind}"
+    where = _STAGES.get(incident.stage, incident.stage)
+    return f"Afterpilot · {where} · {incident.kind} · incident {str(incident.id)[:8]}"

@@ -13,6 +13,7 @@ from afterpilot.report.numbers import each, mean_interval, minutes, money, numbe
 
 _WEEKS_FOR_INTERVAL = 4
 _WEEKS_LOOKED_AT = 8
+_MINUTES = (["min"], ["mins"], ["minute"], ["minutes"])
 _NOTHING = Figure("UNKNOWN: no output came through the checks this week")
 
 
@@ -137,7 +138,7 @@ def _cost(facts: WeekFacts, counts: WeekCounts | None) -> Figure:
 
 def _saved(workflow: Workflow, kpi: Figure, counts: WeekCounts | None) -> Figure | None:
     """Minutes saved against the baseline; None where the KPI is not measured in minutes."""
-    if not workflow.kpi.unit.strip().lower().startswith("min"):
+    if workflow.kpi.unit.lower().split()[:1] not in _MINUTES:
         return None
     if kpi.value is None or counts is None:
         return Figure("UNKNOWN: the KPI or the outputs of the week are not known")

@@ -56,7 +56,12 @@ def _list(stages: tuple[str, ...] | list[str]) -> str:
 
 
 def _expected(workflow: Workflow, stage: Stage) -> bool:
-    return workflow.evals is not None if stage is Stage.EVALUATE else True
+    """Whether the declaration gives the stage anything to do."""
+    if stage is Stage.EVALUATE:
+        return workflow.evals is not None
+    if stage is Stage.GATE:
+        return bool(workflow.outputs)
+    return bool(workflow.quality) if stage is Stage.CHECK else True
 
 
 def standing(facts: WeekFacts, verdict: Verdict) -> tuple[StageWeek, ...]:

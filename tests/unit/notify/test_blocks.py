@@ -152,3 +152,27 @@ def test_an_empty_message_is_still_one() -> None:
 def test_a_missing_value_is_a_dash() -> None:
     """Slack refuses empty fields."""
     assert "-" in list(texts(render(replace(PLAIN, facts=(Fact("Since", " \u200b "),))).blocks))
+
+
+@pytest.mark.parametrize("sign", ["x", '"', "&", "😀"])
+def test_the_largest_message_stays_below_what_slack_takes_in_all(sign: str) -> None:
+    """Every part at its own limit is too much together: the longer ones shrink, and none vanishes."""
+    long = sign * 5000
+    message = Message(
+        tone="unknown",
+        title=long,
+        summary=long,
+        notification=long,
+        facts=tuple(Fact(long, long) for _ in range(12)),
+        points=(long,) * 12,
+        links=tuple(Link(long, f"https://x.example/{n}{'a' * 1900}") for n in range(6)),
+        mention="U02AB3CD4",
+        footer=long,
+    )
+    blocks = render(message).blocks
+    assert measured(blocks) < TOTAL
+    assert list(block_problems(list(blocks))) == []
+    assert [block["type"] for block in blocks] == [
+        *("header", "section", "section", "section", "context"),
+        *("section", "section", "actions", "context"),
+    ]

@@ -109,7 +109,6 @@ def test_an_opened_incident_answers_what_since_when_how_sure_what_cost_who_and_w
     assert message.tone == "critical"
     assert message.title == "invoice_matching: 12 of 203 invoices have no purchase order number"
     assert facts(message) == {
-        "Where": "data checks",
         "Since": "2026-11-20 14:00 UTC",
         "How sure": "certain: every row was checked",
         "What it costs": "12 invoices wait, about 1 hour of clerks' time",
@@ -126,9 +125,14 @@ def test_an_opened_incident_answers_what_since_when_how_sure_what_cost_who_and_w
 
 def test_what_is_not_known_is_said_to_be_not_known() -> None:
     """No figure is made up, and none is left out silently."""
-    shown = facts(incident_message(INCIDENT))
+    shown = facts(incident_message(replace(INCIDENT, stage="evaluate")))
     assert shown["What it costs"] == "not known"
     assert shown["How sure"] == "not known"
+
+
+def test_a_stage_that_looks_at_every_row_is_certain_without_saying_so() -> None:
+    """How sure a finding is follows from how it is made."""
+    assert facts(incident_message(INCIDENT))["How sure"] == "certain: every row of the window was looked at"
 
 
 def test_a_check_that_could_not_run_is_unknown_whatever_else_it_says() -> None:
@@ -136,6 +140,8 @@ def test_a_check_that_could_not_run_is_unknown_whatever_else_it_says() -> None:
     message = incident_message(replace(INCIDENT, severity=Severity.UNKNOWN))
     assert message.tone == "unknown"
     assert facts(message)["How sure"] == "UNKNOWN: the check could not say"
+    assert facts(message)["What it costs"] == "not known; what goes wrong meanwhile is not seen"
+    assert facts(message)["What to do"] == "See in the run why it could not say; until then nobody knows."
     assert message.notification.startswith("UNKNOWN invoice_matching")
     given = Context(certainty="UNKNOWN: the model did not answer")
     assert facts(incident_message(replace(INCIDENT, severity=Severity.UNKNOWN), context=given))["How sure"] == (
@@ -201,7 +207,7 @@ def test_evidence_of_another_shape_is_left_out() -> None:
     """Figures under the same names do not break a message."""
     odd = replace(FINDING, evidence={"certainty": 0.93, "cost": None, "examples": "abc"})
     message = WRITER.incident(INCIDENT, odd)
-    assert facts(message)["How sure"] == "not known"
+    assert facts(message)["How sure"] == "certain: every row of the window was looked at"
     assert message.points == ()
 
 
