@@ -45,6 +45,8 @@ class Site:
             "/messages",
             "/review?state=all",
             f"/review?run={run}",
+            "/outputs?workflow=invoice_matching&key=run-00001",
+            "/outputs?workflow=invoice_matching&key=run-00003",
             "/declarations",
             *(f"/declarations/{slug}" for slug in sample_data.DECLARED),
         ]

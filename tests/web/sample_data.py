@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Usage
+from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Record, Usage
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
@@ -332,6 +332,14 @@ def _gate(unit: Unit, kept: Sampled, now: datetime) -> None:
             reason = "spot_check" if number % 40 == 7 else "passed"
             decisions.append(GateDecision(INVOICES, key, moment, True, reason))
     unit.gate.write(decisions, run_id)
+    fields = {
+        "supplier": "Harbour Lights Ltd",
+        "po_number": "PO-51001",
+        "total": "451.60",
+        "supplier_contact": "redacted",
+    }
+    used = Usage("smollm2-135m", 412, 58, 380)
+    unit.records.write([Record(INVOICES, d.key, d.at, fields, used) for d in decisions[:5]], kept.runs["pull"])
     people = [
         HumanDecision(
             INVOICES,

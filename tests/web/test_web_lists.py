@@ -21,7 +21,7 @@ from afterpilot.record.tables import declarations as declarations_table
 from afterpilot.record.tables import runs as runs_table
 
 pytestmark = pytest.mark.integration
-RUN = re.compile(r'<th scope="row"><a href="/afterpilot/runs/([0-9a-f-]{36})"')
+RUN = re.compile(r'<th scope="row" class="when"><a href="/afterpilot/runs/([0-9a-f-]{36})"')
 
 
 def walk(ask: Callable[[str], Page]) -> list[Page]:

@@ -11,6 +11,10 @@ from fastapi.testclient import TestClient
 from history_site import BROWSER, Site, mounted
 from outline import outline
 
+from afterpilot.domain.record import Record
+from afterpilot.domain.run import Stage
+from afterpilot.record.ops import Ops
+
 pytestmark = pytest.mark.integration
 
 
@@ -194,6 +198,32 @@ def test_review_lists_what_waits_oldest_first(site: Site) -> None:
     assert "took 4.5 min" in decided
     assert "supplier called" in decided
     assert not set(waiting) & set(re.findall(r"<code>(run-\d+)</code>", decided))
+
+
+def test_one_output_can_be_followed_whole(site: Site) -> None:
+    """By its key: what was pulled, what the gate decided and when, why, and what people decided."""
+    routed = site.get("/outputs?workflow=invoice_matching&key=run-00001")
+    assert "It failed a check and was not used as it was." in routed
+    assert "The invoice asks for 451.60 GBP, but purchase order PO-51001 is over 379.00 GBP." in routed
+    assert "accepted" in routed
+    assert "4.5 min" in routed
+    assert "Harbour Lights Ltd" in routed
+    assert f"/afterpilot/runs/{site.kept.runs['gate']}" in routed
+    released = site.get("/outputs?workflow=invoice_matching&key=run-00003")
+    assert "It passed every check." in released
+
+
+def test_an_output_without_a_decision_is_unknown(ops: sa.Engine) -> None:
+    """A record on which the gate has not decided is not called released, and a key that is not there is a 404."""
+    with Ops(ops).begin() as unit:
+        record = Record("a", "k/1 &", sample_data.NOW, {"x": 1})
+        unit.records.write([record], sample_data.add_run(unit, "a", Stage.PULL, sample_data.NOW))
+    client = TestClient(mounted(ops))
+    page = client.get("/afterpilot/outputs", params={"workflow": "a", "key": "k/1 &"}, headers=BROWSER).text
+    assert "The gate has not decided on this output" in page
+    assert 'class="verdict UNKNOWN"' in page
+    assert client.get("/afterpilot/outputs?workflow=a&key=other").status_code == 404
+    assert client.get("/afterpilot/outputs?workflow=a").status_code == 400
 
 
 def test_review_items_of_one_run(site: Site) -> None:

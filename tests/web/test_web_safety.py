@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
 import sample_data
@@ -189,6 +190,8 @@ def test_hostile_text_stays_text(ops: sa.Engine) -> None:
         "/messages",
         "/review?state=all",
         f"/review?workflow={evil}",
+        f"/outputs?workflow={evil}&key={evil}",
+        "/outputs?" + urlencode({"workflow": EVIL.replace("\u0007", ""), "key": EVIL}),
         "/declarations",
         f"/declarations/{evil}",
     ):

@@ -12,7 +12,7 @@ from fastapi.params import Depends
 from afterpilot.web import failures
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
-from afterpilot.web.pages import assets, declarations, incidents, messages, review, runs, samples, status
+from afterpilot.web.pages import assets, declarations, incidents, messages, outputs, review, runs, samples, status
 
 
 def create_app(
@@ -47,7 +47,7 @@ def create_app(
     frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
     app.add_middleware(SecurityHeaders)
     failures.install(app, frame, login=login)
-    for pages in (assets, status, runs, samples, incidents, messages, review, declarations):
+    for pages in (assets, status, runs, samples, incidents, messages, review, outputs, declarations):
         app.include_router(pages.router(frame))
     app.include_router(failures.router())  # last: what no page has answered
     return app

@@ -137,6 +137,7 @@ def _environment() -> Environment:
         fold=text.fold,
         duration=text.duration,
         money=text.money,
+        minutes=text.minutes,
         safe_url=links.safe_url,
         tree=evidence.tree,
         as_json=evidence.as_json,

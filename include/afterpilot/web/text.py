@@ -124,6 +124,11 @@ def money(amount: Decimal | None, currency: str = "") -> str:
     return f"{digits} {currency}".strip()
 
 
+def minutes(amount: Decimal) -> str:
+    """Minutes of somebody's time, without vain zeros."""
+    return f"{amount.normalize():f} min"
+
+
 def _span(seconds: float) -> str:
     if seconds < _HOUR:
         return f"{int(seconds // _MINUTE)} min"
