@@ -64,15 +64,16 @@ def mean_interval(values: Sequence[Decimal]) -> tuple[Decimal, Interval]:
 def number(value: Decimal) -> str:
     """About three significant digits, thousands separated, never in powers of ten."""
     size = abs(value)
+    if 0 < size < _CENT:
+        return f"{Decimal(f'{value:.1e}').normalize():f}"
     if size >= 100:  # noqa: PLR2004
         digits = 0
     elif size >= 10:  # noqa: PLR2004
         digits = 1
     else:
-        digits = 2 if size >= _CENT or size == 0 else 4
+        digits = 2
     text = f"{value:,.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(share: Decimal) -> str:
