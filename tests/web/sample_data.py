@@ -340,6 +340,8 @@ def _gate(unit: Unit, kept: Sampled, now: datetime) -> None:
     }
     used = Usage("smollm2-135m", 412, 58, 380)
     unit.records.write([Record(INVOICES, d.key, d.at, fields, used) for d in decisions[:5]], kept.runs["pull"])
+    unit.connection.execute(sa.update(tables.records).values(pulled_at=now - timedelta(minutes=18)))
+    unit.connection.execute(sa.update(tables.gate_decisions).values(decided_at=at))
     people = [
         HumanDecision(
             INVOICES,
