@@ -28,12 +28,12 @@ def record(key: str = "k", at: datetime = AT, **data: object) -> Record:
 def test_writing_twice_changes_nothing(ops: sa.Engine) -> None:
     """The second write of the same rows finds none new, and keeps the prices that were set between."""
     with Ops(ops).begin() as unit:
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == 2
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == {"a", "b"}
         priced = [
             (kind, ref, at, PricedUsage(Decimal("0.5"), "USD", "v1")) for kind, ref, at, _ in unit.records.unpriced("w")
         ]
         unit.records.set_prices("w", priced)
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == 0
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == set()
         assert unit.records.unpriced("w") == []
 
 
@@ -51,7 +51,7 @@ def test_a_record_that_moved_in_time_stands_once(ops: sa.Engine) -> None:
     """A corrected time, even into another month, leaves one record and one call."""
     with Ops(ops).begin() as unit:
         unit.records.write([record(at=AT)], RUN)
-        assert unit.records.write([record(at=AT + timedelta(days=2))], RUN) == 0
+        assert unit.records.write([record(at=AT + timedelta(days=2))], RUN) == set()
         assert unit.connection.scalars(sa.select(records.c.at)).all() == [AT + timedelta(days=2)]
         assert unit.connection.scalar(sa.select(sa.func.count()).select_from(usage)) == 1
 

@@ -44,7 +44,7 @@ def judge_evals(
         )
     passed = _passed(scored)
     rate = wilson(sum(passed.values()), len(passed))
-    evidence |= {"passed": sum(passed.values()), "pass_rate": rate.value, "interval": [rate.low, rate.high]}
+    evidence |= {"passed": sum(passed.values()), "pass_rate": rate.value, "interval": [rate.low, rate.high], "bar": str(evals.pass_rate)}
     findings = [
         *_below(workflow, evals, rate, passed, evidence),
         *_compared(workflow, evals, passed, baseline, evidence),

