@@ -74,6 +74,7 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     fleet = declarations.fleet or _NO_FLEET
     engine = connect(settings.database_url)
     prices = Prices(fleet.prices)
+    base_url = (settings.base_url or fleet.base_url).rstrip("/")
 
     def runner(workflow: Workflow) -> EvalRunner:
         if workflow.evals is None:
@@ -83,7 +84,11 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     services = Services(
         ops=Ops(engine),
         fleet=fleet,
-        messages=Messages(base_url=settings.base_url or fleet.base_url, operators=fleet.operators),
+        messages=Messages(
+            base_url=base_url,
+            runbook_url=f"{base_url}/afterpilot/runbooks/{{workflow}}" if base_url else "",
+            operators=fleet.operators,
+        ),
         source=lambda workflow: SqlSource(connections.database_url(workflow.source.connection), workflow),
         checker=GxChecker(settings.database_url),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),

@@ -8,7 +8,10 @@ import signal
 import sys
 from types import FrameType
 
+import requests
 from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.demo.run import Demo
 from afterpilot.demo.state import DemoError, open_state
@@ -33,7 +36,10 @@ def main() -> int:
         console.print("It stays up until you press Ctrl-C; the next start is fast and loses nothing.")
         demo.stay()
     except DemoError as error:
-        console.print(f"\n[bold red]The demo stopped:[/bold red] {error}", highlight=False, markup=True)
+        _say_stopped(console, str(error))
+        return 2
+    except (OSError, RuntimeError, requests.RequestException, SQLAlchemyError) as error:
+        _say_stopped(console, f"{type(error).__name__}: {error}")
         return 2
     except KeyboardInterrupt:
         console.print("\nStopping …")
@@ -42,6 +48,11 @@ def main() -> int:
         if demo is not None:
             demo.stop()
     return 0
+
+
+def _say_stopped(console: Console, why: str) -> None:
+    console.print(f"\n[bold red]The demo stopped:[/bold red] {escape(why)}", highlight=False)
+    console.print("Nothing is left running. `make demo` goes on where it stopped; `make clean` starts from nothing.")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

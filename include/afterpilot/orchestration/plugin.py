@@ -13,7 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
 from afterpilot.record.ops import connect
-from afterpilot.settings import Settings
+from afterpilot.settings import Settings, workflows_folder
 from afterpilot.web.app import create_app
 
 PREFIX = "/afterpilot"
@@ -39,6 +39,7 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 gate=[Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.RUN))],
                 login=_login,
                 prefix=PREFIX,
+                workflows=workflows_folder(),
             ),
             "url_prefix": PREFIX,
             "name": "Afterpilot",

@@ -129,10 +129,12 @@ def deliver() -> dict[str, int]:
     """Send what waits in the outbox.
 
     Raises:
-        AirflowFailException: some message could not be delivered anywhere.
+        AirflowFailException: some message could not be delivered anywhere, or the installation must be mended first.
     """
     delivered = context.wired().deliver()
     log.info("%s", delivered)
+    if delivered.blocked:
+        raise AirflowFailException(f"nothing can be delivered until this is mended: {delivered.blocked}")
     if delivered.dead:
         raise AirflowFailException(f"{delivered.dead} messages were refused for good; see Messages in the run history")
     return {"sent": delivered.sent, "deferred": delivered.deferred}

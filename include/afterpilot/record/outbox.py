@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
+from afterpilot.record.runs import plain
 from afterpilot.record.tables import incidents, outbox, reports
 
 LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
@@ -42,7 +43,7 @@ class OutboxWriter:
         statement = (
             insert(outbox)
             .values(
-                message=message.as_dict(),
+                message=plain(message.as_dict()),
                 dedupe_key=dedupe_key,
                 workflow=workflow,
                 kind=kind,
@@ -170,7 +171,7 @@ class PostgresOutbox:
         stands = (
             sa.select(first.c.posted_channel, first.c.posted_ts)
             .where(first.c.incident_id == outbox.c.incident_id, first.c.state == "sent", first.c.posted_ts != "")
-            .order_by(first.c.sent_at)
+            .order_by(first.c.sent_at.desc())
             .limit(1)
             .lateral("stands")
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from fastapi.params import Depends
 from afterpilot.web import failures
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
-from afterpilot.web.pages import assets, declarations, incidents, messages, outputs, review, runs, samples, status
+from afterpilot.web.pages import assets, declarations, incidents, messages, outputs, review, runbooks, runs, samples, status
 
 
 def create_app(
@@ -22,6 +23,7 @@ def create_app(
     login: Callable[[str], str] | None = None,
     prefix: str = "/afterpilot",
     airflow_url: str = "",
+    workflows: Path | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
@@ -34,6 +36,7 @@ def create_app(
             is sent there.
         prefix: where the application is mounted, or "" where it runs alone.
         airflow_url: Airflow's base URL for links to its runs; where empty, the Airflow that these pages are mounted in.
+        workflows: the folder of the declarations, for the runbooks that lie there.
         clock: says what time it is, aware UTC.
     """
     app = FastAPI(
@@ -49,5 +52,6 @@ def create_app(
     failures.install(app, frame, login=login)
     for pages in (assets, status, runs, samples, incidents, messages, review, outputs, declarations):
         app.include_router(pages.router(frame))
+    app.include_router(runbooks.router(frame, workflows))
     app.include_router(failures.router())  # last: what no page has answered
     return app
