@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from afterpilot.domain.money import Money
@@ -14,6 +14,18 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 
 UNKNOWN, OVER, NEAR = "spend.unknown", "spend.over_cap", "spend.near_cap"
+_NAMED = 5
+_KINDS = {"production": "production", "eval": "evals"}
+_AT_CAP = {
+    "tell": "",
+    "ask_owner": "The owner decides whether the cap is raised.",
+    "stop": "The workflow is to stop.",
+}
+_TO_DO = {
+    "tell": "See what the money goes to; raise the cap in workflow.yaml or use less.",
+    "ask_owner": "Decide: raise the cap in workflow.yaml, or stop the workflow until the next period.",
+    "stop": "Stop the workflow until the next period, or raise the cap in workflow.yaml.",
+}
 _LEAST_SHARE_OF_PERIOD = Decimal("0.1")  # a forecast from less would be a guess
 
 
@@ -90,20 +102,21 @@ def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageRe
         },
         checked=totals.calls,
         nothing_is_fine=not totals.calls,
-        covered=(UNKNOWN, OVER, NEAR),
+        # While a part is not known, a cap that was crossed cannot be said to be kept again.
+        covered=(UNKNOWN,) if any(finding.kind == UNKNOWN for finding in findings) else (UNKNOWN, OVER, NEAR),
     )
 
 
 def forecast(spent: Money, cap: Money, period: Window, now: datetime) -> datetime | None:
     """When the cap will be crossed if spend goes on at the period's pace so far; None where that is not within the period,
-    or where too little of the period has passed to say.
+    where too little of the period has passed to say, or where it was crossed already.
     """
     passed = Decimal((now - period.start).total_seconds())
     whole = Decimal(period.length.total_seconds())
-    if spent.amount <= 0 or passed < _LEAST_SHARE_OF_PERIOD * whole:
+    if not 0 < spent.amount < cap.amount or passed < _LEAST_SHARE_OF_PERIOD * whole:
         return None
     seconds = passed * cap.amount / spent.amount
-    return period.start + (now - period.start) * float(seconds / passed) if seconds <= whole else None
+    return period.start + timedelta(seconds=float(seconds)) if seconds < whole else None
 
 
 def _unknown(workflow: Workflow, totals: Totals, spent: Money) -> Sequence[Finding]:
@@ -129,6 +142,7 @@ def _unknown(workflow: Workflow, totals: Totals, spent: Money) -> Sequence[Findi
                 "calls": count,
                 "share": str(share),
                 "reasons": reasons,
+                "examples": reasons[:_NAMED],
                 "certainty": f"{count:,} calls have no price in {spent.currency}",
                 "cost": f"at least {spent}; the rest is not known" + _upper_estimate(totals, count, spent),
                 "to_do": "Name the model's price in _fleet.yaml, or let the source report model and tokens.",
@@ -153,11 +167,17 @@ def _against_cap(
     """The gravest level that was crossed; each level is an incident of its own in its period."""
     cap = workflow.spend.cap
     began = f"{totals.period.start:%Y-%m-%d}"
+    when = f"At this pace the cap is reached on {crossing:%Y-%m-%d %H:%M} UTC." if crossing else ""
+    whole = not _unknown(workflow, totals, spent)
     evidence = {
-        "cost": f"{spent} of {cap}",
-        "certainty": "every priced call was summed"
-        if not totals.unpriced
-        else "the known part alone; more is not priced",
+        "certainty": "certain: every call was priced and summed"
+        if whole
+        else "certain for the known part alone; there are calls whose cost is not known",
+        "cost": f"{spent} of {cap}" + ("" if whole else ", and what is not known"),
+        "to_do": _TO_DO[workflow.spend.at_cap]
+        if share >= 1
+        else "See what the money goes to. Expected work: raise the cap in workflow.yaml before it is reached.",
+        "examples": _dearest(totals, spent.currency),
     }
     if share >= 1:
         return (
@@ -168,18 +188,13 @@ def _against_cap(
                 severity=Severity.CRITICAL,
                 title=f"Spend is over the cap: {spent} of {cap} ({share:.0%})",
                 about=began,
-                detail={
-                    "tell": "",
-                    "ask_owner": "The owner decides whether the cap is raised.",
-                    "stop": "The workflow is to stop.",
-                }[workflow.spend.at_cap],
+                detail=_AT_CAP[workflow.spend.at_cap],
                 evidence=evidence,
             ),
         )
     crossed = [level for level in workflow.spend.warn_at if share >= level]
     if not crossed:
         return ()
-    when = f"At this pace the cap is reached on {crossing:%Y-%m-%d %H:%M} UTC." if crossing else ""
     return (
         Finding(
             workflow=workflow.slug,
@@ -192,6 +207,18 @@ def _against_cap(
             evidence=evidence,
         ),
     )
+
+
+def _dearest(totals: Totals, currency: str) -> list[str]:
+    """What the money went to, dearest first."""
+    priced = sorted(
+        ((line.cost, line) for line in totals.lines if line.cost is not None and line.currency == currency),
+        key=lambda pair: -pair[0],
+    )
+    return [
+        f"{_KINDS.get(line.kind, line.kind)}, {line.model}: {Money(cost, currency)} for {line.calls - line.unpriced:,} calls"
+        for cost, line in priced[:_NAMED]
+    ]
 
 
 def _as_dict(line: SpendLine) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from afterpilot.domain import intervals
 from afterpilot.domain.money import Money
 
 _Z = 1.959964  # of 95 %, two-sided
@@ -31,19 +31,13 @@ class Interval:
 
 
 def wilson(hits: int, trials: int) -> Interval:
-    """The Wilson score interval of a share, 0 to 1 (Wilson 1927).
+    """The Wilson score interval of a share, 0 to 1, to six digits.
 
     Raises:
         ValueError: there were no trials, or not 0 ≤ hits ≤ trials.
     """
-    if not 0 <= hits <= trials or trials == 0:
-        raise ValueError(f"{hits} of {trials} is not a share")
-    share, square = hits / trials, _Z * _Z / trials
-    middle = (share + square / 2) / (1 + square)
-    half = _Z * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
-    low = 0.0 if hits == 0 else max(middle - half, 0.0)
-    high = 1.0 if hits == trials else min(middle + half, 1.0)
-    return Interval(Decimal(repr(round(low, 6))), Decimal(repr(round(high, 6))))
+    found = intervals.wilson(hits, trials)
+    return Interval(Decimal(repr(round(found.low, 6))), Decimal(repr(round(found.high, 6))))
 
 
 def mean_interval(values: Sequence[Decimal]) -> tuple[Decimal, Interval]:

@@ -1,0 +1,51 @@
+"""How sure a counted share is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_Z95 = 1.959963984540054  # of 95 %, two-sided
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share with its 95 % interval, all from 0 to 1."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{percent(self.value)} ({self.span})"
+
+    @property
+    def span(self) -> str:
+        """``95 % interval 77 % to 93 %``."""
+        return f"95 % interval {percent(self.low)} to {percent(self.high)}"
+
+
+def wilson(hits: int, trials: int) -> Interval:
+    """Wilson's score interval for a share (E. B. Wilson, 1927, JASA 22, formula without continuity correction).
+
+    Raises:
+        ValueError: there were no trials, or not 0 ≤ hits ≤ trials.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"{hits} of {trials} is not a share")
+    share, square = hits / trials, _Z95**2 / trials
+    centre = (share + square / 2) / (1 + square)
+    half = _Z95 * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
+    # At the ends the interval touches the share itself, which rounding must not hide.
+    low = 0.0 if hits == 0 else max(0.0, centre - half)
+    high = 1.0 if hits == trials else min(1.0, centre + half)
+    return Interval(share, low, high)
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 in whole per cent; what is not all is never shown as 100, what is something never as 0."""
+    if 0 < share < 0.01:  # noqa: PLR2004 - one per cent
+        return "under 1 %"
+    if 0.99 < share < 1:  # noqa: PLR2004 - as above
+        return "over 99 %"
+    return f"{share:.0%}".replace("%", " %")
