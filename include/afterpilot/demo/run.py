@@ -134,8 +134,9 @@ class Demo:
         return time.monotonic() - began
 
     def _wait(self, migrated: Future[float]) -> None:
-        with self._steps.step("Migrating both databases"):
-            migrated.result()
+        with self._steps.waiting("Migrating both databases"):
+            seconds = migrated.result()
+        self._steps.done("Migrating both databases", seconds)
 
     def _mails(self) -> Path | None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from rich.text import Text
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.preview import render_terminal
 from afterpilot.record.ops import Ops
@@ -25,7 +27,9 @@ _STYLE = {
     Verdict.FAIL: ("✗", "red"),
     Verdict.UNKNOWN: ("?", "magenta"),
 }
-_EXAMPLES = 3
+_EXAMPLES = 4
+_WEEKS = 4
+_SPAN = timedelta(weeks=_WEEKS)
 _MESSAGES = 3
 
 
@@ -34,13 +38,15 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
     with ops.begin() as unit:
         latest = {(w.slug, stage): unit.runs.latest(w.slug, stage) for w in workflows for stage in Stage}
         reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
+        now = datetime.now(UTC)
+        weeks = {w.slug: unit.reports.weekly_counts(w.slug, Window(now - _SPAN, now)) for w in workflows}
         messages = _messages(unit.connection)
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
     console.print(_verdicts(workflows, latest))
     console.rule("[bold]What went to people, and why", style="dim")
     for workflow in workflows:
-        console.print(_routed(workflow, latest[workflow.slug, Stage.GATE], reviews[workflow.slug]))
+        console.print(_routed(workflow, weeks[workflow.slug], reviews[workflow.slug]))
     console.rule("[bold]Spend against the cap", style="dim")
     for workflow in workflows:
         run = latest[workflow.slug, Stage.SPEND]
@@ -81,8 +87,18 @@ def _summary(run: Run | None) -> Text:
     return Text(run.summary if run else "no run yet")
 
 
-def _routed(workflow: Workflow, run: Run | None, examples: Sequence[tuple[str, str]]) -> Group:
-    lines: list[RenderableType] = [Text.assemble(("  " + workflow.slug, "bold"), "  ", _summary(run))]
+def _routed(workflow: Workflow, weeks: Sequence[sa.Row[Any]], examples: Sequence[tuple[str, str]]) -> Group:
+    lines: list[RenderableType] = [Text(f"  {workflow.slug}", style="bold")]
+    lines += [
+        Text.assemble(
+            f"    week of {week.week:%d %B}: {week.outputs:>5,} outputs, ",
+            (f"{week.released:,} released", "green"),
+            ", ",
+            (f"{week.routed:,} to people", "yellow"),
+            f" ({week.routed / week.outputs:.0%}), {week.spot_checked:,} spot checks",
+        )
+        for week in weeks[-_WEEKS:]
+    ]
     lines += [Text.assemble(("    → ", "dim"), (f"{key}  ", "cyan"), text) for key, text in examples]
     return Group(*lines)
 

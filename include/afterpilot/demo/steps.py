@@ -21,13 +21,15 @@ class Steps:
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
         """A step without a known length; call what it gives to say where it stands."""
         began = time.monotonic()
-        with self._console.status(f"{title} …") as status:
-
-            def tell(where: str) -> None:
-                status.update(f"{title} [dim]{where}[/dim]")
-
+        with self.waiting(title) as tell:
             yield tell
         self.done(title, time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def waiting(self, title: str) -> Iterator[Callable[[str], None]]:
+        """A spinner alone, for what was begun elsewhere."""
+        with self._console.status(f"{title} …") as status:
+            yield lambda where: status.update(f"{title} [dim]{where}[/dim]")
 
     @contextlib.contextmanager
     def counted(self, title: str, total: int) -> Iterator[Callable[[], None]]:

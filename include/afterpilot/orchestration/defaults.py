@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from afterpilot.declare import schedules
 from afterpilot.settings import workflows_folder
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 def common(*, doc: str, tags: list[str], runbook: str) -> dict[str, Any]:
     """Keyword arguments of every DAG.
 
-    No catch-up: the watermark in the ops database knows what is missing, whatever Airflow remembers.
+    No catch-up: the watermark in the ops database knows what is missing, whatever Airflow remembers. No start date either:
+    with one, a new installation would begin with a run of each DAG for a time before it existed.
     """
     return {
-        "start_date": START,
         "catchup": False,
         "max_active_runs": 1,
         "tags": ["afterpilot", *tags],
