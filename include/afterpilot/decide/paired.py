@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,5 +52,8 @@ def mcnemar(fixed: int, broken: int) -> float:
     if min(fixed, broken) < 0:
         raise ValueError(f"{fixed} fixed and {broken} broken cases cannot be counted")
     changed = fixed + broken
-    tail = sum(math.comb(changed, k) for k in range(min(fixed, broken) + 1))
+    ways = tail = 1  # in whole numbers, exactly: ways to choose k of the changed cases, and their sum
+    for k in range(min(fixed, broken)):
+        ways = ways * (changed - k) // (k + 1)
+        tail += ways
     return min(1.0, float(2 * tail / 2**changed))

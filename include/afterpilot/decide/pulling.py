@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from afterpilot.domain.errors import SourceError
+from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
@@ -22,7 +22,7 @@ def judge_pull(
     pulled: int,
     late: int,
     skipped: Mapping[str, int],
-    error: SourceError | None,
+    error: AfterpilotError | None,
     decisions: int = 0,
     noted: Mapping[str, int] | None = None,
 ) -> StageResult:
@@ -59,7 +59,7 @@ def judge_pull(
     )
 
 
-def _unreadable(workflow: Workflow, window: Window, error: SourceError) -> Finding:
+def _unreadable(workflow: Workflow, window: Window, error: AfterpilotError) -> Finding:
     return Finding(
         workflow=workflow.slug,
         stage=Stage.PULL,

@@ -1,0 +1,223 @@
+"""What a period's spend means against its cap."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterpilot.decide.spending import SpendLine, Totals, forecast, judge_spend
+from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Spend
+from doubles.weeks import WORKFLOW
+
+NOVEMBER = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+HALF = datetime(2026, 11, 16, tzinfo=UTC)
+CAPPED = replace(
+    WORKFLOW, spend=Spend(Cap(Money(Decimal(400)), "month"), (Decimal("0.5"), Decimal("0.8")), "ask_owner")
+)
+
+
+def line(cost: str | None, *, calls: int = 100, unpriced: int = 0, **more: str) -> SpendLine:
+    """Calls of one model that cost so much in all."""
+    words = {"kind": "production", "model": "gpt-5-mini", "currency": "USD" if cost else "", "reason": ""} | more
+    return SpendLine(**words, calls=calls, unpriced=unpriced, cost=None if cost is None else Decimal(cost))
+
+
+UNPRICED = line(None, calls=3, unpriced=3, model="new-1", reason="no price is known for new-1")
+EUROS = line("2.5", calls=4, currency="EUR", model="house-1")
+
+
+def judged(*lines: SpendLine, now: datetime = HALF, at_cap: str = "ask_owner") -> StageResult:
+    """The verdict, whose evidence must be JSON."""
+    workflow = replace(CAPPED, spend=replace(CAPPED.spend, at_cap=at_cap))
+    result = judge_spend(workflow, Totals(NOVEMBER, lines), now=now)
+    json.dumps(result.evidence, allow_nan=False)
+    return result
+
+
+def only(result: StageResult) -> Finding:
+    """The one finding, which must say how sure, what it costs, what to do, and examples."""
+    (finding,) = result.findings
+    assert all(isinstance(finding.evidence[name], str) for name in ("certainty", "cost", "to_do"))
+    assert isinstance(json.loads(json.dumps(finding.evidence))["examples"], list)
+    return finding
+
+
+def test_no_calls_cost_nothing_and_that_is_known() -> None:
+    """The one zero that is not UNKNOWN."""
+    result = judged()
+    assert (result.verdict, result.summary) == (
+        Verdict.PASS,
+        "no calls in this month yet, the cap is 400.00 USD a month",
+    )
+    assert result.evidence["crosses_at"] is None
+
+
+def test_spend_far_below_its_cap_passes_with_its_parts() -> None:
+    """Production and evals are told apart."""
+    result = judged(line("30"), line("10", kind="eval"))
+    assert result.verdict is Verdict.PASS
+    assert result.summary == "40.00 USD of 400.00 USD a month spent (10.0%) on 200 calls"
+    found = result.evidence
+    assert (found["spent"], found["production"], found["evals"], found["currency"]) == ("40", "30", "10", "USD")
+    assert result.covered == ("spend.unknown", "spend.over_cap", "spend.near_cap")
+
+
+@pytest.mark.parametrize(
+    ("spent", "about"),
+    [("199.99", ""), ("200", "2026-11-01/0.5"), ("319.99", "2026-11-01/0.5"), ("320", "2026-11-01/0.8")],
+)
+def test_each_level_is_a_warning_of_its_own(spent: str, about: str) -> None:
+    """From the very share on; only the gravest is told."""
+    result = judged(line(spent))
+    if not about:
+        assert result.verdict is Verdict.PASS
+        return
+    finding = only(result)
+    assert (result.verdict, finding.kind, finding.about) == (Verdict.WARN, "spend.near_cap", about)
+
+
+def test_a_warning_says_when_the_cap_will_be_reached() -> None:
+    """At half of November, 250 of 400 USD: 24 days at that pace."""
+    finding = only(judged(line("250")))
+    assert finding.title == "Spend has crossed 50% of the cap: 250.00 USD of 400.00 USD a month"
+    assert finding.detail == "At this pace the cap is reached on 2026-11-25 00:00 UTC."
+    assert finding.evidence["certainty"] == "certain: every call was priced and summed"
+    assert finding.evidence["examples"] == ["production, gpt-5-mini: 250.00 USD for 100 calls"]
+
+
+@pytest.mark.parametrize("spent", ["400", "512.5"])
+@pytest.mark.parametrize(
+    ("at_cap", "detail"),
+    [("tell", ""), ("ask_owner", "The owner decides whether the cap is raised."), ("stop", "The workflow is to stop.")],
+)
+def test_at_the_cap_it_is_a_failure_with_what_was_declared(spent: str, at_cap: str, detail: str) -> None:
+    """The cap itself is over."""
+    result = judged(line(spent), at_cap=at_cap)
+    finding = only(result)
+    assert (result.verdict, finding.kind, finding.severity) == (Verdict.FAIL, "spend.over_cap", Severity.CRITICAL)
+    assert (finding.about, finding.detail) == ("2026-11-01", detail)
+    assert result.evidence["crosses_at"] is None
+
+
+def test_calls_without_a_price_make_it_unknown_below_the_cap() -> None:
+    """With their number, their share, why, and what they would cost at the dearest known rate."""
+    result = judged(line("40"), UNPRICED)
+    finding = only(result)
+    assert (result.verdict, finding.kind, finding.severity) == (
+        Verdict.UNKNOWN,
+        "spend.unknown",
+        Severity.UNKNOWN,
+    )
+    assert finding.title == "The cost of 3 of 103 calls (2.9%) is not known"
+    assert finding.detail == "no price is known for new-1"
+    assert (
+        finding.evidence["cost"]
+        == "at least 40.00 USD; the rest is not known (about 1.20 USD at the dearest known model)"
+    )
+    assert result.summary.endswith("3 more calls without a known price")
+
+
+@pytest.mark.parametrize(("spent", "kind"), [("200", "spend.near_cap"), ("400", "spend.over_cap")])
+def test_calls_without_a_price_are_told_near_and_over_the_cap_too(spent: str, kind: str) -> None:
+    """Never green, and never hidden by the graver finding."""
+    result = judged(line(spent), UNPRICED)
+    assert {finding.kind for finding in result.findings} == {"spend.unknown", kind}
+    assert result.verdict is (Verdict.FAIL if kind == "spend.over_cap" else Verdict.UNKNOWN)
+    (near,) = (finding for finding in result.findings if finding.kind == kind)
+    assert "not known" in near.evidence["certainty"]
+    assert near.evidence["cost"].endswith("and what is not known")
+
+
+def test_nothing_but_unpriced_calls_are_unknown_without_an_estimate() -> None:
+    """There is nothing to estimate from."""
+    finding = only(judged(UNPRICED))
+    assert finding.evidence["cost"] == "at least 0.00 USD; the rest is not known"
+
+
+def test_another_currency_than_the_caps_is_unknown() -> None:
+    """It is not added to what is in the cap's currency, and not converted by a guess."""
+    result = judged(line("40"), EUROS)
+    finding = only(result)
+    assert (result.verdict, finding.detail) == (Verdict.UNKNOWN, "house-1 is priced in EUR")
+    assert finding.title.startswith("The cost of 4 of 104 calls")
+    assert result.evidence["spent"] == "40"
+
+
+def test_while_something_is_unknown_no_cap_is_said_to_be_kept_again() -> None:
+    """A price that was removed must not close the incident of a cap that was crossed."""
+    assert judged(line("40"), UNPRICED).covered == ("spend.unknown",)
+
+
+def test_partly_priced_calls_count_with_what_is_known() -> None:
+    """The priced part of a line is summed, the other part is UNKNOWN."""
+    result = judged(line("10", calls=100, unpriced=20, reason="the call does not say how many tokens it used"))
+    assert result.evidence["spent"] == "10"
+    assert only(result).title == "The cost of 20 of 100 calls (20.0%) is not known"
+
+
+@pytest.mark.parametrize(
+    ("spent", "day", "crossing"),
+    [
+        ("200", 16, None),  # exactly at the end of the month: not within it
+        ("300", 16, "2026-11-21"),
+        ("40", 4, "2026-12-01"),
+        ("100", 4, "2026-11-13"),
+        ("300", 3, None),  # two of thirty days say too little
+        ("0", 16, None),
+        ("400", 16, None),  # crossed already
+        ("500", 16, None),
+    ],
+)
+def test_the_forecast_follows_the_pace_so_far(spent: str, day: int, crossing: str | None) -> None:
+    """The day on which the cap would be reached, within the period."""
+    found = forecast(Money(Decimal(spent)), Money(Decimal(400)), NOVEMBER, datetime(2026, 11, day, tzinfo=UTC))
+    if crossing == "2026-12-01":
+        assert found is None
+    else:
+        assert (f"{found:%Y-%m-%d}" if found else None) == crossing
+
+
+@given(
+    st.decimals("0.01", "1000", places=2),
+    st.integers(0, 30 * 24 * 60),
+)
+def test_a_forecast_lies_in_what_is_left_of_the_period(spent: Decimal, minutes: int) -> None:
+    """Never in the past, never after the period."""
+    now = NOVEMBER.start + timedelta(minutes=minutes)
+    crossing = forecast(Money(spent), Money(Decimal(400)), NOVEMBER, now)
+    assert crossing is None or now < crossing < NOVEMBER.end
+
+
+@given(
+    st.lists(
+        st.builds(
+            line,
+            st.one_of(st.none(), st.decimals("0", "100000", places=6).map(str)),
+            calls=st.integers(1, 10**9),
+            currency=st.sampled_from(["USD", "EUR"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_is_not_known_is_never_green(lines: list[SpendLine]) -> None:
+    """Whatever else was spent."""
+    known = [
+        replace(one, currency="" if one.cost is None else one.currency, unpriced=one.calls if one.cost is None else 0)
+        for one in lines
+    ]
+    result = judged(*known)
+    if any(one.cost is None or one.currency == "EUR" for one in known):
+        assert result.verdict in {Verdict.UNKNOWN, Verdict.FAIL}
+        assert "spend.unknown" in {finding.kind for finding in result.findings}
+    else:
+        assert "spend.unknown" not in {finding.kind for finding in result.findings}
