@@ -34,8 +34,12 @@ def concluded(
     *,
     versions: Mapping[str, str] | None = None,
     also: Callable[[Unit, uuid.UUID], None] | None = None,
+    ran: bool = True,
 ) -> Run:
-    """Write run, incidents and messages in one transaction; where another attempt was first, its run stands."""
+    """Write run, incidents and messages in one transaction; where another attempt was first, its run stands.
+
+    ``ran`` is False for a stage that had nothing to work on: then no incident of it is over.
+    """
     at = services.now()
     stamps = {"code": services.code_version, **(versions or {})}
     if workflow is not None:
@@ -47,6 +51,8 @@ def concluded(
         if new:
             if also is not None:
                 also(unit, run_id)
+            if ran:
+                result = replace(result, covered=(*result.covered, f"{result.stage}.did_not_run"))
             _follow_up(services, unit, result, workflow, run_id, at)
         run = unit.runs.get(run_id)
     if run is None:  # pragma: no cover - it was written or found in the same transaction
@@ -59,7 +65,7 @@ def not_run(services: Services, workflow: Workflow, stage: Stage, why: str, *, w
     if (done := finished(services, workflow, stage, trigger)) is not None:
         return done
     result = StageResult(workflow=workflow.slug, stage=stage, summary=f"not run: {why}")
-    return concluded(services, result, workflow, window, trigger, services.now())
+    return concluded(services, result, workflow, window, trigger, services.now(), ran=False)
 
 
 def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseException, *, trigger: Trigger) -> Run:
@@ -84,8 +90,7 @@ def _follow_up(
 ) -> None:
     """Open, renew and resolve incidents, and queue the message of each change."""
     unit.incidents.lock(result.workflow)
-    covered = (*result.covered, f"{result.stage}.did_not_run")
-    changes = life_cycle.changes(replace(result, covered=covered), unit.incidents.unresolved(result.workflow))
+    changes = life_cycle.changes(result, unit.incidents.unresolved(result.workflow))
     news: list[tuple[str, Incident, Finding | None]] = [
         ("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding) for finding in changes.opened
     ]

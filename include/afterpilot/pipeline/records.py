@@ -12,7 +12,8 @@ from afterpilot.check.gate import is_spot_check
 from afterpilot.decide.gating import judge_gate
 from afterpilot.decide.pulling import judge_pull
 from afterpilot.decide.quality import judge_quality
-from afterpilot.domain.errors import CheckError, SourceError
+from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
+from afterpilot.domain.ports import RecordSource
 from afterpilot.domain.record import Discrepancy, GateDecision, Record
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
@@ -36,10 +37,11 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     window = Window(min(watermark or until - workflow.source.history, until), until)
     reading = window.reaching_back(workflow.source.late_by if watermark else timedelta(0))
     run_id = Run.identity(workflow.slug, Stage.PULL, trigger)
-    error: SourceError | None = None
+    error: SourceError | ConfigurationError | None = None
     pulled = late = decided = 0
-    source = services.source(workflow)
+    source: RecordSource | None = None
     try:
+        source = services.source(workflow)
         for batch in _batches(source.records(reading), BATCH):
             redacted = [redact(record, workflow.source) for record in batch]
             with services.ops.begin() as unit:
@@ -49,7 +51,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         for decisions in _batches(source.decisions(reading), BATCH):
             with services.ops.begin() as unit:
                 decided += unit.records.write_decisions(decisions)
-    except SourceError as failure:
+    except (SourceError, ConfigurationError) as failure:  # a connection that is missing is a source that cannot be read
         error = failure
     result = judge_pull(
         workflow,
@@ -57,8 +59,8 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         pulled=pulled,
         late=late,
         decisions=decided,
-        skipped=source.skipped,
-        noted=source.noted,
+        skipped=source.skipped if source else {},
+        noted=source.noted if source else {},
         error=error,
     )
 
@@ -89,21 +91,32 @@ def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Tri
     run_id = Run.identity(workflow.slug, Stage.GATE, trigger)
     reach = Window(min(window.start - workflow.source.late_by, window.end - workflow.source.history), window.end)
     with services.ops.begin() as unit:
-        waiting = list(unit.records.undecided(workflow.slug, reach))
-    left = len(waiting)
+        left = unit.records.count_undecided(workflow.slug, reach)
     error: CheckError | None = None
     try:
-        for batch in _batches(iter(waiting), BATCH):
+        for batch in _undecided(services, workflow, reach):
             decisions = [_decision(workflow, record, found) for record, found in services.gate.judge(workflow, batch)]
             with services.ops.begin() as unit:
                 unit.gate.write(decisions, run_id)
-            left -= len(decisions)
+            left = max(0, left - len(decisions))
     except CheckError as failure:
         error = failure
     with services.ops.begin() as unit:
         made = unit.gate.of_run(run_id)
     result = judge_gate(workflow, made, undecided=left, error=error)
     return concluded(services, result, workflow, window, trigger, started)
+
+
+def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Record]]:
+    """Batch after batch, each read when the one before was decided on: memory does not grow with what waits."""
+    last: Record | None = None
+    while True:
+        with services.ops.begin() as unit:
+            batch = list(unit.records.undecided(workflow.slug, reach, after=last, limit=BATCH))
+        if not batch:
+            return
+        yield batch
+        last = batch[-1]
 
 
 def _decision(workflow: Workflow, record: Record, found: Sequence[Discrepancy]) -> GateDecision:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from afterpilot.domain.errors import SourceError
+from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import StageResult
@@ -76,7 +76,7 @@ def _kpi(services: Services, workflow: Workflow, history: Window) -> tuple[Seque
     """The KPI by week as the team's own query gives it, or why it could not be read."""
     try:
         return services.source(workflow).kpi(history.start), ""
-    except SourceError as error:
+    except (SourceError, ConfigurationError) as error:
         return (), str(error)
 
 

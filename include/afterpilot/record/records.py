@@ -169,24 +169,20 @@ class Records:
         )
         return self._connection.execute(statement).all()
 
-    def undecided(self, workflow: str, window: Window) -> Iterator[Record]:
-        """Records of the window that the gate has not decided on yet, oldest first."""
-        statement = (
-            sa.select(records.c.key, records.c.at, records.c.data)
-            .outerjoin(
-                gate_decisions,
-                sa.and_(gate_decisions.c.workflow == records.c.workflow, gate_decisions.c.key == records.c.key),
-            )
-            .where(
-                records.c.workflow == workflow,
-                records.c.at >= window.start,
-                records.c.at < window.end,
-                gate_decisions.c.key.is_(None),
-            )
-            .order_by(records.c.at, records.c.key)
-        )
-        for row in self._connection.execute(statement):
+    def undecided(
+        self, workflow: str, window: Window, *, after: Record | None = None, limit: int | None = None
+    ) -> Iterator[Record]:
+        """Records of the window that the gate has not decided on yet, oldest first; those ``after`` a record, if given."""
+        statement = sa.select(records.c.key, records.c.at, records.c.data).where(*_undecided(workflow, window))
+        if after is not None:
+            statement = statement.where(sa.tuple_(records.c.at, records.c.key) > sa.tuple_(after.at, after.key))
+        for row in self._connection.execute(statement.order_by(records.c.at, records.c.key).limit(limit)):
             yield Record(workflow, row.key, row.at, row.data)
+
+    def count_undecided(self, workflow: str, window: Window) -> int:
+        """How many records of the window the gate has not decided on yet."""
+        statement = sa.select(sa.func.count()).select_from(records).where(*_undecided(workflow, window))
+        return self._connection.execute(statement).scalar_one()
 
     def write_decisions(self, batch: Sequence[HumanDecision]) -> int:
         """Keep what people decided; returns how many are new."""
@@ -222,6 +218,14 @@ class Records:
             if table is usage:
                 condition.append(usage.c.kind == "production")
             self._connection.execute(sa.delete(table).where(*condition))
+
+
+def _undecided(workflow: str, window: Window) -> tuple[sa.ColumnElement[bool], ...]:
+    decided = sa.select(gate_decisions.c.key).where(
+        gate_decisions.c.workflow == records.c.workflow, gate_decisions.c.key == records.c.key
+    )
+    inside = (records.c.workflow == workflow, records.c.at >= window.start, records.c.at < window.end)
+    return (*inside, ~decided.exists())
 
 
 def _usage_row(workflow: str, kind: str, ref: str, at: datetime, used: Usage | None) -> dict[str, Any]:
