@@ -3,208 +3,177 @@
 from __future__ import annotations
 
 import email.utils
-import json
+import math
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from afterpilot.domain.errors import TargetError, TargetRefused
 from afterpilot.domain.evals import Case, Reply
 from afterpilot.domain.ports import Endpoint
-from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelTarget
+from afterpilot.evaluate.connection import session_for
+from afterpilot.evaluate.exchange import Exchange, Refused, Unanswered, Unreadable, document, reply_from, request_for
 
 ATTEMPTS = 6
 DEADLINE_SECONDS = 180.0  # for one case, all attempts and pauses together
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 120.0
+REPLY_SECONDS = 120.0  # for one attempt
 MAX_BODY_BYTES = 5_000_000
 _LONGEST_PAUSE = 30.0
 _CHUNK = 65_536
-_AGAIN = frozenset({408, 429, 500, 502, 503, 504, 529})
-_DATED = re.compile(r"^(-\d{4}-\d{2}-\d{2}|-\d{8})$")
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _SAID = 300  # characters of an error body that are repeated
+_UNUSABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
+_LIMITS = ("max_tokens", "max_completion_tokens")  # newer models know the second name only
 
 
 class _Again(Exception):
     """This attempt failed in a way that another may mend; ``pause`` is what the server asks for, in seconds."""
 
-    def __init__(self, reason: str, pause: float | None = None) -> None:
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
         self.pause = pause
 
 
+class _OtherLimit(Exception):
+    """The model wants the limit on its answer under its newer name."""
+
+
 class ChatClient:
-    """One endpoint; connections are kept and shared by as many threads as ask."""
+    """One endpoint; connections are kept and shared by as many threads as ask.
+
+    Args:
+        endpoint: the API's base URL (up to and without ``/chat/completions``) and key.
+        deadline: seconds for one case, all attempts and pauses together; a server that drips its reply is cut off.
+        max_body_bytes: of a reply; a larger one is refused.
+        connections: how many are kept open at most.
+        sleep: how to pause.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
-        connections: int = 128,
         deadline: float = DEADLINE_SECONDS,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        connections: int = 128,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = f"{endpoint.url.rstrip('/')}/chat/completions"
+        self._secret = endpoint.secret.encode()
         self._deadline = deadline
+        self._max_body_bytes = max_body_bytes
         self._sleep = sleep
-        self._session = requests.Session()
-        self._session.trust_env = False  # no look-up of proxies and .netrc for every call
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-        if endpoint.secret:
-            self._session.headers["Authorization"] = f"Bearer {endpoint.secret}"
+        self._limit = _LIMITS[0]
+        self._session = session_for(self._url, connections=connections, secret=endpoint.secret)
 
     def ask(self, target: ModelTarget, case: Case, *, seed: int) -> Reply:
-        """The model's answer to one case.
+        """The model's answer to one case. Both errors carry what was sent and received.
 
         Raises:
-            TargetRefused: the server said no for good, or another model answered.
-            TargetError: no usable answer within the attempts and the deadline.
+            Refused: the server said no for good, or another model answered.
+            Unanswered: no usable answer within the attempts and the deadline.
         """
-        request = _request(target, case, seed)
-        began = time.monotonic()
-        reason = "it was never asked"
+        request = request_for(target, case, seed=seed)
+        until = time.monotonic() + self._deadline
+        reason = ""
         for attempt in range(1, ATTEMPTS + 1):
+            if self._limit not in request:
+                request[self._limit] = request.pop(_LIMITS[0])
             try:
-                body, latency = self._post(request, began)
-                return _reply(target, request, body, latency, attempt)
+                body, latency = self._post(request, until)
+                return reply_from(target, request, body, latency_ms=latency, attempts=attempt)
+            except _OtherLimit:
+                self._limit, reason = _LIMITS[1], "the model wants another name for the limit on its answer"
+                continue
+            except Unreadable as failure:
+                reason, pause = str(failure), 0.0
             except _Again as failure:
-                reason = str(failure)
-                pause = _back_off(attempt) if failure.pause is None else failure.pause
-                if attempt == ATTEMPTS or time.monotonic() - began + pause > self._deadline:
-                    break
-                self._sleep(pause)
-        raise TargetError(f"{target.name} gave no usable answer in {attempt} attempts: {reason}")
+                reason, pause = str(failure), failure.pause
+            pause = max(pause, _back_off(attempt))
+            if attempt == ATTEMPTS:
+                break
+            if time.monotonic() + pause >= until:
+                reason += f" (and the next attempt would have to wait {pause:.0f} s)" if pause > _LONGEST_PAUSE else ""
+                break
+            self._sleep(pause)
+        times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+        raise Unanswered(f"{target.name} gave no usable answer in {times}: {reason}", Exchange(request))
 
-    def _post(self, request: Mapping[str, Any], began: float) -> tuple[dict[str, Any], int]:
+    def _post(self, request: Mapping[str, Any], until: float) -> tuple[dict[str, Any], int]:
+        """The reply's JSON, and how long it took in milliseconds."""
         sent = time.monotonic()
+        seconds = min(REPLY_SECONDS, max(0.001, until - sent))
         try:
             with self._session.post(
-                self._url, json=request, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True, allow_redirects=False
+                self._url, json=request, timeout=(CONNECT_SECONDS, seconds), stream=True, allow_redirects=False
             ) as response:
-                content = self._read(response, began)
+                content = self._read(response, request)
+        except _UNUSABLE as error:
+            raise Refused(
+                f"the connection's address or key cannot be used ({type(error).__name__})", Exchange(request)
+            ) from error
+        except requests.ConnectTimeout as error:
+            raise _Again(f"no connection within {CONNECT_SECONDS:.0f} s") from error
+        except requests.Timeout as error:
+            raise _Again(f"no whole reply within {seconds:.0f} s") from error
         except requests.RequestException as error:
+            if time.monotonic() - sent >= seconds:
+                raise _Again(f"no whole reply within {seconds:.0f} s") from error
             raise _Again(f"the connection failed ({type(error).__name__})") from error
         latency = round((time.monotonic() - sent) * 1000)
-        if response.status_code in _AGAIN:
-            raise _Again(f"HTTP {response.status_code}", _retry_after(response.headers.get("Retry-After")))
         if response.status_code != requests.codes.ok:
-            said = content[:_SAID].decode("utf-8", "replace")
-            raise TargetRefused(f"HTTP {response.status_code}: {said}")
-        try:
-            body = json.loads(content, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise _Again("the reply is not JSON") from error
-        if not isinstance(body, dict):
-            raise _Again("the reply is not a JSON object")
-        return body, latency
+            self._not_ok(response, content, request)
+        return document(content), latency
 
-    def _read(self, response: requests.Response, began: float) -> bytes:
-        """The whole body; a server that drips or floods is cut off."""
+    def _read(self, response: requests.Response, request: Mapping[str, Any]) -> bytes:
+        """The whole body, without the key should the server repeat it; a server that floods is cut off."""
         content = bytearray()
         for chunk in response.iter_content(_CHUNK):
             content += chunk
-            if len(content) > MAX_BODY_BYTES:
-                raise TargetRefused(f"the reply is larger than {MAX_BODY_BYTES:,} bytes")
-            if time.monotonic() - began > self._deadline:
-                raise TargetError(f"the reply did not end within {self._deadline:.0f} s")
-        return bytes(content)
+            if len(content) > self._max_body_bytes:
+                raise Refused(f"the reply is larger than {self._max_body_bytes:,} bytes", Exchange(request))
+        return bytes(content.replace(self._secret, b"[key]") if self._secret else content)
 
-
-def _request(target: ModelTarget, case: Case, seed: int) -> dict[str, Any]:
-    try:
-        turns = target.prompt.render(case.vars)
-    except KeyError as error:
-        raise TargetRefused(f"case {case.id} has no value for {error.args[0]}") from error
-    request: dict[str, Any] = {
-        "model": target.name,
-        "messages": [turn.as_dict() for turn in turns],
-        "temperature": target.temperature,
-        "max_tokens": target.max_tokens,
-        "seed": seed,
-    }
-    if target.response_schema is not None:
-        schema = {"name": "answer", "schema": dict(target.response_schema), "strict": True}
-        request["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return request
-
-
-def _reply(
-    target: ModelTarget, request: Mapping[str, Any], body: Mapping[str, Any], latency: int, attempt: int
-) -> Reply:
-    try:
-        message = body["choices"][0]["message"]
-        text = message.get("content") or message.get("refusal") or ""
-        answered = str(body.get("model") or "")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise _Again("the reply holds no message") from error
-    if answered and not same_model(target.name, answered):
-        raise TargetRefused(f"another model answered: {answered} instead of {target.name}")
-    return Reply(
-        text=str(text),
-        usage=_usage(answered or target.name, body.get("usage")),
-        model=answered or target.name,
-        latency_ms=latency,
-        attempts=attempt,
-        request=request,
-        response=body,
-    )
-
-
-def same_model(asked: str, answered: str) -> bool:
-    """Whether the answer came from the model that was asked; a dated version of it is the same one."""
-    asked_name, answered_name = asked.rsplit("/", maxsplit=1)[-1], answered.rsplit("/", maxsplit=1)[-1]
-    return answered_name == asked_name or (
-        answered_name.startswith(asked_name) and bool(_DATED.match(answered_name.removeprefix(asked_name)))
-    )
-
-
-def _usage(model: str, said: object) -> Usage | None:
-    """What the reply says it used; None where it says nothing that can be counted."""
-    if not isinstance(said, dict):
-        return None
-    details = said.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(
-        model=model,
-        input_tokens=_count(said.get("prompt_tokens")),
-        output_tokens=_count(said.get("completion_tokens")),
-        cached_tokens=_count(cached) or 0,
-    )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    def _not_ok(self, response: requests.Response, content: bytes, request: Mapping[str, Any]) -> None:
+        """Raise what the status means."""
+        status = response.status_code
+        said = content[:_SAID].decode("utf-8", "replace").strip()
+        no_money = b"insufficient_quota" in content
+        if status in _AGAIN and not no_money:
+            raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
+        if status == requests.codes.bad_request and _LIMITS[0] in request and _LIMITS[1].encode() in content:
+            raise _OtherLimit
+        reply = {"status": status, "body": content.decode("utf-8", "replace")}
+        raise Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}", Exchange(request, reply))
 
 
 def _back_off(attempt: int) -> float:
-    """Exponential with full jitter: at most 0.5, 1, 2, 4 … seconds."""
-    return random.uniform(0.1, min(_LONGEST_PAUSE, 0.5 * 2 ** (attempt - 1)))  # noqa: S311 - no secret hangs on it
+    """Exponential with jitter: at most 0.5, 1, 2, 4 … seconds, at least a fifth of that."""
+    longest = min(_LONGEST_PAUSE, 0.5 * 2.0 ** (attempt - 1))
+    return random.uniform(longest / 5, longest)  # noqa: S311 - no secret hangs on it
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait as the header says it, in seconds or as an HTTP date; None without a usable header."""
+def _retry_after(value: str | None) -> float:
+    """Seconds to wait as the header says it, in seconds or as an HTTP date; 0 without a usable header."""
     if value is None:
-        return None
+        return 0.0
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        try:
+            moment = email.utils.parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return 0.0 if math.isnan(seconds) else max(0.0, seconds)

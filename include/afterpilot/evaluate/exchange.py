@@ -1,0 +1,160 @@
+"""What goes over the wire: a chat-completions request for a case, and what its reply means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from afterpilot.domain.errors import TargetError, TargetRefused
+from afterpilot.domain.evals import Case, Reply
+from afterpilot.domain.record import Usage
+from afterpilot.domain.workflow import ModelTarget
+
+_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
+_NEWEST = "-latest"
+_SHOWN = 100  # characters of a name that a server gave
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was sent and received, as far as there is any; ``attempts`` is 0 where no reply came that costs anything."""
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    response: Mapping[str, Any] = field(default_factory=dict)
+    usage: Usage | None = None
+    attempts: int = 0
+
+
+class Unanswered(TargetError):
+    """No usable answer came; a later run may get one."""
+
+    def __init__(self, reason: str, exchange: Exchange) -> None:
+        super().__init__(reason)
+        self.exchange = exchange
+
+
+class Refused(TargetRefused):
+    """The server said no for good, or another model answered; ``exchange`` holds what was said."""
+
+    def __init__(self, reason: str, exchange: Exchange) -> None:
+        super().__init__(reason)
+        self.exchange = exchange
+
+
+class Unreadable(Exception):
+    """A reply that cannot be used; another attempt may bring a better one."""
+
+
+def request_for(target: ModelTarget, case: Case, *, seed: int) -> dict[str, Any]:
+    """The request's JSON.
+
+    Raises:
+        Refused: the case lacks a variable of the prompt.
+    """
+    try:
+        turns = target.prompt.render(case.vars)
+    except KeyError as error:
+        raise Refused(f"case {case.id} has no value for {error.args[0]}", Exchange()) from error
+    request: dict[str, Any] = {
+        "model": target.name,
+        "messages": [turn.as_dict() for turn in turns],
+        "temperature": target.temperature,
+        "max_tokens": target.max_tokens,
+        "seed": seed,
+    }
+    if target.response_schema is not None:
+        schema = {"name": "answer", "schema": dict(target.response_schema), "strict": True}
+        request["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return request
+
+
+def document(content: bytes) -> dict[str, Any]:
+    """A reply's body as a JSON object.
+
+    Raises:
+        Unreadable: it is not one.
+    """
+    try:
+        body = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("the reply is not JSON") from error
+    if not isinstance(body, dict):
+        raise Unreadable("the reply is not a JSON object")
+    return body
+
+
+def reply_from(
+    target: ModelTarget, request: Mapping[str, Any], body: Mapping[str, Any], *, latency_ms: int, attempts: int
+) -> Reply:
+    """The answer that a reply's JSON holds. Where it does not say what was used, ``usage`` is None.
+
+    Raises:
+        Unreadable: there is no message in it.
+        Refused: another model answered than the one that was asked; its usage is kept, for it will be on the bill.
+    """
+    answered = str(body.get("model") or target.name)
+    usage = _usage(answered, body.get("usage"))
+    if not same_model(target.name, answered):
+        raise Refused(
+            f"another model answered: {answered[:_SHOWN]} instead of {target.name}",
+            Exchange(request, body, usage, attempts),
+        )
+    return Reply(
+        text=_text(body),
+        usage=usage,
+        model=answered,
+        latency_ms=latency_ms,
+        attempts=attempts,
+        request=request,
+        response=body,
+    )
+
+
+def same_model(asked: str, answered: str) -> bool:
+    """Whether the answer came from the model that was asked.
+
+    A dated version of it is the same one (``gpt-5-mini-2026-08-01`` for ``gpt-5-mini``, ``x-2411`` for ``x-latest``), and so
+    is one where only one side names the maker (``openai/gpt-5-mini``).
+    """
+    asked_maker, _, asked_name = asked.rpartition("/")
+    maker, _, name = answered.rpartition("/")
+    if asked_maker and maker and asked_maker != maker:
+        return False
+    if name == asked_name:
+        return True
+    family = asked_name.removesuffix(_NEWEST)
+    return name.startswith(family) and bool(_DATE.fullmatch(name.removeprefix(family)))
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    """The message's text; a refusal in words is an answer too."""
+    try:
+        message = body["choices"][0]["message"]
+        content = message.get("content")
+        said = content or message.get("refusal")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Unreadable("the reply holds no message") from error
+    if isinstance(said, list):
+        return "".join(str(part.get("text") or "") for part in said if isinstance(part, dict))
+    return str(said or "")
+
+
+def _usage(model: str, said: object) -> Usage | None:
+    """What the reply says it used; None where it says nothing that can be counted."""
+    if not isinstance(said, dict):
+        return None
+    details = said.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    given, output = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
+    return None if given is None and output is None else Usage(model, given, output, _count(cached) or 0)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
