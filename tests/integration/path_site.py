@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from doubles.model import Act
 
 from afterpilot import pipeline
 from afterpilot.demo import databases
@@ -27,6 +26,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.record import tables
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
+from doubles.model import Act
 
 WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)  # a Wednesday in the middle of a month
@@ -134,7 +134,9 @@ class Site:
     def count(self, table: str) -> int:
         """How many rows a table of the ops database has."""
         with self.ops.begin() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(tables.metadata.tables[table])).scalar_one()
+            return connection.execute(
+                sa.select(sa.func.count()).select_from(tables.metadata.tables[table])
+            ).scalar_one()
 
     def counts(self) -> dict[str, int]:
         """How many rows every table of the ops database has."""

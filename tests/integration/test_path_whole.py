@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles.model import ModelDouble
 from path_site import CASES, HOUR, NOW, SLUG, Site, perfect, trigger
 
 from afterpilot import pipeline
-from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
+from doubles.model import ModelDouble
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("great_expectations")]
 
@@ -24,11 +23,15 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture
 def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) -> Site:
     """Thirty good invoices and three bad ones."""
-    made = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url, light=False)
+    made = Site(
+        folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url, light=False
+    )
     made.invoices(range(1, 31))
     made.invoices([40], total="999.99")
     made.invoices([41], po_number="PO-99999", currency="CHF")
-    made.invoices([42], extracted_json="I am a language model", supplier=None, invoice_no=None, po_number=None, total=None)
+    made.invoices(
+        [42], extracted_json="I am a language model", supplier=None, invoice_no=None, po_number=None, total=None
+    )
     made.produce(
         "INSERT INTO ap_decisions (run_id, decided_at, decision, minutes, clerk) "
         "VALUES ('r-00040', :at, 'fixed', 6.5, 'Ann'), ('r-00001', :at, 'ok', 0.5, 'Ann')",

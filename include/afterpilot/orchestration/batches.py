@@ -55,32 +55,45 @@ def name(slugs: Sequence[str]) -> str:
     return shown if len(slugs) <= _LABEL_NAMES else f"{shown} and {len(slugs) - _LABEL_NAMES} more"
 
 
-def each(batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow], Run]) -> dict[str, Run]:
-    """Do the work for each workflow of a batch. One that breaks becomes an UNKNOWN run, and at the end a failed task.
+def each(
+    batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow], Run], *, others_wait: bool = False
+) -> dict[str, Run]:
+    """Do the work for each workflow of a batch; one that breaks never stops the others.
+
+    While Airflow will try again, nothing is stored for it, so that the next try works on it once more. On the last try it
+    becomes an UNKNOWN run with an incident. Where a later task waits for this one (``others_wait``), the last try then ends
+    well: the other workflows of the batch go on, and :func:`broken` names the ones that did not.
 
     Raises:
-        AirflowException: the stage itself broke for some workflow; everything else is stored by then.
+        AirflowException: the stage broke for some workflow; everything else is stored by then.
     """
     context.label(batch["label"])
-    wired = context.wired()
+    wired, last = context.wired(), context.is_last_try()
     runs: dict[str, Run] = {}
-    broken: list[str] = []
+    troubled: list[str] = []
     for slug in batch["workflows"]:
         try:
             workflow = wired.workflow(slug)
         except DeclarationError:
             log.exception("%s: broken since the plan was made; `declarations` reports it", slug)
-            broken.append(slug)
+            troubled.append(slug)
             continue
         try:
             runs[slug] = work(wired, workflow)
         except Exception as error:  # whatever it is, it concerns this workflow alone
             log.exception("%s: the stage %s broke", slug, stage)
+            troubled.append(slug)
+            if not last:
+                continue
             runs[slug] = crashed(wired.services, workflow, stage, error, trigger=context.trigger())
-            broken.append(slug)
         log.info("%s: %s %s: %s", slug, stage, runs[slug].verdict, runs[slug].summary)
-    if broken:
-        raise AirflowException(
-            f"the stage {stage} broke for {', '.join(broken)}; see the log above and the run history"
-        )
+    if troubled and not (last and others_wait):
+        what = "see the log above and the run history" if last else "it is tried again"
+        raise AirflowException(f"the stage {stage} broke for {', '.join(troubled)}; {what}")
     return runs
+
+
+def broken(batch: Mapping[str, Any], runs: Mapping[str, Run]) -> list[str]:
+    """The workflows of a batch for which this stage or one before it broke."""
+    now = [slug for slug in batch["workflows"] if slug not in runs or "crashed" in runs[slug].evidence]
+    return [*batch.get("broken", ()), *now]

@@ -32,6 +32,12 @@ def trigger() -> Trigger:
     )
 
 
+def is_last_try() -> bool:
+    """Whether Airflow will not try this task again by itself."""
+    instance = get_current_context()["ti"]
+    return bool(instance.try_number > instance.max_tries)
+
+
 def until() -> datetime:
     """The end of what this DAG run covers: its data interval's end, or the moment it was asked for."""
     context: Mapping[str, Any] = get_current_context()

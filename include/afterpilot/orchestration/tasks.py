@@ -37,10 +37,11 @@ def pull(batch: Batch) -> Batch:
     def work(wired: Wired, workflow: Workflow) -> Run:
         return pipeline.pull(wired.services, workflow, until=until, trigger=trigger)
 
-    runs = batches.each(batch, Stage.PULL, work)
+    runs = batches.each(batch, Stage.PULL, work, others_wait=True)
     windows = {slug: [run.window.start.isoformat(), run.window.end.isoformat()] for slug, run in runs.items()}
     unread = [slug for slug, run in runs.items() if run.verdict is Verdict.UNKNOWN]
-    return {**batch, "windows": windows, "unread": unread}
+    broken = batches.broken(batch, runs)
+    return {**batch, "workflows": list(runs), "windows": windows, "unread": unread, "broken": broken}
 
 
 @task(map_index_template="{{ batch_label }}", outlets=[AssetAlias(RECORDS_ALIAS)])
@@ -56,20 +57,27 @@ def check(batch: Batch) -> Batch:
             )
         return pipeline.check(wired.services, workflow, window=window, trigger=trigger)
 
-    runs = batches.each(batch, Stage.CHECK, work)
+    runs = batches.each(batch, Stage.CHECK, work, others_wait=True)
     _announce_assets(RECORDS_ALIAS, "records", runs)
-    return batch
+    return {**batch, "workflows": list(runs), "broken": batches.broken(batch, runs)}
 
 
 @task(map_index_template="{{ batch_label }}")
 def route(batch: Batch) -> dict[str, str]:
-    """Release each output that passes its checks, and send the others to people."""
+    """Release each output that passes its checks, and send the others to people.
+
+    Raises:
+        AirflowFailException: an earlier stage broke for some workflow of the batch; the others are done.
+    """
     trigger = context.trigger()
 
     def work(wired: Wired, workflow: Workflow) -> Run:
         return pipeline.gate(wired.services, workflow, window=_window(batch, workflow.slug), trigger=trigger)
 
-    return _verdicts(batches.each(batch, Stage.GATE, work))
+    verdicts = _verdicts(batches.each(batch, Stage.GATE, work))
+    if batch["broken"]:
+        raise AirflowFailException(f"an earlier stage broke for {', '.join(batch['broken'])}; see the run history")
+    return verdicts
 
 
 @task_group

@@ -80,7 +80,11 @@ def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseExc
         detail=str(error)[:1000] if isinstance(error, AfterpilotError) else "The task's log has the details.",
     )
     result = StageResult(
-        workflow=workflow.slug, stage=stage, summary="the stage could not run", findings=(finding,), covered=()
+        workflow=workflow.slug,
+        stage=stage,
+        summary="the stage could not run",
+        findings=(finding,),
+        evidence={"crashed": type(error).__name__},
     )
     return concluded(services, result, workflow, Window(at, at), trigger, at)
 
