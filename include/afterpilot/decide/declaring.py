@@ -1,4 +1,4 @@
-"""The verdict on a declaration: it can be used, or what is wrong with it."""
+"""The verdict on a declaration: it can be used, or what is wrong with it, or it is gone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Loaded
 
 KIND = "declaration.broken"
+GONE = "declaration.gone"
 
 
 def judge_declaration(loaded: Loaded) -> StageResult:
@@ -37,5 +38,29 @@ def judge_declaration(loaded: Loaded) -> StageResult:
         findings=findings,
         evidence={"sha256": loaded.sha256},
         checked=1,
-        covered=(KIND,),
+        covered=(KIND, GONE),
+    )
+
+
+def judge_gone(slug: str, *, retired: bool) -> StageResult:
+    """FAIL for a folder that was there and is not any more, unless its last version was retired: then PASS."""
+    finding = Finding(
+        workflow=slug,
+        stage=Stage.DECLARE,
+        kind=GONE,
+        severity=Severity.CRITICAL,
+        title=f"The folder {slug} is gone: nobody watches this workflow any more",
+        detail="No record of it is pulled, checked or reported.",
+        evidence={
+            "cost": "whatever goes wrong in it from now on is not seen",
+            "to_do": "Bring the folder back. If the workflow is over: set its stage to retired first, then delete it.",
+        },
+    )
+    return StageResult(
+        workflow=slug,
+        stage=Stage.DECLARE,
+        summary="the folder of the retired workflow is gone" if retired else "the folder is gone",
+        findings=() if retired else (finding,),
+        checked=1,
+        covered=(KIND, GONE),
     )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
-from afterpilot.decide.declaring import judge_declaration
+from afterpilot.decide.declaring import judge_declaration, judge_gone
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Declarations, Loaded
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.services import Services
+from afterpilot.record.ops import Unit
 
 
 def declare(services: Services, declarations: Declarations, *, trigger: Trigger) -> Sequence[Run]:
-    """Keep every folder as it was loaded, and tell of the broken ones; the good ones go on as if nothing had happened."""
+    """Keep every folder as it was loaded, and tell of those that are broken or gone; the good ones go on as if nothing had
+    happened.
+    """
     at = services.now()
     with services.ops.begin() as unit:
         for loaded in declarations.folders:
             unit.declarations.keep(loaded, at=at)
-        unit.declarations.mark_absent([loaded.slug for loaded in declarations.folders])
+        absent = unit.declarations.absent([loaded.slug for loaded in declarations.folders])
     fleet = Loaded(
         slug="_fleet",
         path="_fleet.yaml",
@@ -27,7 +32,15 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         sha256="",
         document={},
     )
-    return [
+    runs = [
         concluded(services, judge_declaration(loaded), loaded.workflow, Window(at, at), trigger, at)
         for loaded in (*declarations.folders, fleet)
     ]
+    return runs + [_gone(services, slug, retired=retired, trigger=trigger, at=at) for slug, retired in absent.items()]
+
+
+def _gone(services: Services, slug: str, *, retired: bool, trigger: Trigger, at: datetime) -> Run:
+    def mark(unit: Unit, _run_id: uuid.UUID) -> None:
+        unit.declarations.mark_absent(slug)
+
+    return concluded(services, judge_gone(slug, retired=retired), None, Window(at, at), trigger, at, also=mark)

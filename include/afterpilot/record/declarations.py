@@ -61,15 +61,19 @@ class DeclarationVersions:
         )
         return before is None or before.sha256 != loaded.sha256 or not before.present
 
-    def mark_absent(self, present: Collection[str]) -> Sequence[str]:
-        """Note which folders are gone; returns those that were there before."""
-        statement = (
-            sa.update(current_declarations)
-            .where(current_declarations.c.present, current_declarations.c.workflow.not_in(present))
-            .values(present=False)
-            .returning(current_declarations.c.workflow)
+    def absent(self, present: Collection[str]) -> Mapping[str, bool]:
+        """Folders that were there and are not among ``present``, and whether their last version was retired."""
+        return {
+            row["workflow"]: row["document"].get("stage") == "retired"
+            for row in self.current()
+            if row["workflow"] not in present
+        }
+
+    def mark_absent(self, workflow: str) -> None:
+        """Note that a folder is gone."""
+        self._connection.execute(
+            sa.update(current_declarations).where(current_declarations.c.workflow == workflow).values(present=False)
         )
-        return list(self._connection.scalars(statement))
 
     def current(self) -> Sequence[Mapping[Any, Any]]:
         """The current version of every folder that is there, by slug."""
