@@ -16,7 +16,16 @@ from afterpilot.domain.evals import Case, Reply
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.workflow import ModelTarget
 from afterpilot.evaluate.connection import session_for
-from afterpilot.evaluate.exchange import Exchange, Refused, Unanswered, Unreadable, document, reply_from, request_for
+from afterpilot.evaluate.exchange import (
+    Exchange,
+    Refused,
+    Unanswered,
+    Unreadable,
+    document,
+    reply_from,
+    request_for,
+    storable,
+)
 
 ATTEMPTS = 6
 DEADLINE_SECONDS = 180.0  # for one case, all attempts and pauses together
@@ -147,13 +156,14 @@ class ChatClient:
     def _not_ok(self, response: requests.Response, content: bytes, request: Mapping[str, Any]) -> None:
         """Raise what the status means."""
         status = response.status_code
-        said = content[:_SAID].decode("utf-8", "replace").strip()
+        whole = storable(content.decode("utf-8", "replace"))
+        said = whole[:_SAID].strip()
         no_money = b"insufficient_quota" in content
         if status in _AGAIN and not no_money:
             raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
         if status == requests.codes.bad_request and _LIMITS[0] in request and _LIMITS[1].encode() in content:
             raise _OtherLimit
-        reply = {"status": status, "body": content.decode("utf-8", "replace")}
+        reply = {"status": status, "body": whole}
         raise Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}", Exchange(request, reply))
 
 
@@ -172,7 +182,7 @@ def _retry_after(value: str | None) -> float:
     except ValueError:
         try:
             moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # a year beyond any calendar is the latter
             return 0.0
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         seconds = (moment - datetime.now(UTC)).total_seconds()

@@ -15,6 +15,7 @@ from afterpilot.domain.workflow import ModelTarget
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 _NEWEST = "-latest"
+_MOST_TOKENS = 10**12  # of one call; what is more is no count, and no database could hold its price
 _SHOWN = 100  # characters of a name that a server gave
 
 
@@ -72,18 +73,35 @@ def request_for(target: ModelTarget, case: Case, *, seed: int) -> dict[str, Any]
 
 
 def document(content: bytes) -> dict[str, Any]:
-    """A reply's body as a JSON object.
+    """A reply's body as a JSON object whose texts can be kept anywhere.
 
     Raises:
         Unreadable: it is not one.
     """
     try:
         body = json.loads(content, parse_constant=_no_constant)
+        if b"\\u" in content:
+            body = _storable(body)
     except (ValueError, RecursionError) as error:
         raise Unreadable("the reply is not JSON") from error
     if not isinstance(body, dict):
         raise Unreadable("the reply is not a JSON object")
     return body
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL becomes its symbol, half of a surrogate pair a question mark."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(item) for key, item in value.items()}
+    return value
 
 
 def reply_from(
@@ -153,7 +171,10 @@ def _usage(model: str, said: object) -> Usage | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens; None for what cannot be one."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return None
 
 
 def _no_constant(name: str) -> None:
