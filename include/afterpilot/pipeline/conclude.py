@@ -16,6 +16,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
+from afterpilot.record.runs import storable
 
 
 def finished(services: Services, workflow: Workflow, stage: Stage, trigger: Trigger) -> Run | None:
@@ -41,6 +42,7 @@ def concluded(
     ``ran`` is False for a stage that had nothing to work on: then no incident of it is over.
     """
     at = services.now()
+    result = _storable(result)
     stamps = {"code": services.code_version, **(versions or {})}
     if workflow is not None:
         stamps["declaration"] = workflow.sha256
@@ -87,6 +89,15 @@ def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseExc
         evidence={"crashed": type(error).__name__},
     )
     return concluded(services, result, workflow, Window(at, at), trigger, at)
+
+
+def _storable(result: StageResult) -> StageResult:
+    """The same result in words that can be kept: an error that a server or model has worded may hold what no database takes."""
+    findings = tuple(
+        replace(one, title=storable(one.title), about=storable(one.about), detail=storable(one.detail))
+        for one in result.findings
+    )
+    return replace(result, summary=storable(result.summary), findings=findings)
 
 
 def _follow_up(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from afterpilot.decide.evals import judge_evals
-from afterpilot.domain.errors import CheckError
+from afterpilot.domain.errors import CheckError, ConfigurationError
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Evals, Workflow
-from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.conclude import concluded, crashed, finished
 from afterpilot.pipeline.services import Services
 
 
@@ -23,6 +23,10 @@ def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run
         return done
     if workflow.evals is None:
         raise CheckError(f"{workflow.slug} declares no evals")
+    try:
+        runner = services.runner(workflow)
+    except ConfigurationError as error:  # nobody can be asked; a retry cannot help
+        return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
     started = services.now()
     run_id = Run.identity(workflow.slug, Stage.EVALUATE, trigger)
     with services.ops.begin() as unit:
@@ -37,7 +41,7 @@ def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run
                 ref = f"{run_id}/{sample.case_id}/{sample.epoch}"
                 unit.records.write_usage([(workflow.slug, "eval", ref, began, sample.usage)])
 
-    samples = services.runner(workflow).run(workflow.evals, keep=keep, done=earlier)
+    samples = runner.run(workflow.evals, keep=keep, done=earlier)
     baseline_run, passed = baseline or (None, None)
     result = judge_evals(workflow, samples, passed, baseline_of=str(baseline_run or ""))
     window = Window(began, services.now())

@@ -26,10 +26,14 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return _storable(data) if "\\u0000" in text or "\\ud" in text else data
 
 
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses, NUL and half surrogate pairs: a model or server may say either."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+
+
 def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """PostgreSQL's jsonb refuses NUL and half surrogate pairs, and a model may say either."""
     if isinstance(value, str):
-        return value.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+        return storable(value)
     if isinstance(value, list):
         return [_storable(item) for item in value]
     if isinstance(value, dict):

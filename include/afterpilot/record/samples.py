@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.record import Usage
 from afterpilot.record import partitions
-from afterpilot.record.runs import plain
+from afterpilot.record.runs import plain, storable
 from afterpilot.record.tables import baselines, samples
 
 
@@ -32,8 +32,8 @@ class Samples:
             epoch=sample.epoch,
             at=began_at,
             workflow=workflow,
-            output=_storable(sample.output),
-            error=sample.error,
+            output=None if sample.output is None else storable(sample.output),
+            error=storable(sample.error),
             passed=sample.passed if sample.scored else None,
             scores=plain([asdict(score) for score in sample.scores]),
             usage=plain(asdict(sample.usage)) if sample.usage else {},
@@ -99,8 +99,3 @@ class Samples:
 
 
 _REPLACED = ("output", "error", "passed", "scores", "usage", "cost", "latency_ms", "attempts", "request", "response")
-
-
-def _storable(text: str | None) -> str | None:
-    """PostgreSQL cannot keep a NUL; a model may say one."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}") if text is not None else None

@@ -1,0 +1,95 @@
+"""What calls cost, from a source's tokens to the cap: unknown is never 0, and a price that comes later mends it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from path_site import HOUR, NOW, SLUG, Site, pulled, spent, trigger
+
+from afterpilot.domain.verdict import Verdict
+
+pytestmark = pytest.mark.integration
+
+OWN = "  - model: smollm2-135m-instruct\n    input_per_million: 0.046"
+
+
+@pytest.fixture
+def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
+    """An office with four invoices of today."""
+    made = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database)
+    made.invoices(range(1, 5))
+    return made
+
+
+def test_a_price_that_comes_later(site: Site) -> None:
+    """No price: UNKNOWN with an incident and no sum. The price stands in _fleet.yaml: everything is priced, the incident over."""
+    site.edit("_fleet.yaml", OWN, OWN.replace("smollm2-135m-instruct", "another-model"))
+    pulled(site)
+    for _ in range(2):
+        run = spent(site)
+        assert run.verdict is Verdict.UNKNOWN
+        assert (run.evidence["calls"], run.evidence["unpriced"]) == (4, 4)
+        assert {row["cost"] for row in site.rows("SELECT cost FROM usage")} == {None}
+    (incident,) = site.incidents()
+    assert (incident["kind"], incident["severity"], incident["occurrences"]) == ("spend.unknown", "unknown", 2)
+    assert "smollm2-135m-instruct" in incident["detail"]
+
+    site.edit("_fleet.yaml", "another-model", "smollm2-135m-instruct")
+    run = spent(site)
+    each = (
+        Decimal(150) * Decimal("0.046") + Decimal(550) * Decimal("0.005") + Decimal(58) * Decimal("0.123")
+    ) / 1_000_000
+    assert run.verdict is Verdict.PASS
+    assert Decimal(run.evidence["spent"]) == 4 * each
+    assert [incident["state"] for incident in site.incidents()] == ["resolved"]
+
+
+def test_a_price_that_changes_leaves_what_was_priced(site: Site) -> None:
+    """Yesterday's calls keep yesterday's price; only new calls cost the new one."""
+    pulled(site)
+    before = Decimal(spent(site).evidence["spent"])
+    site.edit("_fleet.yaml", "input_per_million: 0.046", "input_per_million: 46")
+    assert Decimal(spent(site).evidence["spent"]) == before
+
+
+def test_some_calls_without_tokens(site: Site) -> None:
+    """The known part is summed, the unknown part counted: UNKNOWN, although most is known."""
+    site.produce("UPDATE ai_invoice_runs SET tok_out = NULL WHERE run_id = 'r-00003'")
+    pulled(site)
+    run = spent(site)
+    assert run.verdict is Verdict.UNKNOWN
+    assert (run.evidence["calls"], run.evidence["unpriced"]) == (4, 1)
+    assert Decimal(run.evidence["spent"]) > 0
+
+
+def test_a_cap_that_is_crossed(site: Site) -> None:
+    """First a warning at a declared share, then critical; one incident for each, and the cap raised ends them."""
+    pulled(site)
+    total = Decimal(spent(site).evidence["spent"])
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", f"cap: {total / Decimal('0.6'):f} USD/month")
+    assert spent(site).verdict is Verdict.WARN
+    site.now = NOW + HOUR
+    site.invoices(range(11, 15), at=NOW + HOUR / 2)
+    pulled(site)
+    run = spent(site)
+    assert run.verdict is Verdict.FAIL
+    states = {incident["kind"]: (incident["state"], incident["severity"]) for incident in site.incidents()}
+    assert states["spend.over_cap"] == ("open", "critical")
+    workflow = (site.folder / SLUG / "workflow.yaml").read_text()
+    site.edit(f"{SLUG}/workflow.yaml", workflow[workflow.index("cap: ") :].split(",")[0], "cap: 5 USD/month")
+    assert spent(site).verdict is Verdict.PASS
+    assert {incident["state"] for incident in site.incidents()} == {"resolved"}
+
+
+def test_the_same_trigger_prices_once(site: Site) -> None:
+    """A repeated task changes nothing; a period without any call has cost nothing."""
+    once = trigger()
+    empty = spent(site)
+    assert (empty.verdict, empty.evidence["calls"]) == (Verdict.PASS, 0)
+    pulled(site)
+    first = spent(site, started_by=once)
+    before = site.counts()
+    assert spent(site, started_by=once) == first
+    assert site.counts() == before
