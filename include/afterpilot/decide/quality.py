@@ -16,7 +16,7 @@ from afterpilot.domain.workflow import Workflow
 NO_ROWS = "quality.no_rows"
 COULD_NOT_RUN = "quality.could_not_run"
 
-_SILENCE = {"fresh_within", "volume_between", "table_row_count_to_be_between", "table_row_count_to_equal"}
+_VOLUME = {"volume_between", "table_row_count_to_be_between", "table_row_count_to_equal"}  # they may allow no rows
 _NOTHING = "no rows"  # the error of a check that had no record to look at
 _TOGETHER = 3  # checks with the same error are told as one trouble
 _KEYS = 20
@@ -29,7 +29,7 @@ def judge_quality(workflow: Workflow, judged: Sequence[Judged], *, window: Windo
     that could not say.
 
     Checks that could not say for one and the same reason are one finding. A window without records is UNKNOWN, unless a
-    declared check of freshness or volume says that the silence is normal: then it is told without alarm.
+    declared check of volume allows no rows at all: then it is told without alarm.
     """
     abouts = _abouts(judged)
     grouped = _grouped(judged)
@@ -86,7 +86,7 @@ def _group(workflow: Workflow, judged: Sequence[Judged], error: str, window: Win
     if error != _NOTHING:
         severity, kind, title = Severity.UNKNOWN, COULD_NOT_RUN, f"{checks} could not be checked: {error}"
     else:
-        normal = any(one.success for one in judged if one.check.expect in _SILENCE)
+        normal = any(one.success for one in judged if one.check.expect in _VOLUME)
         severity, kind = (Severity.INFO if normal else Severity.UNKNOWN), NO_ROWS
         title = f"No new record of {workflow.slug}: {checks} had nothing to look at"
     return Finding(

@@ -116,13 +116,16 @@ class Api:
         found = self._get("/api/v2/importErrors", limit=10)["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in found]
 
-    def run(self, dag_id: str, watch: Callable[[str], None]) -> str:
-        """Trigger a DAG and wait for its end; ``watch`` is told where it stands. Returns its final state."""
+    def trigger(self, dag_id: str) -> str:
+        """Ask for a run of a DAG; returns the run's id."""
         reply = self._session.post(
             f"{self._state.address}/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None}, timeout=_TIMEOUT
         )
         reply.raise_for_status()
-        run_id = reply.json()["dag_run_id"]
+        return str(reply.json()["dag_run_id"])
+
+    def finish(self, dag_id: str, run_id: str, watch: Callable[[str], None]) -> str:
+        """Wait for the end of a run; ``watch`` is told where it stands. Returns its final state."""
         while True:
             state: str = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
             if state in {"success", "failed"}:

@@ -152,17 +152,19 @@ def test_a_window_without_records_is_one_unknown_finding() -> None:
     assert "quality.*" not in result.covered
 
 
-@pytest.mark.parametrize(("fresh", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL), (None, Verdict.UNKNOWN)])
-def test_silence_is_only_fine_where_a_declared_check_says_so(fresh: bool | None, verdict: Verdict) -> None:  # noqa: FBT001 - a table
-    """A check of freshness that holds makes an empty window a piece of information."""
-    result = decide(
-        judged(success=None, error="no rows", column="po"),
-        judged(
-            "fresh_within", success=fresh, error="" if fresh is not None else "no record", column="at", max_age="6h"
-        ),
-    )
+@pytest.mark.parametrize(("holds", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL), (None, Verdict.UNKNOWN)])
+def test_silence_is_only_fine_where_a_declared_volume_allows_it(holds: bool | None, verdict: Verdict) -> None:  # noqa: FBT001 - a table
+    """A check of volume that no rows at all satisfy makes an empty window a piece of information."""
+    volume = judged("volume_between", success=holds, error="" if holds is not None else "it is away", min_value=0)
+    result = decide(judged(success=None, error="no rows", column="po"), volume)
     assert result.verdict is verdict
     assert result.findings
+
+
+def test_fresh_enough_does_not_make_silence_fine() -> None:
+    """That the last record is not too old says nothing about the rows that did not come."""
+    fresh = judged("fresh_within", column="at", max_age="6h")
+    assert decide(judged(success=None, error="no rows", column="po"), fresh).verdict is Verdict.UNKNOWN
 
 
 def test_the_same_error_of_many_checks_is_one_trouble() -> None:
