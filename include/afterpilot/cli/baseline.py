@@ -24,6 +24,7 @@ def approve(
 ) -> None:
     """Approve the newest eval run of a workflow as its baseline. A run that is UNKNOWN is no baseline."""
     wired = wire(Settings.from_environment(), EnvConnections())
+    wired.workflow(workflow)
     with wired.services.ops.begin() as unit:
         run = unit.runs.latest(workflow, Stage.EVALUATE)
         if run is None or run.verdict is Verdict.UNKNOWN:
@@ -32,13 +33,15 @@ def approve(
             )
             raise typer.Exit(2)
         unit.samples.approve_baseline(workflow, run.id, by=by, note=note)
-    console.print(f"Run {run.id} ({run.summary}) is the baseline of {workflow} from now on.", highlight=False)
+    text = f"Run {run.id} ({run.summary}) is the baseline of {workflow} from now on."
+    console.print(text, highlight=False, markup=False)
 
 
 @app.command()
 def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder name.")]) -> None:
     """Show the approved baseline of a workflow."""
     wired = wire(Settings.from_environment(), EnvConnections())
+    wired.workflow(workflow)
     with wired.services.ops.begin() as unit:
         baseline = unit.samples.baseline(workflow)
     if baseline is None:

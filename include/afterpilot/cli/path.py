@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,11 +11,16 @@ import typer
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
+from afterpilot.domain.errors import CheckError
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline import Services
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 
-_STAGES = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.EVALUATE, Stage.SPEND)
+_PATH = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.EVALUATE, Stage.SPEND)
+_STAGES = (*_PATH, Stage.REPORT)  # the report only where it is asked for: it is a message to the owner
 
 
 def run(
@@ -25,20 +31,25 @@ def run(
     *,
     json: AsJson = False,
 ) -> None:
-    """Run a workflow's path here and now: pull, check, gate, evaluate, spend.
+    """Run a workflow's path here and now: pull, check, gate, evaluate, spend; --stage report puts the week's report together.
 
-    It writes the same runs, incidents and messages as the DAGs do. Example: afterpilot run invoice_matching --stage check
+    It writes the same runs, incidents and messages as the DAGs do; `afterpilot deliver` sends the messages.
+    Example: afterpilot run invoice_matching --stage check
     """
+    asked = tuple(stage or _PATH)
+    if Stage.DECLARE in asked:
+        raise typer.BadParameter("declare reads all folders at once: use `afterpilot validate`", param_hint="--stage")
     wired = wire(Settings.from_environment(), EnvConnections())
+    has_evals = wired.workflow(workflow).evals is not None
+    if stage and Stage.EVALUATE in stage and not has_evals:
+        raise CheckError(f"{workflow} declares no evals")
     runs: list[Run] = []
-    for wanted in [known for known in _STAGES if stage is None or known in stage]:
-        if wanted is Stage.EVALUATE and wired.workflow(workflow).evals is None:
-            continue
+    for wanted in [known for known in _STAGES if known in asked and (has_evals or known is not Stage.EVALUATE)]:
         with console.status(f"{workflow}: {wanted} …"):
             done = _stage(wired, workflow, wanted, runs)
         runs.append(done)
         if not json:
-            console.print(verdict(done.verdict), f"{wanted}: {done.summary}", highlight=False)
+            console.print(verdict(done.verdict), f"{wanted}: {done.summary}", highlight=False, markup=False)
             for reason in done.reasons:
                 console.print(f"    {reason}", highlight=False, markup=False)
     if json:
@@ -50,11 +61,15 @@ def deliver(*, json: AsJson = False) -> None:
     """Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview."""
     delivered = wire(Settings.from_environment(), EnvConnections()).deliver()
     if json:
-        as_json({"sent": delivered.sent, "deferred": delivered.deferred, "dead": delivered.dead})
+        as_json(asdict(delivered))
     else:
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
+        if delivered.blocked:
+            console.print(f"Nothing more can be sent until this is mended: {delivered.blocked}", markup=False)
     if delivered.dead:
         raise typer.Exit(1)
+    if delivered.blocked:
+        raise typer.Exit(2)
 
 
 def _stage(wired: Wired, slug: str, stage: Stage, runs: list[Run]) -> Run:
@@ -66,13 +81,27 @@ def _stage(wired: Wired, slug: str, stage: Stage, runs: list[Run]) -> Run:
         return pipeline.evaluate(services, workflow, trigger=trigger)
     if stage is Stage.SPEND:
         return pipeline.spend(services, workflow, trigger=trigger)
-    window = next((done.window for done in runs if done.stage is Stage.PULL), None)
-    if window is None:
+    if stage is Stage.REPORT:
+        return pipeline.report(services, workflow, at=datetime.now(UTC), trigger=trigger)
+    return _over_records(services, workflow, stage, runs, trigger)
+
+
+def _over_records(services: Services, workflow: Workflow, stage: Stage, runs: list[Run], trigger: Trigger) -> Run:
+    pulled = _pulled(services, workflow.slug, runs)
+    if stage is Stage.GATE:
+        return pipeline.gate(services, workflow, window=pulled.window, trigger=trigger)
+    if pulled.verdict is not Verdict.UNKNOWN:
+        return pipeline.check(services, workflow, window=pulled.window, trigger=trigger)
+    why = "the source could not be read"
+    return pipeline.not_run(services, workflow, stage, why, window=pulled.window, trigger=trigger)
+
+
+def _pulled(services: Services, slug: str, runs: list[Run]) -> Run:
+    """The pull of this command, or else the newest one."""
+    pulled = next((done for done in runs if done.stage is Stage.PULL), None)
+    if pulled is None:
         with services.ops.begin() as unit:
             pulled = unit.runs.latest(slug, Stage.PULL)
-        if pulled is None:
-            console.print(f"{slug} was never pulled: run the stage pull first")
-            raise typer.Exit(2)
-        window = pulled.window
-    step = pipeline.check if stage is Stage.CHECK else pipeline.gate
-    return step(services, workflow, window=window, trigger=trigger)
+    if pulled is None:
+        raise CheckError(f"{slug} was never pulled: run `afterpilot run {slug} --stage pull` first")
+    return pulled

@@ -16,7 +16,10 @@ from afterpilot.settings import workflows_folder
 
 
 def validate(
-    folder: Annotated[Path | None, typer.Argument(help="The folder that holds the workflows' folders.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="The folder that holds the workflows' folders; AFTERPILOT_WORKFLOWS where none is given."),
+    ] = None,
     *,
     json: AsJson = False,
 ) -> None:

@@ -1,0 +1,144 @@
+"""The command line on a real ops database: the path without Airflow, as a person would run it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from path_site import SLUG, Site, perfect
+
+from afterpilot.cli import main
+from doubles.model import ModelDouble
+
+pytestmark = pytest.mark.integration
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def model() -> Iterator[ModelDouble]:
+    """A model that knows every answer."""
+    with ModelDouble(perfect) as double:
+        yield double
+
+
+@pytest.fixture
+def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) -> Site:
+    """A few good invoices of a moment ago, and a bad one."""
+    made = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url)
+    made.now = datetime.now(UTC)
+    made.invoices([1, 2, 3])
+    made.invoices([4], total="999.99")
+    return made
+
+
+@pytest.fixture
+def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line in this process, with the site's variables."""
+    for name, value in {**site.env, "COLUMNS": "200", "SLACK_BOT_TOKEN": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
+    """Status is UNKNOWN before, the path runs, the week's report follows, the messages go to the preview, status is known."""
+    code, out, _ = cli("status")
+    assert (code, out.count("UNKNOWN"), out.count("no run yet")) == (2, 7, 7)
+    code, out, err = cli("run", SLUG)
+    assert (code, err) == (0, ""), out
+    assert [line.split()[2] for line in out.splitlines()] == ["pull:", "check:", "gate:", "evaluate:", "spend:"]
+    assert "3 of 4 outputs released, 1 to people" in out
+    code, out, _ = cli("run", SLUG, "--stage", "report", "--json")
+    (report,) = json.loads(out)
+    assert (report["stage"], report["workflow"]) == ("report", SLUG)
+    assert report["versions"]["declaration"] == site.wired().workflow(SLUG).sha256
+    assert cli("deliver", "--json")[:2] == (0, '{\n  "sent": 1,\n  "deferred": 0,\n  "dead": 0,\n  "blocked": ""\n}\n')
+    _, out, _ = cli("status", "--json")
+    status = json.loads(out)[SLUG]
+    assert status["declare"] is None
+    assert status["gate"]["verdict"] == "PASS"
+
+
+def test_stages_one_by_one(cli: Cli, site: Site) -> None:
+    """The check needs a pull first and says so; then it takes that pull's window."""
+    code, _, err = cli("run", SLUG, "--stage", "check")
+    assert (code, "was never pulled" in err) == (2, True)
+    assert cli("run", SLUG, "--stage", "pull")[0] == 0
+    code, out, _ = cli("run", SLUG, "--stage", "gate", "--stage", "check", "--json")
+    assert code == 0
+    assert [run["stage"] for run in json.loads(out)] == ["check", "gate"]
+    (pull,) = site.rows("SELECT window_end FROM runs WHERE stage = 'pull'")
+    assert {run["window"][1] for run in json.loads(out)} == {pull["window_end"].isoformat()}
+
+
+def test_a_source_that_is_away(cli: Cli, site: Site) -> None:
+    """The pull is UNKNOWN, the check is not run, and there is one incident; exit status 2."""
+    site.produce("ALTER TABLE ai_invoice_runs RENAME TO gone")
+    code, out, _ = cli("run", SLUG, "--stage", "pull", "--stage", "check")
+    assert code == 2
+    assert "check: not run: the source could not be read" in out
+    assert [incident["kind"] for incident in site.incidents()] == ["pull.source_unreadable"]
+
+
+def test_a_baseline(cli: Cli, site: Site) -> None:
+    """None at first; an eval run is approved by name; it is shown from then on."""
+    code, out, _ = cli("baseline", "show", SLUG)
+    assert (code, "has no approved baseline" in out) == (1, True)
+    code, out, _ = cli("baseline", "approve", SLUG, "--by", "Dana Ruiz")
+    assert (code, "has no eval run that could be judged" in out) == (2, True)
+    assert cli("run", SLUG, "--stage", "evaluate")[0] == 0
+    assert cli("baseline", "approve", SLUG, "--by", "Dana Ruiz", "--note", "first")[0] == 0
+    code, out, _ = cli("baseline", "show", SLUG)
+    assert (code, "6 of 6 cases passed" in out) == (0, True)
+    (row,) = site.rows("SELECT approved_by, note FROM baselines")
+    assert row == {"approved_by": "Dana Ruiz", "note": "first"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "invoice_machting"], ["baseline", "show", "x"], ["baseline", "approve", "x", "--by", "y"]],
+    ids=" ".join,
+)
+def test_an_unknown_workflow(cli: Cli, command: list[str]) -> None:
+    """The known ones are named; exit status 2."""
+    code, _, err = cli(*command)
+    assert code == 2
+    assert "there is no workflow" in err
+    assert SLUG in err
+
+
+def test_a_broken_workflow(cli: Cli, site: Site) -> None:
+    """File and line instead of a run."""
+    site.edit(f"{SLUG}/workflow.yaml", "stage: live", "stage: lif")
+    code, _, err = cli("run", SLUG)
+    assert code == 2
+    assert "invoice_matching/workflow.yaml:4: stage" in err
+
+
+def test_migrations(cli: Cli, empty_database: str) -> None:
+    """An empty database is not as it must be, says so everywhere, and is after the upgrade; a second one changes nothing."""
+    url = {"AFTERPILOT_DATABASE_URL": empty_database}
+    code, out, _ = cli("db", "check", **url)
+    assert (code, "run `afterpilot db upgrade`" in out) == (1, True)
+    code, _, err = cli("status")
+    assert code == 2
+    assert "run `afterpilot db upgrade`" in err
+    assert err.count("\n") == 1
+    assert cli("db", "upgrade")[0] == 0
+    assert cli("db", "check")[0] == 0
+    code, out, _ = cli("db", "upgrade")
+    assert (code, out.count("0001")) == (0, 2)
