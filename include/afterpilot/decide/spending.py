@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from afterpilot.domain.money import Money
+from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
@@ -79,7 +79,8 @@ def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageRe
     spent = totals.spent(cap.limit.currency)
     share = spent.share_of(cap.limit)
     crossing = forecast(spent, cap.limit, totals.period, now)
-    findings = [*_unknown(workflow, totals, spent), *_against_cap(workflow, totals, spent, share, crossing)]
+    outlook = _outlook(spent, cap, totals.period, now, crossing)
+    findings = [*_unknown(workflow, totals, spent), *_against_cap(workflow, totals, spent, share, outlook)]
     known = f"{spent} of {cap} spent ({share:.1%}) on {totals.calls:,} calls"
     unknown = f", {totals.unpriced:,} more calls without a known price" if totals.unpriced else ""
     return StageResult(
@@ -98,6 +99,7 @@ def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageRe
             "calls": totals.calls,
             "unpriced": totals.unpriced,
             "crosses_at": crossing.isoformat() if crossing else None,
+            "forecast": outlook + (", not counting what has no price" if totals.unpriced else ""),
             "by_model": [_as_dict(line) for line in totals.lines],
         },
         checked=totals.calls,
@@ -117,6 +119,18 @@ def forecast(spent: Money, cap: Money, period: Window, now: datetime) -> datetim
         return None
     seconds = passed * cap.amount / spent.amount
     return period.start + timedelta(seconds=float(seconds)) if seconds < whole else None
+
+
+def _outlook(spent: Money, cap: Cap, period: Window, now: datetime, crossing: datetime | None) -> str:
+    """The forecast in words, or why there is none."""
+    passed, whole = (Decimal(span.total_seconds()) for span in (now - period.start, period.length))
+    if spent.amount >= cap.limit.amount:
+        return "the cap is reached"
+    if crossing is not None:
+        return f"at this pace the cap is reached on {crossing:%Y-%m-%d %H:%M} UTC"
+    if passed < _LEAST_SHARE_OF_PERIOD * whole:
+        return f"no forecast yet: too little of the {cap.period} has passed"
+    return f"at this pace {Money(spent.amount * whole / passed, spent.currency)} by the end of the {cap.period}"
 
 
 def _unknown(workflow: Workflow, totals: Totals, spent: Money) -> Sequence[Finding]:
@@ -161,13 +175,14 @@ def _upper_estimate(totals: Totals, count: int, spent: Money) -> str:
     return f" (about {Money(max(averages) * count, spent.currency)} at the dearest known model)" if averages else ""
 
 
-def _against_cap(
-    workflow: Workflow, totals: Totals, spent: Money, share: Decimal, crossing: datetime | None
-) -> Sequence[Finding]:
-    """The gravest level that was crossed; each level is an incident of its own in its period."""
+def _against_cap(workflow: Workflow, totals: Totals, spent: Money, share: Decimal, outlook: str) -> Sequence[Finding]:
+    """The cap itself and every level that was crossed, gravest first.
+
+    Each is an incident of its own, and stands until the period ends: that the next level was crossed too is no good news
+    about this one. The titles of the levels hold no sum, so that their messages change only when something does.
+    """
     cap = workflow.spend.cap
     began = f"{totals.period.start:%Y-%m-%d}"
-    when = f"At this pace the cap is reached on {crossing:%Y-%m-%d %H:%M} UTC." if crossing else ""
     whole = not _unknown(workflow, totals, spent)
     evidence = {
         "certainty": "certain: every call was priced and summed"
@@ -179,34 +194,31 @@ def _against_cap(
         else "See what the money goes to. Expected work: raise the cap in workflow.yaml before it is reached.",
         "examples": _dearest(totals, spent.currency),
     }
-    if share >= 1:
-        return (
-            Finding(
-                workflow=workflow.slug,
-                stage=Stage.SPEND,
-                kind=OVER,
-                severity=Severity.CRITICAL,
-                title=f"Spend is over the cap: {spent} of {cap} ({share:.0%})",
-                about=began,
-                detail=_AT_CAP[workflow.spend.at_cap],
-                evidence=evidence,
-            ),
-        )
-    crossed = [level for level in workflow.spend.warn_at if share >= level]
-    if not crossed:
-        return ()
-    return (
+    over = Finding(
+        workflow=workflow.slug,
+        stage=Stage.SPEND,
+        kind=OVER,
+        severity=Severity.CRITICAL,
+        title=f"Spend is over the cap: {spent} of {cap} ({share:.0%})",
+        about=began,
+        detail=_AT_CAP[workflow.spend.at_cap],
+        evidence=evidence,
+    )
+    levels = sorted((level for level in workflow.spend.warn_at if share >= level), reverse=True)
+    near = [
         Finding(
             workflow=workflow.slug,
             stage=Stage.SPEND,
             kind=NEAR,
             severity=Severity.WARNING,
-            title=f"Spend has crossed {max(crossed):.0%} of the cap: {spent} of {cap}",
-            about=f"{began}/{max(crossed)}",
-            detail=when,
+            title=f"Spend has crossed {level:.0%} of the cap of {cap}",
+            about=f"{began}/{level}",
+            detail=f"{spent} so far; {outlook}.",
             evidence=evidence,
-        ),
-    )
+        )
+        for level in levels
+    ]
+    return [over, *near] if share >= 1 else near
 
 
 def _dearest(totals: Totals, currency: str) -> list[str]:

@@ -72,26 +72,49 @@ def test_spend_far_below_its_cap_passes_with_its_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spent", "about"),
-    [("199.99", ""), ("200", "2026-11-01/0.5"), ("319.99", "2026-11-01/0.5"), ("320", "2026-11-01/0.8")],
+    ("spent", "abouts"),
+    [
+        ("199.99", []),
+        ("200", ["2026-11-01/0.5"]),
+        ("319.99", ["2026-11-01/0.5"]),
+        ("320", ["2026-11-01/0.8", "2026-11-01/0.5"]),
+    ],
 )
-def test_each_level_is_a_warning_of_its_own(spent: str, about: str) -> None:
-    """From the very share on; only the gravest is told."""
+def test_each_level_is_a_warning_of_its_own_and_stands(spent: str, abouts: list[str]) -> None:
+    """From the very share on, gravest first; a level is not over because the next one was crossed too."""
     result = judged(line(spent))
-    if not about:
-        assert result.verdict is Verdict.PASS
-        return
-    finding = only(result)
-    assert (result.verdict, finding.kind, finding.about) == (Verdict.WARN, "spend.near_cap", about)
+    assert result.verdict is (Verdict.WARN if abouts else Verdict.PASS)
+    assert [(finding.kind, finding.about) for finding in result.findings] == [("spend.near_cap", one) for one in abouts]
+
+
+def test_the_title_of_a_level_does_not_follow_the_sum() -> None:
+    """A message changes when something does, not with every hour's cents."""
+    assert only(judged(line("250"))).title == only(judged(line("260"))).title
 
 
 def test_a_warning_says_when_the_cap_will_be_reached() -> None:
     """At half of November, 250 of 400 USD: 24 days at that pace."""
     finding = only(judged(line("250")))
-    assert finding.title == "Spend has crossed 50% of the cap: 250.00 USD of 400.00 USD a month"
-    assert finding.detail == "At this pace the cap is reached on 2026-11-25 00:00 UTC."
+    assert finding.title == "Spend has crossed 50% of the cap of 400.00 USD a month"
+    assert finding.detail == "250.00 USD so far; at this pace the cap is reached on 2026-11-25 00:00 UTC."
     assert finding.evidence["certainty"] == "certain: every call was priced and summed"
     assert finding.evidence["examples"] == ["production, gpt-5-mini: 250.00 USD for 100 calls"]
+
+
+@pytest.mark.parametrize(
+    ("spent", "day", "words"),
+    [
+        ("40", 16, "at this pace 80.00 USD by the end of the month"),
+        ("0", 16, "at this pace 0.00 USD by the end of the month"),
+        ("250", 16, "at this pace the cap is reached on 2026-11-25 00:00 UTC"),
+        ("250", 2, "no forecast yet: too little of the month has passed"),
+        ("400", 16, "the cap is reached"),
+    ],
+)
+def test_the_forecast_is_told_in_words_or_why_there_is_none(spent: str, day: int, words: str) -> None:
+    """In every run, whether or not a level was crossed."""
+    result = judged(line(spent), now=datetime(2026, 11, day, tzinfo=UTC))
+    assert result.evidence["forecast"] == words
 
 
 @pytest.mark.parametrize("spent", ["400", "512.5"])
@@ -102,7 +125,8 @@ def test_a_warning_says_when_the_cap_will_be_reached() -> None:
 def test_at_the_cap_it_is_a_failure_with_what_was_declared(spent: str, at_cap: str, detail: str) -> None:
     """The cap itself is over."""
     result = judged(line(spent), at_cap=at_cap)
-    finding = only(result)
+    finding, *levels = result.findings
+    assert [one.about for one in levels] == ["2026-11-01/0.8", "2026-11-01/0.5"]
     assert (result.verdict, finding.kind, finding.severity) == (Verdict.FAIL, "spend.over_cap", Severity.CRITICAL)
     assert (finding.about, finding.detail) == ("2026-11-01", detail)
     assert result.evidence["crosses_at"] is None
@@ -130,9 +154,9 @@ def test_calls_without_a_price_make_it_unknown_below_the_cap() -> None:
 def test_calls_without_a_price_are_told_near_and_over_the_cap_too(spent: str, kind: str) -> None:
     """Never green, and never hidden by the graver finding."""
     result = judged(line(spent), UNPRICED)
-    assert {finding.kind for finding in result.findings} == {"spend.unknown", kind}
+    assert {finding.kind for finding in result.findings} == {"spend.unknown", kind, "spend.near_cap"}
     assert result.verdict is (Verdict.FAIL if kind == "spend.over_cap" else Verdict.UNKNOWN)
-    (near,) = (finding for finding in result.findings if finding.kind == kind)
+    near = next(finding for finding in result.findings if finding.kind == kind)
     assert "not known" in near.evidence["certainty"]
     assert near.evidence["cost"].endswith("and what is not known")
 
