@@ -14,6 +14,8 @@ from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Evals, Workflow
 
 INCOMPLETE, BELOW, REGRESSED = "evals.incomplete", "evals.below_bar", "evals.regressed"
+NEVER_RIGHT = "evals.class_never_right"
+_LEAST_OF_CLASS = 3  # fewer may well be wrong together by chance
 _NAMED = 5
 _LONGEST = 160  # characters of one line of an example
 
@@ -102,9 +104,38 @@ def regressed(
     )
 
 
+def never_right(workflow: Workflow, figures: Mapping[str, Any]) -> list[Finding]:
+    """A warning for each class that was never answered rightly, although the suite as a whole passes."""
+    return [
+        Finding(
+            workflow=workflow.slug,
+            stage=Stage.EVALUATE,
+            kind=NEVER_RIGHT,
+            severity=Severity.WARNING,
+            title=f"{_short(name)} is never answered rightly: 0 of {figures['by_class'][name]['of']}",
+            about=_short(name),
+            detail="The suite passes on the other classes alone.",
+            evidence={
+                "certainty": f"measured on {figures['by_class'][name]['of']} samples of this class",
+                "cost": "every output that should be of this class is probably wrong",
+                "to_do": "See what is answered instead; mend the prompt, or give the class to people.",
+                "examples": [],
+            },
+        )
+        for name in _never_right(figures)
+    ]
+
+
+def _never_right(figures: Mapping[str, Any]) -> list[str]:
+    shares: Mapping[str, Mapping[str, float]] = figures["by_class"]
+    return [name for name, share in shares.items() if not share["passed"] and share["of"] >= _LEAST_OF_CLASS]
+
+
 def weakest(figures: Mapping[str, Any]) -> str:
-    """The class or scorer with the lowest share, in words; empty where nothing was scored."""
+    """The classes that are never right; without any the class or scorer with the lowest share; empty where nothing was scored."""
     shares: Mapping[str, Mapping[str, float]] = figures["by_class"] or figures["by_scorer"]
+    if never := [f"{name} (0 of {shares[name]['of']:.0f})" for name in _never_right(figures)]:
+        return f"Never answered rightly: {_names(never)}."
     if not shares:
         return ""
     name = min(shares, key=lambda key: shares[key]["share"])

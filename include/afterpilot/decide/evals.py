@@ -9,7 +9,16 @@ from decimal import Decimal
 from statistics import median, quantiles
 from typing import Any
 
-from afterpilot.decide.eval_findings import BELOW, INCOMPLETE, REGRESSED, below, incomplete, regressed
+from afterpilot.decide.eval_findings import (
+    BELOW,
+    INCOMPLETE,
+    NEVER_RIGHT,
+    REGRESSED,
+    below,
+    incomplete,
+    never_right,
+    regressed,
+)
 from afterpilot.decide.paired import compare
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.intervals import percent, wilson
@@ -19,6 +28,7 @@ from afterpilot.domain.workflow import Evals, Workflow
 
 LEAST_SCORED = 0.95  # of the samples; below it nothing is said about the model
 _PERCENTILE_CASES = 2
+_MOST_CLASSES = 50  # more different answers are free text, not classes
 
 
 def judge_evals(
@@ -46,8 +56,11 @@ def judge_evals(
     passed = _passed(scored)
     rate = wilson(sum(passed.values()), len(passed))
     findings: list[Finding | None] = []
-    if rate.value < float(evals.pass_rate):
+    low = rate.value < float(evals.pass_rate)
+    if low:
         findings.append(below(workflow, evals, rate, figures, passed=passed, scored=scored))
+    else:  # otherwise the finding above names the class
+        findings.extend(never_right(workflow, figures))
     compared = compare(passed, baseline or {})
     if compared.cases:
         findings.append(regressed(workflow, evals, compared, rate, baseline_of=baseline_of, scored=scored))
@@ -66,8 +79,8 @@ def judge_evals(
             "baseline": baseline_of or "no approved baseline yet",
         },
         checked=len(scored),
-        # Without anything to compare with, a regression that is open stays open.
-        covered=(INCOMPLETE, BELOW, REGRESSED) if compared.cases else (INCOMPLETE, BELOW),
+        # Without anything to compare with, a regression that is open stays open; below the bar, so does a class never right.
+        covered=(INCOMPLETE, BELOW, *(() if low else (NEVER_RIGHT,)), *((REGRESSED,) if compared.cases else ())),
     )
 
 
@@ -106,6 +119,8 @@ def _by_class(evals: Evals, scored: Sequence[Sample]) -> dict[str, dict[str, flo
     if not any(spec.field == "" and spec.name in {"exact", "one_of"} for spec in evals.scorers):
         return {}
     classes = {case.id: str(case.expected[""]) for case in evals.cases if "" in case.expected}
+    if len(set(classes.values())) > _MOST_CLASSES:
+        return {}
     return _shares((classes[sample.case_id], sample.passed) for sample in scored if sample.case_id in classes)
 
 

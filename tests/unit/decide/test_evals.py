@@ -211,21 +211,50 @@ def test_below_the_bar_and_regressed_are_two_findings() -> None:
     assert kinds == ["evals.below_bar", "evals.regressed"]
 
 
-def test_recall_is_told_for_each_class() -> None:
-    """A model that always says the same looks good on average only."""
-    labels = ("discussion",) * 90 + ("advertisement",) * 10
+def classified(rare: int, *, bar: str) -> Workflow:
+    """A hundred mails, of which the last few are advertisements."""
+    labels = ("discussion",) * (100 - rare) + ("advertisement",) * rare
     cases = tuple(Case(f"case-{n:03d}", {}, {"": label}) for n, label in enumerate(labels))
     of = workflow()
     assert of.evals is not None
-    of = replace(
-        of, evals=replace(of.evals, cases=cases, scorers=(ScorerSpec("exact", ""),), pass_rate=Decimal("0.95"))
-    )
-    result = judged(run(90), of=of)
+    evals = replace(of.evals, cases=cases, scorers=(ScorerSpec("exact", ""),), pass_rate=Decimal(bar))
+    return replace(of, evals=evals)
+
+
+def test_recall_is_told_for_each_class() -> None:
+    """A model that always says the same looks good on average only."""
+    result = judged(run(90), of=classified(10, bar="0.95"))
     assert result.evidence["by_class"] == {
         "advertisement": {"passed": 0, "of": 10, "share": 0.0},
         "discussion": {"passed": 90, "of": 90, "share": 1.0},
     }
-    assert result.findings[0].detail == "Weakest: advertisement, 0 of 10 right."
+    (finding,) = result.findings
+    assert (finding.kind, finding.detail) == ("evals.below_bar", "Never answered rightly: advertisement (0 of 10).")
+    assert "evals.class_never_right" not in result.covered
+
+
+def test_a_class_that_is_never_right_is_a_warning_above_the_bar_too() -> None:
+    """The average hides it."""
+    result = judged(run(90), of=classified(10, bar="0.9"))
+    (finding,) = result.findings
+    assert (result.verdict, finding.kind, finding.about) == (Verdict.WARN, "evals.class_never_right", "advertisement")
+    assert finding.title == "advertisement is never answered rightly: 0 of 10"
+    assert judged(run(91), of=classified(10, bar="0.9")).verdict is Verdict.PASS
+    assert "evals.class_never_right" in judged(run(91), of=classified(10, bar="0.9")).covered
+
+
+def test_two_wrong_answers_are_no_class_that_is_never_right() -> None:
+    """Too few to say so."""
+    assert judged(run(98), of=classified(2, bar="0.9")).verdict is Verdict.PASS
+
+
+def test_answers_that_all_differ_are_no_classes() -> None:
+    """Free text fills no table of classes."""
+    of = workflow()
+    assert of.evals is not None
+    cases = tuple(Case(f"case-{n:03d}", {}, {"": f"text {n}"}) for n in range(100))
+    of = replace(of, evals=replace(of.evals, cases=cases, scorers=(ScorerSpec("exact", ""),)))
+    assert judged(run(90), of=of).evidence["by_class"] == {}
 
 
 def test_a_case_passes_when_all_its_epochs_do() -> None:
