@@ -145,7 +145,8 @@ def _money(data: Data) -> Iterator[Flaw]:
         used = {word for text in (cost, cap.split("/")[0]) for word in text.split()[-1:]}
         if len(used) > 1 and used <= CURRENCIES:
             yield Flaw(("evals", "max_cost"), "has another currency than spend.cap", "use the same for both")
-    shares = [share for share in (dig(data, "spend", "warn_at") or []) if isinstance(share, str)]
+    levels = dig(data, "spend", "warn_at")
+    shares = [share for share in levels if isinstance(share, str)] if isinstance(levels, list) else []
     try:
         numbers = [float(share.rstrip(" %")) for share in shares]
     except ValueError:
