@@ -24,9 +24,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from afterpilot.domain.evals import Case, Sample, ScorerSpec
 from afterpilot.domain.money import Money
 from afterpilot.domain.ports import Endpoint
@@ -217,6 +214,9 @@ def main() -> int:
 
 def table(options: argparse.Namespace, url: str) -> int:
     """Runs alternate, so that all meet the same machine; the best round of each counts, the worst is shown beside it."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     console.width = max(console.width, 110)  # a pipe has no width, and figures may not be cut
     found = Table(
