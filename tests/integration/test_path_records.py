@@ -12,6 +12,7 @@ import pytest
 from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger
 
 from afterpilot import pipeline
+from afterpilot.check import values
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
@@ -94,9 +95,11 @@ def test_twenty_thousand_rows_are_never_held_at_once(site: Site, monkeypatch: An
     assert run.evidence["pulled"] == site.count("records") == MANY
     assert 0 < alive.most <= 3 * stages.BATCH  # the batch as read, redacted, and the reader's own
     alive.most = 0
+    compiled = values._compiled.cache_info().misses
     gate = gated(site, run.window)
     assert gate.evidence["decided"] == MANY
     assert 0 < alive.most <= 3 * stages.BATCH
+    assert values._compiled.cache_info().misses - compiled <= 1  # the schema is not checked anew for every answer
 
 
 class Alive:
