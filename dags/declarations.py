@@ -17,7 +17,7 @@ from afterpilot.orchestration.defaults import common
 @dag(schedule="*/5 * * * *", **common(doc=__doc__, tags=["declarations"], runbook="DeclarationBroken"))
 def declarations() -> None:
     """Sync, then tell."""
-    tasks.sync_declarations() >> tasks.deliver()
+    tasks.told(tasks.sync_declarations())
 
 
 declarations()

@@ -20,5 +20,5 @@ for name, cron in named_schedules("evals").items():
         schedule=cron,
         **common(doc=__doc__ or "", tags=["evals"], runbook="EvalsIncomplete"),
     ) as dag:
-        tasks.evaluate.expand(batch=tasks.plan("evals", name)) >> tasks.deliver()
+        tasks.told(tasks.evaluate.expand(batch=tasks.plan("evals", name)))
     globals()[dag.dag_id] = dag

@@ -20,5 +20,5 @@ for name, cron in named_schedules("records").items():
         schedule=cron,
         **common(doc=__doc__ or "", tags=["records", "data quality"], runbook="QualityFailed"),
     ) as dag:
-        tasks.records_path.expand(batch=tasks.plan("records", name)) >> tasks.deliver()
+        tasks.told(tasks.records_path.expand(batch=tasks.plan("records", name)))
     globals()[dag.dag_id] = dag

@@ -16,7 +16,7 @@ from afterpilot.orchestration.defaults import common
 @dag(schedule="37 * * * *", **common(doc=__doc__, tags=["spend"], runbook="SpendUnknown"))
 def spend() -> None:
     """Price and sum, then tell."""
-    tasks.spend() >> tasks.deliver()
+    tasks.told(tasks.spend())
 
 
 spend()

@@ -19,5 +19,5 @@ for name, cron in named_schedules("report").items():
         schedule=cron,
         **common(doc=__doc__ or "", tags=["report"], runbook="ReportIncomplete"),
     ) as dag:
-        tasks.report.expand(batch=tasks.plan("report", name)) >> tasks.deliver()
+        tasks.told(tasks.report.expand(batch=tasks.plan("report", name)))
     globals()[dag.dag_id] = dag

@@ -54,7 +54,6 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model) -> dict[
     ours = {
         "AFTERPILOT_BASE_URL": state.address,
         "AFTERPILOT_DATABASE_URL": postgres.url("afterpilot"),
-        "AFTERPILOT_WORKFLOWS": str(state.workflows),
         "AIRFLOW_CONN_ERP": _database_connection(postgres, "erp"),
         "AIRFLOW_CONN_MAILBOX": _database_connection(postgres, "mailbox"),
         "AIRFLOW_CONN_LOCAL_MODEL": json.dumps({"conn_type": "http", "host": model.base_url, "password": model.key}),

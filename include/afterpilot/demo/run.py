@@ -20,12 +20,14 @@ from afterpilot.demo import airflow, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
+from afterpilot.demo.model_server import MODEL_NAME
 from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.state import DATABASES, ROOT, DemoError, Model, State, free_port, require_free
 from afterpilot.demo.steps import Steps
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Verdict
 from afterpilot.record.migrate import upgrade
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
@@ -49,6 +51,9 @@ class Demo:
         self._processes = Processes(state.folder)
         self._postgres: EmbeddedPostgres | None = None
         self._environ: dict[str, str] = {}
+        self._workflows = ROOT / "include" / "workflows"
+        self._answered = 0  # invoices that the live model has read
+        self._failed: list[str] = []  # DAGs that did not end well
 
     def run(self, *, everything: bool) -> list[str]:
         """Go the whole path; returns what did not run, in words. ``everything``: also what is not due yet."""
@@ -59,10 +64,11 @@ class Demo:
         model = self._state.model(free_port())
         self._start_model(model)
         self._environ = airflow.environment(self._state, self._postgres, model)
-        self._own_workflows(model)
         with ThreadPoolExecutor(1) as pool:
             migrated = pool.submit(self._migrate)
             mails = self._mails()
+            self._workflows = self._prepared_workflows(model, mails)
+            self._environ["AFTERPILOT_WORKFLOWS"] = str(self._workflows)
             self._load(mails, began)
             self._wait(migrated)
         airflow.start(self._processes, self._environ)
@@ -71,7 +77,7 @@ class Demo:
         self._read_live(model, LIVE_INVOICES if first or everything else LATER_INVOICES)
         self._run_dags(wired, began, everything=everything)
         screen.show(self._console, wired.services.ops, wired.declarations.workflows)
-        missing = [*self._missing(wired, began), *self._closed_pages()]
+        missing = [*self._missing(wired, began, everything=everything), *self._closed_pages()]
         screen.farewell(
             self._console,
             address=self._state.address,
@@ -113,15 +119,20 @@ class Demo:
                     )
                 time.sleep(0.2)
 
-    def _own_workflows(self, model: Model) -> None:
-        """With a model of your own the declarations must name it: the demo uses a copy that does."""
-        if model.local or self._state.environ.get("AFTERPILOT_WORKFLOWS"):
-            return
-        copy = self._state.workflows
+    def _prepared_workflows(self, model: Model, mails: Path | None) -> Path:
+        """The declarations of this checkout; a copy where the model is your own, which they must name, or the mails are missing."""
+        chosen = self._state.environ.get("AFTERPILOT_WORKFLOWS")
+        source = Path(chosen) if chosen else ROOT / "include" / "workflows"
+        if chosen or (model.local and mails is not None):
+            return source
+        copy = self._state.folder / "workflows"
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(ROOT / "include" / "workflows", copy)
+        shutil.copytree(source, copy)
+        if mails is None:
+            shutil.rmtree(copy / _MAILS)
         for path in copy.glob("*/workflow.yaml"):
-            path.write_text(path.read_text().replace("smollm2-135m-instruct", model.name))
+            path.write_text(path.read_text(encoding="utf-8").replace(MODEL_NAME, model.name), encoding="utf-8")
+        return copy
 
     def _migrate(self) -> float:
         began = time.monotonic()
@@ -159,7 +170,7 @@ class Demo:
     def _read_live(self, model: Model, count: int) -> None:
         if self._postgres is None:
             raise DemoError("PostgreSQL was not started")
-        folder = self._state.workflows / _INVOICES
+        folder = self._workflows / _INVOICES
         app = AiApp(
             base_url=model.base_url,
             api_key=model.key,
@@ -170,7 +181,10 @@ class Demo:
         with self._steps.counted(
             "Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES
         ) as step:
-            for _ in production.read_live(self._postgres.url("erp"), app, count=count, now=datetime.now(UTC)):
+            for reading in production.read_live(self._postgres.url("erp"), app, count=count, now=datetime.now(UTC)):
+                self._answered += not reading.error
+                if reading.error:
+                    self._steps.note(f"{reading.run_id}: {reading.error}")
                 step()
 
     def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:
@@ -193,23 +207,38 @@ class Demo:
             with self._steps.step(f"DAG [bold]{dag_id}[/bold]") as tell:
                 state = api.finish(dag_id, asked.get(dag_id) or api.trigger(dag_id), tell)
             if state != "success":
-                self._steps.note(f"{dag_id} ended as {state}: {self._state.address}/dags/{dag_id}")
+                self._failed.append(f"the DAG {dag_id} ended as {state}: {self._state.address}/dags/{dag_id}")
+            if dag_id == "evals.nightly":
+                self._approve_baselines(wired)
 
     def _due(self, wired: Wired, stage: Stage, since: datetime) -> bool:
         with wired.services.ops.begin() as unit:
             latest = [unit.runs.latest(workflow.slug, stage) for workflow in wired.declarations.workflows]
         return any(run is None or run.finished_at < since for run in latest)
 
-    def _missing(self, wired: Wired, began: datetime) -> list[str]:
-        """Each stage of each workflow that has no run."""
+    def _approve_baselines(self, wired: Wired) -> None:
+        """The first eval run of each workflow becomes the one that later runs are compared with."""
         with wired.services.ops.begin() as unit:
-            return [
-                f"{workflow.slug}: the stage {stage} did not run"
-                for workflow in wired.declarations.workflows
-                for stage in Stage
-                if (run := unit.runs.latest(workflow.slug, stage)) is None
-                or (stage in {Stage.PULL, Stage.CHECK, Stage.GATE, Stage.SPEND} and run.finished_at < began)
-            ]
+            for workflow in wired.declarations.workflows:
+                run = unit.runs.latest(workflow.slug, Stage.EVALUATE)
+                if run and run.verdict is not Verdict.UNKNOWN and unit.samples.baseline(workflow.slug) is None:
+                    unit.samples.approve_baseline(workflow.slug, run.id, by="make demo", note="the first run")
+
+    def _missing(self, wired: Wired, began: datetime, *, everything: bool) -> list[str]:
+        """What did not run, or ran over nothing; UNKNOWN counts as not run, however it came about."""
+        always = {Stage.PULL, Stage.CHECK, Stage.GATE, Stage.SPEND}
+        missing = list(self._failed)
+        if not self._answered:
+            missing.append("the live model has read no invoice")
+        with wired.services.ops.begin() as unit:
+            for workflow in wired.declarations.workflows:
+                for stage in Stage:
+                    run = unit.runs.latest(workflow.slug, stage)
+                    if run is None or ((everything or stage in always) and run.finished_at < began):
+                        missing.append(f"{workflow.slug}: the stage {stage} did not run")
+                    elif run.verdict is Verdict.UNKNOWN and stage not in {Stage.REPORT, Stage.SPEND}:
+                        missing.append(f"{workflow.slug}: the stage {stage} is UNKNOWN: {run.summary}")
+        return missing
 
     def _closed_pages(self) -> list[str]:
         """The run history must answer to the auditor and to nobody without a login."""

@@ -47,14 +47,6 @@ class State:
         """Where Airflow's UI answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def workflows(self) -> Path:
-        """The folder of the declarations that this demo uses."""
-        chosen = self.environ.get("AFTERPILOT_WORKFLOWS")
-        if chosen:
-            return Path(chosen)
-        return ROOT / "include" / "workflows" if self.model(0).local else self.folder / "workflows"
-
     def model(self, local_port: int) -> Model:
         """The model of ``.env`` (``MODEL_BASE_URL``, ``MODEL_API_KEY``, ``MODEL_NAME``), else the local one."""
         base_url = self.environ.get("MODEL_BASE_URL", "")

@@ -148,6 +148,19 @@ def deliver() -> dict[str, int]:
     return {"sent": delivered.sent, "deferred": delivered.deferred}
 
 
+@task(trigger_rule="one_failed", retries=0)
+def red() -> None:
+    """Make the DAG run red where any task of it failed: Airflow itself looks at the last task alone, which delivers."""
+    raise AirflowFailException("a task of this run failed: see the red ones")
+
+
+def told(path: Any) -> None:  # noqa: ANN401 - whatever Airflow can chain: a task, a mapped task, a task group
+    """Deliver after the path, whatever became of it; the DAG run is red where the path or the delivery failed."""
+    sent = deliver()
+    path >> sent
+    [path, sent] >> red()
+
+
 def _window(batch: Batch, slug: str) -> Window:
     start, end = batch["windows"][slug]
     return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
