@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -60,6 +60,10 @@ class Wired:
         fleet = self.services.fleet
         outbox = PostgresOutbox(self.engine, fallback_channel=fleet.channel)
         return deliver(outbox, self.transport(), fallback_channel=fleet.channel)
+
+    def oldest_waiting(self) -> timedelta | None:
+        """For how long the oldest unsent message has waited; None where none does."""
+        return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel).oldest_waiting()
 
     def transport(self) -> Transport:
         """Slack where there is a token, the preview otherwise."""

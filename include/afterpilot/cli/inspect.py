@@ -9,6 +9,7 @@ from rich.text import Text
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.workflow import Loaded
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
 
@@ -16,9 +17,11 @@ from afterpilot.wiring import wire
 def status(*, json: AsJson = False) -> None:
     """Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN."""
     wired = wire(Settings.from_environment(), EnvConnections())
-    slugs = [folder.slug for folder in wired.declarations.folders]
+    stages = {folder.slug: _stages(folder) for folder in wired.declarations.folders}
+    if wired.declarations.fleet_problems:
+        stages["_fleet"] = [Stage.DECLARE]
     with wired.services.ops.begin() as unit:
-        latest = {slug: {stage: unit.runs.latest(slug, stage) for stage in Stage} for slug in slugs}
+        latest = {slug: {stage: unit.runs.latest(slug, stage) for stage in own} for slug, own in stages.items()}
     if json:
         as_json(
             {
@@ -28,9 +31,15 @@ def status(*, json: AsJson = False) -> None:
         )
     else:
         for slug, runs in latest.items():
-            console.print(_table(slug, runs))
+            console.print(_table(slug, runs), soft_wrap=False)
     verdicts = [run.verdict if run else Verdict.UNKNOWN for runs in latest.values() for run in runs.values()]
     raise typer.Exit(exit_status(verdicts))
+
+
+def _stages(folder: Loaded) -> list[Stage]:
+    """The stages that a folder should have runs of; evals only where it declares some."""
+    without = folder.workflow is not None and folder.workflow.evals is None
+    return [stage for stage in Stage if not (without and stage is Stage.EVALUATE)]
 
 
 def _table(slug: str, runs: dict[Stage, Run | None]) -> Table:

@@ -10,12 +10,11 @@
     │   └── TargetRefused     the target said no for good (bad key, unknown model, prompt too long); a retry cannot help
     ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
     ├── PriceUnknown          no price is known for a call: its cost is UNKNOWN, never 0
-    ├── DeliveryError         a message was not accepted
-    │   ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
-    │   │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
-    │   ├── DeliveryDeferred  not before ``retry_after`` seconds
-    │   └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
-    └── StaleRun              another attempt of the same run has finished already: its result stands
+    └── DeliveryError         a message was not accepted
+        ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
+        │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
+        ├── DeliveryDeferred  not before ``retry_after`` seconds
+        └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
 
 No message of any of them may carry a secret.
 """
@@ -77,7 +76,3 @@ class DeliveryDeferred(DeliveryError):
 
 class DeliveryUnclear(DeliveryError):
     """The reply was lost: the message may or may not have been posted."""
-
-
-class StaleRun(AfterpilotError):
-    """Another attempt of this run has finished already."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
@@ -21,6 +21,7 @@ from afterpilot.wiring import Wired
 log = logging.getLogger(__name__)
 RECORDS_ALIAS = "afterpilot.records"
 EVALS_ALIAS = "afterpilot.evals"
+LONGEST_WAIT = timedelta(minutes=30)  # of a message, before the task that delivers turns red
 
 
 @task
@@ -137,14 +138,19 @@ def deliver() -> dict[str, int]:
     """Send what waits in the outbox.
 
     Raises:
-        AirflowFailException: some message could not be delivered anywhere, or the installation must be mended first.
+        AirflowFailException: some message could not be delivered anywhere or has waited for too long, or the installation
+            must be mended first.
     """
-    delivered = context.wired().deliver()
-    log.info("%s", delivered)
+    wired = context.wired()
+    delivered = wired.deliver()
+    waited = wired.oldest_waiting()
+    log.info("%s, the oldest waiting for %s", delivered, waited)
     if delivered.blocked:
         raise AirflowFailException(f"nothing can be delivered until this is mended: {delivered.blocked}")
     if delivered.dead:
         raise AirflowFailException(f"{delivered.dead} messages were refused for good; see Messages in the run history")
+    if waited is not None and waited > LONGEST_WAIT:
+        raise AirflowFailException(f"a message has waited for {waited}: Slack is out of reach or refuses for now")
     return {"sent": delivered.sent, "deferred": delivered.deferred}
 
 

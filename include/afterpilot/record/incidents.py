@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.record.tables import findings, incident_events, incidents
+from afterpilot.record.tables import incident_events, incidents
 
 
 class Incidents:
@@ -102,11 +102,6 @@ class Incidents:
                 incident_id=incident_id, at=at, what=what, actor=actor, note=text, run_id=run_id
             )
         )
-
-    def findings_of(self, run_id: uuid.UUID, fingerprints: Collection[str]) -> Sequence[sa.Row[Any]]:
-        """The findings of a run with these fingerprints."""
-        statement = sa.select(findings).where(findings.c.run_id == run_id, findings.c.fingerprint.in_(fingerprints))
-        return self._connection.execute(statement).all()
 
 
 def _incident(row: sa.Row[Any]) -> Incident:

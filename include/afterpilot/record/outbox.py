@@ -157,6 +157,14 @@ class PostgresOutbox:
                 .on_conflict_do_nothing(index_elements=["dedupe_key"])
             )
 
+    def oldest_waiting(self) -> timedelta | None:
+        """For how long the oldest unsent letter has waited; None where none does."""
+        with self._engine.connect() as connection:
+            now, since = connection.execute(
+                sa.select(sa.func.now(), sa.func.min(outbox.c.created_at)).where(outbox.c.state == "pending")
+            ).one()
+        return now - since if since else None
+
     def _owned(self, connection: sa.Connection, letter: Letter, **values: object) -> bool:
         statement = (
             sa.update(outbox)
