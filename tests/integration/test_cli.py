@@ -39,7 +39,7 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) 
 @pytest.fixture
 def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, with the site's variables."""
-    for name, value in {**site.env, "COLUMNS": "200", "SLACK_BOT_TOKEN": ""}.items():
+    for name, value in {**site.env, "SLACK_BOT_TOKEN": ""}.items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
@@ -57,7 +57,8 @@ def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
     """Status is UNKNOWN before, the path runs, the week's report follows, the messages go to the preview, status is known."""
     code, out, _ = cli("status")
-    assert (code, out.count("UNKNOWN"), out.count("no run yet")) == (2, 7, 7)
+    assert code == 2
+    assert out.count("UNKNOWN") == out.count("no run yet") >= 7
     code, out, err = cli("run", SLUG)
     assert (code, err) == (0, ""), out
     assert [line.split()[2] for line in out.splitlines()] == ["pull:", "check:", "gate:", "evaluate:", "spend:"]

@@ -14,7 +14,7 @@ from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-console = Console()
+console = Console(soft_wrap=True)  # a sentence stays one line: the terminal wraps it, and a program can search it
 
 _STYLE = {
     Verdict.PASS: ("✓", "green"),

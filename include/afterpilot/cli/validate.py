@@ -45,7 +45,7 @@ def validate(
 
 def _print(declarations: Declarations) -> None:
     for problem in declarations.fleet_problems:
-        console.print(Text.assemble(("✗ ", "red"), str(problem)), soft_wrap=True)
+        console.print(Text.assemble(("✗ ", "red"), str(problem)))
     for folder in declarations.folders:
         if folder.workflow is not None:
             workflow = folder.workflow
@@ -55,6 +55,6 @@ def _print(declarations: Declarations) -> None:
         else:
             console.print(Text.assemble(("✗ ", "red"), (folder.slug, "bold"), f"  {len(folder.problems)} problems"))
         for problem in folder.problems:
-            console.print(Text(f"    {problem}"), soft_wrap=True)
+            console.print(Text(f"    {problem}"))
     if not declarations.folders:
         console.print("No workflow is declared here: a workflow is a folder with a workflow.yaml.")

@@ -23,7 +23,6 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """The command line in this process, with these variables; returns exit status, output and errors."""
     for name in ("AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS", "SLACK_BOT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
         for name, value in variables.items():
