@@ -52,6 +52,23 @@ def test_a_new_trigger_takes_what_is_new_and_late(site: Site) -> None:
     assert gate.evidence["decided"] == 8  # the late one too, although it lies before the window
 
 
+@pytest.mark.parametrize("batch", [500, 1], ids=["in one batch", "across batches"])
+def test_a_key_that_the_source_holds_twice_is_told(site: Site, monkeypatch: Any, batch: int) -> None:
+    """The newest row of the key is kept, and the pull warns of the other one."""
+    monkeypatch.setattr(stages, "BATCH", batch)
+    site.invoices([1, 2])
+    site.produce("ALTER TABLE ai_invoice_runs DROP CONSTRAINT ai_invoice_runs_pkey CASCADE")
+    site.produce(
+        "INSERT INTO ai_invoice_runs SELECT (jsonb_populate_record(r, jsonb_build_object("
+        "'finished_at', finished_at + interval '5 minutes', 'total', 5))).* FROM ai_invoice_runs r WHERE run_id = 'r-00001'"
+    )
+    run = pulled(site)
+    assert run.verdict is Verdict.WARN
+    assert run.evidence["skipped"] == {"row whose run_id occurs in a newer row too": 1}
+    assert run.evidence["pulled"] == site.count("records") == site.count("usage") == 2
+    assert {row["total"] for row in site.rows("SELECT data ->> 'total' AS total FROM records")} == {"5.00", "102.00"}
+
+
 def test_a_retry_of_a_pull_that_was_killed_loses_and_doubles_nothing(site: Site, monkeypatch: Any) -> None:
     """What the dead attempt wrote stands; the next attempt of the same trigger writes the rest."""
     monkeypatch.setattr(stages, "BATCH", 10)

@@ -59,6 +59,11 @@ def judge_pull(
     )
 
 
+def with_repeated(skipped: Mapping[str, int], workflow: Workflow, repeated: int) -> Mapping[str, int]:
+    """The skipped rows with those whose key occurs in a newer row too: only the newest of a key is taken."""
+    return {**skipped, f"row whose {workflow.source.key} occurs in a newer row too": repeated} if repeated else skipped
+
+
 def _unreadable(workflow: Workflow, window: Window, error: AfterpilotError) -> Finding:
     return Finding(
         workflow=workflow.slug,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from afterpilot.check.gate import is_spot_check
 from afterpilot.decide.gating import judge_gate
-from afterpilot.decide.pulling import judge_pull
+from afterpilot.decide.pulling import judge_pull, with_repeated
 from afterpilot.decide.quality import judge_quality
 from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
 from afterpilot.domain.ports import RecordSource
@@ -38,16 +38,17 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     reading = window.reaching_back(workflow.source.late_by if watermark else timedelta(0))
     run_id = Run.identity(workflow.slug, Stage.PULL, trigger)
     error: SourceError | ConfigurationError | None = None
-    pulled = late = decided = 0
+    pulled = late = decided = repeated = 0
     source: RecordSource | None = None
     try:
         source = services.source(workflow)
         for batch in _batches(source.records(reading), BATCH):
             redacted = [redact(record, workflow.source) for record in batch]
             with services.ops.begin() as unit:
-                new = unit.records.write(redacted, run_id)
+                new, twice = unit.records.write(redacted, run_id)
             pulled += len(new)
-            late += sum(record.key in new and record.at < window.start for record in batch) if watermark else 0
+            repeated += twice
+            late += len({one.key for one in batch if one.key in new and one.at < window.start}) if watermark else 0
         for decisions in _batches(source.decisions(reading), BATCH):
             with services.ops.begin() as unit:
                 decided += unit.records.write_decisions(decisions)
@@ -59,7 +60,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         pulled=pulled,
         late=late,
         decisions=decided,
-        skipped=source.skipped if source else {},
+        skipped=with_repeated(source.skipped if source else {}, workflow, repeated),
         noted=source.noted if source else {},
         error=error,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +17,13 @@ from afterpilot.record.runs import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, records, usage, watermarks
 
 BATCH = 1000
+
+
+class Written(NamedTuple):
+    """What a write did: the keys that were not there before, and how many rows gave way to a newer one with their key."""
+
+    new: frozenset[str]
+    repeated: int
 
 
 class Records:
@@ -39,29 +46,31 @@ class Records:
             )
         )
 
-    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> frozenset[str]:
-        """Write records with their usage; returns the keys that were not there before. The newest version of a key stands."""
+    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> Written:
+        """Write records with their usage. The newest of a key stands, also where the key comes again in a later batch of the
+        same run.
+        """
         if not batch:
-            return frozenset()
-        rows = {(record.key, record.at): record for record in batch}
-        partitions.ensure(self._connection, "records", (record.at for record in rows.values()))
+            return Written(frozenset(), 0)
+        newest = _newest(batch)
+        partitions.ensure(self._connection, "records", (record.at for record in newest))
         statement = insert(records)
         statement = statement.on_conflict_do_update(
             index_elements=["workflow", "key", "at"],
             set_={"data": statement.excluded.data, "run_id": statement.excluded.run_id, "pulled_at": sa.func.now()},
             where=records.c.data.is_distinct_from(statement.excluded.data),
         )
-        before = self._known(batch)
+        before = self._known(newest)
         self._connection.execute(
             statement,
             [
                 {"workflow": r.workflow, "key": r.key, "at": r.at, "data": plain(r.data), "run_id": run_id}
-                for r in rows.values()
+                for r in newest
             ],
         )
-        self._forget_moved(batch[0].workflow, rows.values())
-        self.write_usage([(r.workflow, "production", r.key, r.at, r.usage) for r in rows.values()])
-        return frozenset(r.key for r in rows.values()) - before
+        repeated = len(batch) - len(newest) + self._forget_moved(newest, run_id)
+        self.write_usage([(r.workflow, "production", r.key, r.at, r.usage) for r in newest])
+        return Written(frozenset(r.key for r in newest) - before, repeated)
 
     def write_usage(self, calls: Sequence[tuple[str, str, str, datetime, Usage | None]]) -> None:
         """Write what calls used, unpriced: (workflow, kind, ref, at, usage). A call that is known already keeps its price
@@ -210,16 +219,34 @@ class Records:
         )
         return set(self._connection.scalars(statement))
 
-    def _forget_moved(self, workflow: str, batch: Any) -> None:  # noqa: ANN401 - a view of records
-        """A record whose time was corrected at the source stands once, at its new time."""
+    def _forget_moved(self, newest: Sequence[Record], run_id: uuid.UUID) -> int:
+        """A record whose time was corrected at the source stands once, at its new time; returns how many of the forgotten
+        ones are older and were written by the same run: the source holds their key twice.
+        """
         current = sa.values(
             sa.column("key", sa.Text), sa.column("at", sa.DateTime(timezone=True)), name="current"
-        ).data([(record.key, record.at) for record in batch])
-        for table, ref in ((records, records.c.key), (usage, usage.c.ref)):
-            condition = [table.c.workflow == workflow, ref == current.c.key, table.c.at != current.c.at]
-            if table is usage:
-                condition.append(usage.c.kind == "production")
-            self._connection.execute(sa.delete(table).where(*condition))
+        ).data([(record.key, record.at) for record in newest])
+        workflow = newest[0].workflow
+        calls = (usage.c.workflow == workflow, usage.c.kind == "production")
+        self._connection.execute(
+            sa.delete(usage).where(*calls, usage.c.ref == current.c.key, usage.c.at != current.c.at)
+        )
+        forgotten = self._connection.execute(
+            sa.delete(records)
+            .where(records.c.workflow == workflow, records.c.key == current.c.key, records.c.at != current.c.at)
+            .returning(records.c.run_id, (records.c.at < current.c.at).label("older"))
+        )
+        return sum(row.older and row.run_id == run_id for row in forgotten)
+
+
+def _newest(batch: Sequence[Record]) -> list[Record]:
+    """One record for each key: the newest, and the last of equally new ones."""
+    newest: dict[str, Record] = {}
+    for record in batch:
+        known = newest.get(record.key)
+        if known is None or record.at >= known.at:
+            newest[record.key] = record
+    return list(newest.values())
 
 
 def _undecided(workflow: str, window: Window) -> tuple[sa.ColumnElement[bool], ...]:
