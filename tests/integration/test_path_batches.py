@@ -107,6 +107,22 @@ def test_a_lasting_trouble_is_unknown_and_the_others_go_on(
     assert "ZeroDivisionError" in incident["title"]
 
 
+def test_a_trouble_that_cannot_even_be_stored(site: Site, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ops database is away just then: the others still go the whole way, and the path ends red and names the one."""
+    breaking(monkeypatch, "pull", times=9)
+
+    def away(*_arguments: Any, **_options: Any) -> Run:
+        raise ConnectionError("the ops database is away")
+
+    monkeypatch.setattr(batches, "crashed", away)
+    task.last = True
+    batch = tasks.check.function(tasks.pull.function(BATCH))
+    assert (batch["workflows"], batch["broken"]) == ([SLUG], ["bills"])
+    with pytest.raises(AirflowFailException, match="broke for bills"):
+        tasks.route.function(batch)
+    assert {row["workflow"] for row in site.rows("SELECT workflow FROM runs")} == {SLUG}
+
+
 def test_a_folder_that_breaks_after_the_plan_leaves_the_others_alone(site: Site, task: Task) -> None:
     """The plan named it, now it is broken: the others go the whole way."""
     (site.folder / "bills" / "workflow.yaml").write_text("workflow: [")

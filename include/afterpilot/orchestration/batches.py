@@ -85,7 +85,11 @@ def each(
             troubled.append(slug)
             if not last:
                 continue
-            runs[slug] = crashed(wired.services, workflow, stage, error, trigger=context.trigger())
+            try:
+                runs[slug] = crashed(wired.services, workflow, stage, error, trigger=context.trigger())
+            except Exception:  # as a rule the ops database is away; the path ends red and names it
+                log.exception("%s: that the stage %s broke could not be stored", slug, stage)
+                continue
         log.info("%s: %s %s: %s", slug, stage, runs[slug].verdict, runs[slug].summary)
     if troubled and not (last and others_wait):
         what = "see the log above and the run history" if last else "it is tried again"
