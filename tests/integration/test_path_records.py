@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger
+from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger, workflow
 
 from afterpilot import pipeline
 from afterpilot.check import values
@@ -294,3 +294,63 @@ def test_a_stage_that_was_not_run_ends_no_incident(site: Site) -> None:
     assert [incident["state"] for incident in site.incidents()] == ["open"]
     assert checked(site, pulled(site).window).verdict is Verdict.PASS
     assert [incident["state"] for incident in site.incidents()] == ["resolved"]
+
+
+def test_what_was_not_checked_is_checked_by_the_next_one(site: Site) -> None:
+    """A check crashed, another was left out: the next check looks at all that was pulled since the last one that looked."""
+    site.edit(f"{SLUG}/workflow.yaml", "min_value: 0, max_value: 50000", "min_value: 0, max_value: 2")
+    site.invoices([1, 2, 3])
+    first = pulled(site)
+    for hour in (1, 2):
+        site.now = NOW + hour * HOUR
+        last = pulled(site)
+    wired = site.wired()
+    of = wired.workflow(SLUG)
+    crash = pipeline.crashed(wired.services, of, Stage.CHECK, RuntimeError("x"), trigger=trigger())
+    idle = pipeline.not_run(wired.services, of, Stage.CHECK, "x", window=last.window, trigger=trigger())
+    assert (crash.evidence["ran"], idle.evidence["ran"]) == (False, False)
+    run = checked(site, last.window)
+    assert run.window == Window(first.window.start, last.window.end)
+    assert run.verdict is Verdict.WARN  # the first pull's three records were seen
+    assert {row["kind"]: row["state"] for row in site.incidents()} == {
+        "check.did_not_run": "resolved",
+        "quality.volume_between": "open",
+    }
+    site.now = NOW + 3 * HOUR
+    after = pulled(site)
+    again = checked(site, after.window)
+    assert (again.window, again.verdict) == (after.window, Verdict.PASS)
+    for hour in (5, 6, 7):  # pulled by hand, without a check
+        site.now = NOW + hour * HOUR
+        last = pulled(site)
+    assert checked(site, last.window).window == Window(after.window.end, last.window.end)
+
+
+@pytest.mark.xdist_group("great_expectations")
+@pytest.mark.parametrize("crashes", [False, True])
+def test_late_rows_are_checked_too(site: Site, *, crashes: bool) -> None:
+    """The check reaches back by the declared lateness where rows came late, also when the check right after them crashed."""
+    site.edit(
+        f"{SLUG}/workflow.yaml",
+        "  - {expect: volume_between",
+        "  - {expect: column_values_to_not_be_null, column: supplier, severity: critical}\n  - {expect: volume_between",
+    )
+    site.invoices([1])
+    assert checked(site, pulled(site).window).verdict is Verdict.PASS
+    site.now = NOW + HOUR
+    site.invoices([2], at=NOW - timedelta(minutes=30), supplier=None)
+    late = pulled(site)
+    assert late.evidence["late"] == 1
+    if crashes:
+        wired = site.wired()
+        pipeline.crashed(
+            wired.services, wired.workflow(SLUG), Stage.CHECK, RuntimeError("the engine broke"), trigger=trigger()
+        )
+        site.now = NOW + 2 * HOUR
+    latest = pulled(site) if crashes else late
+    run = checked(site, latest.window)
+    assert run.window == Window(late.window.start - workflow(site).source.late_by, latest.window.end)
+    assert run.verdict is Verdict.FAIL
+    site.now = NOW + 5 * HOUR
+    after = pulled(site)
+    assert checked(site, after.window).window == after.window

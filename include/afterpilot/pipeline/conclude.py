@@ -39,10 +39,11 @@ def concluded(
 ) -> Run:
     """Write run, incidents and messages in one transaction; where another attempt was first, its run stands.
 
-    ``ran`` is False for a stage that had nothing to work on: then no incident of it is over.
+    ``ran`` is False for a stage that crashed or had nothing to work on: then no incident of it is over, and its evidence
+    says so. What it should have looked at is left to the next run.
     """
     at = services.now()
-    result = _storable(result)
+    result = _storable(result if ran else replace(result, evidence={**result.evidence, "ran": False}))
     stamps = {"code": services.code_version, **(versions or {})}
     if workflow is not None:
         stamps["declaration"] = workflow.sha256
@@ -88,7 +89,7 @@ def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseExc
         findings=(finding,),
         evidence={"crashed": type(error).__name__},
     )
-    return concluded(services, result, workflow, Window(at, at), trigger, at)
+    return concluded(services, result, workflow, Window(at, at), trigger, at, ran=False)
 
 
 def _storable(result: StageResult) -> StageResult:

@@ -123,6 +123,19 @@ class Runs:
         row = self._connection.execute(statement).mappings().first()
         return _run(row) if row else None
 
+    def latest_ran(self, workflow: str, stage: Stage) -> Run | None:
+        """The run of this stage that finished last and really did its work: none that crashed or had nothing to work on."""
+        statement = sa.select(runs).where(*_ran(workflow, stage)).order_by(runs.c.finished_at.desc()).limit(1)
+        row = self._connection.execute(statement).mappings().first()
+        return _run(row) if row else None
+
+    def ran_since(self, workflow: str, stage: Stage, moment: datetime | None) -> Sequence[Run]:
+        """The runs of this stage that did their work and finished after the moment, oldest first; all where there is none."""
+        statement = sa.select(runs).where(*_ran(workflow, stage)).order_by(runs.c.finished_at)
+        if moment is not None:
+            statement = statement.where(runs.c.finished_at > moment)
+        return [_run(row) for row in self._connection.execute(statement).mappings()]
+
     def between(self, workflow: str, window: Window) -> Sequence[Run]:
         """The runs of a workflow that finished in the window, oldest first."""
         statement = (
@@ -131,6 +144,11 @@ class Runs:
             .order_by(runs.c.finished_at)
         )
         return [_run(row) for row in self._connection.execute(statement).mappings()]
+
+
+def _ran(workflow: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
+    said = runs.c.evidence["ran"].astext
+    return (runs.c.workflow == workflow, runs.c.stage == str(stage), said.is_distinct_from("false"))
 
 
 def _row(run_id: uuid.UUID, finding: Finding) -> dict[str, Any]:
