@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,14 @@ def test_the_same_trigger_declares_once(site: Site) -> None:
     before = site.counts()
     assert pipeline.declare(wired.services, wired.declarations, trigger=once) == first
     assert site.counts() == before
+
+
+def test_an_unchanged_folder_is_confirmed_hourly_not_on_every_load(site: Site) -> None:
+    """Two loads within the hour leave one run; the next hour and a change leave another."""
+    first = {slug: run.id for slug, run in declared(site).items()}
+    assert {slug: run.id for slug, run in declared(site).items()} == first
+    site.edit("bills/workflow.yaml", "stage: live", "stage: limited")
+    changed = {slug: run.id for slug, run in declared(site).items()}
+    assert {slug for slug in first if changed[slug] != first[slug]} == {"bills"}
+    site.now += timedelta(hours=1)
+    assert not {run.id for run in declared(site).values()} & set(changed.values())

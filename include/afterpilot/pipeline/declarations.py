@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from afterpilot.decide.declaring import judge_declaration, judge_gone
-from afterpilot.domain.run import Run, Trigger
+from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Declarations, Loaded
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
+CONFIRM_EVERY = timedelta(hours=1)
+
 
 def declare(services: Services, declarations: Declarations, *, trigger: Trigger) -> Sequence[Run]:
     """Keep every folder as it was loaded, and tell of those that are broken or gone; the good ones go on as if nothing had
     happened.
+
+    A folder that has not changed is confirmed once an hour, not on every load: at one run in five minutes a thousand folders
+    would fill the history with nothing new.
     """
     at = services.now()
     with services.ops.begin() as unit:
@@ -32,11 +37,22 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         sha256="",
         document={},
     )
-    runs = [
-        concluded(services, judge_declaration(loaded), loaded.workflow, Window(at, at), trigger, at)
-        for loaded in (*declarations.folders, fleet)
-    ]
+    runs = [_judged(services, loaded, trigger=trigger, at=at) for loaded in (*declarations.folders, fleet)]
     return runs + [_gone(services, slug, retired=retired, trigger=trigger, at=at) for slug, retired in absent.items()]
+
+
+def _judged(services: Services, loaded: Loaded, *, trigger: Trigger, at: datetime) -> Run:
+    result = judge_declaration(loaded)
+    with services.ops.begin() as unit:
+        latest = unit.runs.latest(loaded.slug, Stage.DECLARE)
+    if (
+        latest is not None
+        and at - latest.finished_at < CONFIRM_EVERY
+        and (latest.verdict, latest.summary, latest.evidence.get("sha256"))
+        == (result.verdict, result.summary, loaded.sha256)
+    ):
+        return latest
+    return concluded(services, result, loaded.workflow, Window(at, at), trigger, at)
 
 
 def _gone(services: Services, slug: str, *, retired: bool, trigger: Trigger, at: datetime) -> Run:
