@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -84,12 +85,37 @@ def test_a_cap_that_is_crossed(site: Site) -> None:
 
 
 def test_the_same_trigger_prices_once(site: Site) -> None:
-    """A repeated task changes nothing; a period without any call has cost nothing."""
+    """A repeated task changes nothing."""
     once = trigger()
-    empty = spent(site)
-    assert (empty.verdict, empty.evidence["calls"]) == (Verdict.PASS, 0)
     pulled(site)
     first = spent(site, started_by=once)
     before = site.counts()
     assert spent(site, started_by=once) == first
     assert site.counts() == before
+
+
+def test_no_call_is_known_only_where_the_source_was_read(site: Site) -> None:
+    """Never pulled: UNKNOWN, not "no calls yet". Pulled: known. Not pulled for days: UNKNOWN again, with one incident."""
+    site.produce("DELETE FROM ai_invoice_runs")
+    assert (spent(site).verdict, spent(site).evidence["calls"]) == (Verdict.UNKNOWN, 0)
+    pulled(site)
+    assert spent(site).verdict is Verdict.PASS
+    assert [(incident["kind"], incident["state"]) for incident in site.incidents()] == [("spend.stale", "resolved")]
+    site.now += 48 * HOUR
+    run = spent(site)
+    assert (run.verdict, run.reasons) == (
+        Verdict.UNKNOWN,
+        ("Production calls are known up to 2026-11-18 12:00 UTC only",),
+    )
+
+
+def test_late_calls_of_a_period_that_is_over(site: Site) -> None:
+    """Calls of November that are pulled in December are still held against November's cap."""
+    site.now = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    site.invoices(range(21, 25), at=datetime(2026, 11, 30, 23, 50, tzinfo=UTC))
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month")
+    pulled(site)
+    run = spent(site)
+    assert (run.verdict, run.evidence["calls"]) == (Verdict.FAIL, 0)
+    (incident,) = site.incidents()
+    assert (incident["kind"], incident["state"]) == ("spend.over_cap", "open")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,8 +13,10 @@ from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 
-UNKNOWN, OVER, NEAR = "spend.unknown", "spend.over_cap", "spend.near_cap"
+UNKNOWN, STALE, OVER, NEAR = "spend.unknown", "spend.stale", "spend.over_cap", "spend.near_cap"
 _NAMED = 5
+_LONGEST_SILENCE = timedelta(hours=26)  # a daily pull that comes a little late is no news
+_FIRST_DAY = timedelta(days=1)
 _KINDS = {"production": "production", "eval": "evals"}
 _AT_CAP = {
     "tell": "",
@@ -69,24 +71,32 @@ class Totals:
         return Money(sum(costs, Decimal(0)), currency)
 
 
-def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageResult:
+def judge_spend(
+    workflow: Workflow, totals: Totals, *, now: datetime, pulled_to: datetime | None, before: Totals | None = None
+) -> StageResult:
     """Hold the period's spend against the cap.
 
     Calls without a price, or priced in another currency than the cap, make it UNKNOWN: the known part may be far below the cap
-    while the whole is above. A period without any call has cost nothing, which is known: it passes.
+    while the whole is above. So does production that was not pulled for long (``pulled_to``, None for never). A period without
+    any call has cost nothing, which is known where the pull is up to date: then it passes. ``before`` is the period before,
+    where its calls may still come in.
     """
     cap = workflow.spend.cap
     spent = totals.spent(cap.limit.currency)
     share = spent.share_of(cap.limit)
     crossing = forecast(spent, cap.limit, totals.period, now)
     outlook = _outlook(spent, cap, totals.period, now, crossing)
-    findings = [*_unknown(workflow, totals, spent), *_against_cap(workflow, totals, spent, share, outlook)]
+    unknown = [*_stale(workflow, spent, now, pulled_to), *_unpriced(workflow, totals, before)]
+    against = _against_cap(workflow, totals, spent, share, outlook, whole=not unknown)
+    findings = [*unknown, *against, *_before_over(workflow, before)]
     known = f"{spent} of {cap} spent ({share:.1%}) on {totals.calls:,} calls"
-    unknown = f", {totals.unpriced:,} more calls without a known price" if totals.unpriced else ""
+    more = f", {totals.unpriced:,} more calls without a known price" if totals.unpriced else ""
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.SPEND,
-        summary=known + unknown if totals.calls else f"no calls in this {cap.period} yet, the cap is {cap}",
+        summary=known + more
+        if totals.calls
+        else f"no calls {'known ' if unknown else ''}in this {cap.period} yet, the cap is {cap}",
         findings=tuple(findings),
         evidence={
             "cap": str(cap.limit.amount),
@@ -98,6 +108,8 @@ def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageRe
             "evals": str(totals.spent(cap.limit.currency, "eval").amount),
             "calls": totals.calls,
             "unpriced": totals.unpriced,
+            "pulled_to": pulled_to.isoformat() if pulled_to else None,
+            "spent_before": str(before.spent(cap.limit.currency).amount) if before else None,
             "crosses_at": crossing.isoformat() if crossing else None,
             "forecast": outlook + (", not counting what has no price" if totals.unpriced else ""),
             "by_model": [_as_dict(line) for line in totals.lines],
@@ -105,8 +117,68 @@ def judge_spend(workflow: Workflow, totals: Totals, *, now: datetime) -> StageRe
         checked=totals.calls,
         nothing_is_fine=not totals.calls,
         # While a part is not known, a cap that was crossed cannot be said to be kept again.
-        covered=(UNKNOWN,) if any(finding.kind == UNKNOWN for finding in findings) else (UNKNOWN, OVER, NEAR),
+        covered=(UNKNOWN, STALE) if unknown else (UNKNOWN, STALE, OVER, NEAR),
     )
+
+
+def still_open(workflow: Workflow, period: Window, *, now: datetime, pulled_to: datetime | None) -> bool:
+    """Whether calls of the period before ``period`` may still come in, or came in so lately that nobody has judged them."""
+    complete = period.start + workflow.source.late_by
+    return now < period.start + _FIRST_DAY or pulled_to is None or pulled_to < complete
+
+
+def _stale(workflow: Workflow, spent: Money, now: datetime, pulled_to: datetime | None) -> Sequence[Finding]:
+    """One finding where production's calls are not known up to about now."""
+    allowed = max(_LONGEST_SILENCE, 2 * workflow.source.late_by)
+    if pulled_to is not None and pulled_to >= now - allowed:
+        return ()
+    title = (
+        f"Production calls are known up to {pulled_to:%Y-%m-%d %H:%M} UTC only"
+        if pulled_to
+        else "Production calls were never pulled: what they cost is not known"
+    )
+    return (
+        Finding(
+            workflow=workflow.slug,
+            stage=Stage.SPEND,
+            kind=STALE,
+            severity=Severity.UNKNOWN,
+            title=title,
+            detail="What was called since then is in no sum." if pulled_to else "No call of production is in any sum.",
+            evidence={
+                "pulled_to": pulled_to.isoformat() if pulled_to else None,
+                "allowed_hours": allowed.total_seconds() / 3600,
+                "certainty": "the source was not read for longer than it should be",
+                "cost": f"at least {spent}; what came since is not known",
+                "to_do": "See why the records are not pulled, and mend that; the next run prices what was missed.",
+                "examples": [],
+            },
+        ),
+    )
+
+
+def _before_over(workflow: Workflow, before: Totals | None) -> Sequence[Finding]:
+    """The cap of the period before, should it have been crossed: late calls may do so after its end."""
+    if before is None:
+        return ()
+    cap = workflow.spend.cap
+    spent = before.spent(cap.limit.currency)
+    share = spent.share_of(cap.limit)
+    if share < 1:
+        return ()
+    outlook = f"the {cap.period} is over"
+    whole = not _unknown(workflow, before, spent)
+    return [one for one in _against_cap(workflow, before, spent, share, outlook, whole=whole) if one.kind == OVER]
+
+
+def _unpriced(workflow: Workflow, totals: Totals, before: Totals | None) -> Sequence[Finding]:
+    """What is not known of this period; where all of it is, what is not known of the period before."""
+    currency = workflow.spend.cap.limit.currency
+    if found := _unknown(workflow, totals, totals.spent(currency)):
+        return found
+    late = _unknown(workflow, before, before.spent(currency)) if before else ()
+    since = f"In the {workflow.spend.cap.period} before: "
+    return tuple(replace(finding, detail=since + finding.detail) for finding in late)
 
 
 def forecast(spent: Money, cap: Money, period: Window, now: datetime) -> datetime | None:
@@ -175,7 +247,9 @@ def _upper_estimate(totals: Totals, count: int, spent: Money) -> str:
     return f" (about {Money(max(averages) * count, spent.currency)} at the dearest known model)" if averages else ""
 
 
-def _against_cap(workflow: Workflow, totals: Totals, spent: Money, share: Decimal, outlook: str) -> Sequence[Finding]:
+def _against_cap(
+    workflow: Workflow, totals: Totals, spent: Money, share: Decimal, outlook: str, *, whole: bool
+) -> Sequence[Finding]:
     """The cap itself and every level that was crossed, gravest first.
 
     Each is an incident of its own, and stands until the period ends: that the next level was crossed too is no good news
@@ -183,11 +257,10 @@ def _against_cap(workflow: Workflow, totals: Totals, spent: Money, share: Decima
     """
     cap = workflow.spend.cap
     began = f"{totals.period.start:%Y-%m-%d}"
-    whole = not _unknown(workflow, totals, spent)
     evidence = {
         "certainty": "certain: every call was priced and summed"
         if whole
-        else "certain for the known part alone; there are calls whose cost is not known",
+        else "certain for the known part alone; there is more whose cost is not known",
         "cost": f"{spent} of {cap}" + ("" if whole else ", and what is not known"),
         "to_do": _TO_DO[workflow.spend.at_cap]
         if share >= 1

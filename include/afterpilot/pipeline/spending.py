@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.decide.spending import SpendLine, Totals, judge_spend
+from afterpilot.decide.spending import SpendLine, Totals, judge_spend, still_open
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
@@ -18,7 +19,7 @@ from afterpilot.spend.caps import period_window
 
 
 def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
-    """Price what has no price yet, and hold the period's sum against the cap."""
+    """Price what has no price yet, and hold the period's sum against the cap; so that of the period before, while it may grow."""
     if (done := finished(services, workflow, Stage.SPEND, trigger)) is not None:
         return done
     started = services.now()
@@ -33,9 +34,14 @@ def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
         if not calls:
             break
     window = period_window(workflow.spend.cap.period, started)
+    earlier = period_window(workflow.spend.cap.period, window.start - timedelta(seconds=1))
     with services.ops.begin() as unit:
-        rows = unit.records.spend(workflow.slug, window)
-    result = judge_spend(workflow, _totals(rows, window), now=started)
+        pulled_to = unit.records.pulled_to(workflow.slug)
+        totals = _totals(unit.records.spend(workflow.slug, window), window)
+        before = None
+        if still_open(workflow, window, now=started, pulled_to=pulled_to):
+            before = _totals(unit.records.spend(workflow.slug, earlier), earlier)
+    result = judge_spend(workflow, totals, now=started, pulled_to=pulled_to, before=before)
     return concluded(services, result, workflow, Window(window.start, started), trigger, started)
 
 

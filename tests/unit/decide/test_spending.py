@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.decide.spending import SpendLine, Totals, forecast, judge_spend
+from afterpilot.decide.spending import SpendLine, Totals, forecast, judge_spend, still_open
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
@@ -35,10 +35,16 @@ UNPRICED = line(None, calls=3, unpriced=3, model="new-1", reason="no price is kn
 EUROS = line("2.5", calls=4, currency="EUR", model="house-1")
 
 
-def judged(*lines: SpendLine, now: datetime = HALF, at_cap: str = "ask_owner") -> StageResult:
+def judged(
+    *lines: SpendLine,
+    now: datetime = HALF,
+    at_cap: str = "ask_owner",
+    pulled_to: datetime | None = HALF,
+    before: Totals | None = None,
+) -> StageResult:
     """The verdict, whose evidence must be JSON."""
     workflow = replace(CAPPED, spend=replace(CAPPED.spend, at_cap=at_cap))
-    result = judge_spend(workflow, Totals(NOVEMBER, lines), now=now)
+    result = judge_spend(workflow, Totals(NOVEMBER, lines), now=now, pulled_to=pulled_to, before=before)
     json.dumps(result.evidence, allow_nan=False)
     return result
 
@@ -68,7 +74,7 @@ def test_spend_far_below_its_cap_passes_with_its_parts() -> None:
     assert result.summary == "40.00 USD of 400.00 USD a month spent (10.0%) on 200 calls"
     found = result.evidence
     assert (found["spent"], found["production"], found["evals"], found["currency"]) == ("40", "30", "10", "USD")
-    assert result.covered == ("spend.unknown", "spend.over_cap", "spend.near_cap")
+    assert result.covered == ("spend.unknown", "spend.stale", "spend.over_cap", "spend.near_cap")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +119,8 @@ def test_a_warning_says_when_the_cap_will_be_reached() -> None:
 )
 def test_the_forecast_is_told_in_words_or_why_there_is_none(spent: str, day: int, words: str) -> None:
     """In every run, whether or not a level was crossed."""
-    result = judged(line(spent), now=datetime(2026, 11, day, tzinfo=UTC))
+    now = datetime(2026, 11, day, tzinfo=UTC)
+    result = judged(line(spent), now=now, pulled_to=now)
     assert result.evidence["forecast"] == words
 
 
@@ -178,7 +185,7 @@ def test_another_currency_than_the_caps_is_unknown() -> None:
 
 def test_while_something_is_unknown_no_cap_is_said_to_be_kept_again() -> None:
     """A price that was removed must not close the incident of a cap that was crossed."""
-    assert judged(line("40"), UNPRICED).covered == ("spend.unknown",)
+    assert judged(line("40"), UNPRICED).covered == ("spend.unknown", "spend.stale")
 
 
 def test_partly_priced_calls_count_with_what_is_known() -> None:
@@ -245,3 +252,60 @@ def test_what_is_not_known_is_never_green(lines: list[SpendLine]) -> None:
         assert "spend.unknown" in {finding.kind for finding in result.findings}
     else:
         assert "spend.unknown" not in {finding.kind for finding in result.findings}
+
+
+OCTOBER = Window(datetime(2026, 10, 1, tzinfo=UTC), NOVEMBER.start)
+SLOW = replace(CAPPED, source=replace(CAPPED.source, late_by=timedelta(hours=20)))
+
+
+@pytest.mark.parametrize("pulled_to", [None, HALF - timedelta(hours=26, seconds=1)])
+@pytest.mark.parametrize("lines", [(), (line("40"),)])
+def test_calls_that_were_not_pulled_for_long_are_not_known(
+    pulled_to: datetime | None, lines: tuple[SpendLine, ...]
+) -> None:
+    """Nothing read is not nothing spent; a cap that was crossed is not said to be kept."""
+    result = judged(*lines, pulled_to=pulled_to)
+    finding = only(result)
+    assert (result.verdict, finding.kind, finding.about) == (Verdict.UNKNOWN, "spend.stale", "")
+    assert ("known up to 2026-11-14 21:59 UTC only" if pulled_to else "never pulled") in finding.title
+    assert "spend.over_cap" not in result.covered
+
+
+def test_a_pull_within_the_bound_is_up_to_date() -> None:
+    """26 hours, or twice what the source declares its rows may be late by."""
+    assert judged(line("40"), pulled_to=HALF - timedelta(hours=26)).verdict is Verdict.PASS
+    late = judge_spend(SLOW, Totals(NOVEMBER, ()), now=HALF, pulled_to=HALF - timedelta(hours=40))
+    assert late.verdict is Verdict.PASS
+
+
+def test_a_stale_sum_over_the_cap_is_over_it_all_the_same() -> None:
+    """What is known is enough for that."""
+    result = judged(line("400"), pulled_to=None)
+    assert [finding.kind for finding in result.findings][:2] == ["spend.stale", "spend.over_cap"]
+    assert result.verdict is Verdict.FAIL
+
+
+def test_the_period_before_is_judged_by_its_own_cap() -> None:
+    """Late calls that cross it are an incident of that period, beside a new one that has spent little."""
+    result = judged(line("40"), before=Totals(OCTOBER, (line("400"),)))
+    finding = only(result)
+    assert (finding.kind, finding.about, result.verdict) == ("spend.over_cap", "2026-10-01", Verdict.FAIL)
+    assert judged(line("40"), before=Totals(OCTOBER, (line("399"),))).verdict is Verdict.PASS
+
+
+def test_unpriced_calls_of_the_period_before_stay_unknown() -> None:
+    """A new month does not make the last one known."""
+    finding = only(judged(line("40"), before=Totals(OCTOBER, (line("1"), UNPRICED))))
+    assert (finding.kind, finding.about) == ("spend.unknown", "")
+    assert finding.detail.startswith("In the month before: ")
+
+
+@pytest.mark.parametrize(
+    ("hours", "pulled", "open_still"),
+    [(1, 1, True), (23.9, 23.9, True), (24, 24, False), (30, 19, True), (30, 20, False), (30, None, True)],
+)
+def test_how_long_the_period_before_is_looked_at(hours: float, pulled: float | None, *, open_still: bool) -> None:
+    """For a day, and until everything that may come late was pulled."""
+    now, pulled_to = (None if at is None else NOVEMBER.start + timedelta(hours=at) for at in (hours, pulled))
+    assert now is not None
+    assert still_open(SLOW, NOVEMBER, now=now, pulled_to=pulled_to) is open_still
