@@ -354,3 +354,33 @@ def test_late_rows_are_checked_too(site: Site, *, crashes: bool) -> None:
     site.now = NOW + 5 * HOUR
     after = pulled(site)
     assert checked(site, after.window).window == after.window
+
+
+def test_an_output_that_changes_after_its_release_is_judged_again(site: Site) -> None:
+    """One fails now and goes to a person, one still passes; both are told, once, and a retry of the trigger tells the same."""
+    site.invoices(range(1, 6))
+    gated(site, pulled(site).window)
+    site.now = NOW + HOUR
+    site.produce("UPDATE ai_invoice_runs SET total = 777.77 WHERE run_id = 'r-00002'")
+    site.produce("UPDATE ai_invoice_runs SET document = document || '!' WHERE run_id = 'r-00003'")
+    window, attempt = pulled(site).window, trigger()
+    run = gated(site, window, started_by=attempt)
+    assert run.verdict is Verdict.WARN
+    assert {name: run.evidence[name] for name in ("decided", "released", "routed", "decided_again", "taken_back")} == {
+        "decided": 2,
+        "released": 1,
+        "routed": 1,
+        "decided_again": 2,
+        "taken_back": 1,
+    }
+    (incident,) = site.incidents()
+    assert (incident["kind"], incident["severity"]) == ("gate.changed_after_release", "warning")
+    assert "r-00002, r-00003" in incident["detail"]
+    assert [row["key"] for row in site.rows("SELECT key FROM review_items")] == ["r-00002"]
+    before = site.counts()
+    assert gated(site, window, started_by=attempt) == run
+    assert site.counts() == before
+    site.now = NOW + 2 * HOUR
+    later = gated(site, pulled(site).window)
+    assert (later.verdict, later.evidence["decided_again"]) == (Verdict.PASS, 0)
+    assert site.incidents()[0]["state"] == "resolved"

@@ -14,7 +14,7 @@ from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.record.ops import Ops
-from afterpilot.record.tables import findings, records, usage
+from afterpilot.record.tables import findings, gate_decisions, records, usage
 
 pytestmark = pytest.mark.integration
 AT = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
@@ -119,17 +119,47 @@ def test_a_call_without_a_price_is_counted_not_summed(ops: sa.Engine) -> None:
 
 
 def test_the_gate_decides_once(ops: sa.Engine) -> None:
-    """A second decision on the same output changes nothing, and it is not offered again."""
+    """A second decision on the same output changes nothing, and it is not offered again, changed or not: a person has it."""
     span = Window(AT, AT + timedelta(hours=1))
     found = Discrepancy("in_set", "currency", "XXX", "EUR", "", "wrong")
     with Ops(ops).begin() as unit:
         unit.records.write([record("a")], RUN)
-        assert [r.key for r in unit.records.undecided("w", span)] == ["a"]
+        ((waiting, data_md5),) = unit.records.undecided("w", span)
+        assert waiting.key == "a"
         first = GateDecision("w", "a", AT, released=False, reason="failed_check", discrepancies=(found,))
-        unit.gate.write([first], RUN)
+        unit.gate.write([first], RUN, data_md5={"a": data_md5})
         unit.gate.write([GateDecision("w", "a", AT, released=True, reason="passed")], uuid.uuid4())
         assert list(unit.records.undecided("w", span)) == []
+        unit.records.write([record("a", total="9")], RUN)
+        assert list(unit.records.undecided("w", span)) == []
         assert unit.gate.of_run(RUN) == [first]
+
+
+def test_a_changed_release_is_decided_again(ops: sa.Engine) -> None:
+    """The new decision stands, the earlier one is kept beside it, and the same data is never decided on twice."""
+    span = Window(AT, AT + timedelta(hours=1))
+    found = Discrepancy("in_set", "currency", "XXX", "EUR", "", "wrong")
+    release = GateDecision("w", "a", AT, released=True, reason="spot_check")
+    route = GateDecision("w", "a", AT, released=False, reason="failed_check", discrepancies=(found,))
+    other = uuid.uuid4()
+    with Ops(ops).begin() as unit:
+        unit.records.write([record("a")], RUN)
+        (before,) = unit.records.undecided("w", span)
+        unit.gate.write([release], RUN, data_md5={"a": before.data_md5})
+        unit.gate.write([route], other, data_md5={"a": before.data_md5})
+        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == ([release], [])
+        unit.records.write([record("a")], RUN)  # the same data again
+        assert unit.records.count_undecided("w", span) == 0
+        unit.records.write([record("a", total="9")], RUN)
+        (after,) = unit.records.undecided("w", span)
+        assert unit.records.count_undecided("w", span) == 1
+        for _ in range(2):
+            unit.gate.write([route], other, data_md5={"a": after.data_md5})
+        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == ([], [route])
+        assert (unit.gate.changed_after_release(RUN), unit.gate.changed_after_release(other)) == ({}, {"a": False})
+        (earlier,) = unit.connection.scalars(sa.select(gate_decisions.c.earlier)).one()
+        assert (earlier["released"], earlier["reason"], earlier["run_id"]) == (True, "spot_check", str(RUN))
+        assert unit.records.count_undecided("w", span) == 0
 
 
 def test_overrides_are_counted_by_week(ops: sa.Engine) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 from afterpilot.check.gate import is_spot_check
+from afterpilot.decide.changing import with_changed
 from afterpilot.decide.gating import judge_gate
 from afterpilot.decide.pulling import judge_pull, with_repeated
 from afterpilot.decide.quality import judge_quality
@@ -22,6 +23,7 @@ from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
+from afterpilot.record.records import Waiting
 
 BATCH = 500
 T = TypeVar("T")
@@ -88,7 +90,8 @@ def check(services: Services, workflow: Workflow, *, window: Window, trigger: Tr
 def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Trigger) -> Run:
     """Decide on every output that has no decision yet: release it, or send it to a person with the discrepancies.
 
-    Records that could not be decided on earlier (a reference table was down) are taken up again.
+    Records that could not be decided on earlier (a reference table was down) are taken up again, and so are outputs that
+    changed at their source after they were released.
     """
     if (done := finished(services, workflow, Stage.GATE, trigger)) is not None:
         return done
@@ -100,15 +103,16 @@ def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Tri
     error: CheckError | None = None
     try:
         for batch in _undecided(services, workflow, reach):
-            decisions = [_decision(workflow, record, found) for record, found in services.gate.judge(workflow, batch)]
+            given = [one.record for one in batch]
+            decisions = [_decision(workflow, record, found) for record, found in services.gate.judge(workflow, given)]
             with services.ops.begin() as unit:
-                unit.gate.write(decisions, run_id)
+                unit.gate.write(decisions, run_id, data_md5={one.record.key: one.data_md5 for one in batch})
             left = max(0, left - len(decisions))
     except CheckError as failure:
         error = failure
     with services.ops.begin() as unit:
-        made = unit.gate.of_run(run_id)
-    result = judge_gate(workflow, made, undecided=left, error=error)
+        made, changed = unit.gate.of_run(run_id), unit.gate.changed_after_release(run_id)
+    result = with_changed(judge_gate(workflow, made, undecided=left, error=error), workflow, changed)
     return concluded(services, result, workflow, window, trigger, started)
 
 
@@ -121,7 +125,7 @@ def _unchecked(unit: Unit, workflow: Workflow, window: Window) -> Window:
     return Window(min(starts) - (workflow.source.late_by if late else timedelta(0)), window.end)
 
 
-def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Record]]:
+def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Waiting]]:
     """Batch after batch, each read when the one before was decided on: memory does not grow with what waits."""
     last: Record | None = None
     while True:
@@ -130,7 +134,7 @@ def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterato
         if not batch:
             return
         yield batch
-        last = batch[-1]
+        last = batch[-1].record
 
 
 def _decision(workflow: Workflow, record: Record, found: Sequence[Discrepancy]) -> GateDecision:

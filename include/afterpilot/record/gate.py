@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
 from afterpilot.domain.record import Discrepancy, GateDecision
 from afterpilot.record.tables import gate_decisions, review_items
 
 
 class GateDecisions:
-    """Decisions on outputs, each made once."""
+    """Decisions on outputs, each made once for the data that was judged."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def write(self, decisions: Sequence[GateDecision], run_id: uuid.UUID) -> None:
-        """Keep decisions, and open a review item for each output that a person has to look at."""
+    def write(
+        self, decisions: Sequence[GateDecision], run_id: uuid.UUID, *, data_md5: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep decisions, and open a review item for each output that a person has to look at.
+
+        ``data_md5`` holds the hash of the judged data by key. A decision on the same data changes nothing. One on other data
+        replaces a release, which is kept under ``earlier``; what went to a person stays with that person.
+        """
         if not decisions:
             return
-        self._connection.execute(
-            insert(gate_decisions).on_conflict_do_nothing(),
+        hashes = data_md5 or {}
+        decisions = list({d.key: d for d in decisions}.values())  # two pulls at once may have left a key twice
+        stand = self._connection.scalars(
+            _decide().returning(gate_decisions.c.key),
             [
                 {
                     "workflow": d.workflow,
@@ -33,10 +41,12 @@ class GateDecisions:
                     "released": d.released,
                     "reason": d.reason,
                     "run_id": run_id,
+                    "data_md5": hashes.get(d.key, ""),
                 }
                 for d in decisions
             ],
         )
+        standing = set(stand)
         waiting = [
             {
                 "workflow": d.workflow,
@@ -47,10 +57,19 @@ class GateDecisions:
                 "run_id": run_id,
             }
             for d in decisions
-            if d.reason != "passed"
+            if d.reason != "passed" and d.key in standing
         ]
         if waiting:
-            self._connection.execute(insert(review_items).on_conflict_do_nothing(), waiting)
+            self._connection.execute(_send(), waiting)
+
+    def changed_after_release(self, run_id: uuid.UUID) -> Mapping[str, bool]:
+        """The outputs that a run decided on again, by key: whether they are released now."""
+        statement = (
+            sa.select(gate_decisions.c.key, gate_decisions.c.released)
+            .where(gate_decisions.c.run_id == run_id, sa.func.jsonb_array_length(gate_decisions.c.earlier) > 0)
+            .order_by(gate_decisions.c.at, gate_decisions.c.key)
+        )
+        return {row.key: row.released for row in self._connection.execute(statement)}
 
     def of_run(self, run_id: uuid.UUID) -> Sequence[GateDecision]:
         """All decisions of a run, those of an attempt that was cut off included."""
@@ -76,3 +95,28 @@ class GateDecisions:
             )
             for row in self._connection.execute(statement)
         ]
+
+
+def _decide() -> Insert:
+    """A first decision, or one that replaces a release of other data."""
+    statement = insert(gate_decisions)
+    new, old = statement.excluded, gate_decisions.c
+    kept = ("released", "reason", "decided_at", "run_id", "data_md5")
+    pairs = [part for name in kept for part in (sa.literal(name, sa.Text), old[name])]
+    replaced = sa.func.jsonb_build_array(sa.func.jsonb_build_object(*pairs), type_=JSONB)
+    return statement.on_conflict_do_update(
+        index_elements=["workflow", "key"],
+        set_={
+            **{name: new[name] for name in ("at", "released", "reason", "run_id", "data_md5")},
+            "decided_at": sa.func.now(),
+            "earlier": old.earlier.op("||")(replaced),
+        },
+        where=sa.and_(old.released, old.data_md5 != new.data_md5),
+    )
+
+
+def _send() -> Insert:
+    """A review item; the spot check of a release that was replaced is opened anew, for what is there now."""
+    statement = insert(review_items)
+    new = {name: statement.excluded[name] for name in ("at", "reason", "discrepancies", "run_id")}
+    return statement.on_conflict_do_update(index_elements=["workflow", "key"], set_={**new, "opened_at": sa.func.now()})

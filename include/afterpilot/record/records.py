@@ -26,6 +26,13 @@ class Written(NamedTuple):
     repeated: int
 
 
+class Waiting(NamedTuple):
+    """A record that the gate has to decide on, and the hash of its data as it was read."""
+
+    record: Record
+    data_md5: str
+
+
 class Records:
     """What was pulled from production."""
 
@@ -180,16 +187,20 @@ class Records:
 
     def undecided(
         self, workflow: str, window: Window, *, after: Record | None = None, limit: int | None = None
-    ) -> Iterator[Record]:
-        """Records of the window that the gate has not decided on yet, oldest first; those ``after`` a record, if given."""
-        statement = sa.select(records.c.key, records.c.at, records.c.data).where(*_undecided(workflow, window))
+    ) -> Iterator[Waiting]:
+        """Records of the window that the gate has to decide on, oldest first; those ``after`` a record, if given.
+
+        Those are the ones without a decision, and the ones that were released and whose data is now another.
+        """
+        columns = (records.c.key, records.c.at, records.c.data, _MD5.label("data_md5"))
+        statement = sa.select(*columns).where(*_undecided(workflow, window))
         if after is not None:
             statement = statement.where(sa.tuple_(records.c.at, records.c.key) > sa.tuple_(after.at, after.key))
         for row in self._connection.execute(statement.order_by(records.c.at, records.c.key).limit(limit)):
-            yield Record(workflow, row.key, row.at, row.data)
+            yield Waiting(Record(workflow, row.key, row.at, row.data), row.data_md5)
 
     def count_undecided(self, workflow: str, window: Window) -> int:
-        """How many records of the window the gate has not decided on yet."""
+        """How many records of the window the gate has to decide on."""
         statement = sa.select(sa.func.count()).select_from(records).where(*_undecided(workflow, window))
         return self._connection.execute(statement).scalar_one()
 
@@ -239,6 +250,9 @@ class Records:
         return sum(row.older and row.run_id == run_id for row in forgotten)
 
 
+_MD5 = sa.func.md5(sa.cast(records.c.data, sa.Text))  # the text of JSONB is canonical: no order, no blanks, no doubles
+
+
 def _newest(batch: Sequence[Record]) -> list[Record]:
     """One record for each key: the newest, and the last of equally new ones."""
     newest: dict[str, Record] = {}
@@ -251,7 +265,9 @@ def _newest(batch: Sequence[Record]) -> list[Record]:
 
 def _undecided(workflow: str, window: Window) -> tuple[sa.ColumnElement[bool], ...]:
     decided = sa.select(gate_decisions.c.key).where(
-        gate_decisions.c.workflow == records.c.workflow, gate_decisions.c.key == records.c.key
+        gate_decisions.c.workflow == records.c.workflow,
+        gate_decisions.c.key == records.c.key,
+        sa.or_(~gate_decisions.c.released, gate_decisions.c.data_md5 == _MD5),
     )
     inside = (records.c.workflow == workflow, records.c.at >= window.start, records.c.at < window.end)
     return (*inside, ~decided.exists())

@@ -208,7 +208,8 @@ baselines = sa.Table(
     _text("note"),
 )
 
-# What the gate decided on each output. A record is decided once; a later version of the same key keeps the first decision.
+# What the gate decided on each output. An output that was released and then changed at its source is decided again; what
+# went to a person stays with that person.
 gate_decisions = sa.Table(
     "gate_decisions",
     metadata,
@@ -219,6 +220,10 @@ gate_decisions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),  # passed, failed_check, spot_check
     _time("decided_at", default_now=True),
     sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # written while that run is still under way
+    _text("data_md5"),  # of the data that was judged, as PostgreSQL writes it
+    _json(
+        "earlier", "[]"
+    ),  # decisions that this one replaced, oldest first: [{released, reason, decided_at, run_id, data_md5}]
     sa.Index("ix_gate_decisions_workflow_at", "workflow", "at"),
     sa.Index("ix_gate_decisions_run_id", "run_id"),
 )

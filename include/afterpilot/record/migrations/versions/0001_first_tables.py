@@ -38,6 +38,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.Column("data_md5", sa.Text(), server_default="", nullable=False),
+        sa.Column("earlier", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.PrimaryKeyConstraint("workflow", "key", name=op.f("pk_gate_decisions")),
     )
     op.create_index("ix_gate_decisions_run_id", "gate_decisions", ["run_id"], unique=False)
