@@ -148,3 +148,14 @@ def _report(site: Site, run: Run) -> None:
     assert facts["Handled alone"].startswith("30 of 33")
     assert not facts["Cost"].startswith("UNKNOWN")
     assert "target 1.2" in facts["Minutes per invoice"]
+
+
+def test_a_report_whose_figures_are_not_known_is_no_pass(site: Site) -> None:
+    """Nothing came through the checks: the run is UNKNOWN with an incident, and the week's message is there all the same."""
+    services = site.wired().services
+    run = pipeline.report(services, site.wired().workflow(SLUG), at=MONDAY, trigger=trigger())
+    assert run.verdict is Verdict.UNKNOWN
+    (incident,) = site.incidents()
+    assert (incident["kind"], incident["severity"]) == ("report.incomplete", "unknown")
+    assert "handled alone: no output came through the checks this week" in incident["detail"]
+    assert sorted(letter["kind"] for letter in site.letters()) == ["incident", "weekly"]

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from afterpilot.decide.reporting import judge_report
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
-from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 from afterpilot.report.chart import WEEKS, weekly_chart
-from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
+from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
 from afterpilot.report.message import weekly_message
 from afterpilot.report.outcome import weekly_outcome
 
@@ -43,12 +43,11 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
         facts = _facts(unit, workflow, week, history, at, kpi, kpi_error)
     outcome = weekly_outcome(workflow, facts)
     chart = weekly_chart(outcome)
-    result = StageResult(
-        workflow=workflow.slug,
-        stage=Stage.REPORT,
+    result = judge_report(
+        workflow,
+        _figures(outcome),
         summary=f"week of {monday:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
         evidence={"week": monday.isoformat(), "outcome": outcome.as_dict()},
-        checked=1,
     )
 
     def queue(unit: Unit, run_id: uuid.UUID) -> None:
@@ -70,6 +69,15 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
         )
 
     return concluded(services, result, workflow, week, trigger, started, also=queue)
+
+
+def _figures(outcome: WeeklyOutcome) -> dict[str, str]:
+    """The figures that are measured, each with why it has no value or an empty text; the others follow from these."""
+    counts = outcome.facts.this_week
+    figures = {outcome.kpi_name: outcome.kpi, "handled alone": outcome.alone, "cost": outcome.cost}
+    if counts is not None and counts.released:  # where nothing was handled alone, nobody could override it
+        figures["overridden"] = outcome.overrides
+    return {name: "" if figure.value is not None else figure.words for name, figure in figures.items()}
 
 
 def _kpi(services: Services, workflow: Workflow, history: Window) -> tuple[Sequence[tuple[datetime, Decimal]], str]:
