@@ -134,3 +134,16 @@ def test_a_refused_letter_is_kept_and_goes_to_the_fallback(ops: sa.Engine) -> No
     assert queue(ops).claim(1) == []
     with ops.connect() as connection:
         assert set(connection.scalars(sa.select(outbox.c.state))) == {"dead"}
+
+
+def test_turning_graver_is_told_in_the_thread(ops: sa.Engine) -> None:
+    """An edit alone notifies nobody: a graver state brings a line for the thread, a mere change does not."""
+    about = incident(ops, Severity.WARNING)
+    put(ops, "opened", incident_id=about)
+    put(ops, "changed", incident_id=about)
+    put(ops, "graver", incident_id=about, kind="graver")
+    lines = []
+    while letters := queue(ops).claim(1):
+        lines.append(letters[0].thread_text)
+        queue(ops).sent(letters[0], Posted("C", "1.2"), "slack")
+    assert lines == ["", "", "n"]

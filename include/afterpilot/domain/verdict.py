@@ -34,7 +34,12 @@ class Severity(StrEnum):
     CRITICAL = "critical"
     UNKNOWN = "unknown"
 
+    def graver_than(self, other: Severity) -> bool:
+        """Whether this is the graver one: info, then warning, then unknown, then critical."""
+        return _ORDER.index(self) > _ORDER.index(other)
 
+
+_ORDER = (Severity.INFO, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL)
 _VERDICT_OF = {
     Severity.INFO: Verdict.PASS,
     Severity.WARNING: Verdict.WARN,

@@ -131,7 +131,13 @@ def _reply(letter: Letter, standing: Posted, transport: Transport, sleep: Callab
         return
     # The edited message carries the letter's own reference, so its reply needs another.
     reference = f"{letter.id}/reply"
-    line = Message(tone=letter.message.tone, title="", summary=letter.thread_text, notification=letter.thread_text)
+    line = Message(
+        tone=letter.message.tone,
+        title="",
+        summary=letter.thread_text,
+        notification=letter.thread_text,
+        mention=letter.message.mention if letter.kind == "graver" else "",
+    )
     try:
         if letter.attempted and _found(
             transport, standing.channel, reference, letter.created_at, sleep, thread=standing.ts

@@ -18,6 +18,9 @@ from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 from afterpilot.record.runs import storable
 
+# News that is worth a line in the thread: an edit of the message alone notifies nobody.
+_KINDS = {"resolved": "resolved", "graver": "graver"}
+
 
 def finished(services: Services, workflow: Workflow, stage: Stage, trigger: Trigger) -> Run | None:
     """The run that an earlier attempt of this trigger has written, if any."""
@@ -112,7 +115,9 @@ def _follow_up(
     ]
     for incident, finding in changes.again:
         renewed = unit.incidents.see_again(incident, finding, run_id=run_id, at=at)
-        if (renewed.title, renewed.severity) != (incident.title, incident.severity):
+        if renewed.severity.graver_than(incident.severity):
+            news.append((f"graver/{run_id}", renewed, finding))
+        elif (renewed.title, renewed.severity) != (incident.title, incident.severity):
             news.append((f"changed/{run_id}", renewed, finding))
     news += [
         ("resolved", unit.incidents.resolve(incident, run_id=run_id, at=at), None) for incident in changes.resolved
@@ -122,7 +127,7 @@ def _follow_up(
             services.messages.incident(incident, cause, workflow=workflow, run_id=run_id),
             dedupe_key=f"incident/{incident.id}/{what}",
             workflow=result.workflow,
-            kind="resolved" if what == "resolved" else "incident",
+            kind=_KINDS.get(what.partition("/")[0], "incident"),
             channel=workflow.channel if workflow else services.fleet.channel,
             incident_id=incident.id,
         )

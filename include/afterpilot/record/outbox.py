@@ -202,7 +202,7 @@ class PostgresOutbox:
                 attempts=row.attempts,
                 attempted=row.attempted,
                 target=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
-                thread_text=row.message["notification"] if row.at_ts and row.kind == "resolved" else "",
+                thread_text=row.message["notification"] if row.at_ts and row.kind in {"resolved", "graver"} else "",
                 picture=row.chart,
             )
             for row in connection.execute(statement)

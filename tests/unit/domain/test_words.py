@@ -136,3 +136,9 @@ def test_a_message_survives_the_outbox() -> None:
         mention="U02AB3CD4",
     )
     assert Message.from_dict(json.loads(json.dumps(message.as_dict()))) == message
+
+
+def test_severities_are_ordered() -> None:
+    """Unknown is graver than a warning and less grave than critical; nothing is graver than itself."""
+    order = [Severity.INFO, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL]
+    assert [[a.graver_than(b) for b in order] for a in order] == [[i > j for j in range(4)] for i in range(4)]

@@ -12,7 +12,7 @@ from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
 from afterpilot.web.paging import listed
 
-KINDS = ("incident", "resolved", "weekly", "declaration")
+KINDS = ("incident", "graver", "resolved", "weekly")
 STATES = ("pending", "sent", "dead")
 
 
