@@ -1,24 +1,30 @@
 """The output gate: each output is judged before it is used.
 
-It needs an answer for each: where a check cannot run, nothing of the batch is judged, and it stays undecided.
+It needs an answer for each: where a check cannot run, nothing of the batch is judged, and it stays undecided. Where a check
+cannot cope with one output alone, a person looks at that one: it never keeps the others from being used.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
 from afterpilot.check import values
 from afterpilot.check.matching import in_table, match_reference
 from afterpilot.check.seen import Seen, not_seen_before
+from afterpilot.check.words import label, shown, storable
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import ReferenceTables
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.workflow import Check, Workflow
 
 Rule = Callable[[Record], Iterator[Discrepancy]]
+
+log = logging.getLogger(__name__)
 
 _BY_ITSELF: dict[str, Callable[[Check, Record], Iterator[Discrepancy]]] = {
     "column_values_to_not_be_null": values.not_null,
@@ -45,8 +51,11 @@ class Gate:
         """
         if not records:
             return []
-        rules = [self._rule(check, workflow, records) for check in workflow.outputs]
-        return [(record, _once([found for rule in rules for found in rule(record)])) for record in records]
+        rules = [(check, self._rule(check, workflow, records)) for check in workflow.outputs]
+        return [
+            (record, _once([found for check, rule in rules for found in _discrepancies(check, rule, record)]))
+            for record in records
+        ]
 
     def _rule(self, check: Check, workflow: Workflow, records: Sequence[Record]) -> Rule:
         try:
@@ -70,12 +79,36 @@ def is_spot_check(workflow: str, key: str, share: Decimal) -> bool:
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
+def _discrepancies(check: Check, rule: Rule, record: Record) -> list[Discrepancy]:
+    """What a check finds in one output, fit to be stored; an output that it cannot cope with is a discrepancy of its own.
+
+    Raises:
+        CheckError: the check cannot run, whatever the output.
+    """
+    try:
+        found = list(rule(record))
+    except CheckError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what one output brings about must not block all the others
+        log.warning("%s could not judge an output of %s: %s", check.expect, record.workflow, type(error).__name__)
+        field = _columns(check)[0]
+        reason = shown(str(error)) or type(error).__name__
+        text = f"{label(field)} could not be checked: {reason}"
+        found = [Discrepancy(check.expect, field, reason, "", "", text)]
+    return [replace(one, field=storable(one.field), text=storable(one.text)) for one in found]
+
+
+def _columns(check: Check) -> list[str]:
+    """The columns of the record that a check looks at."""
+    params = check.params
+    if check.expect == "match_reference":
+        return [*params["key"], *params["fields"]]
+    return [check.column] if check.column else list(params.get("columns", ()))
+
+
 def _must_be_kept(check: Check, workflow: Workflow) -> None:
     """A column that is not kept has no values: every output would fail, and for the wrong reason."""
-    params, source = check.params, workflow.source
-    columns = [check.column] if check.column else list(params.get("columns", ()))
-    if check.expect == "match_reference":
-        columns = [*params["key"], *params["fields"]]
+    source, columns = workflow.source, _columns(check)
     if not columns:
         raise CheckError(f"{check.expect} names no column")
     for column in columns:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
+from afterpilot.check.words import number
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.ports import Connections
 
@@ -108,15 +108,14 @@ def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN40
     """The value as one of the key column's type, None where it cannot be one."""
     try:
         if isinstance(kind, sa.Integer):
-            number = Decimal(str(value))
-            fits = number == number.to_integral_value() and abs(number) < _largest(kind)
-            return int(number) if fits else None
+            found = number(value)
+            fits = found is not None and found == int(found) and abs(found) < _largest(kind)
+            return int(found) if found is not None and fits else None
         if isinstance(kind, sa.Numeric):
-            number = Decimal(str(value))
-            return number if number.is_finite() else None
+            return number(value)
         if isinstance(kind, sa.Uuid):
             return uuid.UUID(str(value))
-    except (ArithmeticError, ValueError):
+    except ValueError:
         return None
     if isinstance(kind, sa.String):
         return None if "\x00" in str(value) else str(value)

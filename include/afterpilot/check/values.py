@@ -14,12 +14,14 @@ import jsonschema
 import referencing
 from jsonschema.protocols import Validator
 
-from afterpilot.check.words import either, is_missing, label, missing, number, shown, wrong
+from afterpilot.check.words import any_number, either, is_missing, label, missing, number, shown, wrong
 from afterpilot.domain.errors import CheckError
+from afterpilot.domain.patterns import Patterns
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.workflow import Check
 
 _MOST_ERRORS = 5
+_PATTERNS = Patterns(seconds=2.0)  # the gate judges many outputs in a row
 
 
 def not_null(check: Check, record: Record) -> Iterator[Discrepancy]:
@@ -65,13 +67,19 @@ def in_set(check: Check, record: Record) -> Iterator[Discrepancy]:
 
 
 def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
-    """The text matches the regular expression somewhere, as Great Expectations looks for it."""
+    """The text matches the regular expression somewhere, as Great Expectations looks for it.
+
+    Raises:
+        CheckError: the pattern is wrong.
+        PatternTooSlow: it takes longer than two seconds on this text.
+        OSError: the process for patterns does not run.
+    """
     value, pattern = record.data.get(check.column), str(check.params.get("regex", ""))
     if is_missing(value):
         yield missing(check, check.column)
         return
     try:
-        found = re.search(pattern, str(value))
+        found = _found(pattern, str(value))
     except re.error as error:
         raise CheckError(f"the regex of {check.column} is wrong: {error}") from error
     if not found:
@@ -94,7 +102,7 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
         return
     try:
         errors = sorted(validator.iter_errors(answer), key=lambda error: list(map(str, error.absolute_path)))
-    except (referencing.exceptions.Unresolvable, RecursionError, re.error) as failure:
+    except (referencing.exceptions.Unresolvable, re.error) as failure:
         raise CheckError(f"the schema for {check.column} cannot be used: {type(failure).__name__}") from failure
     for error in errors[:_MOST_ERRORS]:
         yield _schema_discrepancy(check, error)
@@ -149,12 +157,26 @@ def _compiled(text: str) -> Validator:
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     kind.check_schema(schema)
     # An empty registry: a reference to another address is never fetched.
-    validator: Validator = kind(schema, registry=referencing.Registry())
+    bounded = jsonschema.validators.extend(kind, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    validator: Validator = bounded(schema, registry=referencing.Registry())
     return validator
 
 
+def _pattern(
+    _validator: Validator, pattern: str, said: object, _schema: object
+) -> Iterator[jsonschema.ValidationError]:
+    """The keyword ``pattern`` with a limit of time."""
+    if isinstance(said, str) and not _found(pattern, said):
+        yield jsonschema.ValidationError(f"{said!r} does not match {pattern!r}")
+
+
+def _found(pattern: str, text: str) -> bool:
+    re.compile(pattern)  # what does not compile would end the process for patterns
+    return _PATTERNS.search(pattern, text)
+
+
 def _limit(check: Check, bound: Any, *, timed: bool) -> Any:  # noqa: ANN401 - a number or a time
-    limit = _moment(bound) if timed else number(bound)
+    limit = _moment(bound) if timed else any_number(bound)
     if limit is None:
         raise CheckError(f"{check.expect} of {check.column}: {shown(bound)} is no bound")
     return limit

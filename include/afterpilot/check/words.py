@@ -11,6 +11,8 @@ from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.workflow import Check
 
 SHOWN = 120
+MOST_DIGITS = 30  # before or after the point
+_LONGEST_NUMBER = 100
 _CAPITALS = {
     "po": "PO",
     "id": "ID",
@@ -36,8 +38,7 @@ def phrase(field: str) -> str:
 
 def shown(value: object) -> str:
     """A value as it is shown, at most 120 characters."""
-    text = as_text(value) or ""
-    text = " ".join(text.split())
+    text = storable(" ".join((as_text(value) or "").split()))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
@@ -50,8 +51,27 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, int | float | Decimal) else json.dumps(value, default=str)
 
 
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses, NUL and half surrogate pairs: an answer may hold either as an escape."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+
+
 def number(value: object) -> Decimal | None:
-    """A kept value as a finite number, None where it is none."""
+    """A kept value as a finite number, None where it is none.
+
+    More than 30 digits, or an exponent beyond 30, is no number: ``1e9000000000`` cannot be subtracted, and written out it
+    would fill the memory.
+    """
+    found = None if len(str(value)) > _LONGEST_NUMBER else any_number(value)
+    if found is None:
+        return None
+    _, digits, exponent = found.as_tuple()
+    places = (len(digits), abs(int(exponent)), abs(found.adjusted()))
+    return found if max(places) <= MOST_DIGITS else None
+
+
+def any_number(value: object) -> Decimal | None:
+    """A finite number of any size, None where it is none: what a declaration may say as a bound, fit to be compared only."""
     if value is None or isinstance(value, bool):
         return None
     try:

@@ -4,7 +4,7 @@ A field of ``""`` is the whole answer, without blanks around it. Otherwise the a
 ```json fence); an answer that cannot be read so, or lacks the field, scores 0: that is the model's failure. A scorer that
 cannot do its own work raises :class:`ScorerError`: that is the harness's.
 
-Bounds: a pattern is run on at most 10,000 characters and for at most five seconds (:mod:`afterpilot.evaluate.patterns`); an answer
+Bounds: a pattern is run on at most 10,000 characters and for at most five seconds (:mod:`afterpilot.domain.patterns`); an answer
 beyond either is an error of the harness. A schema's own ``pattern`` keywords have no limit but the answer's length: they are the
 team's, as the whole schema is.
 """
@@ -20,8 +20,8 @@ from typing import Any
 
 from afterpilot.domain.errors import TargetError
 from afterpilot.domain.evals import Case, Score, ScorerSpec
+from afterpilot.domain.patterns import Patterns, PatternTooSlow
 from afterpilot.evaluate.answers import Document, as_text, field_of, number, read_json, short
-from afterpilot.evaluate.patterns import Patterns, PatternTooSlow
 
 LONGEST_PATTERN_TEXT = 10_000
 _MISSING = object()  # the case has no expected value for the field; null is one

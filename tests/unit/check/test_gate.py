@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afterpilot.check import values
 from afterpilot.check.gate import Gate, is_spot_check
 from afterpilot.check.seen import Earlier
 from afterpilot.domain.errors import CheckError, SourceError
@@ -379,6 +380,64 @@ def test_no_output_breaks_the_gate(data: dict[str, Any]) -> None:
     discrepancies = found(Record("invoice_matching", "r1", AT, data), *checks)
     assert discrepancies
     assert all(one.text and one.field and len(one.said) <= 140 for one in discrepancies)
+
+
+HUGE = ["1e9000000000", "1e400000000", "-1e-9000000000", "0e400000000", "9" * 31, "0." + "0" * 30 + "1", "7" * 100_000]
+
+
+@pytest.mark.parametrize("total", HUGE)
+def test_a_number_without_measure_is_no_number(total: str) -> None:
+    """It is a discrepancy of its own record, told in a short sentence; the others pass."""
+    checks = (
+        check("match_reference", **REFERENCE),
+        check("column_values_to_be_between", column="total", min_value=0, max_value=1_000),
+        check("column_values_to_be_in_set", column="total", value_set=[Decimal("541.25")]),
+    )
+    gate = Gate(Tables(purchase_orders=ORDERS), nothing_seen)
+    (_, bad), (_, good) = gate.judge(workflow_of(*checks), [record("r1", total=total), record("r2")])
+    assert {one.check for one in bad} == {one.expect for one in checks}
+    assert all(len(one.text) < 500 for one in bad)
+    assert good == ()
+
+
+def test_thirty_digits_are_a_number_still() -> None:
+    """What a database may well hold is compared to the last digit."""
+    declared = check("column_values_to_be_between", column="total", min_value=0, max_value=10**40)
+    assert texts(record(total="123456789012345678.901234567890"), declared) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "declared"),
+    [
+        ({"raw": "a" * 60 + "b"}, check("column_values_to_match_regex", column="raw", regex="^(a+)+$")),
+        (
+            {"raw": json.dumps("a" * 60 + "b")},
+            check("json_schema", column="raw", schema={"pattern": "^(a+)+$"}),
+        ),
+        ({"raw": "[" * 900 + "]" * 900}, check("json_schema", column="raw", schema={"items": {"$ref": "#"}})),
+    ],
+)
+def test_an_output_that_a_check_cannot_cope_with_goes_to_a_person(
+    data: dict[str, Any], declared: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a discrepancy of that record; the next one is judged as ever."""
+    monkeypatch.setattr(values._PATTERNS, "_seconds", 0.2)
+    gate = Gate(Tables(), nothing_seen)
+    (_, bad), (_, good) = gate.judge(workflow_of(declared), [record("r1", **data), record("r2", raw=None)])
+    assert [one.text.split(":")[0] for one in bad] == ["Raw could not be checked"]
+    assert [one.text for one in good] == ["Raw is missing"]
+
+
+def test_what_a_discrepancy_says_can_be_stored() -> None:
+    """An answer may hold, as an escape, what PostgreSQL refuses; also in a field's name."""
+    schema = {"additionalProperties": {"type": "string", "pattern": "^[a-z]*$"}}
+    told = found(
+        record(raw='{"a\\u0000\\ud800": "b\\u0000\\ud800"}'), check("json_schema", column="raw", schema=schema)
+    )
+    assert [one.said for one in told] == ["b\N{SYMBOL FOR NULL}?"]
+    assert told[0].field == "a\N{SYMBOL FOR NULL}?"
+    assert "\x00" not in told[0].text
+    assert told[0].text.encode()
 
 
 def test_the_spot_check_is_the_same_every_time_and_near_its_share() -> None:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpilot.domain.evals import Case, Score, ScorerSpec
+from afterpilot.domain.patterns import PatternTooSlow
 from afterpilot.evaluate import scorers
-from afterpilot.evaluate.patterns import PatternTooSlow
 from afterpilot.evaluate.scorers import SCORERS, ScorerError, score, score_all
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

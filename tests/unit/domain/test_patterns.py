@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from afterpilot.evaluate.patterns import Patterns, PatternTooSlow
+from afterpilot.domain.patterns import Patterns, PatternTooSlow
 
 
 @pytest.fixture
