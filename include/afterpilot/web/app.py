@@ -13,7 +13,18 @@ from fastapi.params import Depends
 from afterpilot.web import failures
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
-from afterpilot.web.pages import assets, declarations, incidents, messages, outputs, review, runbooks, runs, samples, status
+from afterpilot.web.pages import (
+    assets,
+    declarations,
+    incidents,
+    messages,
+    outputs,
+    review,
+    runbooks,
+    runs,
+    samples,
+    status,
+)
 
 
 def create_app(
