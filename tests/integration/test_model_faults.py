@@ -20,6 +20,7 @@ from afterpilot.domain.evals import Case, Sample, ScorerSpec
 from afterpilot.domain.money import Money
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals, ModelPrice, ModelTarget
 from afterpilot.evaluate.chat import ATTEMPTS, ChatClient
 from afterpilot.evaluate.exchange import Refused, Unanswered
@@ -370,3 +371,29 @@ def test_hostile_errors_are_kept(act: Act, ops: sa.Engine) -> None:
         assert connection.scalar(sa.text("SELECT error FROM samples")) == sample.error
         call = ("w", "eval", "ref", at, sample.usage)
         Records(connection).write_usage([call])
+
+
+NO_MESSAGE = json.dumps(
+    {"model": MODEL, "choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": 8}}
+).encode()
+
+
+def test_a_reply_that_is_billed_and_holds_no_message_is_paid_once_and_kept() -> None:
+    """Asking on would cost as much each time; what it did cost is in the sample."""
+    with ModelDouble(always(Act(body=NO_MESSAGE))) as double:
+        (sample,) = run(double, suite(1))
+    assert (len(double.asked), sample.attempts, sample.usage) == (1, 1, Usage(MODEL, 120, 8))
+    assert sample.cost is not None
+    assert "holds no message" in sample.error
+    assert "completion_tokens" in sample.response["body"]
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_the_body_of_the_last_failure_is_kept_but_not_all_of_it(status: int) -> None:
+    """It costs nothing as far as is known, and says what was wrong; the key is not in it."""
+    body = f"{KEY} upstream is down: ".encode() + b"x" * 5_000
+    with ModelDouble(always(Act(status=status, body=body))) as double:
+        (sample,) = Runner(client(double, pauses=[]), Prices([PRICE])).run(suite(1), keep=lambda _: None, done={})
+    assert (sample.attempts, sample.usage, sample.response["status"]) == (0, None, status)
+    assert sample.response["body"].startswith("[key] upstream is down: xxx")
+    assert len(sample.response["body"]) == 2_000

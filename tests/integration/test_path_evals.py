@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -169,3 +170,24 @@ def test_a_missing_connection_of_the_model(site: Site) -> None:
     run = evaluated(site)
     assert run.verdict is Verdict.UNKNOWN
     assert "AIRFLOW_CONN_LOCAL_MODEL" in site.incidents()[0]["detail"]
+
+
+def test_calls_that_were_paid_in_vain_are_not_lost(
+    site: Site, script: list[Any], model: ModelDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replies that are billed and hold no message, then a dead process: the next attempt asks again, and both are on the bill."""
+    billed = {"model": "smollm2-135m-instruct", "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}
+    script.append(lambda _request, _times: Act(body=json.dumps(billed).encode()))
+    once = trigger()
+
+    def dying(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("afterpilot.pipeline.evals.judge_evals", dying)
+        with pytest.raises(KeyboardInterrupt):
+            evaluated(site, started_by=once)
+    assert (len(model.requests), site.count("usage"), site.count("runs")) == (CASES, CASES, 0)
+    script.append(perfect)
+    assert evaluated(site, started_by=once).verdict is Verdict.PASS
+    assert (site.count("samples"), site.count("usage")) == (CASES, 2 * CASES)

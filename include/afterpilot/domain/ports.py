@@ -129,9 +129,17 @@ class EvalRunner(Protocol):
     """Runs a suite."""
 
     def run(
-        self, evals: Evals, *, keep: Callable[[Sample], None], done: Mapping[tuple[str, int], Sample]
+        self,
+        evals: Evals,
+        *,
+        keep: Callable[[Sample], None],
+        done: Mapping[tuple[str, int], Sample],
+        failed: Sequence[Sample] = (),
     ) -> Sequence[Sample]:
-        """All samples; each new one is given to ``keep`` as it comes; those in ``done`` are not asked again."""
+        """All samples; each new one is given to ``keep`` as it comes; those in ``done`` are not asked again.
+
+        ``failed`` are samples of an earlier attempt that cost something and brought nothing: they are asked again.
+        """
         ...
 
 

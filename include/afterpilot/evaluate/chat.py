@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,9 +23,9 @@ from afterpilot.evaluate.exchange import (
     Unanswered,
     Unreadable,
     document,
+    no_answer,
     reply_from,
     request_for,
-    storable,
 )
 
 ATTEMPTS = 6
@@ -48,9 +49,10 @@ _LIMITS = ("max_tokens", "max_completion_tokens")  # newer models know the secon
 class _Again(Exception):
     """This attempt failed in a way that another may mend; ``pause`` is what the server asks for, in seconds."""
 
-    def __init__(self, reason: str, pause: float = 0.0) -> None:
+    def __init__(self, reason: str, pause: float = 0.0, response: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.pause = pause
+        self.response = response or {}
 
 
 class _OtherLimit(Exception):
@@ -90,11 +92,12 @@ class ChatClient:
 
         Raises:
             Refused: the server said no for good, or another model answered.
-            Unanswered: no usable answer within the attempts and the deadline.
+            Unanswered: no usable answer within the attempts and the deadline, or one that cost something and holds no message:
+                another attempt would cost as much again, which the run's cap does not know of.
         """
         request = request_for(target, case, seed=seed)
         until = time.monotonic() + self._deadline
-        reason = ""
+        reason, last = "", Exchange(request)
         for attempt in range(1, ATTEMPTS + 1):
             if self._limit not in request:
                 request[self._limit] = request.pop(_LIMITS[0])
@@ -105,9 +108,11 @@ class ChatClient:
                 self._limit, reason = _LIMITS[1], "the model wants another name for the limit on its answer"
                 continue
             except Unreadable as failure:
-                reason, pause = str(failure), 0.0
+                reason, pause, last = str(failure), 0.0, replace(failure.exchange, request=request)
+                if last.usage is not None:
+                    break
             except _Again as failure:
-                reason, pause = str(failure), failure.pause
+                reason, pause, last = str(failure), failure.pause, Exchange(request, failure.response)
             pause = max(pause, _back_off(attempt))
             if attempt == ATTEMPTS:
                 break
@@ -116,7 +121,7 @@ class ChatClient:
                 break
             self._sleep(pause)
         times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
-        raise Unanswered(f"{target.name} gave no usable answer in {times}: {reason}", Exchange(request))
+        raise Unanswered(f"{target.name} gave no usable answer in {times}: {reason}", last)
 
     def _post(self, request: Mapping[str, Any], until: float) -> tuple[dict[str, Any], int]:
         """The reply's JSON, and how long it took in milliseconds."""
@@ -156,14 +161,14 @@ class ChatClient:
     def _not_ok(self, response: requests.Response, content: bytes, request: Mapping[str, Any]) -> None:
         """Raise what the status means."""
         status = response.status_code
-        whole = storable(content.decode("utf-8", "replace"))
-        said = whole[:_SAID].strip()
         no_money = b"insufficient_quota" in content
         if status in _AGAIN and not no_money:
-            raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
+            pause = _retry_after(response.headers.get("Retry-After"))
+            raise _Again(f"HTTP {status}", pause, no_answer(status, content))
         if status == requests.codes.bad_request and _LIMITS[0] in request and _LIMITS[1].encode() in content:
             raise _OtherLimit
-        reply = {"status": status, "body": whole}
+        reply = no_answer(status, content)
+        said = reply["body"][:_SAID].strip()
         raise Refused(f"HTTP {status}: {said}" if said else f"HTTP {status}", Exchange(request, reply))
 
 

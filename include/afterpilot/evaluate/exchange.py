@@ -17,6 +17,7 @@ _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 _NEWEST = "-latest"
 _MOST_TOKENS = 10**12  # of one call; what is more is no count, and no database could hold its price
 _SHOWN = 100  # characters of a name that a server gave
+_KEPT = 2_000  # characters of a body that is no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,16 @@ class Refused(TargetRefused):
 
 
 class Unreadable(Exception):
-    """A reply that cannot be used; another attempt may bring a better one."""
+    """A reply that cannot be used; another attempt may bring a better one. ``exchange`` is what is known of it."""
+
+    def __init__(self, reason: str, exchange: Exchange) -> None:
+        super().__init__(reason)
+        self.exchange = exchange
+
+
+def no_answer(status: int, content: bytes) -> dict[str, Any]:
+    """What is kept of a reply that is no answer: its status, and the beginning of its body."""
+    return {"status": status, "body": storable(content[: 4 * _KEPT].decode("utf-8", "replace"))[:_KEPT]}
 
 
 def request_for(target: ModelTarget, case: Case, *, seed: int) -> dict[str, Any]:
@@ -83,9 +93,9 @@ def document(content: bytes) -> dict[str, Any]:
         if b"\\u" in content:
             body = _storable(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the reply is not JSON") from error
+        raise Unreadable("the reply is not JSON", Exchange(response=no_answer(200, content))) from error
     if not isinstance(body, dict):
-        raise Unreadable("the reply is not a JSON object")
+        raise Unreadable("the reply is not a JSON object", Exchange(response=no_answer(200, content)))
     return body
 
 
@@ -110,7 +120,7 @@ def reply_from(
     """The answer that a reply's JSON holds. Where it does not say what was used, ``usage`` is None.
 
     Raises:
-        Unreadable: there is no message in it.
+        Unreadable: there is no message in it; its usage is kept as well.
         Refused: another model answered than the one that was asked; its usage is kept, for it will be on the bill.
     """
     answered = str(body.get("model") or target.name)
@@ -120,8 +130,12 @@ def reply_from(
             f"another model answered: {answered[:_SHOWN]} instead of {target.name}",
             Exchange(request, body, usage, attempts),
         )
+    text = _text(body)
+    if text is None:
+        said = no_answer(200, json.dumps(body, ensure_ascii=False).encode())
+        raise Unreadable("the reply holds no message", Exchange(request, said, usage, attempts if usage else 0))
     return Reply(
-        text=_text(body),
+        text=text,
         usage=usage,
         model=answered,
         latency_ms=latency_ms,
@@ -147,14 +161,14 @@ def same_model(asked: str, answered: str) -> bool:
     return name.startswith(family) and bool(_DATE.fullmatch(name.removeprefix(family)))
 
 
-def _text(body: Mapping[str, Any]) -> str:
-    """The message's text; a refusal in words is an answer too."""
+def _text(body: Mapping[str, Any]) -> str | None:
+    """The message's text, None without a message; a refusal in words is an answer too."""
     try:
         message = body["choices"][0]["message"]
         content = message.get("content")
         said = content or message.get("refusal")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Unreadable("the reply holds no message") from error
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return None
     if isinstance(said, list):
         return "".join(str(part.get("text") or "") for part in said if isinstance(part, dict))
     return str(said or "")

@@ -37,9 +37,15 @@ class Runner:
         self._now = now
 
     def run(
-        self, evals: Evals, *, keep: Callable[[Sample], None], done: Mapping[tuple[str, int], Sample]
+        self,
+        evals: Evals,
+        *,
+        keep: Callable[[Sample], None],
+        done: Mapping[tuple[str, int], Sample],
+        failed: Sequence[Sample] = (),
     ) -> Sequence[Sample]:
         """All samples in the order of cases and epochs; those in ``done`` are taken as they are and not paid for again.
+        ``failed`` were paid for by an earlier attempt and are asked again; what they cost counts towards the cap.
 
         The cap (``evals.max_cost``) is hard, see :class:`~afterpilot.evaluate.budget.Budget`; where it, or the target, does not
         allow to go on, the rest is not asked and says why. Whatever ``keep`` raises ends the run.
@@ -51,6 +57,10 @@ class Runner:
             if (known := done.get((case.id, epoch))) is not None:
                 samples[case.id, epoch] = known
                 budget.already(case, known)
+        cases = {case.id: case for case in evals.cases}
+        for sample in failed:
+            if sample.case_id in cases:
+                budget.already(cases[sample.case_id], sample)
         budget.add((case, epoch) for case, epoch in wanted if (case.id, epoch) not in samples)
         with closing(self._asked(evals, budget)) as asked:
             for sample in asked:

@@ -32,16 +32,18 @@ def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run
     with services.ops.begin() as unit:
         began = unit.samples.began_at(run_id) or started
         earlier = unit.samples.scored(run_id)
+        failed = unit.samples.failed(run_id)
         baseline = unit.samples.baseline(workflow.slug)
 
     def keep(sample: Sample) -> None:
         with services.ops.begin() as unit:
             unit.samples.add(sample, workflow=workflow.slug, run_id=run_id, began_at=began)
             if sample.attempts:
-                ref = f"{run_id}/{sample.case_id}/{sample.epoch}"
+                # Each attempt of the run pays for its own calls, also where an earlier one asked the same case in vain.
+                ref = f"{run_id}/{sample.case_id}/{sample.epoch}/{started:%Y%m%dT%H%M%S.%f}"
                 unit.records.write_usage([(workflow.slug, "eval", ref, began, sample.usage)])
 
-    samples = runner.run(workflow.evals, keep=keep, done=earlier)
+    samples = runner.run(workflow.evals, keep=keep, done=earlier, failed=failed)
     baseline_run, passed = baseline or (None, None)
     result = judge_evals(workflow, samples, passed, baseline_of=str(baseline_run or ""))
     window = Window(began, services.now())

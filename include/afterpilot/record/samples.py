@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -73,6 +73,23 @@ class Samples:
             )
             for row in self._connection.execute(statement)
         }
+
+    def failed(self, run_id: uuid.UUID) -> Sequence[Sample]:
+        """The samples of a run that cost something and could not be scored, as the latest attempt left them."""
+        statement = sa.select(samples).where(samples.c.run_id == run_id, samples.c.error != "", samples.c.attempts > 0)
+        return [
+            Sample(
+                row.case_id,
+                row.epoch,
+                None,
+                (),
+                error=row.error,
+                usage=Usage(**row.usage) if row.usage else None,
+                cost=row.cost,
+                attempts=row.attempts,
+            )
+            for row in self._connection.execute(statement)
+        ]
 
     def approve_baseline(self, workflow: str, run_id: uuid.UUID, *, by: str, note: str = "") -> None:
         """Make a run the one that later ones are compared with; the earlier approvals stay on record."""

@@ -288,3 +288,13 @@ def test_a_price_list_that_breaks_is_not_hidden() -> None:
 def test_an_empty_suite_is_an_empty_run() -> None:
     """Nothing is asked; that this is no pass is for the verdict to say."""
     assert run(suite(0), FakeModel()) == ([], [])
+
+
+def test_what_earlier_attempts_paid_in_vain_counts_towards_the_cap() -> None:
+    """Their cases are asked again, but only while the whole run stays within its cap."""
+    lost = [Sample("c0", 0, None, (), error="no message", usage=USED, cost=Decimal("0.9"), attempts=1)]
+    runner = Runner(FakeModel(), FakePrices(), now=lambda: AT)
+    samples = runner.run(suite(2, cap="1", concurrency=1), keep=lambda _: None, done={}, failed=lost)
+    assert [sample.error[:9] for sample in samples] == ["not asked", "not asked"]
+    samples = runner.run(suite(2, cap="1.2", concurrency=1), keep=lambda _: None, done={}, failed=lost)
+    assert all(sample.passed for sample in samples)
