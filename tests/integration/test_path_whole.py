@@ -37,6 +37,10 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) 
         "VALUES ('r-00040', :at, 'fixed', 6.5, 'Ann'), ('r-00001', :at, 'ok', 0.5, 'Ann')",
         at=NOW - timedelta(minutes=20),
     )
+    made.produce(  # the KPI leaves out what was read within two days of the newest entry
+        "INSERT INTO ap_decisions (run_id, decided_at, decision, minutes, clerk) VALUES ('r-00002', :at, 'ok', 0.5, 'Ann')",
+        at=MONDAY - HOUR,
+    )
     return made
 
 

@@ -332,6 +332,24 @@ def test_the_invoice_kpi_is_the_minutes_of_a_week_over_its_invoices(empty_databa
     assert kpi[0][1] == round(expected, 3)
 
 
+def test_invoices_of_the_last_two_days_are_not_in_the_kpi(empty_database: str) -> None:
+    """Whether a clerk still has them is not known: 0 minutes would be a guess."""
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(3))
+    statement = (WORKFLOWS / "invoice_matching" / "kpi.sql").read_text()
+    before = query(empty_database, statement)
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "DELETE FROM ap_decisions WHERE run_id IN (SELECT run_id FROM ai_invoice_runs WHERE finished_at >= "
+                "(SELECT max(finished_at) FROM ai_invoice_runs) - interval '40 hours') "
+                "AND decided_at < (SELECT max(decided_at) FROM ap_decisions)"
+            )
+        )
+    engine.dispose()
+    assert query(empty_database, statement) == before
+
+
 def test_a_week_without_any_noted_time_has_no_kpi(empty_database: str) -> None:
     """Unknown is not 0 minutes."""
     load_erp(empty_database, now=WEDNESDAY, answers=recording(1))
