@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.check.gate import Gate
-from afterpilot.check.references import SqlReferences
+from afterpilot.check.references import Repeated, SqlReferences
 from afterpilot.check.seen import Earlier, SeenInRecords
 from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
 from afterpilot.domain.money import Cap
@@ -190,6 +190,20 @@ def test_rows_come_by_key_in_chunks_whatever_the_type_of_the_key(references: Sql
     assert len(rows) == 2500
     assert rows["2500"] == {"label": "a2500"}
     assert not {"none", "1.5", "NaN", "2501"} & rows.keys()
+
+
+def test_a_key_of_several_rows_is_told_apart(references: SqlReferences) -> None:
+    """One row cannot be taken by chance."""
+    rows = references.rows("erp", "finance.Accounts", "code", ["00000000-0000-0000-0000-000000000001"], ["label"])
+    assert [type(row) for row in rows.values()] == [Repeated]
+    numbers = references.rows("erp", "purchase_orders", "po_number", ["PO-49920"], ["status"])
+    assert [type(row) for row in numbers.values()] == [dict]
+
+
+def test_numbers_beyond_measure_do_not_break_the_query(references: SqlReferences) -> None:
+    """The database would refuse the whole batch for one of them."""
+    values = ["1e400000000", "1e9000000000", "7"]
+    assert set(references.rows("erp", "finance.Accounts", "number", values, ["label"])) == {"7"}
 
 
 def test_a_key_that_is_no_uuid_has_no_row(references: SqlReferences) -> None:

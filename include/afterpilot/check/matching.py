@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.check.references import Repeated
 from afterpilot.check.words import either, is_missing, label, missing, number, phrase, plain_number, shown, wrong
 from afterpilot.domain.errors import AfterpilotError, CheckError
 from afterpilot.domain.ports import ReferenceTables
@@ -89,6 +90,11 @@ class _Reference:
         if row is None:
             yield self._unknown(record, _key(value))
             return
+        if isinstance(row, Repeated):
+            text = f"more than one {self._name} has the {phrase(self._theirs)} {shown(value)}"
+            expected = f"one {self._name} of that {phrase(self._theirs)}"
+            yield wrong(self._check, record, self._ours, expected=expected, source=self._name, text=text)
+            return
         source = f"{self._name} {shown(value)}"
         if self._status and shown(row[self._status]) not in map(shown, self._accepted):
             stands, wanted = shown(row[self._status]) or "without a status", either(self._accepted)
@@ -135,7 +141,7 @@ class _Reference:
         agreeing = {
             near: [pair.ours for pair in self._pairs if _agree(pair, record.data.get(pair.ours), row[pair.theirs])]
             for near, row in ((variant, self._near.get(variant)) for variant in _variants(key))
-            if row is not None
+            if row is not None and not isinstance(row, Repeated)
         }
         enough = max(_ENOUGH, len(self._pairs) - 1)
         good = [(near, same) for near, same in agreeing.items() if len(same) >= enough]

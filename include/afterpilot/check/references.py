@@ -18,6 +18,10 @@ CHUNK = 1000
 TIMEOUT_SECONDS = 60
 
 
+class Repeated(dict[str, Any]):
+    """A row whose key other rows have too: which of them is meant nobody can say."""
+
+
 class SqlReferences:
     """Looks rows up by their key, over named connections. Engines and column types are kept for the process's life."""
 
@@ -31,7 +35,8 @@ class SqlReferences:
     ) -> Mapping[Any, Mapping[str, Any]]:
         """Rows of ``table`` (or ``schema.table``) by the given values of their key column; values without a row are left out.
 
-        A value that cannot be one of the key's type has no row. Where several rows have the same key, one of them is given.
+        A value that cannot be one of the key's type has no row. Where several rows have the same key, one of them is
+        given as :class:`Repeated`.
 
         Raises:
             SourceError: the database cannot be read, or the table or a column is not there.
@@ -95,13 +100,17 @@ def _found(
         if typed is not None:
             given.setdefault(typed, []).append(value)
     wanted = list(given)
+    found: dict[Any, Mapping[str, Any]] = {}
     for start in range(0, len(wanted), CHUNK):
         statement = sa.select(*(place.c[column] for column in names)).where(
             place.c[key].in_(wanted[start : start + CHUNK])
         )
         for row in opened.execute(statement).mappings():
-            for value in given.get(row[key], ()):
-                yield value, {column: row[column] for column in columns}
+            kind = Repeated if row[key] in found else dict
+            found[row[key]] = kind({column: row[column] for column in columns})
+    for typed, values_of in found.items():
+        for value in given.get(typed, ()):
+            yield value, values_of
 
 
 def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - any key

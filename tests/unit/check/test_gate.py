@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from afterpilot.check import values
 from afterpilot.check.gate import Gate, is_spot_check
+from afterpilot.check.references import Repeated
 from afterpilot.check.seen import Earlier
 from afterpilot.domain.errors import CheckError, SourceError
 from afterpilot.domain.money import Cap
@@ -64,7 +65,11 @@ class Tables:
         if table not in self.tables:
             raise SourceError(f"there is no table {table}")
         found = self.tables[table]
-        return {value: {name: found[value][name] for name in columns} for value in values if value in found}
+        return {
+            value: type(found[value])({name: found[value][name] for name in columns})  # type: ignore[call-arg]
+            for value in values
+            if value in found
+        }
 
 
 def nothing_seen(_workflow: str, _columns: Sequence[str], _batch: Sequence[Record]) -> Mapping[str, Earlier]:
@@ -176,6 +181,16 @@ def test_a_near_order_that_does_not_agree_is_not_named() -> None:
     assert texts(record(po_number="PO-49929", supplier="X", total="1"), check("match_reference", **REFERENCE)) == [
         "PO number: there is no purchase order PO-49929"
     ]
+
+
+def test_a_number_that_two_orders_have_is_never_compared_with_one_of_them() -> None:
+    """Which of them is meant is for a person to say; nor is it named as a near one."""
+    tables = Tables(purchase_orders={**ORDERS, "PO-49920": Repeated(ORDERS["PO-49920"])})
+    (one,) = found(record(), check("match_reference", **REFERENCE), tables=tables)
+    assert one.text == "PO number: more than one purchase order has the PO number PO-49920"
+    (lost,) = found(record(po_number="PO-4992"), check("match_reference", **REFERENCE), tables=tables)
+    assert "there is no purchase order PO-4992" in lost.text
+    assert "PO-49920" not in lost.text
 
 
 def test_a_closed_order_is_told_with_all_that_differs() -> None:
