@@ -89,12 +89,20 @@ def _could_not_run(workflow: Workflow, undecided: int, error: CheckError | None)
         severity=Severity.UNKNOWN,
         title=f"{outputs} neither released nor routed: the gate could not check them",
         detail=f"{error or 'The run ended before all were decided on.'} They are taken up again by the next run.",
-        evidence={"undecided": undecided, "error": str(error) if error else ""},
+        evidence={
+            "undecided": undecided,
+            "error": str(error) if error else "",
+            "certainty": str(error) if error else "the run ended before all were decided on",
+            "cost": f"{undecided:,} {'output is' if undecided == 1 else 'outputs are'} held back until the gate can decide",
+            "to_do": "Mend what the reason names; the next run takes them up again.",
+            "examples": [],
+        },
     )
 
 
 def _too_many(workflow: Workflow, routed: int, decided: int, reasons: Counter[tuple[str, str]]) -> Finding:
     share = f"{100 * routed / decided:.0f} %"
+    ordinary = int(CEILING * decided)
     most = ", ".join(f"{field} ({check}): {count}" for (check, field), count in reasons.most_common(_NAMED))
     return Finding(
         workflow=workflow.slug,
@@ -103,5 +111,13 @@ def _too_many(workflow: Workflow, routed: int, decided: int, reasons: Counter[tu
         severity=Severity.WARNING,
         title=f"{routed:,} of {decided:,} outputs went to people ({share}, at most {100 * CEILING:.0f} % is expected)",
         detail=f"Most failed at: {most}." if most else "",
-        evidence={"routed": routed, "decided": decided},
+        evidence={
+            "routed": routed,
+            "decided": decided,
+            "cost": f"{routed:,} outputs went to people, {routed - ordinary:,} more than the {100 * CEILING:.0f} % that are expected at most",
+            "to_do": "See which check fails most: was the prompt, the model, the input or a reference table changed?",
+            "examples": [
+                f"{field} ({check}): {count:,} outputs" for (check, field), count in reasons.most_common(_NAMED)
+            ],
+        },
     )

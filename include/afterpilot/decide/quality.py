@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from afterpilot.decide.quality_words import in_words, parameters
+from afterpilot.decide.quality_words import affected, in_words, parameters
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
@@ -20,6 +20,8 @@ _VOLUME = {"volume_between", "table_row_count_to_be_between", "table_row_count_t
 _NOTHING = "no rows"  # the error of a check that had no record to look at
 _TOGETHER = 3  # checks with the same error are told as one trouble
 _KEYS = 20
+_NAMED = 5
+_UNCHECKED = "a fault in these records would go unnoticed until this is mended"
 _ABOUT = 60
 _LEFT_OUT = {"partial_unexpected_index_list", "partial_unexpected_counts", "unexpected_index_column_names"}
 
@@ -97,7 +99,18 @@ def _group(workflow: Workflow, judged: Sequence[Judged], error: str, window: Win
         title=title,
         about="" if kind == NO_ROWS else error[:_ABOUT],  # several errors are several troubles
         detail=f"Window: {window}",
-        evidence={"expectations": names, "error": error},
+        evidence={
+            "expectations": names,
+            "error": error,
+            "certainty": "there was no record to look at" if kind == NO_ROWS else error,
+            "cost": "if production did write records, nothing is known about them"
+            if kind == NO_ROWS
+            else f"{checks} not judged in this window; {_UNCHECKED}",
+            "to_do": "See whether production wrote nothing, or the pull stopped."
+            if kind == NO_ROWS
+            else "Mend what the reason names; the next run checks again.",
+            "examples": names[:_NAMED],
+        },
     )
 
 
@@ -112,7 +125,12 @@ def _failed(workflow: Workflow, one: Judged, about: str) -> Finding:
         title=in_words(one),
         about=about,
         detail=f"Records: {keys}{more}" if keys else "",
-        evidence=_evidence(one),
+        evidence={
+            **_evidence(one),
+            "cost": affected(one),
+            "to_do": "See what the failing records have in common; mend the source, or the expectation in workflow.yaml.",
+            "examples": [f"record {key}" for key in one.failing_keys[:_NAMED]],
+        },
     )
 
 
@@ -125,7 +143,13 @@ def _unknown(workflow: Workflow, one: Judged, about: str) -> Finding:
         severity=Severity.UNKNOWN,
         title=f"{one.check.expect}{place} could not be checked: {one.error or 'it gave no result'}",
         about=about,
-        evidence=_evidence(one),
+        evidence={
+            **_evidence(one),
+            "certainty": one.error or "the check gave no result",
+            "cost": _UNCHECKED,
+            "to_do": "Mend what the reason names, or the expectation in workflow.yaml.",
+            "examples": [],
+        },
     )
 
 

@@ -61,6 +61,17 @@ def in_words(one: Judged) -> str:
     return f"{_columns(check)}: {_spaced(check)} does not hold{found}".removeprefix(": ")
 
 
+def affected(one: Judged) -> str:
+    """How many records of the window the failure touches; no sum, for what a wrong record costs is not measured."""
+    if one.failing_total:
+        looked_at = one.elements - int(one.result.get("missing_count") or 0)
+        verb = "is" if one.failing_total == 1 else "are"
+        return f"{one.failing_total:,} of {looked_at:,} {'record' if looked_at == 1 else 'records'} {verb} affected"
+    if one.elements:
+        return f"the figure is over {one.elements:,} records together; how many of them are wrong is not known"
+    return "how many records are wrong is not known"
+
+
 def parameters(check: Check) -> str:
     """A check's parameters on one line, such as ``min_value 0, max_value 250000``."""
     shown = [f"{name} {_list(value)}" for name, value in check.params.items() if name not in _NOT_SHOWN]

@@ -87,3 +87,11 @@ def test_a_gate_that_could_not_run_is_unknown_however_many_it_released_before(pa
 def test_outputs_without_a_decision_are_never_a_pass() -> None:
     """Even where nothing reported an error."""
     assert judge_gate(WORKFLOW, decisions(passed=5), undecided=1, error=None).verdict is Verdict.UNKNOWN
+
+
+def test_a_message_of_the_gate_says_what_it_costs_in_outputs() -> None:
+    """No money is made up: how many are held back is what is known."""
+    (finding,) = judge_gate(WORKFLOW, decisions(passed=5), undecided=12, error=CheckError("erp is away")).findings
+    assert finding.evidence["cost"] == "12 outputs are held back until the gate can decide"
+    assert finding.evidence["certainty"] == "erp is away"
+    assert finding.evidence["to_do"]

@@ -82,6 +82,8 @@ def test_a_failure_names_column_counts_share_and_keys() -> None:
     assert finding.detail.endswith("r19, 10 more")
     assert finding.evidence["failing_keys"] == [f"r{number}" for number in range(20)]
     assert finding.evidence["failing"] == 30
+    assert finding.evidence["cost"] == "30 of 1,764 records are affected"
+    assert finding.evidence["examples"] == ["record r0", "record r1", "record r2", "record r3", "record r4"]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +176,8 @@ def test_the_same_error_of_many_checks_is_one_trouble() -> None:
     (finding,) = result.findings
     assert finding.title == "3 expectations could not be checked: it is away"
     assert (finding.kind, finding.severity) == ("quality.could_not_run", Severity.UNKNOWN)
+    assert finding.evidence["cost"].startswith("3 expectations not judged in this window")
+    assert finding.evidence["to_do"]
     assert "quality.volume_between" in result.covered
     assert "quality.column_values_to_not_be_null" not in result.covered
 
