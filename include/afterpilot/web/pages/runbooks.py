@@ -20,10 +20,20 @@ def router(frame: Frame, folder: Path | None) -> APIRouter:
 
     @routes.get("/runbooks/{workflow}")
     def runbook(request: Request, workflow: str) -> HTMLResponse:
-        path = folder / workflow / "runbook.md" if folder and _SLUG.fullmatch(workflow) else None
-        if path is None or not path.is_file():
+        path = _runbook(folder, workflow) if folder and _SLUG.fullmatch(workflow) else None
+        if path is None:
             raise HTTPException(404, "This workflow keeps no runbook.md in its folder.")
         text = path.read_text(encoding="utf-8", errors="replace")[:_LONGEST]
         return frame.page(request, "runbook.html", title=f"Runbook of {workflow}", workflow=workflow, text=text)
 
     return routes
+
+
+def _runbook(folder: Path, workflow: str) -> Path | None:
+    """The file, where there is one inside the workflow's own folder: a link may lead to what only the server may read."""
+    try:
+        home = folder.resolve() / workflow
+        path = (home / "runbook.md").resolve()
+        return path if path.is_relative_to(home) and path.is_file() else None
+    except (OSError, RuntimeError):  # a folder that may not be entered, links in a circle
+        return None
