@@ -264,7 +264,7 @@ def test_a_database_without_tables_asks_for_the_migration(empty_database: str) -
     response = TestClient(mounted(engine)).get("/afterpilot/", headers=BROWSER)
     engine.dispose()
     assert response.status_code == 503
-    assert "airflow db migrate" in response.text
+    assert "afterpilot db upgrade" in response.text
 
 
 @pytest.mark.parametrize(

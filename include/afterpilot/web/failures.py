@@ -79,7 +79,7 @@ def _explain(error: Exception) -> tuple[int, str]:
     if state == _CANCELLED:
         return 503, "The question takes too long to answer. Ask for one workflow, one stage, or fewer days."
     if state == _NO_TABLE:
-        return 503, "The ops database has not been migrated yet. An operator has to run: airflow db migrate"
+        return 503, "The ops database has not been migrated yet. An operator has to run: afterpilot db upgrade"
     if isinstance(error, sa.exc.DataError):
         return 400, "Something in this address is not what the database can look for."
     return (
