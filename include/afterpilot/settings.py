@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,6 +25,7 @@ _DIALECTS = {
     "mysql": "mysql+pymysql",
     "mssql": "mssql+pymssql",
 }
+_HTTP = {"http", "https"}
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 
 
@@ -56,9 +57,27 @@ class ConnectionParts:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where an HTTP service listens; the password is its key."""
-        host = self.host if "://" in self.host else f"{self.schema or 'https'}://{self.host}"
-        return Endpoint(f"{host}:{self.port}" if self.port else host, self.password)
+        """Where an HTTP service listens; the password is its key.
+
+        The scheme is the one that the host bears (``http://127.0.0.1/v1``), else the schema where it is http or https, else
+        the connection's type where it is, else https. Any other schema is the path: Airflow reads it so out of a URI.
+
+        Raises:
+            ConfigurationError: there is no host, or it cannot be read.
+        """
+        scheme, bears, rest = self.host.rpartition("://")
+        if not bears:
+            kinds = (self.schema.lower(), self.conn_type.lower())
+            scheme = next((kind for kind in kinds if kind in _HTTP), "https")
+        name, _, path = rest.partition("/")
+        if not name or scheme.lower() not in _HTTP:
+            raise ConfigurationError(f"the connection {self.name!r} names no host of an HTTP service")
+        if name.count(":") > 1 and "[" not in name:
+            name = f"[{name}]"  # an IPv6 address
+        if self.port:
+            name = f"{name}:{self.port}"
+        parts = [name, path.strip("/"), "" if self.schema.lower() in _HTTP else self.schema.strip("/")]
+        return Endpoint(f"{scheme.lower()}://{'/'.join(part for part in parts if part)}", self.password)
 
 
 class EnvConnections:
@@ -108,10 +127,9 @@ def _from_uri(name: str, text: str) -> ConnectionParts:
         raise ValueError("a URI needs a scheme")
     query = dict(parse_qsl(parts.query))
     host = unquote(parts.hostname or "")
-    if parts.scheme in {"http", "https"}:
-        port = f":{parts.port}" if parts.port else ""
-        host = f"{parts.scheme}://{host}{port}{parts.path}"
-        return ConnectionParts(name, parts.scheme, host, password=unquote(parts.password or ""))
+    if host in _HTTP and parts.path.startswith("//"):  # http://https://host/path: Airflow's way to say a scheme apart
+        told = _from_uri(name, f"{host}:{parts.path}")
+        return replace(told, conn_type=parts.scheme, host=f"{host}://{told.host}", extra=query)
     return ConnectionParts(
         name=name,
         conn_type=parts.scheme,

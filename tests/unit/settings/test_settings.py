@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.settings import EnvConnections, Settings
+
+ENDPOINTS = json.loads((Path(__file__).parent / "endpoints.json").read_text(encoding="utf-8"))
 
 
 def connections(text: str) -> EnvConnections:
@@ -42,15 +45,22 @@ def test_a_database_connection_becomes_a_url(text: str, url: str) -> None:
 @pytest.mark.parametrize(
     ("text", "url", "secret"),
     [
+        *((text, url, "") for text, url in ENDPOINTS),
         ('{"conn_type": "http", "host": "http://127.0.0.1:9/v1", "password": "k"}', "http://127.0.0.1:9/v1", "k"),
-        ('{"conn_type": "http", "host": "api.example/v1", "password": "k"}', "https://api.example/v1", "k"),
-        ("https://:k@api.example/v1", "https://api.example/v1", "k"),
+        ("https://:k%40@api.example/v1", "https://api.example/v1", "k@"),
     ],
 )
 def test_an_http_connection_becomes_an_endpoint(text: str, url: str, secret: str) -> None:
     """The host keeps its scheme and path; the password is the key."""
     endpoint = connections(text).endpoint("erp")
     assert (endpoint.url, endpoint.secret) == (url, secret)
+
+
+@pytest.mark.parametrize("text", ["http://", '{"conn_type": "http"}', '{"conn_type": "http", "host": "ftp://x"}'])
+def test_a_connection_that_is_no_http_service_is_an_error(text: str) -> None:
+    """Nobody is asked at an invented address."""
+    with pytest.raises(ConfigurationError, match="'erp' names no host"):
+        connections(text).endpoint("erp")
 
 
 def test_a_missing_connection_says_what_to_do() -> None:
