@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -28,8 +28,9 @@ from afterpilot.record.outbox import PostgresOutbox
 from afterpilot.settings import Settings
 from afterpilot.spend.prices import Prices
 
-# The fleet's own settings where _fleet.yaml cannot be used: its problems still have to reach somebody.
-_NO_FLEET = Fleet(schedules={}, channel="#afterpilot", operators=())
+# Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
+_LAST_CHANNEL = "#afterpilot"
+_NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     """Load the declarations and build the services over the ops database."""
     declarations = load(settings.workflows)
     fleet = declarations.fleet or _NO_FLEET
+    if not fleet.channel:
+        fleet = replace(fleet, channel=_LAST_CHANNEL)
     engine = connect(settings.database_url)
     prices = Prices(fleet.prices)
     base_url = (settings.base_url or fleet.base_url).rstrip("/")

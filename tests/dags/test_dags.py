@@ -125,6 +125,17 @@ def test_the_dags_do_not_depend_on_the_number_of_workflows(tmp_path: Path, loade
     assert probe(tmp_path, folder) == loaded
 
 
+def test_a_broken_schedule_takes_its_own_dag_alone(tmp_path: Path, loaded: dict) -> None:
+    """All other DAGs are as they were; `declarations` tells of the broken one."""
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    text = (ROOT / "include" / "workflows" / "_fleet.yaml").read_text()
+    (folder / "_fleet.yaml").write_text(text.replace("hourly: 5 * * * *", "hourly: 99 * * * *"))
+    found = probe(tmp_path, folder)
+    assert found["errors"] == {}
+    assert loaded["dags"].keys() - found["dags"].keys() == {"records.hourly"}
+
+
 def test_a_broken_fleet_file_is_told_and_leaves_the_reporter_alive(tmp_path: Path) -> None:
     """Without named schedules their DAGs are import errors with the reason; `declarations` still loads and reports."""
     folder = tmp_path / "workflows"

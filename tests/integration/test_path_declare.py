@@ -94,14 +94,23 @@ def test_a_retired_folder_may_go_in_peace(site: Site) -> None:
     assert site.incidents() == []
 
 
+def test_a_fleet_file_without_a_channel_still_reaches_somebody(site: Site) -> None:
+    """Its problem goes to the channel of last resort."""
+    declared(site)
+    site.edit("_fleet.yaml", 'channel: "#ai-operations"', "channel: somewhere")
+    assert declared(site)["_fleet"].verdict is Verdict.FAIL
+    (letter,) = site.letters()
+    assert letter["channel"] == "#afterpilot"
+
+
 def test_a_broken_fleet_file(site: Site) -> None:
-    """Told to the default channel with file and line; the workflows go on with what they declare themselves."""
+    """Told to the fleet's channel with file and line; the workflows go on with what they declare themselves."""
     declared(site)
     site.edit("_fleet.yaml", "input_per_million: 0.046", "input_per_million: free")
     runs = declared(site)
     assert (runs["_fleet"].verdict, runs["bills"].verdict) == (Verdict.FAIL, Verdict.PASS)
     (letter,) = site.letters()
-    assert letter["channel"] == "#afterpilot"
+    assert letter["channel"] == "#ai-operations"
     assert letter["message"]["points"][0].startswith("_fleet.yaml:11: prices[0].input_per_million")
     site.invoices([1])
     assert pulled(site).verdict is Verdict.PASS

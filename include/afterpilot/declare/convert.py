@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import Field
+
 from afterpilot.declare import schema
 from afterpilot.declare.scorers import scorer_of
+from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.verdict import Severity
@@ -25,6 +28,16 @@ from afterpilot.domain.workflow import (
     UsageColumns,
     Workflow,
 )
+
+
+class UsableFleet(schema.Keys):
+    """What is left of a `_fleet.yaml` without its parts that cannot be used: the same keys, all of them optional."""
+
+    schedules: dict[str, dict[ScheduleName, Cron]] = Field({})
+    channel: Channel = ""
+    operators: list[schema.Person] = Field([])
+    prices: list[schema.PriceEntry] = Field([])
+    base_url: BaseUrl | None = None
 
 
 @dataclass(slots=True)
@@ -68,13 +81,11 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
     )
 
 
-def fleet_of(document: schema.FleetFile) -> Fleet:
-    """The fleet of a `_fleet.yaml` without problems. Its schedules are named as their DAGs are: ``records.hourly``."""
+def fleet_of(document: UsableFleet) -> Fleet:
+    """The fleet of a `_fleet.yaml`, as far as it can be used; ``channel`` is empty where it cannot. Its schedules are named as their DAGs are: ``records.hourly``."""
     return Fleet(
         schedules={
-            f"{kind}.{name}": cron
-            for kind, named in document.schedules.model_dump().items()
-            for name, cron in named.items()
+            f"{kind}.{name}": cron for kind, named in document.schedules.items() for name, cron in named.items()
         },
         channel=document.channel,
         operators=tuple(_person(person) for person in document.operators),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from afterpilot.declare import schema
-from afterpilot.declare.convert import fleet_of
+from afterpilot.declare.convert import UsableFleet, fleet_of
 from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.placing import placed, secret_flaws
 from afterpilot.declare.problems import Flaw
+from afterpilot.declare.problems import Path as Place
 from afterpilot.declare.rules import ScheduleNames, dig
 from afterpilot.declare.schema_flaws import validate
 from afterpilot.declare.yaml_lines import read
@@ -18,43 +20,73 @@ from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.workflow import Fleet, Problem
 
 FLEET = "_fleet.yaml"
+# How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind.
+_DEPTH = {"prices": 2, "operators": 2, "schedules": 3}
 
 
 def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], ScheduleNames]:
-    """The fleet, what is wrong with its file, and the names of its schedules as far as they can be read."""
+    """The fleet without the parts that cannot be used, what is wrong with its file, and the names of its schedules as far as
+    they can be read. The fleet is None where nothing of the file can be read.
+    """
     try:
         document = read(Folder(folder).read(FLEET))
     except Unreadable as error:
         return None, (Problem(FLEET, 0, "", str(error), error.hint),), {}
     data = document.data
-    model, flaws = (None, []) if document.flaws and data is None else validate(schema.FleetFile, data)
-    problems = placed(FLEET, document, [*flaws, *secret_flaws(data, ()), *_repeated_prices(data)])
-    names = _names(data)
-    if model is None or problems:
-        return None, problems, names
-    return fleet_of(model), (), names
+    flaws = [] if document.flaws and data is None else validate(schema.FleetFile, data)[1]
+    flaws += [*secret_flaws(data, ()), *_repeated_prices(data)]
+    problems = placed(FLEET, document, flaws)
+    if not isinstance(data, dict):
+        return None, problems, {}
+    # Of what stands twice the first is kept by the reader, and is judged like the rest.
+    unread = [flaw for flaw in document.flaws if not flaw.text.startswith("stands twice")]
+    usable = UsableFleet.model_validate(_without(data, (flaw.path for flaw in [*unread, *flaws])))
+    return fleet_of(usable), problems, _names(data)
 
 
 def schedules(folder: Path) -> Mapping[str, Mapping[str, str]]:
     """The named schedules for ``records``, ``evals`` and ``report``: name → cron expression in UTC.
 
-    Reads that part of ``_fleet.yaml`` alone, so that a wrong price does not stop the schedules.
+    A schedule that cannot be used is left out, and stops no other one: :func:`afterpilot.declare.load` tells of it.
 
     Raises:
-        DeclarationError: it cannot be read; the message has file, line and reason.
+        DeclarationError: nothing of ``_fleet.yaml`` can be read; the message has file, line and reason.
     """
-    try:
-        document = read(Folder(folder).read(FLEET))
-    except Unreadable as error:
-        raise DeclarationError(f"{FLEET}: {error}") from error
-    if not isinstance(document.data, dict):
-        flaws = [] if document.flaws else validate(schema.FleetFile, document.data)[1]
-        raise DeclarationError("; ".join(str(problem) for problem in placed(FLEET, document, flaws)))
-    model, found = validate(schema.Schedules, document.data.get("schedules"))
-    if model is None:
-        flaws = [Flaw(("schedules", *flaw.path), flaw.text, flaw.hint, flaw.line) for flaw in found]
-        raise DeclarationError("; ".join(str(problem) for problem in placed(FLEET, document, flaws)))
-    return {"records": model.records, "evals": model.evals, "report": model.report}
+    fleet, problems, _ = read_fleet(folder)
+    if fleet is None:
+        raise DeclarationError("; ".join(str(problem) for problem in problems))
+    found: dict[str, dict[str, str]] = {kind: {} for kind in schema.Schedules.model_fields}
+    for name, cron in fleet.schedules.items():
+        kind, _, schedule = name.partition(".")
+        found[kind][schedule] = cron
+    return found
+
+
+def _without(data: Mapping[str, Any], places: Iterable[Place]) -> dict[str, Any]:
+    """A copy of the document without the smallest parts that hold these places."""
+    kept = deepcopy(dict(data))
+    # From the last to the first, so that the items of a list keep their positions; a part of a part that is gone is gone.
+    for place in sorted({_part(place) for place in places if place}, key=_position, reverse=True):
+        holder: Any = kept
+        for key in place[:-1]:
+            holder = holder[key] if _holds(holder, key) else None
+        if _holds(holder, place[-1]):
+            del holder[place[-1]]
+    return kept
+
+
+def _part(place: Place) -> Place:
+    return place[: _DEPTH.get(str(place[0]), 1)]
+
+
+def _position(place: Place) -> tuple[tuple[int, str], ...]:
+    return tuple((key, "") if isinstance(key, int) else (-1, key) for key in place)
+
+
+def _holds(holder: object, key: str | int) -> bool:
+    if isinstance(holder, list):
+        return isinstance(key, int) and key < len(holder)
+    return isinstance(holder, dict) and key in holder
 
 
 def _names(data: Any) -> ScheduleNames:  # noqa: ANN401 - YAML holds anything

@@ -30,5 +30,9 @@ def common(*, doc: str, tags: list[str], runbook: str) -> dict[str, Any]:
 
 
 def named_schedules(kind: str) -> dict[str, str]:
-    """The schedules that ``_fleet.yaml`` names for records, evals or report: name → cron expression in UTC."""
+    """The schedules that ``_fleet.yaml`` names for records, evals or report: name → cron expression in UTC.
+
+    One that cannot be used has no DAG, and the DAG ``declarations`` tells of it with file and line. DeclarationError, which
+    Airflow shows as an import error, only where nothing of the file can be read.
+    """
     return dict(schedules(workflows_folder()).get(kind, {}))

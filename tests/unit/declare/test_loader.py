@@ -18,6 +18,8 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Person, UsageColumns
 
+FLEET_PARTS = ("schedules", "channel", "operators", "prices", "base_url")
+
 
 def change(path: Path, old: str, new: str) -> None:
     """Replace a text of a file that must be there."""
@@ -164,6 +166,47 @@ def test_a_broken_fleet_leaves_the_workflows_usable(good: Path) -> None:
     assert [str(problem).split(":")[0] for problem in found.problems] == ["_fleet.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ("5 * * * *", "99 * * * *", {"schedules"}),
+        ("  evals: {nightly: 0 2 * * *}", "  evals: often", {"schedules"}),
+        ("schedules:", "timetable:", {"schedules"}),
+        ('channel: "#ai-operations"', "channel: somewhere", {"channel"}),
+        ("slack: U07OP1QR2", "slack: sam", {"operators"}),
+        ("operators:", "operater:", {"operators"}),
+        ("currency: EUR", "currency: EURO", {"prices"}),
+        ("base_url: https", "base_url: ftp", {"base_url"}),
+        ("base_url:", "base_rul:", {"base_url"}),
+        ("channel:", "channel: '#other'\nchannel:", {"channel"}),
+    ],
+)
+def test_what_is_wrong_in_the_fleet_costs_that_part_alone(good: Path, old: str, new: str, lost: set[str]) -> None:
+    """A typing error in a price leaves channel, people and schedules as they are; it stays a problem with its line."""
+    whole = load(good).fleet
+    assert whole is not None
+    change(good / "_fleet.yaml", old, new)
+    found = load(good)
+    assert found.fleet is not None
+    assert {part for part in FLEET_PARTS if getattr(found.fleet, part) != getattr(whole, part)} == lost
+    assert all(problem.line and problem.file == "_fleet.yaml" for problem in found.fleet_problems)
+    assert found.fleet_problems
+
+
+def test_one_wrong_price_or_schedule_leaves_the_others(good: Path) -> None:
+    """What can be used is used."""
+    change(good / "_fleet.yaml", "prices:\n", "prices:\n  - {model: other}\n  - {model: own-model}\n")
+    change(good / "_fleet.yaml", "evals: {nightly: 0 2 * * *}", "evals: {nightly: never}")
+    fleet = load(good).fleet
+    assert fleet is not None
+    assert set(fleet.schedules) == {"records.hourly", "records.nightly", "report.monday_morning"}
+    assert (fleet.prices, fleet.channel) == ((), "#ai-operations")  # the good price stands twice: it is not certain
+    change(good / "_fleet.yaml", "  - {model: own-model}\n", "")
+    fleet = load(good).fleet
+    assert fleet is not None
+    assert [price.model for price in fleet.prices] == ["own-model"]
+
+
 def test_two_folders_with_one_name_are_both_named(good: Path) -> None:
     """The copy whose name was not changed says which folder bears the name."""
     shutil.copytree(good / "refunds", good / "refunds_copy")
@@ -288,8 +331,9 @@ def test_schedules_need_nothing_but_their_own_part(good: Path) -> None:
         "report": {"monday_morning": "0 6 * * mon"},
     }
     change(good / "_fleet.yaml", "5 * * * *", "99 * * * *")
-    with pytest.raises(DeclarationError, match=r"_fleet.yaml:2: schedules.records.hourly: has '99' as its minute"):
-        schedules(good)
+    assert schedules(good)["records"] == {"nightly": "30 1 * * *"}
+    assert schedules(good)["evals"] == {"nightly": "0 2 * * *"}
+    assert any("_fleet.yaml:2: schedules.records.hourly: has '99' as its minute" in line for line in told(good))
     (good / "_fleet.yaml").write_text("schedules: [")
     with pytest.raises(DeclarationError, match=r"_fleet.yaml:2: is not valid YAML"):
         schedules(good)
