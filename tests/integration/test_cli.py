@@ -66,7 +66,9 @@ def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
     code, out, _ = cli("run", SLUG, "--stage", "report", "--json")
     (report,) = json.loads(out)
     assert (report["stage"], report["workflow"]) == ("report", SLUG)
-    assert report["verdict"] == "UNKNOWN"  # no person has decided on anything yet: an incident of its own beside the report
+    assert (
+        report["verdict"] == "UNKNOWN"
+    )  # no person has decided on anything yet: an incident of its own beside the report
     assert report["versions"]["declaration"] == site.wired().workflow(SLUG).sha256
     assert cli("deliver", "--json")[:2] == (0, '{\n  "sent": 2,\n  "deferred": 0,\n  "dead": 0,\n  "blocked": ""\n}\n')
     _, out, _ = cli("status", "--json")

@@ -164,6 +164,14 @@ def test_a_late_record_does_not_pass_because_it_is_older_than_its_double(ops: sa
     assert seen("invoice_matching", columns, [older]) == {"r1": Earlier("r2", AT)}
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u2003", "\x0b", "\u3000", "\x85", "\u200b", "\ufeff"])
+def test_a_blank_more_is_still_the_same(ops: sa.Engine, blank: str) -> None:
+    """However a blank is written, at the end or between words, and in whatever case."""
+    first = record("r1", AT - timedelta(days=1))
+    keep(ops, first, again := record("r2", supplier=f"WEBER{blank}{blank} metall GmbH{blank}"))
+    assert SeenInRecords(ops)("invoice_matching", ["supplier"], [again]) == {"r2": Earlier("r1", first.at)}
+
+
 def test_only_the_same_workflow_and_complete_values_count(ops: sa.Engine) -> None:
     """Another workflow's record, and one without a value, repeat nothing."""
     other = Record("other", "x", AT - timedelta(1), record("x").data)

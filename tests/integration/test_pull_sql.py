@@ -229,6 +229,16 @@ def test_the_source_is_only_read(erp: sa.Engine) -> None:
         assert connection.scalar(sa.text("SELECT count(*) FROM weekly")) == 3
 
 
+def test_sql_cannot_leave_its_read_only_transaction(erp: sa.Engine) -> None:
+    """Several statements in one, however hidden, are refused: the first could end the transaction, the next write."""
+    hidden = "SELECT CAST('2026-11-16' AS date), length($$'$$); COMMIT; DELETE FROM weekly; SELECT current_date, length($$'$$)"
+    url = erp.url.render_as_string(hide_password=False)
+    with pytest.raises(SourceError):
+        SqlSource(url, workflow_of(kpi_sql=hidden)).kpi(START)
+    with erp.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM weekly")) == 3
+
+
 def test_a_slow_query_is_cut_off(erp: sa.Engine) -> None:
     """The database ends a statement that takes too long."""
     source = SqlSource(erp, workflow_of(kpi_sql="SELECT now()::date, pg_sleep(60)::text"), timeout_seconds=1)

@@ -14,7 +14,7 @@ from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.record.ops import Ops
-from afterpilot.record.tables import findings, gate_decisions, records, usage
+from afterpilot.record.tables import findings, gate_decisions, human_decisions, records, usage
 
 pytestmark = pytest.mark.integration
 AT = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
@@ -175,6 +175,16 @@ def test_overrides_are_counted_by_week(ops: sa.Engine) -> None:
         assert (week.outputs, week.released, week.routed, week.judged, week.overridden) == (4, 3, 1, 2, 1)
         assert str(week.week) == "2026-10-26"
         assert unit.reports.waiting("w", now=AT + timedelta(days=3)) == 0
+
+
+def test_a_decision_corrected_in_place_is_taken_over(ops: sa.Engine) -> None:
+    """The same moment with another word or other minutes is the corrected decision; the same again is nothing new."""
+    first = HumanDecision("w", "a", AT, "accepted", Decimal(3))
+    with Ops(ops).begin() as unit:
+        assert [unit.records.write_decisions([first]) for _ in range(2)] == [1, 0]
+        assert unit.records.write_decisions([HumanDecision("w", "a", AT, "corrected", Decimal(30))]) == 1
+        kept = unit.connection.execute(sa.select(human_decisions.c.decision, human_decisions.c.minutes)).all()
+    assert kept == [("corrected", Decimal("30.000"))]
 
 
 def test_a_repeated_run_finds_what_stands(ops: sa.Engine) -> None:

@@ -16,7 +16,10 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.workflow import Check
 
-_BLANKS = " \t\r\n"
+# Everything that looks like nothing, also between words: a blank more must not make a duplicate a new invoice.
+_POINTS = (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0xAD, 0x1680, *range(0x2000, 0x2010), 0x2028, 0x2029)
+_BLANKS = "".join(map(chr, (*_POINTS, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF)))
+_WITHOUT = {ord(blank): None for blank in _BLANKS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def _statement(workflow: str, columns: Sequence[str], given: Sequence[tuple[Any,
 
 
 def _plain(text: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    return sa.func.lower(sa.func.btrim(text, _BLANKS))
+    return sa.func.lower(sa.func.translate(text, _BLANKS, ""))
 
 
 def _complete(record: Record, columns: Sequence[str]) -> bool:
@@ -129,4 +132,4 @@ def _complete(record: Record, columns: Sequence[str]) -> bool:
 
 
 def _values(record: Record, columns: Sequence[str]) -> tuple[str, ...]:
-    return tuple((as_text(record.data.get(column)) or "").strip(_BLANKS).lower() for column in columns)
+    return tuple((as_text(record.data.get(column)) or "").translate(_WITHOUT).lower() for column in columns)

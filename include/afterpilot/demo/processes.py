@@ -82,14 +82,16 @@ class Processes:
 
     def _stop_left_over(self) -> None:
         """A demo that was killed may have left processes; only those that are still ours are ended."""
-        if not self._register.exists():
-            return
-        for pid in json.loads(self._register.read_text()).values():
+        try:
+            known = json.loads(self._register.read_text()) if self._register.exists() else {}
+        except ValueError:  # cut off while it was written
+            known = {}
+        for pid in known.values():
             with contextlib.suppress(OSError):
                 ours = str(self._logs.parent).encode() in Path(f"/proc/{pid}/environ").read_bytes()
                 if ours and os.getpgid(pid) == pid:
                     _signal(pid, signal.SIGKILL)
-        self._register.unlink()
+        self._register.unlink(missing_ok=True)
 
 
 def _signal(group: int, number: signal.Signals) -> None:

@@ -72,14 +72,33 @@ def open_state() -> State:
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < LEAST_FREE_MB:
         raise DemoError(f"Only {free_mb} MB are free on the disk of {folder}; the demo needs {LEAST_FREE_MB} MB.")
-    port = int(environ.get("AFTERPILOT_PORT", "8080"))
-    return State(folder=folder, port=port, environ=environ, secrets=_secrets(folder / "secrets.json"))
+    if " " in str(folder):
+        raise DemoError(
+            f"The embedded PostgreSQL cannot live in a folder with a blank in its path ({folder}). "
+            "Choose another: AFTERPILOT_DEMO_HOME=/some/folder make demo"
+        )
+    return State(
+        folder=folder,
+        port=_port(environ.get("AFTERPILOT_PORT", "8080")),
+        environ=environ,
+        secrets=_secrets(folder / "secrets.json"),
+    )
+
+
+def _port(text: str) -> int:
+    if not text.strip().isdecimal() or not 0 < int(text) < 65536:  # noqa: PLR2004 - the largest port
+        raise DemoError(f"AFTERPILOT_PORT is {text!r}; it must be a port, such as 8080")
+    return int(text)
 
 
 def read_env(path: Path) -> dict[str, str]:
     """``NAME=value`` lines of a file; comments, blank lines, ``export`` and quotes are understood."""
     values: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+    except UnicodeDecodeError as error:
+        raise DemoError(f"{path} is not UTF-8: save it as UTF-8") from error
+    for line in lines:
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if sign and not name.startswith("#"):
             values[name.strip()] = value.strip().strip("'\"")
@@ -107,7 +126,7 @@ def free_port() -> int:
 
 def _secrets(path: Path) -> dict[str, str]:
     """Random secrets of this demo, kept so that sessions and encrypted values outlive a restart."""
-    if path.exists():
+    if path.exists() and path.stat().st_size:  # an empty one is left by a kill while it was written
         return dict(json.loads(path.read_text()))
     made = {name: secrets.token_urlsafe(24) for name in ("jwt", "session", "model")}
     made |= {name: secrets.token_urlsafe(9) for name in ("admin", "auditor")}

@@ -34,6 +34,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     if (done := finished(services, workflow, Stage.PULL, trigger)) is not None:
         return done
     started = services.now()
+    until = min(until, started)  # nothing of the future was written yet: a watermark there would hide what will be
     with services.ops.begin() as unit:
         watermark = unit.records.pulled_to(workflow.slug)
     window = Window(min(watermark or until - workflow.source.history, until), until)

@@ -26,7 +26,10 @@ def engine_of(engine_or_url: sa.Engine | str) -> sa.Engine:
     if isinstance(engine_or_url, sa.Engine):
         return engine_or_url
     try:
-        return sa.create_engine(engine_or_url, poolclass=sa.NullPool, hide_parameters=True)
+        url = sa.make_url(engine_or_url)
+        # A prepared statement is one statement: a team's own SQL cannot end the read-only transaction and go on.
+        one_statement = {"prepare_threshold": 0} if url.get_driver_name() == "psycopg" else {}
+        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=one_statement)
     except NoSuchModuleError as error:
         raise SourceError(f"no driver is installed for this kind of database: {error}") from None
     except (ArgumentError, ValueError, ImportError) as error:

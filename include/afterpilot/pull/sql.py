@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from afterpilot.pull.redact import masked
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
 
 BATCH = 1000
+LONGEST_KEY = 500  # characters: an index entry has its bounds
 MOST_COUNTED = 10_000
 _WORDS_COUNTED = 20  # unknown words of decisions that are counted one by one
 _WORD_LENGTH = 40
@@ -122,6 +123,9 @@ class SqlSource:
         if key is None or not str(key).strip():
             self.skipped[f"row without {source.key}"] += 1
             return None
+        if len(str(key)) > LONGEST_KEY or "\x00" in str(key):
+            self.skipped[f"row whose {source.key} is longer than {LONGEST_KEY} characters or holds a NUL"] += 1
+            return None
         if at is None:
             self.skipped[f"row whose {source.time} is no time"] += 1
             return None
@@ -170,7 +174,7 @@ def _usage(row: Mapping[str, Any], columns: UsageColumns) -> Usage | None:
     if not _named(columns):
         return None
     return Usage(
-        model=str(row[columns.model] or "").strip() if columns.model else "",
+        model=str(row[columns.model] or "").replace("\x00", "").strip()[:200] if columns.model else "",
         input_tokens=tokens(row[columns.input_tokens]) if columns.input_tokens else None,
         output_tokens=tokens(row[columns.output_tokens]) if columns.output_tokens else None,
         cached_tokens=(tokens(row[columns.cached_tokens]) if columns.cached_tokens else None) or 0,
@@ -191,6 +195,9 @@ def _bounds(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tup
     if not isinstance(kind, sa.DateTime | sa.Date):
         raise SourceError(f"{name} holds no times (its type is {kind}); a column of times is needed")
     ends = [end.astimezone(UTC) for end in (window.start, window.end)]
+    if not isinstance(kind, sa.DateTime):
+        # A day stands at its first moment: what was written later on that day is seen only by reading the day again.
+        ends[0] = ends[0].replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     if isinstance(kind, sa.DateTime) and kind.timezone:
         return ends[0], ends[1]
     bound = [sa.literal(end.replace(tzinfo=None), sa.DateTime()) for end in ends]

@@ -65,10 +65,16 @@ def decimal(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+MOST_TOKENS = 10**12  # of one call; more is no count
+
+
 def tokens(value: object) -> int | None:
     """A count of tokens, or None where none was reported or the report is no count."""
     number = decimal(value)
-    return int(number) if number is not None and number >= 0 and number == number.to_integral_value() else None
+    # The bound comes first: ten million digits take minutes to make an int of.
+    if number is None or not 0 <= number <= MOST_TOKENS or number != number.to_integral_value():
+        return None
+    return int(number)
 
 
 def _number(value: object) -> object:

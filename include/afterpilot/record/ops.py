@@ -61,6 +61,7 @@ def connect(url: str) -> sa.Engine:
     return sa.create_engine(
         url,
         pool_pre_ping=True,
+        hide_parameters=True,
         pool_size=3,
         connect_args={"options": "-c timezone=UTC -c statement_timeout=120000", "application_name": "afterpilot"},
     )

@@ -205,10 +205,18 @@ class Records:
         return self._connection.execute(statement).scalar_one()
 
     def write_decisions(self, batch: Sequence[HumanDecision]) -> int:
-        """Keep what people decided; returns how many are new."""
+        """Keep what people decided; returns how many are new or were corrected in place."""
         if not batch:
             return 0
-        statement = insert(human_decisions).on_conflict_do_nothing().returning(human_decisions.c.key)
+        given = insert(human_decisions)
+        new, kept = given.excluded, human_decisions.c
+        statement = given.on_conflict_do_update(
+            index_elements=["workflow", "key", "decided_at"],
+            set_={"decision": new.decision, "minutes": new.minutes, "note": new.note},
+            where=sa.or_(
+                kept.decision != new.decision, kept.minutes.is_distinct_from(new.minutes), kept.note != new.note
+            ),
+        ).returning(kept.key)
         rows = [
             {
                 "workflow": d.workflow,

@@ -80,7 +80,8 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(None, None), (0, 0), (-1, None), ("12", 12), (1.5, None), (True, None)]
+    ("value", "expected"),
+    [(None, None), (0, 0), (-1, None), ("12", 12), (1.5, None), (True, None), ("1e9999999", None), (1e20, None)],
 )
 def test_tokens_that_were_not_reported_are_none(value: object, expected: int | None) -> None:
     """Nothing, a negative count and half a token are no report."""
