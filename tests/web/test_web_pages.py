@@ -88,7 +88,7 @@ def test_unpriced_spend_is_a_lower_bound(site: Site) -> None:
 
 
 def test_a_broken_declaration_is_named_with_its_lines(site: Site) -> None:
-    """The status page names file, line, key and the nearest key, and the version that is in force meanwhile."""
+    """The status page names file, line, key and the nearest key, and the last version that could be used."""
     page = site.get("/")
     assert "contract_summaries: the declaration is broken" in page
     assert "include/workflows/contract_summaries/workflow.yaml:14" in page

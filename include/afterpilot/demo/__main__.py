@@ -52,7 +52,7 @@ def main() -> int:
 
 def _say_stopped(console: Console, why: str) -> None:
     console.print(f"\n[bold red]The demo stopped:[/bold red] {escape(why)}", highlight=False)
-    console.print("Nothing is left running. `make demo` goes on where it stopped; `make clean` starts from nothing.")
+    console.print("`make demo` goes on where it stopped; `make clean` starts from nothing.")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
