@@ -16,10 +16,11 @@ from functools import partial
 from afterpilot.check import values
 from afterpilot.check.matching import in_table, match_reference
 from afterpilot.check.seen import Seen, not_seen_before
-from afterpilot.check.words import label, shown, storable
+from afterpilot.check.words import label, shown
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import ReferenceTables
 from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Check, Workflow
 
 Rule = Callable[[Record], Iterator[Discrepancy]]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Check
 
 SHOWN = 120
@@ -49,11 +50,6 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float | Decimal) else json.dumps(value, default=str)
-
-
-def storable(text: str) -> str:
-    """The text without what PostgreSQL refuses, NUL and half surrogate pairs: an answer may hold either as an escape."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def number(value: object) -> Decimal | None:

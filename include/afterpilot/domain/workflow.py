@@ -206,7 +206,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """Everything that the workflows folder holds. ``fleet`` is None where ``_fleet.yaml`` cannot be used."""
+    """Everything that the workflows folder holds. ``fleet`` is None where nothing of ``_fleet.yaml`` can be read."""
 
     fleet: Fleet | None
     fleet_problems: tuple[Problem, ...]

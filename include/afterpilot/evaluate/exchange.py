@@ -11,6 +11,7 @@ from typing import Any
 from afterpilot.domain.errors import TargetError, TargetRefused
 from afterpilot.domain.evals import Case, Reply
 from afterpilot.domain.record import Usage
+from afterpilot.domain.storable import storable, storable_json
 from afterpilot.domain.workflow import ModelTarget
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
@@ -91,27 +92,12 @@ def document(content: bytes) -> dict[str, Any]:
     try:
         body = json.loads(content, parse_constant=_no_constant)
         if b"\\u" in content:
-            body = _storable(body)
+            body = storable_json(body)
     except (ValueError, RecursionError) as error:
         raise Unreadable("the reply is not JSON", Exchange(response=no_answer(200, content))) from error
     if not isinstance(body, dict):
         raise Unreadable("the reply is not a JSON object", Exchange(response=no_answer(200, content)))
     return body
-
-
-def storable(text: str) -> str:
-    """The text without what no database takes: NUL becomes its symbol, half of a surrogate pair a question mark."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
-
-
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {storable(key): _storable(item) for key, item in value.items()}
-    return value
 
 
 def reply_from(

@@ -11,12 +11,12 @@ from afterpilot.decide import incidents as life_cycle
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
-from afterpilot.record.runs import storable
 
 # News that is worth a line in the thread: an edit of the message alone notifies nobody.
 _KINDS = {"resolved": "resolved", "graver": "graver"}

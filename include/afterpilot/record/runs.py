@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.storable import storable_json
 from afterpilot.domain.verdict import Finding, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.record.tables import findings, runs
@@ -23,22 +24,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """The value as JSON can hold it: decimals and times become text, keys become strings."""
     text = json.dumps(value, default=_as_json, allow_nan=False)
     data = json.loads(text)
-    return _storable(data) if "\\u0000" in text or "\\ud" in text else data
-
-
-def storable(text: str) -> str:
-    """The text without what PostgreSQL refuses, NUL and half surrogate pairs: a model or server may say either."""
-    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
-
-
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    return value
+    return storable_json(data) if "\\u0000" in text or "\\ud" in text else data
 
 
 def _as_json(value: object) -> object:

@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.record import Usage
+from afterpilot.domain.storable import storable
 from afterpilot.record import partitions
-from afterpilot.record.runs import plain, storable
+from afterpilot.record.runs import plain
 from afterpilot.record.tables import baselines, samples
 
 
