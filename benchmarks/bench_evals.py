@@ -69,7 +69,7 @@ class Measured:
 def suite(cases: int, concurrency: int) -> Evals:
     """The suite: one case in ten expects something that the double does not say."""
     return Evals(
-        model=ModelTarget("double", MODEL, PROMPT, response_schema=SCHEMA),
+        target=ModelTarget("double", MODEL, PROMPT, response_schema=SCHEMA),
         cases=tuple(
             Case(
                 id=f"case-{number:05d}",

@@ -86,7 +86,7 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     def runner(workflow: Workflow) -> EvalRunner:
         if workflow.evals is None:
             raise DeclarationError(f"{workflow.slug} declares no evals")
-        return Runner(ChatClient(connections.endpoint(workflow.evals.model.connection)), prices)
+        return Runner(ChatClient(connections.endpoint(workflow.evals.target.connection)), prices)
 
     services = Services(
         ops=Ops(engine),

@@ -100,7 +100,7 @@ def _verdicts_and_versions(site: Site, runs: dict[Stage, Run]) -> None:
         assert run.finished_at >= run.started_at, stage
     assert workflow.evals is not None
     assert runs[Stage.EVALUATE].versions["model_answered"] == "smollm2-135m-instruct"
-    assert runs[Stage.EVALUATE].versions["prompt"] == workflow.evals.model.prompt.sha256
+    assert runs[Stage.EVALUATE].versions["prompt"] == workflow.evals.target.prompt.sha256
     assert runs[Stage.EVALUATE].versions["cases"] == workflow.evals.sha256
     assert runs[Stage.PULL].evidence["pulled"] == site.count("records") == 33
     assert runs[Stage.PULL].evidence["decisions"] == 2

@@ -141,7 +141,7 @@ def _check(check: dict[str, Any], named: Named) -> Check:
 def _evals(evals: schema.Evals, named: Named) -> Evals:
     model = evals.model
     return Evals(
-        model=ModelTarget(
+        target=ModelTarget(
             connection=model.connection,
             name=model.name,
             prompt=Prompt(named.prompt),

@@ -6,17 +6,18 @@ The verbs implement them, :mod:`afterpilot.wiring` chooses, :mod:`afterpilot.pip
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from afterpilot.domain.evals import Case, Reply, Sample
+from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec
+from afterpilot.domain.judging import Judgement
 from afterpilot.domain.message import Message
 from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Evals, ModelTarget, Workflow
+from afterpilot.domain.workflow import Check, Evals, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +118,56 @@ class OutputGate(Protocol):
         ...
 
 
-class ModelClient(Protocol):
-    """Asks a model."""
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a target answered to the shortest question: its fingerprint, or the error that kept it from answering."""
 
-    def ask(self, target: ModelTarget, case: Case, *, seed: int) -> Reply:
-        """One answer. Raises TargetError or TargetRefused."""
-        ...
+    fingerprint: Mapping[str, str]
+    usage: Usage | None = None
+    cost: Decimal | None = None
+    error: str = ""
 
 
 class EvalRunner(Protocol):
-    """Runs a suite."""
+    """Runs a suite, and asks its judges."""
 
     def run(
         self,
         evals: Evals,
         *,
-        keep: Callable[[Sample], None],
+        keep: Callable[[Sequence[Sample]], None],
         done: Mapping[tuple[str, int], Sample],
         failed: Sequence[Sample] = (),
+        epochs: range | None = None,
+        advisory: Collection[str] = (),
     ) -> Sequence[Sample]:
-        """All samples; each new one is given to ``keep`` as it comes; those in ``done`` are not asked again.
+        """All samples in the order of cases and epochs.
 
-        ``failed`` are samples of an earlier attempt that cost something and brought nothing: they are asked again.
+        ``keep`` gets new samples a few at a time, one call after the other, as soon as they are there; a case counts as done,
+        and its place is given to the next one, when ``keep`` has returned. Those in ``done`` are not asked again. ``failed``
+        are samples of an earlier attempt that cost something and brought nothing: they are asked again, and what they cost
+        counts. ``epochs`` are the numbers of the epochs, 0 to ``evals.epochs`` unless said: a re-run goes on counting.
+        ``advisory`` names the labels of scorers that decide nothing.
         """
+        ...
+
+    def estimate(self, evals: Evals, *, epochs: range | None = None) -> Estimate:
+        """What a run will take, before it starts."""
+        ...
+
+    def probe(self, evals: Evals) -> Probed:
+        """Ask the first case for the shortest answer, to see what answers; never raises for the target's own failure."""
+        ...
+
+    def rejudge(
+        self,
+        evals: Evals,
+        judge: ScorerSpec,
+        answers: Sequence[tuple[str, Case, str]],
+        *,
+        keep: Callable[[Judgement], None],
+    ) -> Sequence[Judgement]:
+        """Ask a judge about answers that exist (subject, case, answer), within ``evals.max_cost``; what it cannot reach is left out."""
         ...
 
 

@@ -34,7 +34,8 @@ class Record:
 class HumanDecision:
     """What a person decided on a record in the production system, however many days later.
 
-    ``decision`` is accepted, corrected or rejected; ``minutes`` is the human time it took, None where nobody noted it.
+    ``decision`` is accepted, corrected or rejected; ``minutes`` is the human time it took, None where nobody noted it;
+    ``corrected`` is what the output should have been, by the source's field, where the production system keeps that.
     """
 
     workflow: str
@@ -43,6 +44,7 @@ class HumanDecision:
     decision: str
     minutes: Decimal | None = None
     note: str = ""
+    corrected: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from afterpilot.domain.evals import Case, ScorerSpec
+from afterpilot.domain.evals import Case, Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.verdict import Severity
@@ -58,6 +60,7 @@ class Decisions:
     decision: str
     minutes: str = ""
     note: str = ""
+    corrected_fields: Mapping[str, str] = field(default_factory=dict)  # what it should have been: source field → column
     accepted: tuple[str, ...] = ("accepted",)
     corrected: tuple[str, ...] = ("corrected",)
     rejected: tuple[str, ...] = ("rejected",)
@@ -95,7 +98,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ModelTarget:
-    """The model under test: an Airflow connection for address and key, a model name, and the prompt in production."""
+    """A model: an Airflow connection for address and key, a name, and the prompt in production.
+
+    ``api`` is the shape of the provider's API: OpenAI-compatible chat completions or responses, or Anthropic messages.
+    ``tools`` are in OpenAI's function shape (``{"name", "description", "parameters"}``).
+    """
 
     connection: str
     name: str
@@ -103,21 +110,103 @@ class ModelTarget:
     response_schema: Mapping[str, Any] | None = None
     temperature: float = 0.0
     max_tokens: int = 256
+    api: Literal["chat", "responses", "messages"] = "chat"
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonTarget:
+    """A team's own workflow behind HTTP: a JSON request with ``{{ variables }}``, and JSONPaths (RFC 9535) into its reply.
+
+    ``name`` is the model's that it uses, for prices and fingerprints. Where ``cost`` leads to what the endpoint itself says a
+    call cost, that is in ``currency``. ``sources`` leads to the ids of what was retrieved, best first.
+    """
+
+    connection: str
+    name: str
+    path: str
+    request: Any
+    answer: str
+    model: str = ""
+    input_tokens: str = ""
+    output_tokens: str = ""
+    cost: str = ""
+    currency: str = ""
+    sources: str = ""
+    tool_calls: str = ""
+    most_cost: Money | None = None  # of one call, where it cannot be known from tokens: holds the run's cap
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedTarget:
+    """Answers from a file, by case id, at no cost: for dry runs, and for judging answers that exist already."""
+
+    name: str
+    answers: Mapping[str, str]
+
+
+Target = ModelTarget | JsonTarget | ScriptedTarget
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTerms:
+    """What the regression alarm promises: at most so many false alarms a year, and to look for drops of this size (0 to 1)."""
+
+    false_alarms_per_year: Decimal = Decimal("0.1")
+    smallest_drop: Decimal = Decimal("0.05")
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Data that the workflow reads (an index, a price list): one SELECT whose result changes when the data does."""
+
+    connection: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """How a person's correction of a record becomes a case: prompt variable → record's field, answer's field → record's field."""
+
+    vars: Mapping[str, str]
+    expected: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Evals:
-    """The eval suite of a workflow."""
+    """The eval suite of a workflow, or of a suite file of its own.
 
-    model: ModelTarget
+    ``cap`` is the workflow's eval budget for a period, ``max_cost`` that of one run. ``sha256`` is of the cases' file with
+    their images, ``declaration`` of everything else that the suite says, prompt and model apart.
+    """
+
+    target: Target
     cases: tuple[Case, ...]
     scorers: tuple[ScorerSpec, ...]
     epochs: int
     max_cost: Money
     concurrency: int
     pass_rate: Decimal  # the least share of cases that must pass, 0 to 1
-    largest_drop: Decimal  # the largest tolerated drop of the pass rate against the approved baseline, 0 to 1
-    sha256: str  # of the cases file
+    sha256: str
+    largest_drop: Decimal = Decimal("0.05")
+    reducer: Reducer = field(default_factory=Reducer)
+    pass_score: Decimal | None = (
+        None  # a sample passes when the weighted mean of its scores reaches it; else when all pass
+    )
+    alarm: AlarmTerms = field(default_factory=AlarmTerms)
+    waivers: tuple[Waiver, ...] = ()
+    reads: tuple[Reads, ...] = ()
+    corrections: Corrections | None = None
+    cap: Cap | None = None
+    declaration: str = ""
+
+    @property
+    def prompt_sha256(self) -> str:
+        """Hash of what is asked besides the cases: the prompt, or a team's own request template."""
+        if isinstance(self.target, ModelTarget):
+            return self.target.prompt.sha256
+        text = json.dumps(self.target.request, sort_keys=True) if isinstance(self.target, JsonTarget) else ""
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Budget:
 
     def _most(self, case: Case) -> Decimal | None:
         """The most that one call can cost, in the cap's currency; None where no price is known."""
-        model = self._evals.model
+        model = self._evals.target
         size = len(str(model.response_schema or ""))
         with suppress(KeyError):  # a variable without a value: the call will not even begin
             size += sum(len(turn.content.encode()) + _TOKENS_PER_TURN for turn in model.prompt.render(case.vars))
@@ -112,7 +112,7 @@ class Budget:
         return priced.cost if priced.currency == self._evals.max_cost.currency else None
 
     def _unpriced(self) -> str:
-        model = self._evals.model
+        model = self._evals.target
         priced = self._prices.price(Usage(model.name, 1, 1), self._now())
         why = priced.unpriced_reason or f"{model.name} is priced in {priced.currency}"
         return f"{why}, so the run's cap of {self._evals.max_cost} cannot be held"

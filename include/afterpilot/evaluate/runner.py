@@ -104,7 +104,7 @@ class Runner:
         """Ask and score one case. What goes wrong in the harness is the sample's error, never a score."""
         empty = Sample(case.id, epoch, None, ())
         try:
-            reply = self._client.ask(evals.model, case, seed=epoch + 1)
+            reply = self._client.ask(evals.target, case, seed=epoch + 1)
         except (Unanswered, Refused) as error:
             return self._failed(evals, empty, str(error), error.exchange)
         except TargetError as error:

@@ -55,8 +55,8 @@ def _eval_versions(evals: Evals, samples: Sequence[Sample]) -> dict[str, str]:
     """The fingerprint of what was tested: model asked and answered, prompt and cases."""
     answered = sorted({sample.usage.model for sample in samples if sample.usage and sample.usage.model})
     return {
-        "model": evals.model.name,
+        "model": evals.target.name,
         "model_answered": ", ".join(answered),
-        "prompt": evals.model.prompt.sha256,
+        "prompt": evals.target.prompt.sha256,
         "cases": evals.sha256,
     }

@@ -193,10 +193,88 @@ samples = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     _json("request"),
     _json("response"),
+    _json("fingerprint"),  # what answered: model, system_fingerprint, headers
+    _json("details"),  # tool_calls, sources, calls of scorers, pass_score
     postgresql_partition_by="RANGE (at)",
 )
 
-# The eval run that a person approved as the one to compare with.
+# One row for each eval run that was stored, small enough to be kept for as long as runs are: what the regression alarm, the
+# history of a case and the eval page read. ``outcomes`` is {case: [epochs passed, epochs scored]}.
+eval_results = sa.Table(
+    "eval_results",
+    metadata,
+    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    _time("at"),  # when the run began
+    sa.Column("origin", sa.Text, nullable=False),  # schedule, probe, cli
+    sa.Column("valid", sa.Boolean, nullable=False),  # at least 95 % of the samples were scored
+    sa.Column("suite", sa.Text, nullable=False),  # hash of cases and scorers: runs of one suite can be compared
+    sa.Column("cases", sa.Integer, nullable=False),
+    sa.Column("passed", sa.Integer, nullable=False),  # cases, of those scored and not waived
+    sa.Column("scored", sa.Integer, nullable=False),  # cases, waived ones apart
+    _json("outcomes"),
+    _json("rounds", "[]"),  # same-day re-runs to confirm: [{case: [passed, scored]}]
+    _json("slices"),  # {tag: {passed, of, share}}
+    _json("scorers"),  # {label: {passed, of, share, mean, advisory}}
+    _json("fingerprint"),  # prompt, cases, declaration, model, answered, data, judges, harness
+    sa.Column("cost", sa.Numeric(20, 10)),
+    _text("currency"),
+    sa.Column("latency_p50", sa.Integer),  # milliseconds
+    sa.Column("latency_p95", sa.Integer),
+    sa.Column("evidence", sa.Float),  # of the regression alarm; NULL where it could say nothing
+    _text("alarm"),  # none, watch, alarm, or empty without a baseline
+    sa.Index("ix_eval_results_workflow_at", "workflow", sa.text("at DESC")),
+)
+
+# What answers for a workflow, one row for each change: by probes and by runs.
+fingerprints = sa.Table(
+    "fingerprints",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    _json("fingerprint"),
+    _time("first_seen_at"),
+    _time("last_seen_at"),
+    _text("error"),  # of the latest probe; empty where it answered
+    sa.Index("ix_fingerprints_workflow", "workflow", sa.text("id DESC")),
+)
+
+# What judges said of answers that people have decided on (label), and of frozen answers (no label).
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("judge", sa.Text, nullable=False),  # judge_sha256
+    sa.Column("subject", sa.Text, nullable=False),
+    _time("at"),
+    sa.Column("passed", sa.Boolean),
+    sa.Column("value", sa.Float),
+    _text("reason"),
+    _text("error"),
+    sa.Column("label", sa.Boolean),
+    _json("fingerprint"),
+    sa.Index("ix_judgements_workflow_judge", "workflow", "judge", "subject", sa.text("id DESC")),
+)
+
+# People's corrections that were offered to the owner as new cases, and what became of each.
+case_offers = sa.Table(
+    "case_offers",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),  # the record's
+    _time("decided_at"),  # of the correction
+    _json("case"),  # as a line of cases.jsonl
+    sa.Column("digest", sa.Text, nullable=False),  # of its question: an equal one is a duplicate
+    sa.Column("state", sa.Text, nullable=False, server_default="offered"),  # offered, accepted, declined, duplicate
+    _time("offered_at", default_now=True),
+    _text("decided_by"),
+    _text("note"),
+    sa.CheckConstraint("state IN ('offered', 'accepted', 'declined', 'duplicate')", name="state"),
+    sa.Index("ix_case_offers_state", "workflow", "state"),
+)
+
+# The eval runs that a person approved as those to compare with: the one, and earlier ones of the same suite with it.
 baselines = sa.Table(
     "baselines",
     metadata,
@@ -206,6 +284,9 @@ baselines = sa.Table(
     sa.Column("approved_by", sa.Text, nullable=False),
     _time("approved_at", default_now=True),
     _text("note"),
+    sa.Column(
+        "runs", sa.ARRAY(UUID(as_uuid=True)), nullable=False, server_default="{}"
+    ),  # oldest first, run_id the last
 )
 
 # What the gate decided on each output. An output that was released and then changed at its source is decided again; what
@@ -253,6 +334,7 @@ human_decisions = sa.Table(
     sa.Column("decision", sa.Text, nullable=False),  # accepted, corrected, rejected
     sa.Column("minutes", sa.Numeric(10, 3)),
     _text("note"),
+    _json("corrected"),  # what the output should have been, by field
 )
 
 # Up to which moment a source has been pulled.

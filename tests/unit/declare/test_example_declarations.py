@@ -37,7 +37,7 @@ def test_every_model_that_is_used_has_a_price(shipped: Declarations) -> None:
     priced = {price.model: price for price in shipped.fleet.prices}
     for one in shipped.workflows:
         assert one.evals is not None
-        price = priced[one.evals.model.name]
+        price = priced[one.evals.target.name]
         assert price.currency == one.spend.cap.limit.currency == one.evals.max_cost.currency
         assert Decimal(0) < price.cached_per_million < price.input_per_million < price.output_per_million
 

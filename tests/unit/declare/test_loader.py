@@ -83,9 +83,9 @@ def test_the_eval_suite_arrives_exactly(good: Path) -> None:
     )
     assert evals.scorers[2].params["schema"]["type"] == "object"
     assert evals.scorers[3] == ScorerSpec("one_of", "reason", {"values": ("damaged", "late")})
-    assert evals.model.prompt.variables == {"letter", "customer"}
+    assert evals.target.prompt.variables == {"letter", "customer"}
     assert (evals.pass_rate, evals.largest_drop) == (Decimal("0.9"), Decimal("0.05"))
-    assert (evals.epochs, evals.concurrency, evals.model.max_tokens) == (1, 4, 60)
+    assert (evals.epochs, evals.concurrency, evals.target.max_tokens) == (1, 4, 60)
 
 
 def test_a_declaration_can_be_kept_as_json(good: Path) -> None:

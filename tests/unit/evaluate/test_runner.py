@@ -69,7 +69,7 @@ def reply(text: str = "yes", usage: Usage | None = USED) -> Reply:
 def suite(cases: int = 5, *, epochs: int = 1, cap: str = "1000", concurrency: int = 2, scorer: str = "exact") -> Evals:
     """Cases ``c0``, ``c1`` … that want ``yes``. Each call can cost at most 0.119 with the usual prices."""
     return Evals(
-        model=ModelTarget("double", "m", Prompt("{{ q }}"), max_tokens=100),
+        target=ModelTarget("double", "m", Prompt("{{ q }}"), max_tokens=100),
         cases=tuple(Case(f"c{number}", {"q": "abc"}, {"": "yes"}) for number in range(cases)),
         scorers=(ScorerSpec(scorer, ""),),
         epochs=epochs,
