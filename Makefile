@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 
-.PHONY: help demo test check fmt bench lock setup clean
+.PHONY: help demo test check fmt bench bench-evals lock setup clean
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ fmt: setup ## Format and mend what can be mended by itself
 
 bench: setup ## Run the benchmarks; each prints ratios measured side by side
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
+
+bench-evals: setup ## Eval runners and ours side by side on identical work (ARGS="--cells quick": a minute or two)
+	@$(BIN)/python -m benchmarks.evals $(ARGS)
 
 lock: setup ## Resolve requirements*.in anew into hashed locks
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) requirements.in -o requirements.txt
