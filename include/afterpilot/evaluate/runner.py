@@ -3,36 +3,59 @@
 from __future__ import annotations
 
 import dataclasses
-import queue
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from afterpilot.domain.errors import TargetError
-from afterpilot.domain.evals import Case, Sample
-from afterpilot.domain.ports import ModelClient, PriceList
-from afterpilot.domain.record import Usage
+from afterpilot.domain.evals import Case, Estimate, Reply, Sample, Score, ScorerSpec
+from afterpilot.domain.judging import Judgement
+from afterpilot.domain.ports import PriceList, Probed
 from afterpilot.domain.workflow import Evals
-from afterpilot.evaluate.budget import Budget
-from afterpilot.evaluate.exchange import Exchange, Refused, Unanswered
-from afterpilot.evaluate.scorers import score_all
+from afterpilot.evaluate.admission import Admission
+from afterpilot.evaluate.asking import Asking
+from afterpilot.evaluate.budget import Budget, Reservation
+from afterpilot.evaluate.costs import Costs, Unpriced
+from afterpilot.evaluate.estimate import estimate
+from afterpilot.evaluate.exchange import Refused, Unanswered
+from afterpilot.evaluate.keeping import Keeper, all_of, run_beside
+from afterpilot.evaluate.metering import Metered
+from afterpilot.evaluate.probing import probe
+from afterpilot.evaluate.rejudging import Rejudging
+from afterpilot.evaluate.scoring import Scoring, Specs
 
-_AHEAD = 2  # samples for each thread that may wait to be kept; more would be lost when the process dies
+OpenAsking = Callable[[], AbstractAsyncContextManager[Asking]]
+_AT_ONCE = 500  # samples of cases that were not asked, kept together
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A case in one epoch, and the scorers that it gets."""
+
+    case: Case
+    epoch: int
+    specs: Specs
 
 
 class Runner:
-    """Asks, scores and prices. Samples reach ``keep`` one at a time, from the caller's own thread.
+    """Asks, scores and prices on an event loop of its own; ``keep`` is called in the caller's thread.
 
-    A sample's ``attempts`` is 0 where no reply came that costs anything. Its ``cost`` is None where none is known, or where
-    the price is in another currency than the run's cap.
+    At most ``concurrency`` cases are asked and not yet kept at any moment: no more are asked again by a run that is taken up
+    after its process was killed. A sample's ``attempts`` is 0 where no reply came that costs anything. Its ``cost`` is None
+    where any part of it is not known, or is known in another currency than that of the run's cap only.
+
+    Args:
+        open_asking: opens what asks models, for the length of one run.
+        prices: prices the calls.
+        now: the time of a call, for its price.
     """
 
     def __init__(
-        self, client: ModelClient, prices: PriceList, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, open_asking: OpenAsking, prices: PriceList, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._client = client
+        self._open_asking = open_asking
         self._prices = prices
         self._now = now
 
@@ -40,121 +63,184 @@ class Runner:
         self,
         evals: Evals,
         *,
-        keep: Callable[[Sample], None],
+        keep: Callable[[Sequence[Sample]], None],
         done: Mapping[tuple[str, int], Sample],
         failed: Sequence[Sample] = (),
+        epochs: range | None = None,
+        advisory: Collection[str] = (),
     ) -> Sequence[Sample]:
-        """All samples in the order of cases and epochs; those in ``done`` are taken as they are and not paid for again.
-        ``failed`` were paid for by an earlier attempt and are asked again; what they cost counts towards the cap.
+        """All samples in the order of cases and epochs; new ones without request and response, which ``keep`` got.
 
-        The cap (``evals.max_cost``) is hard, see :class:`~afterpilot.evaluate.budget.Budget`; where it, or the target, does not
-        allow to go on, the rest is not asked and says why. Whatever ``keep`` raises ends the run.
+        The cap (``evals.max_cost``) is hard, see :class:`~afterpilot.evaluate.budget.Budget`; where it, or the target, does
+        not allow to go on, the rest is not asked and says why. Whatever ``keep`` raises ends the run.
         """
-        wanted = [(case, epoch) for case in evals.cases for epoch in range(evals.epochs)]
-        budget = Budget(evals, self._prices, now=self._now)
-        samples: dict[tuple[str, int], Sample] = {}
-        for case, epoch in wanted:
-            if (known := done.get((case.id, epoch))) is not None:
-                samples[case.id, epoch] = known
-                budget.already(case, known)
-        cases = {case.id: case for case in evals.cases}
-        for sample in failed:
-            if sample.case_id in cases:
-                budget.already(cases[sample.case_id], sample)
-        budget.add((case, epoch) for case, epoch in wanted if (case.id, epoch) not in samples)
-        with closing(self._asked(evals, budget)) as asked:
-            for sample in asked:
-                samples[sample.case_id, sample.epoch] = sample
-                keep(sample)
-        for case, epoch in budget.left():
-            sample = Sample(case.id, epoch, None, (), error=f"not asked: {budget.stopped}")
-            samples[case.id, epoch] = sample
-            keep(sample)
+        wanted = [(case, epoch) for case in evals.cases for epoch in _numbers(evals, epochs)]
+        samples = {(case.id, epoch): done[case.id, epoch] for case, epoch in wanted if (case.id, epoch) in done}
+        suite = _Suite(evals, self._costs(evals), Scoring(evals.scorers, advisory), Budget(evals.max_cost))
+        suite.already_paid([*samples.values(), *failed])
+        pieces = [
+            _Piece(case, epoch, suite.scoring.of(case)) for case, epoch in wanted if (case.id, epoch) not in samples
+        ]
+
+        def take(group: Sequence[Sample]) -> None:
+            keep(group)
+            for sample in group:
+                samples[sample.case_id, sample.epoch] = _light(sample)
+
+        left, why = self._asked(suite, [piece for piece in pieces if piece.specs], take)
+        not_asked = [_not_asked(piece, why) for piece in left]
+        not_asked += [_not_asked(piece, "no scorer applies to the case") for piece in pieces if not piece.specs]
+        for start in range(0, len(not_asked), _AT_ONCE):
+            take(not_asked[start : start + _AT_ONCE])
         return [samples[case.id, epoch] for case, epoch in wanted]
 
-    def _asked(self, evals: Evals, budget: Budget) -> Generator[Sample]:
-        """Samples as they come, from as many threads as may ask at the same time."""
-        count = max(1, min(evals.concurrency, len(budget.left())))
-        results: queue.SimpleQueue[Sample | BaseException | None] = queue.SimpleQueue()
-        ahead = threading.Semaphore(_AHEAD * count)
+    def estimate(
+        self, evals: Evals, *, epochs: range | None = None, typical: Mapping[str, int] | int | None = None
+    ) -> Estimate:
+        """What a run will take, before it starts; ``typical`` is how many tokens an answer has, for all or by case id."""
+        costs, scoring = self._costs(evals), Scoring(evals.scorers)
+        return estimate(evals, costs, scoring, epochs=len(_numbers(evals, epochs)), typical=typical)
 
-        def work() -> None:
-            last: BaseException | None = None
-            try:
-                while ahead.acquire() and (task := budget.next()) is not None:
-                    sample = self._sample(evals, task.case, task.epoch)
-                    budget.finished(task, sample)
-                    results.put(sample)
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-                last = error
-            finally:
-                results.put(last)
+    def probe(self, evals: Evals) -> Probed:
+        """Ask the first case for the shortest answer; never raises for the target's own failure."""
+        return probe(evals, self._costs, self._open_asking)
 
-        for number in range(count):
-            # Daemons: a process that is told to end does not wait for a model that does not answer.
-            threading.Thread(target=work, name=f"eval-{number}", daemon=True).start()
-        try:
-            yield from _until_all_ended(results, ahead, count)
-        finally:
-            budget.stop("the run was ended")
-            for _ in range(count):
-                ahead.release()
+    def rejudge(
+        self,
+        evals: Evals,
+        judge: ScorerSpec,
+        answers: Sequence[tuple[str, Case, str]],
+        *,
+        keep: Callable[[Judgement], None],
+    ) -> Sequence[Judgement]:
+        """Ask a judge about answers that exist, within ``evals.max_cost``; in the order of the answers."""
+        return Rejudging(evals, judge, self._costs(evals), self._open_asking).run(answers, keep=keep)
 
-    def _sample(self, evals: Evals, case: Case, epoch: int) -> Sample:
+    def _costs(self, evals: Evals) -> Costs:
+        return Costs(evals, self._prices, now=self._now)
+
+    def _asked(
+        self, suite: _Suite, pieces: Sequence[_Piece], take: Callable[[Sequence[Sample]], None]
+    ) -> tuple[list[_Piece], str]:
+        """Ask all that may be asked; what was not, and why."""
+        if pieces and (why := suite.costs.unpriced(suite.scoring.all_of(suite.evals.cases))):
+            return list(pieces), why
+        admission = Admission(pieces, budget=suite.budget, most=suite.most)
+
+        async def work(keeper: Keeper[Sample]) -> None:
+            async with self._open_asking() as asking:
+                count = max(1, min(suite.evals.concurrency, len(pieces)))
+                await all_of([suite.work(admission, asking, keeper) for _ in range(count)])
+
+        if pieces:
+            run_beside(work, keep=take)
+        return admission.left, admission.stopped
+
+
+class _Suite:
+    """One run of a suite, on the loop."""
+
+    def __init__(self, evals: Evals, costs: Costs, scoring: Scoring, budget: Budget) -> None:
+        self.evals = evals
+        self.costs = costs
+        self.scoring = scoring
+        self.budget = budget
+        self._pass_score = None if evals.pass_score is None else float(evals.pass_score)
+
+    def already_paid(self, samples: Iterable[Sample]) -> None:
+        """Count what earlier attempts have spent; where nobody knows how much, the most."""
+        cases = {case.id: case for case in self.evals.cases}
+        for sample in samples:
+            if sample.cost is not None:
+                self.budget.spend(sample.cost)
+            elif (case := cases.get(sample.case_id)) is not None:
+                try:
+                    self.budget.spend(self.costs.case(case, self.scoring.of(case)))
+                except Unpriced:  # then nothing more is asked at all
+                    return
+
+    def most(self, piece: _Piece) -> Decimal:
+        """The most that a piece can cost, as far as can be foreseen."""
+        return self.costs.case(piece.case, piece.specs)
+
+    async def work(self, admission: Admission[_Piece], asking: Asking, keeper: Keeper[Sample]) -> None:
+        """Ask one case after the other, each once the one before was kept."""
+        while (next_one := await admission.next()) is not None:
+            piece, reservation = next_one
+            with reservation:
+                sample = await self._sample(piece, asking, reservation)
+            admission.finished(sample.error)
+            await keeper.kept(sample)
+
+    async def _sample(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Sample:
         """Ask and score one case. What goes wrong in the harness is the sample's error, never a score."""
-        empty = Sample(case.id, epoch, None, ())
+        case, target = piece.case, self.evals.target
+        metered = Metered(asking, self.costs, reservation)
         try:
-            reply = self._client.ask(evals.target, case, seed=epoch + 1)
+            reply = await metered.answer(target, case, seed=piece.epoch + 1)
         except (Unanswered, Refused) as error:
-            return self._failed(evals, empty, str(error), error.exchange)
+            return self._failed(piece, error)
         except TargetError as error:
-            return dataclasses.replace(empty, error=str(error))
+            return Sample(case.id, piece.epoch, None, (), error=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not be counted against the model
-            return dataclasses.replace(empty, error=f"the harness failed: {type(error).__name__}: {error}")
-        sample = dataclasses.replace(
-            empty,
-            output=reply.text,
+            return Sample(case.id, piece.epoch, None, (), error=f"the harness failed: {type(error).__name__}: {error}")
+        return await self._scored(piece, reply, metered)
+
+    async def _scored(self, piece: _Piece, reply: Reply, metered: Metered) -> Sample:
+        cost = self.costs.of_reply(self.evals.target, reply)
+        scores: tuple[Score, ...] = ()
+        error = ""
+        try:
+            scores = await self.scoring.scores(piece.specs, piece.case, reply, asking=metered, cost=cost)
+        except TargetError as trouble:
+            error = str(trouble)
+        except Exception as trouble:  # noqa: BLE001 - as above
+            error = f"a scorer failed: {type(trouble).__name__}: {trouble}"
+        for call in metered.calls:
+            cost = None if cost is None or call.cost is None else cost + call.cost
+        return Sample(
+            piece.case.id,
+            piece.epoch,
+            reply.text,
+            scores,
+            error=error,
             usage=reply.usage,
-            cost=self._cost(evals, reply.usage),
+            cost=cost,
             latency_ms=reply.latency_ms,
             attempts=reply.attempts,
             request=reply.request,
             response=reply.response,
+            tool_calls=reply.tool_calls,
+            sources=reply.sources,
+            fingerprint=reply.fingerprint,
+            calls=tuple(metered.calls),
+            pass_score=self._pass_score,
         )
-        try:
-            return dataclasses.replace(sample, scores=score_all(evals.scorers, case, reply.text))
-        except TargetError as error:
-            return dataclasses.replace(sample, error=str(error))
-        except Exception as error:  # noqa: BLE001 - as above
-            return dataclasses.replace(sample, error=f"a scorer failed: {type(error).__name__}: {error}")
 
-    def _failed(self, evals: Evals, empty: Sample, reason: str, exchange: Exchange) -> Sample:
-        return dataclasses.replace(
-            empty,
-            error=reason,
+    def _failed(self, piece: _Piece, error: Unanswered | Refused) -> Sample:
+        exchange = error.exchange
+        return Sample(
+            piece.case.id,
+            piece.epoch,
+            None,
+            (),
+            error=str(error),
             usage=exchange.usage,
-            cost=self._cost(evals, exchange.usage),
+            cost=self.costs.of_usage(exchange.usage),
             attempts=exchange.attempts,
             request=exchange.request,
             response=exchange.response,
         )
 
-    def _cost(self, evals: Evals, usage: Usage | None) -> Decimal | None:
-        priced = self._prices.price(usage, self._now())
-        return priced.cost if priced.currency == evals.max_cost.currency else None
+
+def _numbers(evals: Evals, epochs: range | None) -> range:
+    return range(evals.epochs) if epochs is None else epochs
 
 
-def _until_all_ended(
-    results: queue.SimpleQueue[Sample | BaseException | None], ahead: threading.Semaphore, threads: int
-) -> Iterator[Sample]:
-    """What the threads bring, until each has said that it ended."""
-    while threads:
-        result = results.get()
-        if isinstance(result, Sample):
-            yield result
-            ahead.release()
-        elif result is None:
-            threads -= 1
-            ahead.release()  # a thread that waits for its turn has to learn that nothing is left
-        else:
-            raise result
+def _not_asked(piece: _Piece, why: str) -> Sample:
+    return Sample(piece.case.id, piece.epoch, None, (), error=f"not asked: {why}")
+
+
+def _light(sample: Sample) -> Sample:
+    """Without what was sent and received, which would fill the memory."""
+    return dataclasses.replace(sample, request={}, response={}) if sample.request or sample.response else sample

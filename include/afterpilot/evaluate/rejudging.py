@@ -1,0 +1,133 @@
+"""Asks a judge about answers that exist: people's labels to measure it by, frozen ones to see whether it drifts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from afterpilot.domain.errors import TargetError
+from afterpilot.domain.evals import Call, Case, Reply, ScorerSpec
+from afterpilot.domain.judging import Judgement, judge_sha256
+from afterpilot.domain.record import Usage
+from afterpilot.domain.workflow import Evals
+from afterpilot.evaluate.admission import Admission
+from afterpilot.evaluate.asking import Asking
+from afterpilot.evaluate.budget import Budget, Capped, Reservation
+from afterpilot.evaluate.costs import Costs
+from afterpilot.evaluate.keeping import Keeper, all_of, run_beside
+from afterpilot.evaluate.metering import Metered
+from afterpilot.evaluate.scoring import words
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """An answer to be judged."""
+
+    subject: str
+    case: Case
+    answer: str
+
+
+class Rejudging:
+    """One judge over many answers, within ``evals.max_cost`` and with ``evals.concurrency`` calls at once."""
+
+    def __init__(
+        self,
+        evals: Evals,
+        judge: ScorerSpec,
+        costs: Costs,
+        open_asking: Callable[[], AbstractAsyncContextManager[Asking]],
+    ) -> None:
+        self._evals = evals
+        self._judge = judge
+        self._sha256 = judge_sha256(judge)
+        self._costs = costs
+        self._open_asking = open_asking
+
+    def run(
+        self, answers: Sequence[tuple[str, Case, str]], *, keep: Callable[[Judgement], None]
+    ) -> Sequence[Judgement]:
+        """In the order of the answers; what the cap or a dead judge leaves unasked is left out."""
+        pieces = [_Piece(*answer) for answer in answers]
+        budget = Budget(self._evals.max_cost)
+        admission = Admission(pieces, budget=budget, most=self._most)
+        judged: dict[str, Judgement] = {}
+
+        def take(group: Sequence[Judgement]) -> None:
+            for judgement in group:
+                keep(judgement)
+                judged[judgement.subject] = judgement
+
+        async def work(keeper: Keeper[Judgement]) -> None:
+            async with self._open_asking() as asking:
+                count = max(1, min(self._evals.concurrency, len(pieces)))
+                await all_of([self._work(admission, asking, keeper) for _ in range(count)])
+
+        if pieces:
+            run_beside(work, keep=take)
+        return [judged[piece.subject] for piece in pieces if piece.subject in judged]
+
+    def _most(self, piece: _Piece) -> Decimal:
+        return self._costs.scorer(self._judge, piece.case, answer=len(piece.answer.encode()))
+
+    async def _work(self, admission: Admission[_Piece], asking: Asking, keeper: Keeper[Judgement]) -> None:
+        while (next_one := await admission.next()) is not None:
+            piece, reservation = next_one
+            with reservation:
+                judgement = await self._judgement(piece, asking, reservation)
+            if judgement is None:
+                continue
+            admission.finished(judgement.error)
+            await keeper.kept(judgement)
+
+    async def _judgement(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Judgement | None:
+        """None where the judge could not be asked within the cap."""
+        metered = Metered(asking, self._costs, reservation)
+        reply = Reply(piece.answer, None, "", latency_ms=0, attempts=0, request={}, response={})
+        try:
+            (score,) = await words((self._judge,), piece.case, reply, asking=metered, cost=None)
+        except Capped:
+            return None
+        except TargetError as trouble:
+            return self._unusable(piece, str(trouble), metered)
+        except Exception as trouble:  # noqa: BLE001 - a bug of ours is not the judge's word
+            return self._unusable(piece, f"the judge failed: {type(trouble).__name__}: {trouble}", metered)
+        return Judgement(
+            self._sha256,
+            piece.subject,
+            score.passed,
+            value=score.value,
+            reason=score.reason,
+            call=_together(metered.calls),
+            fingerprint=metered.fingerprint,
+        )
+
+    def _unusable(self, piece: _Piece, error: str, metered: Metered) -> Judgement:
+        call = _together(metered.calls)
+        return Judgement(self._sha256, piece.subject, None, error=error, call=call, fingerprint=metered.fingerprint)
+
+
+def _together(calls: Sequence[Call]) -> Call | None:
+    """What a judge asked for one answer as one call; None where it asked nothing."""
+    if len(calls) <= 1:
+        return calls[0] if calls else None
+    costs = [call.cost for call in calls if call.cost is not None]
+    usages = [call.usage for call in calls if call.usage is not None]
+    return Call(
+        calls[0].purpose,
+        _sum(usages) if len(usages) == len(calls) else None,
+        sum(costs, Decimal(0)) if len(costs) == len(calls) else None,
+    )
+
+
+def _sum(usages: Sequence[Usage]) -> Usage:
+    given = [usage.input_tokens for usage in usages if usage.input_tokens is not None]
+    output = [usage.output_tokens for usage in usages if usage.output_tokens is not None]
+    return Usage(
+        usages[-1].model,
+        sum(given) if len(given) == len(usages) else None,
+        sum(output) if len(output) == len(usages) else None,
+        sum(usage.cached_tokens for usage in usages),
+    )
