@@ -2,5 +2,6 @@
 
 from afterpilot.declare.fleet import schedules
 from afterpilot.declare.loader import load
+from afterpilot.declare.suite import Suite, load_suite
 
-__all__ = ["load", "schedules"]
+__all__ = ["Suite", "load", "load_suite", "schedules"]

@@ -9,19 +9,17 @@ from typing import Any
 from pydantic import Field
 
 from afterpilot.declare import schema
-from afterpilot.declare.scorers import scorer_of
+from afterpilot.declare.eval_convert import evals_of
+from afterpilot.declare.keys import Keys
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
-from afterpilot.domain.evals import Case
-from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import (
     Check,
     Decisions,
-    Evals,
     Fleet,
     Kpi,
     ModelPrice,
-    ModelTarget,
     Person,
     Source,
     Spend,
@@ -30,7 +28,7 @@ from afterpilot.domain.workflow import (
 )
 
 
-class UsableFleet(schema.Keys):
+class UsableFleet(Keys):
     """What is left of a `_fleet.yaml` without its parts that cannot be used: the same keys, all of them optional."""
 
     schedules: dict[str, dict[ScheduleName, Cron]] = Field({})
@@ -46,9 +44,18 @@ class Named:
 
     prompt: str = ""
     sql: str = ""
+    request: Any = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    variables: frozenset[str] = frozenset()  # of the prompt, or of the request
     cases: tuple[Case, ...] = ()
     cases_sha256: str = ""
-    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    scorers: tuple[ScorerSpec, ...] = ()
+    reads: list[str] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    loaded: dict[tuple[str, str], Any] = field(
+        default_factory=dict
+    )  # by what it is read as (schema, rubric, source) and name
+    suite_files: set[str] = field(default_factory=set)  # names of those that the eval suite uses
 
 
 def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str) -> Workflow:
@@ -66,7 +73,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         outputs=tuple(_check(check, named) for check in document.outputs),
         spot_check=document.spot_check,
         quality=tuple(_check(check, named) for check in document.quality),
-        evals=_evals(document.evals, named) if document.evals else None,
+        evals=evals_of(document.evals, named) if document.evals else None,
         spend=Spend(spend.cap, tuple(spend.warn_at), spend.at_cap),
         schedules=document.schedule.model_dump(exclude_none=True),
         governance={
@@ -124,6 +131,7 @@ def _decisions(decisions: schema.Decisions) -> Decisions:
         decision=decisions.decision,
         minutes=decisions.minutes or "",
         note=decisions.note or "",
+        corrected_fields=dict(decisions.corrected_fields),
         accepted=tuple(decisions.accepted),
         corrected=tuple(decisions.corrected),
         rejected=tuple(decisions.rejected),
@@ -134,30 +142,8 @@ def _check(check: dict[str, Any], named: Named) -> Check:
     """A check with its parameters as declared, all JSON-serialisable; the loaded ``schema`` joins ``file``."""
     params = {key: value for key, value in check.items() if key not in {"expect", "severity"}}
     if "file" in params:
-        params["schema"] = named.schemas[params["file"]]
+        params["schema"] = named.loaded["schema", params["file"].strip()]
     return Check(check["expect"], Severity(check.get("severity", "critical")), params)
-
-
-def _evals(evals: schema.Evals, named: Named) -> Evals:
-    model = evals.model
-    return Evals(
-        target=ModelTarget(
-            connection=model.connection,
-            name=model.name,
-            prompt=Prompt(named.prompt),
-            response_schema=named.schemas[model.response_schema] if model.response_schema else None,
-            temperature=model.temperature,
-            max_tokens=model.max_tokens,
-        ),
-        cases=named.cases,
-        scorers=tuple(scorer_of(scorer, named.schemas) for scorer in evals.scorers),
-        epochs=evals.epochs,
-        max_cost=evals.max_cost,
-        concurrency=evals.concurrency,
-        pass_rate=evals.pass_rate,
-        largest_drop=evals.largest_drop,
-        sha256=named.cases_sha256,
-    )
 
 
 def _rollout(rollout: schema.Rollout) -> dict[str, Any]:

@@ -22,9 +22,10 @@ class Unreadable(Exception):
 
 @dataclass(slots=True)
 class Folder:
-    """One workflow's folder. ``contents`` gathers what was read, by name."""
+    """One workflow's folder, or that of a suite. ``contents`` gathers what was read, by name; ``what`` is what messages call it."""
 
     path: Path
+    what: str = "the workflow's folder"
     contents: dict[str, bytes] = field(default_factory=dict)
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
@@ -74,13 +75,13 @@ class Folder:
     def _read(self, name: str, limit: int) -> bytes:
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or "\\" in name or Path(name).is_absolute():
-            raise Unreadable(f"{describe(name)} is outside the workflow's folder", "name a file inside it")
+            raise Unreadable(f"{describe(name)} is outside {self.what}", "name a file inside it")
         real, home = (self.path / name).resolve(), self.path.resolve()
         if not real.is_relative_to(home):
-            raise Unreadable(f"{describe(name)} leads outside the workflow's folder", "put the file inside it")
+            raise Unreadable(f"{describe(name)} leads outside {self.what}", "put the file inside it")
         if not real.exists():
             names = sorted(entry.name for entry in self.path.iterdir() if entry.is_file())
-            raise Unreadable(f"{describe(name)} does not exist in the workflow's folder", choices(name, names[:200]))
+            raise Unreadable(f"{describe(name)} does not exist in {self.what}", choices(name, names[:200]))
         if not real.is_file():
             raise Unreadable(f"{describe(name)} is not a file")
         with real.open("rb") as file:

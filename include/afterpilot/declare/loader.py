@@ -9,15 +9,16 @@ from typing import Any
 
 from afterpilot.declare import schema
 from afterpilot.declare.convert import workflow_of
+from afterpilot.declare.eval_files import read_suite
+from afterpilot.declare.eval_rules import correction_flaws, model_flaws, suite_flaws
 from afterpilot.declare.expectations import GATE, QUALITY, check_flaws
 from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.fleet import read_fleet
-from afterpilot.declare.named_files import read_named
+from afterpilot.declare.named_files import Reading, read_named, read_runbook
 from afterpilot.declare.placing import placed, secret_flaws, without_secrets
 from afterpilot.declare.problems import Flaw, dotted
-from afterpilot.declare.rules import ScheduleNames, dig, rule_flaws
+from afterpilot.declare.rules import ScheduleNames, rule_flaws
 from afterpilot.declare.schema_flaws import validate
-from afterpilot.declare.scorers import scorer_flaws
 from afterpilot.declare.yaml_lines import Document, read
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.workflow import Declarations, Loaded, Problem
@@ -71,7 +72,7 @@ def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) ->
     model, flaws = validate(schema.WorkflowFile, data)
     flaws += [*_list_flaws(data), *secret_flaws(data, ())]
     flaws += rule_flaws(data, folder=slug, schedules=schedules)
-    reading = read_named(data, folder)
+    reading = _read(data, folder)
     flaws += reading.flaws
     problems = [*placed(f"{slug}/{DECLARATION}", document, flaws)]
     problems += [
@@ -85,14 +86,27 @@ def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) ->
     return Loaded(slug, path, workflow, (), sha256, data)
 
 
+def _read(data: Mapping[str, Any], folder: Folder) -> Reading:
+    """Every file that the declaration names, and what does not fit to what they hold."""
+    reading = read_named(data, folder)
+    evals = data.get("evals")
+    if isinstance(evals, dict):
+        read_suite(reading, evals, ("evals",))
+        variables = reading.named.variables
+        reading.flaws += correction_flaws(evals, ("evals",), variables=variables, source=data.get("source"))
+        reading.flaws += model_flaws(data, reading.named.cases)
+    read_runbook(reading, data)
+    return reading
+
+
 def _list_flaws(data: Mapping[str, Any]) -> Iterator[Flaw]:
     for section, table in (("outputs", GATE), ("quality", QUALITY)):
         checks = data.get(section)
         for index, check in enumerate(checks if isinstance(checks, list) else []):
             yield from check_flaws(check, (section, index), table)
-    scorers = dig(data, "evals", "scorers")
-    for index, scorer in enumerate(scorers if isinstance(scorers, list) else []):
-        yield from scorer_flaws(scorer, ("evals", "scorers", index))
+    evals = data.get("evals")
+    if isinstance(evals, dict):
+        yield from suite_flaws(evals, ("evals",))
 
 
 def _broken(folder: Folder, data: Mapping[str, Any], problems: Iterable[Problem]) -> Loaded:

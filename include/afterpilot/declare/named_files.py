@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+import ast
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from afterpilot.declare.cases import case_flaws, cases_of, expected_flaws, read_lines, variable_flaws
 from afterpilot.declare.convert import Named
-from afterpilot.declare.files import MAX_CASES_BYTES, Folder, Unreadable
-from afterpilot.declare.json_files import NotJson, json_schema
-from afterpilot.declare.problems import Flaw, Path, choices, describe, show_text
+from afterpilot.declare.files import Folder, Unreadable
+from afterpilot.declare.json_files import NotJson, json_schema, parse_json
+from afterpilot.declare.problems import Flaw, Path, choices, describe
 from afterpilot.declare.rules import dig
-from afterpilot.declare.scorers import scorer_flaws, scorer_of
 from afterpilot.declare.secrecy import HINT, lines_with_secrets
-from afterpilot.domain.evals import ScorerSpec
-from afterpilot.domain.prompt import Prompt
 
 RUNBOOK = "runbook.md"
 NEEDS_RUNBOOK = {"limited", "live"}
@@ -35,14 +32,21 @@ class Reading:
     flaws: list[Flaw] = field(default_factory=list)
     elsewhere: list[tuple[str, Flaw]] = field(default_factory=list)
 
-    def take(self, name: Any, path: Path, read: Callable[[str], T]) -> T | None:  # noqa: ANN401 - YAML holds anything
-        """Read the file that the key at ``path`` names; None where there is no usable one."""
+    def take(self, name: Any, path: Path, read: Callable[[str], T], *, of: str = "", line: int = 0) -> T | None:  # noqa: ANN401 - YAML holds anything
+        """Read the file that the key at ``path`` names; None where there is no usable one.
+
+        The key stands in the declaration, or in ``line`` of the file ``of``.
+        """
         if not isinstance(name, str) or not name.strip():
             return None  # the schema says so already
         try:
             return read(name.strip())
         except Unreadable as error:
-            self.flaws.append(Flaw(path, str(error), error.hint))
+            flaw = Flaw(path, str(error), error.hint, line=line)
+            if of:
+                self.elsewhere.append((of, flaw))
+            else:
+                self.flaws.append(flaw)
         except NotJson as error:
             self.elsewhere.append((name.strip(), Flaw((), str(error), line=error.line)))
         return None
@@ -54,19 +58,48 @@ class Reading:
             self.elsewhere.append((name, Flaw((), "holds what looks like a secret", HINT, line=number)))
         return text
 
+    def json(self, name: str) -> Any:  # noqa: ANN401 - JSON holds anything
+        """A JSON file in which nothing may look secret."""
+        return parse_json(self.plain(name))
+
+    def load(self, kind: str, name: Any, path: Path, *, of: str = "", line: int = 0) -> None:  # noqa: ANN401 - YAML holds anything
+        """Read a schema, a rubric or a Python source into what is named; once for each file."""
+        key = (kind, name.strip()) if isinstance(name, str) else None
+        if key is not None and key in self.named.loaded:
+            return
+        read: Mapping[str, Callable[[str], Any]] = {
+            "schema": self._schema,
+            "rubric": self.plain,
+            "source": self._source,
+        }
+        content = self.take(name, path, read[kind], of=of, line=line)
+        if content is not None and key is not None:
+            self.named.loaded[key] = content
+
+    def _schema(self, name: str) -> Mapping[str, Any]:
+        return json_schema(self.plain(name))
+
+    def _source(self, name: str) -> str | None:
+        text = self.plain(name)
+        if wrong := python_flaw(text):
+            self.elsewhere.append((name, wrong))
+            return None
+        return text
+
+    def select(self, name: Any, path: Path) -> str:  # noqa: ANN401 - YAML holds anything
+        """The one SELECT of an SQL file; empty where there is none that can be used."""
+        sql = self.take(name, path, self.plain) or ""
+        if sql and (wrong := _not_one_select(sql)):
+            self.elsewhere.append((str(name).strip(), Flaw((), wrong, line=1)))
+        return sql
+
 
 def read_named(data: Mapping[str, Any], folder: Folder) -> Reading:
-    """Read every file that a declaration names."""
+    """Read every file that a workflow's declaration names, those of its suite apart."""
     reading = Reading(folder)
-    reading.named.sql = reading.take(dig(data, "kpi", "sql"), ("kpi", "sql"), reading.plain) or ""
-    if reading.named.sql and (wrong := _not_one_select(reading.named.sql)):
-        reading.elsewhere.append((str(dig(data, "kpi", "sql")).strip(), Flaw((), wrong, line=1)))
+    reading.named.sql = reading.select(dig(data, "kpi", "sql"), ("kpi", "sql"))
     for path, name in _schema_names(data):
-        schema = reading.take(name, path, lambda file: json_schema(folder.text(file)))
-        if schema is not None:
-            reading.named.schemas[name] = schema
-    _evals(reading, data)
-    _runbook(reading, data)
+        reading.load("schema", name, path)
     return reading
 
 
@@ -84,55 +117,31 @@ def _schema_names(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for index, check in enumerate(outputs if isinstance(outputs, list) else []):
         if dig(check, "expect") == "json_schema":
             yield ("outputs", index, "file"), dig(check, "file")
-    yield ("evals", "model", "response_schema"), dig(data, "evals", "model", "response_schema")
-    scorers = dig(data, "evals", "scorers")
-    for index, scorer in enumerate(scorers if isinstance(scorers, list) else []):
-        if isinstance(scorer, dict) and "json_schema" in scorer:
-            yield ("evals", "scorers", index, "json_schema"), scorer["json_schema"]
 
 
-def _evals(reading: Reading, data: Mapping[str, Any]) -> None:
-    scorers = _usable_scorers(reading, data)
-    prompt = reading.take(dig(data, "evals", "model", "prompt"), ("evals", "model", "prompt"), reading.plain)
-    variables = Prompt(prompt).variables if prompt else frozenset()
-    if prompt and not variables:
-        hint = "write {{ name }} where a case's value belongs"
-        reading.flaws.append(Flaw(("evals", "model", "prompt"), "the prompt has no variable", hint))
-    reading.named.prompt = prompt or ""
-    name = dig(data, "evals", "cases")
-    text = reading.take(name, ("evals", "cases"), lambda file: reading.folder.text(file, limit=MAX_CASES_BYTES))
-    if text is None:
-        return
-    lines, flaws = read_lines(text)
-    flaws += [*case_flaws(lines), *variable_flaws(lines, variables), *expected_flaws(lines, scorers)]
-    reading.elsewhere += [(name.strip(), flaw) for flaw in sorted(flaws, key=lambda flaw: flaw.line)]
-    if not flaws:
-        reading.named.cases = cases_of(lines)
-    reading.named.cases_sha256 = hashlib.sha256(reading.folder.contents[name.strip()]).hexdigest()
+def python_flaw(text: str) -> Flaw | None:
+    """Why a text is no Python source; it is read, never run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        return Flaw((), f"is not Python: {error.msg}", line=error.lineno or 1)
+    except (ValueError, RecursionError, MemoryError):
+        return Flaw((), "is not Python that can be read", line=1)
+    return None
 
 
-def _usable_scorers(reading: Reading, data: Mapping[str, Any]) -> list[ScorerSpec]:
-    """The scorers without flaws; says which fields the answer's schema does not have."""
-    found = dig(data, "evals", "scorers")
-    answer = reading.named.schemas.get(str(dig(data, "evals", "model", "response_schema")), {})
-    properties = answer.get("properties")
-    usable = []
-    for index, scorer in enumerate(found if isinstance(found, list) else []):
-        path: Path = ("evals", "scorers", index)
-        if any(True for _ in scorer_flaws(scorer, path)):
-            continue
-        file = scorer.get("json_schema") if isinstance(scorer, dict) else None
-        if file is not None and file not in reading.named.schemas:
-            continue
-        spec = scorer_of(scorer, reading.named.schemas)
-        usable.append(spec)
-        if spec.field and isinstance(properties, dict) and spec.field not in properties:
-            text = f"'{show_text(spec.field)}' is not a field of the response_schema"
-            reading.flaws.append(Flaw(path, text, choices(spec.field, list(properties))))
-    return usable
+def function_flaw(source: str, name: str, path: Path) -> Flaw | None:
+    """What is wrong with the function that a python scorer names."""
+    names = [node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    if name in names:
+        return None
+    return Flaw(path, f"'{name}' is not a function of the file", choices(name, names))
 
 
-def _runbook(reading: Reading, data: Mapping[str, Any]) -> None:
+def read_runbook(reading: Reading, data: Mapping[str, Any]) -> None:
+    """The runbook, which people need from the stage limited on."""
     if reading.folder.has(RUNBOOK):
         reading.take(RUNBOOK, (), reading.plain)
     elif data.get("stage") in NEEDS_RUNBOOK:

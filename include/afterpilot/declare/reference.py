@@ -10,16 +10,18 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from afterpilot.declare import expectations, scorers
+from afterpilot.declare import expectations
 from afterpilot.declare.cases import KEYS, MAX_CASES
 from afterpilot.declare.files import MAX_BYTES, MAX_CASES_BYTES
 from afterpilot.declare.fleet import FLEET
 from afterpilot.declare.gx_table import GX_EXPECTATIONS
+from afterpilot.declare.images import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES
 from afterpilot.declare.loader import DECLARATION
 from afterpilot.declare.named_files import NEEDS_RUNBOOK, RUNBOOK
 from afterpilot.declare.schema import FleetFile, WorkflowFile
 from afterpilot.declare.values import Words
 from afterpilot.declare.yaml_lines import MAX_DEPTH
+from afterpilot.domain.scorers import FIELD, KINDS, SCORERS, SHARED
 
 _MEGABYTE = 1_000_000
 
@@ -66,6 +68,14 @@ _QUALITY = """
 decides whether the verdict is PASS, WARN or FAIL.
 """
 
+_SCORERS = """
+## Scorers
+
+The bare name (`- exact`) or an empty field (`{exact: ""}`) means the whole answer. `threshold` is for scorers that may give a
+value between 0 and 1: 0.9, or 90%. Files (`{json_schema: …}`, `{judge: …}`, `{python: …}`) lie in the same folder. Any scorer
+may have besides:
+"""
+
 _CASES = f"""
 ## Cases
 
@@ -75,8 +85,21 @@ One JSON object a line, at most {MAX_CASES:,} of them, with the keys {", ".join(
 {{"id": "late-1", "vars": {{"letter": "It came late."}}, "expected": {{"reason": "late"}}, "tags": ["short"]}}
 ```
 
-`vars` holds a text for every variable of the prompt. `expected` holds the right answer by field, or is a text where the whole
-answer counts. Each `id` stands once. `tags` may be left out, `expected` where no scorer compares with it.
+Each `id` stands once. The rest may be left out:
+
+- `vars`: a text for every variable of the prompt (or of the request).
+- `expected`: the right answer by field, or a text where the whole answer counts; needed where a scorer compares with it.
+- `tags`: slices of the suite, for scorers and waivers.
+- `messages`: turns after the prompt's, `{{"role": "user", "content": "And the next one?"}}`. A turn of the assistant without content is
+  answered by the model before the next one is sent; the last answer is scored.
+- `images`: PNG, JPEG, GIF or WebP files of the folder, at most {MAX_IMAGE_BYTES // _MEGABYTE} MB each and {MAX_IMAGES_BYTES // _MEGABYTE} MB a suite. They go with the last turn of
+  the user before the first answer.
+- `scorers`: the case's own, written as in the suite, on top of the suite's.
+- `origin`: where the case comes from, such as a person's correction.
+
+## suite.yaml
+
+A suite outside of a workflow: a folder with a `suite.yaml`, which holds the keys of `evals` at its top, and may have a `name`.
 """
 
 
@@ -161,14 +184,22 @@ def _library() -> str:
 
 def _scorers() -> str:
     rows = []
-    for name, (kind, others) in scorers.SCORERS.items():
-        value = {"field": "field", "file": "file", "scalar list": "[a, b]"}[kind]
-        more = "".join(f", {other.removesuffix('?')}: …" for other in others.split() if not other.endswith("?"))
-        optional = ", ".join(f"`{other.removesuffix('?')}`" for other in others.split() if other.endswith("?"))
-        rows.append(f"| `{{{name}: {value}{more}}}` | {optional} | {scorers.MEANINGS[name]} |")
-    text = 'The bare name (`- exact`) or an empty field (`{exact: ""}`) means the whole answer.'
-    head = "| scorer | may be added | passes when |\n|---|---|---|\n"
-    return f"## Scorers\n\n{text}\n\n{head}" + "\n".join(rows)
+    for name, table in SCORERS.items():
+        value = {"field": "field", "key": "key", "scalar list": "[a, b]", "boolean": "true"}.get(table.bare, table.bare)
+        more = "".join(f", {other}: …" for other, one in table.parameters.items() if one.required)
+        rows.append(f"| `{{{name}: {value}{more}}}` | {_cell(table.meaning)} |")
+        rows += [
+            f"| `{name}` … `{other}:` {one.kind} | {_cell(one.meaning)}{_one_of(one.words)} |"
+            for other, one in table.parameters.items()
+        ]
+    shared = [f"- `{name}`: {one.meaning} ({one.kind})" for name, one in {**SHARED, "field": FIELD}.items()]
+    kinds = [f"- {kind}: {meaning}" for kind, meaning in KINDS.items()]
+    head = "| scorer | passes when |\n|---|---|\n" + "\n".join(rows)
+    return f"{_SCORERS.strip()}\n\n" + "\n".join(shared) + f"\n\n{head}\n\nThe kinds of values:\n\n" + "\n".join(kinds)
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return f" ({', '.join(f'`{word}`' for word in words)})" if words else ""
 
 
 if __name__ == "__main__":

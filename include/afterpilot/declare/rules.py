@@ -8,6 +8,7 @@ from typing import Any
 from afterpilot.declare.currencies import CURRENCIES
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
 from afterpilot.declare.values import Wrong, duration
+from afterpilot.domain.money import Cap
 
 Data = Mapping[str, Any]
 # The names of schedules for records, evals and report, as far as _fleet.yaml can be read.
@@ -28,6 +29,11 @@ def texts(value: Any) -> list[tuple[int, str]]:  # noqa: ANN401 - YAML holds any
     ]
 
 
+def items(value: Any) -> list[tuple[int, Any]]:  # noqa: ANN401 - YAML holds anything
+    """The items of a list with their positions; none where it is no list."""
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
 def rule_flaws(data: Data, *, folder: str, schedules: ScheduleNames) -> Iterator[Flaw]:
     """Everything that does not fit together. ``schedules`` lacks what cannot be read in the fleet's file."""
     yield from _name(data, folder)
@@ -37,7 +43,6 @@ def rule_flaws(data: Data, *, folder: str, schedules: ScheduleNames) -> Iterator
     yield from _columns(data)
     yield from _money(data)
     yield from _schedules(data, schedules)
-    yield from _models(data)
 
 
 def _name(data: Data, folder: str) -> Iterator[Flaw]:
@@ -69,18 +74,27 @@ def _source(data: Data) -> Iterator[Flaw]:
         if names and column not in names:
             text = f"'{show_text(column)}' is not one of source.fields"
             yield Flaw(("source", "personal", index), text, choices(column, names))
-    seen: dict[str, str] = {}
-    for outcome in ("accepted", "corrected", "rejected"):
-        for index, word in texts(dig(data, "source", "decisions", outcome)):
-            if seen.setdefault(word, outcome) != outcome:
-                text = f"'{show_text(word)}' stands under {seen[word]} too"
-                yield Flaw(("source", "decisions", outcome, index), text)
+    corrected = dig(data, "source", "decisions", "corrected_fields")
+    for column in corrected if isinstance(corrected, dict) else ():
+        if names and column not in names:
+            text = f"'{show_text(column)}' is not one of source.fields"
+            yield Flaw(("source", "decisions", "corrected_fields", column), text, choices(column, names))
+    yield from _decisions(data)
     try:
         late, history = (duration(dig(data, "source", key)) for key in ("late_by", "history"))
     except Wrong:
         return
     if history < late:
         yield Flaw(("source", "history"), "reaches back less than late_by")
+
+
+def _decisions(data: Data) -> Iterator[Flaw]:
+    seen: dict[str, str] = {}
+    for outcome in ("accepted", "corrected", "rejected"):
+        for index, word in texts(dig(data, "source", "decisions", outcome)):
+            if seen.setdefault(word, outcome) != outcome:
+                text = f"'{show_text(word)}' stands under {seen[word]} too"
+                yield Flaw(("source", "decisions", outcome, index), text)
 
 
 def _columns(data: Data) -> Iterator[Flaw]:
@@ -145,6 +159,7 @@ def _money(data: Data) -> Iterator[Flaw]:
         used = {word for text in (cost, cap.split("/")[0]) for word in text.split()[-1:]}
         if len(used) > 1 and used <= CURRENCIES:
             yield Flaw(("evals", "max_cost"), "has another currency than spend.cap", "use the same for both")
+    yield from _budget(cap, dig(data, "evals", "cap"))
     levels = dig(data, "spend", "warn_at")
     shares = [share for share in levels if isinstance(share, str)] if isinstance(levels, list) else []
     try:
@@ -153,6 +168,16 @@ def _money(data: Data) -> Iterator[Flaw]:
         return
     if numbers != sorted(set(numbers)):
         yield Flaw(("spend", "warn_at"), "must rise from share to share", "such as [50%, 80%]")
+
+
+def _budget(cap: object, evals: object) -> Iterator[Flaw]:
+    """The eval budget is a part of the workflow's cap."""
+    try:
+        whole, part = Cap.parse(str(cap)), Cap.parse(str(evals))
+    except ValueError:
+        return
+    if whole.period == part.period and whole.limit.currency == part.limit.currency and whole.limit < part.limit:
+        yield Flaw(("evals", "cap"), "is more than spend.cap, of which it is a part", "lower it, or raise spend.cap")
 
 
 def _schedules(data: Data, schedules: ScheduleNames) -> Iterator[Flaw]:
@@ -167,11 +192,3 @@ def _schedules(data: Data, schedules: ScheduleNames) -> Iterator[Flaw]:
         if known is not None and isinstance(name, str) and name not in known:
             text = f"'{show_text(name)}' is not one of schedules.{key} in _fleet.yaml"
             yield Flaw(("schedule", key), text, choices(name, sorted(known)))
-
-
-def _models(data: Data) -> Iterator[Flaw]:
-    model, allowed = dig(data, "evals", "model", "name"), dig(data, "governance", "models_allowed")
-    names = [name for _, name in texts(allowed)]
-    if isinstance(model, str) and names and model not in names:
-        text = f"'{show_text(model)}' is not one of governance.models_allowed"
-        yield Flaw(("evals", "model", "name"), text, choices(model, names))

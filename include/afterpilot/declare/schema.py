@@ -1,15 +1,18 @@
 """The keys of ``workflow.yaml`` and ``_fleet.yaml``: strict, closed and frozen.
 
-Field names are the keys; their descriptions are the reference (docs/reference/declaration.md). Lists of checks and scorers
-are read by :mod:`afterpilot.declare.expectations` and :mod:`afterpilot.declare.scorers`, whose keys depend on the name.
+Field names are the keys; their descriptions are the reference (docs/reference/declaration.md). Lists of checks
+are read by :mod:`afterpilot.declare.expectations`, whose keys depend on the name; the suite's part is
+:mod:`afterpilot.declare.eval_schema`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from afterpilot.declare.eval_schema import Evals
+from afterpilot.declare.keys import Keys
 from afterpilot.declare.values import (
     BaseUrl,
     CapText,
@@ -22,10 +25,8 @@ from afterpilot.declare.values import (
     Duration,
     FileName,
     Limit,
-    MoneyText,
     Name,
     Number,
-    Points,
     Price,
     ScheduleName,
     Share,
@@ -40,13 +41,6 @@ from afterpilot.declare.values import (
 from afterpilot.domain.workflow import FieldType, LifeStage
 
 Check = Annotated[Any, Words("check, see below")]
-Scorer = Annotated[Any, Words("scorer, see below")]
-
-
-class Keys(BaseModel):
-    """A mapping with known keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Person(Keys):
@@ -94,6 +88,7 @@ class Decisions(Keys):
     decision: Column = Field(description="holds one of the words below")
     minutes: Column | None = Field(None, description="minutes of human time that it took")
     note: Column | None = Field(None, description="what the person noted")
+    corrected_fields: dict[Column, Column] = Field({}, description="what it should have been: one of `fields` → column")
     accepted: list[Name] = Field(["accepted"], min_length=1, description="words for: used as it was")
     corrected: list[Name] = Field(["corrected"], description="words for: used after a correction")
     rejected: list[Name] = Field(["rejected"], description="words for: not used")
@@ -112,30 +107,6 @@ class Source(Keys):
     personal: list[Column] = Field([], description="those of `fields` that are redacted when written")
     usage: UsageColumns | None = Field(None, description="columns for cost; without them the cost is unknown")
     decisions: Decisions | None = Field(None, description="what people decided on the rows")
-
-
-class Model(Keys):
-    """The model under test, as it is used in production."""
-
-    connection: Connection = Field(description="address and key, by name")
-    name: Name = Field(description="the model's name")
-    prompt: FileName = Field(description="the prompt in production, with `{{ variables }}`")
-    response_schema: FileName | None = Field(None, description="JSON schema that the answer is asked to follow")
-    temperature: Annotated[float, Words("number from 0 to 2")] = Field(0.0, ge=0, le=2, description="0 repeats itself")
-    max_tokens: Annotated[int, Words("whole number")] = Field(256, ge=1, le=200_000, description="longest answer")
-
-
-class Evals(Keys):
-    """Known inputs with known answers, run against the live model."""
-
-    model: Model = Field(description="what is asked")
-    cases: FileName = Field(description="JSON lines, see below")
-    scorers: list[Scorer] = Field(min_length=1, description="a case passes when all of them pass")
-    epochs: Annotated[int, Words("whole number")] = Field(1, ge=1, le=100, description="how often each case is asked")
-    max_cost: MoneyText = Field(description="the most that one run may cost; it stops there")
-    concurrency: Annotated[int, Words("whole number")] = Field(4, ge=1, le=128, description="requests at the same time")
-    pass_rate: SomeShare = Field(description="least share of cases that must pass")
-    largest_drop: Points = Field(description="largest drop of that share against the approved baseline")
 
 
 class Spend(Keys):

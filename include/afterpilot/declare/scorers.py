@@ -1,99 +1,144 @@
-"""Scorers in their short form: ``{numeric: total_due, tolerance: 0.01}``, or the bare name for the whole answer."""
+"""Scorers in their short form: ``{numeric: total_due, tolerance: 0.01}``, or the bare name for the whole answer.
+
+Which scorers there are and what each may be told stands in :data:`afterpilot.domain.scorers.SCORERS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from afterpilot.declare.parameters import flaws_of
 from afterpilot.declare.problems import Flaw, Path, choices, describe
+from afterpilot.declare.scorer_kinds import JudgeModel, number_of_share, value_flaws
 from afterpilot.domain.evals import ScorerSpec
+from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.scorers import SCORERS, SHARED, Parameter, Scorer
+from afterpilot.domain.workflow import ModelTarget
 
-# What stands behind the scorer's name (a field of the answer, a file, a list of values), and its other parameters.
-SCORERS: dict[str, tuple[str, str]] = {
-    "exact": ("field", ""),
-    "contains": ("field", "text?"),
-    "regex": ("field", "pattern"),
-    "numeric": ("field", "tolerance?"),
-    "json_schema": ("file", "field?"),
-    "one_of": ("scalar list", "field?"),
-}
-MEANINGS: dict[str, str] = {
-    "exact": "the field is the case's expected value, to the letter",
-    "contains": "the field contains `text`, or the case's expected text",
-    "regex": "the field matches the pattern",
-    "numeric": "the field is a number within `tolerance` (0 unless given) of the expected one",
-    "json_schema": "the answer (or a field of it) follows the schema in the file",
-    "one_of": "the answer (or a field of it) is one of the listed values",
-}
-# Those that compare with what a case expects, unless told otherwise by `text`.
-_COMPARING = frozenset({"exact", "contains", "numeric"})
+# What files hold, by what they are read as (schema, rubric, source) and their names.
+Loaded = Mapping[tuple[str, str], Any]
 
-_KINDS = {"tolerance": "not negative", "pattern": "regex", "text": "text"}
-_OTHERS = {"field", *_KINDS}
-_FIELD_CHARACTERS = 100
-
-
-def needs_expected(scorer: ScorerSpec) -> bool:
-    """Whether the scorer compares with what a case expects."""
-    return scorer.name in _COMPARING and "text" not in scorer.params
+_FIELD_KINDS = frozenset({"field", "key"})
 
 
 def scorer_flaws(scorer: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything
-    """Everything that is wrong with one scorer."""
+    """Everything that is wrong with one scorer, its files apart."""
+    name = name_of(scorer)
     if isinstance(scorer, str):
-        scorer = {scorer: ""}
+        if name is None:
+            yield Flaw(path, f"{describe(scorer)} is not a known scorer", choices(scorer, list(SCORERS)))
+        elif SCORERS[name].bare not in _FIELD_KINDS:
+            yield Flaw(path, f"{name} needs a value: {SCORERS[name].bare}", f"such as {{{name}: …}}")
+        else:
+            yield from _missing(scorer={name: ""}, name=name, path=path)
+        return
     if not isinstance(scorer, dict) or not scorer:
         yield Flaw(path, f"must name a scorer, but is {describe(scorer)}", "such as {exact: po_number}")
         return
-    names = [name for name in scorer if name in SCORERS]
-    if not names:
-        first = next((name for name in scorer if name not in _OTHERS), next(iter(scorer)))
-        yield Flaw((*path, first), f"{describe(first)} is not a known scorer", choices(first, list(SCORERS)))
+    if name is None:
+        known = {*SHARED, "field", *(key for one in SCORERS.values() for key in one.parameters)}
+        first = next((key for key in scorer if key not in known), next(iter(scorer)))
+        yield Flaw((*path, first), f"{describe(first)} is not a known scorer", choices(str(first), list(SCORERS)))
         return
-    if len(names) > 1:
-        yield Flaw((*path, names[1]), f"is a second scorer in one item, after {names[0]}", "write each as its own item")
+    second = next((key for key in scorer if key in SCORERS and key != name), None)
+    if second is not None:
+        yield Flaw((*path, second), f"is a second scorer in one item, after {name}", "write each as its own item")
         return
-    yield from _parameter_flaws(scorer, names[0], path)
+    yield from _parameter_flaws(scorer, name, path)
+
+
+def name_of(scorer: Any) -> str | None:  # noqa: ANN401 - YAML holds anything
+    """The scorer that an item names; None where it names none."""
+    if isinstance(scorer, str):
+        return scorer if scorer in SCORERS else None
+    return next((key for key in scorer if key in SCORERS), None) if isinstance(scorer, dict) else None
+
+
+def file_of(scorer: Any) -> tuple[str, str] | None:  # noqa: ANN401 - YAML holds anything
+    """What a scorer reads from a file: as what (schema, rubric, source), and the file's name as declared."""
+    name = name_of(scorer)
+    if name is None or not isinstance(scorer, dict) or not SCORERS[name].loaded:
+        return None
+    file = scorer[name]
+    return (SCORERS[name].loaded, file.strip()) if isinstance(file, str) and file.strip() else None
+
+
+def models_of(scorer: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - YAML holds anything
+    """The models that a scorer asks, each with the path of its name inside the item."""
+    for path in (("model", "name"), ("embedding", "model")):
+        part = scorer.get(path[0]) if isinstance(scorer, dict) else None
+        if isinstance(part, dict) and isinstance(part.get(path[1]), str):
+            yield path, part[path[1]]
+
+
+def parameters_of(table: Scorer) -> Mapping[str, Parameter]:
+    """Everything that may stand beside the scorer's own name."""
+    return {**table.parameters, **table.shared}
 
 
 def _parameter_flaws(scorer: dict[str, Any], name: str, path: Path) -> Iterator[Flaw]:
-    kind, others = SCORERS[name]
-    place = (*path, name)
-    yield from _field_flaws(scorer[name], place) if kind == "field" else flaws_of(scorer[name], place, kind)
-    known = [other.removesuffix("?") for other in others.split()]
-    for other in others.split():
-        if not other.endswith("?") and other not in scorer:
-            yield Flaw((*path, other), f"is missing: {name} needs it")
+    table = SCORERS[name]
+    known = parameters_of(table)
+    yield from value_flaws(scorer[name], (*path, name), Parameter(table.bare, ""))
+    yield from _missing(scorer=scorer, name=name, path=path)
     for other, value in scorer.items():
         if other == name:
             continue
         if other not in known:
-            yield Flaw((*path, other), f"is not a parameter of {name}", choices(other, known))
-        elif other == "field":
-            yield from _field_flaws(value, (*path, other))
+            yield Flaw((*path, other), f"is not a parameter of {name}", choices(str(other), list(known)))
         else:
-            yield from flaws_of(value, (*path, other), _KINDS[other])
+            yield from value_flaws(value, (*path, other), known[other])
+    if "threshold" in scorer and not table.graded:
+        text = f"{name} gives right or wrong, so that a threshold changes nothing"
+        yield Flaw((*path, "threshold"), text, "leave it out")
 
 
-def _field_flaws(value: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything
-    if not isinstance(value, str) or len(value) > _FIELD_CHARACTERS:
-        hint = 'leave it out, or write "", for the whole answer'
-        yield Flaw(path, f"must name a field of the answer, but is {describe(value)}", hint)
+def _missing(*, scorer: dict[str, Any], name: str, path: Path) -> Iterator[Flaw]:
+    for other, parameter in SCORERS[name].parameters.items():
+        if parameter.required and other not in scorer:
+            yield Flaw((*path, other), f"is missing: {name} needs it")
 
 
-def scorer_of(scorer: Any, files: Mapping[str, Any]) -> ScorerSpec:  # noqa: ANN401 - YAML holds anything
-    """The scorer of a declaration without flaws; ``files`` holds the loaded JSON schemas by name.
-
-    Parameters: ``pattern`` (regex), ``text`` (contains), ``tolerance`` (numeric), ``file`` and ``schema`` (json_schema), ``values`` (one_of).
-    """
+def scorer_of(scorer: Any, loaded: Loaded) -> ScorerSpec:  # noqa: ANN401 - YAML holds anything
+    """The scorer of a declaration without flaws. What a judge's ``model`` says becomes its ``target``."""
     if isinstance(scorer, str):
         return ScorerSpec(scorer, "")
-    name = next(name for name in scorer if name in SCORERS)
-    params = {key: value for key, value in scorer.items() if key not in {name, "field"}}
-    if SCORERS[name][0] == "field":
-        return ScorerSpec(name, scorer[name], params)
-    field = scorer.get("field", "")
-    if name == "json_schema":
-        return ScorerSpec(name, field, {"file": scorer[name], "schema": files[scorer[name]]})
-    return ScorerSpec(name, field, {"values": tuple(scorer[name])})
+    name = next(key for key in scorer if key in SCORERS)
+    table, shared = SCORERS[name], {*SHARED, "field"} - {"negate"}
+    params = {key: _kept(value) for key, value in scorer.items() if key not in {name, *shared}}
+    named_field = table.bare in _FIELD_KINDS
+    if not named_field:
+        params[table.bare_as] = _kept(scorer[name])
+    if table.loaded:
+        params[table.loaded] = loaded[table.loaded, scorer[name].strip()]
+    if table.loaded == "rubric":
+        params["target"] = _judge(params.pop("model"), params["rubric"])
+    if "floor" in params:
+        params["floor"] = number_of_share(params["floor"])
+    return ScorerSpec(
+        name,
+        scorer[name] if named_field else scorer.get("field", ""),
+        params,
+        weight=float(scorer.get("weight", 1)),
+        threshold=number_of_share(scorer.get("threshold", 1)),
+        tags=tuple(scorer.get("tags", ())),
+        title=scorer.get("title", ""),
+    )
+
+
+def _kept(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+    if isinstance(value, str):
+        return value
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _judge(model: Mapping[str, Any], rubric: str) -> ModelTarget:
+    declared = JudgeModel.model_validate(model)
+    return ModelTarget(
+        connection=declared.connection,
+        name=declared.name,
+        prompt=Prompt(rubric),
+        temperature=declared.temperature,
+        max_tokens=declared.max_tokens,
+        api=declared.api,
+    )

@@ -46,7 +46,9 @@ class Wrong(ValueError):
         self.hint = hint
 
 
-def _typed(parse: Callable[[Any], Any], words: str) -> Any:  # noqa: ANN401 - builds the arguments of Annotated
+def typed(parse: Callable[[Any], Any], words: str) -> Any:  # noqa: ANN401 - builds the arguments of Annotated
+    """What makes a type of a reader and of words for it, to be unpacked into ``Annotated``."""
+
     def validate(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
         try:
             return parse(value)
@@ -100,7 +102,12 @@ def _days(value: Any) -> int:  # noqa: ANN401
     return length.days
 
 
-def _share(value: Any) -> Decimal:  # noqa: ANN401
+def share_of(value: Any) -> Decimal:  # noqa: ANN401 - YAML holds anything
+    """Read ``80%`` as 0.8.
+
+    Raises:
+        Wrong: it is something else, or more than the whole.
+    """
     match = _SHARE.match(value) if isinstance(value, str) else None
     if not match:
         raise Wrong(f"must be a share in per cent, but is {describe(value)}", "such as 5%")
@@ -111,7 +118,7 @@ def _share(value: Any) -> Decimal:  # noqa: ANN401
 
 
 def _some_share(value: Any) -> Decimal:  # noqa: ANN401
-    share = _share(value)
+    share = share_of(value)
     if not share:
         raise Wrong("must be above 0 %")
     return share
@@ -122,8 +129,8 @@ def _points(value: Any) -> Decimal:  # noqa: ANN401
     if not match:
         raise Wrong(f"must be percentage points, but is {describe(value)}", "such as 5pp")
     points = Decimal(match.group(1)) / 100
-    if points > 1:
-        raise Wrong("is more than 100 percentage points")
+    if not 0 < points <= 1:
+        raise Wrong("is more than 100 percentage points" if points else "must be above 0 percentage points")
     return points
 
 
@@ -236,50 +243,50 @@ def one_of(*options: str) -> Callable[[Any], str]:
     return parse
 
 
-Text = Annotated[str, *_typed(text_of, "text")]
-Name = Annotated[str, *_typed(lambda value: text_of(value, most=NAME_CHARACTERS), "text of at most 100 characters")]
+Text = Annotated[str, *typed(text_of, "text")]
+Name = Annotated[str, *typed(lambda value: text_of(value, most=NAME_CHARACTERS), "text of at most 100 characters")]
 Slug = Annotated[
     str,
-    *_typed(
+    *typed(
         matching(r"[a-z][a-z0-9_]{0,59}", "a workflow's name", "small letters, digits and _, such as invoice_matching"),
         "small letters, digits and _; the folder's name",
     ),
 ]
 ScheduleName = Annotated[
     str,
-    *_typed(
+    *typed(
         matching(r"[a-z][a-z0-9_]{0,59}", "a schedule's name", "small letters, digits and _, such as monday_morning"),
         "small letters, digits and _",
     ),
 ]
 SlackUser = Annotated[
     str,
-    *_typed(
+    *typed(
         matching(r"[UW][A-Z0-9]{6,20}", "a Slack user id", "such as U02AB3CD4: in Slack, profile → Copy member ID"),
         "Slack user id, such as `U02AB3CD4`",
     ),
 ]
-Channel = Annotated[str, *_typed(_channel, 'Slack channel in quotes, such as `"#ap-automation"`')]
-Connection = Annotated[str, *_typed(connection_name, "name of an Airflow connection")]
-Table = Annotated[str, *_typed(table_name, "table, or schema.table")]
-Column = Annotated[str, *_typed(column_name, "column")]
-FileName = Annotated[str, *_typed(lambda value: text_of(value, most=200), "file in the workflow's folder")]
-Duration = Annotated[timedelta, *_typed(duration, "duration, such as `30m`, `2h`, `28d`")]
-SomeTime = Annotated[timedelta, *_typed(_some_time, "duration above nothing, such as `30m`, `2h`, `28d`")]
-Days = Annotated[int, *_typed(_days, "whole days, such as `400d`")]
-Share = Annotated[Decimal, *_typed(_share, "share from 0% to 100%")]
-SomeShare = Annotated[Decimal, *_typed(_some_share, "share above 0% up to 100%")]
-Points = Annotated[Decimal, *_typed(_points, "percentage points, such as `5pp`")]
-Number = Annotated[Decimal, *_typed(_number, "number")]
-Price = Annotated[Decimal, *_typed(_price, "number, 0 or more")]
-Currency = Annotated[str, *_typed(_currency, "ISO 4217 code, such as `USD`")]
-MoneyText = Annotated[Money, *_typed(_money, "amount and currency, such as `2.50 USD`")]
-CapText = Annotated[Cap, *_typed(_cap, "amount per day, week or month, such as `400 USD/month`")]
-Cron = Annotated[str, *_typed(_cron, "cron expression in UTC, such as `0 6 * * mon`")]
-BaseUrl = Annotated[str, *_typed(_base_url, "web address")]
+Channel = Annotated[str, *typed(_channel, 'Slack channel in quotes, such as `"#ap-automation"`')]
+Connection = Annotated[str, *typed(connection_name, "name of an Airflow connection")]
+Table = Annotated[str, *typed(table_name, "table, or schema.table")]
+Column = Annotated[str, *typed(column_name, "column")]
+FileName = Annotated[str, *typed(lambda value: text_of(value, most=200), "file in the workflow's folder")]
+Duration = Annotated[timedelta, *typed(duration, "duration, such as `30m`, `2h`, `28d`")]
+SomeTime = Annotated[timedelta, *typed(_some_time, "duration above nothing, such as `30m`, `2h`, `28d`")]
+Days = Annotated[int, *typed(_days, "whole days, such as `400d`")]
+Share = Annotated[Decimal, *typed(share_of, "share from 0% to 100%")]
+SomeShare = Annotated[Decimal, *typed(_some_share, "share above 0% up to 100%")]
+Points = Annotated[Decimal, *typed(_points, "percentage points, such as `5pp`")]
+Number = Annotated[Decimal, *typed(_number, "number")]
+Price = Annotated[Decimal, *typed(_price, "number, 0 or more")]
+Currency = Annotated[str, *typed(_currency, "ISO 4217 code, such as `USD`")]
+MoneyText = Annotated[Money, *typed(_money, "amount and currency, such as `2.50 USD`")]
+CapText = Annotated[Cap, *typed(_cap, "amount per day, week or month, such as `400 USD/month`")]
+Cron = Annotated[str, *typed(_cron, "cron expression in UTC, such as `0 6 * * mon`")]
+BaseUrl = Annotated[str, *typed(_base_url, "web address")]
 Limit = Annotated[
     str,
-    *_typed(
+    *typed(
         matching(r"(<|<=|>|>=) ?\d{1,3}(\.\d{1,4})? ?%", "a limit", 'a sign and a share, such as "< 3%"'),
         'sign and share, such as `"< 3%"`',
     ),

@@ -245,7 +245,8 @@ SCORERS: Mapping[str, Scorer] = {
         bare_as="file",
         loaded="rubric",
         parameters={
-            "model": Parameter("model", "the model that judges; it reaches the scorer as `target`", required=True)
+            "model": Parameter("model", "the model that judges; it reaches the scorer as `target`", required=True),
+            "floor": Parameter("share", "the agreement (Cohen's kappa) from which on it may decide; 0.6 unless given"),
         },
         graded=True,
     ),

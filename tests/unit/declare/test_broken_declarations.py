@@ -28,7 +28,7 @@ class Break:
 
 BREAKS = (
     Break("unknown key at the top", "notify: everybody\n"),
-    Break("unknown key, nearest name", "  larges_drop: 5pp", "  largest_drop: 5pp"),
+    Break("unknown key, nearest name", "  pass_rat: 90%", "  pass_rate: 90%"),
     Break("missing section", "", "spend: {cap: 1200 EUR/month, warn_at: [50%, 80%], at_cap: stop}\n"),
     Break("empty section", "spend:", "spend: {cap: 1200 EUR/month, warn_at: [50%, 80%], at_cap: stop}"),
     Break("list where a mapping belongs", "kpi: [hours]\nold_kpi:\n", "kpi:\n"),
@@ -122,7 +122,7 @@ BREAKS = (
     Break("scorer of a field that the answer lacks", "{contains: reasons}", "{exact: reason}"),
     Break("no concurrency", "  concurrency: 0\n  pass_rate: 90%", "  pass_rate: 90%"),
     Break("half an epoch", "  epochs: 1.5\n  pass_rate: 90%", "  pass_rate: 90%"),
-    Break("drop in per cent", "largest_drop: 5%", "largest_drop: 5pp"),
+    Break("drop in per cent", "alarm: {smallest_drop: 5%}\n  pass_rate: 90%", "pass_rate: 90%"),
     Break("model that is not allowed", "models_allowed: [own-modell]", "models_allowed: [own-model]"),
     Break("cap of nothing", "cap: 0 EUR/month", "cap: 1200 EUR/month"),
     Break("cap below nothing", "cap: -5 EUR/month", "cap: 1200 EUR/month"),

@@ -16,7 +16,7 @@ from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.evals import ScorerSpec
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Person, UsageColumns
+from afterpilot.domain.workflow import AlarmTerms, Person, UsageColumns
 
 FLEET_PARTS = ("schedules", "channel", "operators", "prices", "base_url")
 
@@ -84,7 +84,7 @@ def test_the_eval_suite_arrives_exactly(good: Path) -> None:
     assert evals.scorers[2].params["schema"]["type"] == "object"
     assert evals.scorers[3] == ScorerSpec("one_of", "reason", {"values": ("damaged", "late")})
     assert evals.target.prompt.variables == {"letter", "customer"}
-    assert (evals.pass_rate, evals.largest_drop) == (Decimal("0.9"), Decimal("0.05"))
+    assert (evals.pass_rate, evals.alarm) == (Decimal("0.9"), AlarmTerms(Decimal("0.1"), Decimal("0.05")))
     assert (evals.epochs, evals.concurrency, evals.target.max_tokens) == (1, 4, 60)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from afterpilot.declare.expectations import GATE, MEANINGS, OWN_QUALITY, QUALITY, parameters
 from afterpilot.declare.reference import page
-from afterpilot.declare.scorers import SCORERS
+from afterpilot.domain.scorers import KINDS, SCORERS, SHARED
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "declaration.md"
 
@@ -21,6 +21,7 @@ def test_every_expectation_and_scorer_stands_in_it() -> None:
     text = page()
     assert [name for name in (*GATE, *QUALITY) if f"`{name}`" not in text] == []
     assert [name for name in SCORERS if f"`{{{name}: " not in text] == []
+    assert [name for name in (*SHARED, *KINDS) if name not in text] == []
 
 
 def test_every_parameter_has_a_kind() -> None:
