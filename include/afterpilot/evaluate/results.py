@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -143,8 +144,9 @@ class ResultsFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            os.ftruncate(self._file, whole_bytes)
-            os.lseek(self._file, whole_bytes, os.SEEK_SET)
+            if stat.S_ISREG(os.fstat(self._file).st_mode):  # a pipe or a terminal has nothing to be cut
+                os.ftruncate(self._file, whole_bytes)
+                os.lseek(self._file, whole_bytes, os.SEEK_SET)
         except OSError as error:
             raise self._unwritable(error) from error
 
