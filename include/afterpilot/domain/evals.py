@@ -106,7 +106,8 @@ class Reply:
 
     ``usage`` and ``latency_ms`` are of all its turns together; ``first_byte_ms`` is of the last one. ``fingerprint`` says what answered: ``model`` as the
     reply names it, ``system_fingerprint`` and headers where there are any. ``cost`` is what the endpoint itself says, in the
-    currency of its declaration. ``sources`` are the ids of what a retrieval workflow found, best first.
+    currency of its declaration. ``sources`` are the ids of what a retrieval workflow found, best first. ``stopped`` says why the
+    answer ended where that was not of itself: ``max_tokens``, ``refusal`` or the API's own word.
     """
 
     text: str
@@ -121,6 +122,7 @@ class Reply:
     fingerprint: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cost: Decimal | None = None
     first_byte_ms: int | None = None
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _SECTION = re.compile(r"^## (system|user|assistant)[ \t]*$", re.MULTILINE)
-_VARIABLE = re.compile(r"\{\{ *([a-zA-Z_][a-zA-Z0-9_]*) *\}\}")
+VARIABLE = re.compile(r"\{\{ *([a-zA-Z_][a-zA-Z0-9_]*) *\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Prompt:
     @property
     def variables(self) -> frozenset[str]:
         """Names that the template expects."""
-        return frozenset(_VARIABLE.findall(self.text))
+        return frozenset(VARIABLE.findall(self.text))
 
     def render(self, values: Mapping[str, object]) -> tuple[Message, ...]:
         """The turns with ``values`` filled in, each inserted as it is and never read as a template again.
@@ -57,5 +57,5 @@ class Prompt:
         if missing:
             raise KeyError(", ".join(missing))
         return tuple(
-            Message(turn.role, _VARIABLE.sub(lambda m: str(values[m.group(1)]), turn.content)) for turn in self.turns
+            Message(turn.role, VARIABLE.sub(lambda m: str(values[m.group(1)]), turn.content)) for turn in self.turns
         )
