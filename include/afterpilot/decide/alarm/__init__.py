@@ -1,0 +1,30 @@
+"""The regression alarm: evidence against "nothing changed since the approval" that states its rate of false alarms.
+
+`judge` reads one workflow's approved runs and the runs since, `suspicious` names the cases to run again the same day,
+`fleet.confirmed` bounds false discoveries over all workflows, `flaky` finds cases that waver by their own history, and
+`moved` tells a drifting judge from a drifting model. docs/benchmarks-alarm.md has the figures.
+"""
+
+from afterpilot.decide.alarm.detectable import Detectable, detectable
+from afterpilot.decide.alarm.fleet import confirmed, e_value
+from afterpilot.decide.alarm.judging import judge, suspicious
+from afterpilot.decide.alarm.outcomes import Alarm, AlarmSettings, Kind, RunOutcome, State
+from afterpilot.decide.alarm.wavering import Flaky, Moved, flaky, moved
+
+__all__ = [
+    "Alarm",
+    "AlarmSettings",
+    "Detectable",
+    "Flaky",
+    "Kind",
+    "Moved",
+    "RunOutcome",
+    "State",
+    "confirmed",
+    "detectable",
+    "e_value",
+    "flaky",
+    "judge",
+    "moved",
+    "suspicious",
+]
