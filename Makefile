@@ -12,7 +12,7 @@ LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 .PHONY: help demo test check fmt bench bench-evals lock setup clean
 
 help: ## Show what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## Run the worked example end to end and keep it up (ONCE=1: stop afterwards, fail if any part did not run)
 	@$(BIN)/python -m afterpilot.demo $(if $(filter-out 0 no false,$(ONCE)),--once)

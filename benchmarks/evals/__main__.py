@@ -24,9 +24,8 @@ from benchmarks.evals import (
 )
 from benchmarks.evals.cells import ALL, QUICK, WORK, Cell, Result, measured
 from benchmarks.evals.install import NotInstalled, install
-from benchmarks.evals.table import Aim, aims, header, markdown, row
+from benchmarks.evals.table import aims, markdown, speed, truth
 from benchmarks.evals.tool import Tool
-from benchmarks.evals.work import LATENCY_MS
 from rich.console import Console
 from rich.table import Table
 
@@ -134,34 +133,29 @@ def show(
     missing: dict[str, str],
     load: float,
 ) -> None:
-    """The table, what could not be had, and the aims; on the screen, and as markdown where a file is named."""
-    columns = header(asked.cells)
-    rows = [row(tool, asked.cells, runs) for tool in asked.tools if any(name == tool.name for name, _ in runs)]
-    table = Table(*columns, title=f"five assertions per case, {LATENCY_MS:.0f} ms; limit = N x latency ÷ C")
-    for line in rows:
-        table.add_row(*(cell.replace("**", "") for cell in line))
-    console.print(table)
+    """The tables, what could not be had, and the aims; on the screen, and as markdown where a file is named."""
+    shown = [tool for tool in asked.tools if any(name == tool.name for name, _ in runs)]
+    tables = [one for one in (speed(shown, asked.cells, runs), truth(shown, asked.cells, runs)) if one.rows]
+    for one in tables:
+        table = Table(*one.columns, title=one.title)
+        for line in one.rows:
+            table.add_row(*line)
+        console.print(table)
     others = [one.ran.others for results in runs.values() for one in results]
     machine = (
-        f"{os.cpu_count()} cores, load {load:.1f} before the start, other programs took {max(others, default=0):.1f} cores at "
-        f"most during a run; best of {asked.rounds}. Wall is from process start to exit."
+        f"{os.cpu_count()} cores, load {load:.1f} before the start, other programs took {max(others, default=0):.1f} cores "
+        f"at most during a run; best of {asked.rounds}."
     )
     notes = [
         machine,
         *(f"not installed, so not measured: {name} ({reason})" for name, reason in missing.items()),
-        *(said(aim) for aim in aims(runs)),
+        *(str(aim) for aim in aims(runs)),
     ]
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True, markup=False)
     if asked.output is not None:
-        asked.output.write_text("\n\n".join([markdown(columns, rows), *notes]) + "\n", encoding="utf-8")
-
-
-def said(aim: Aim) -> str:
-    """An aim in words."""
-    if aim.ratio is None:
-        return f"ours beside {aim.peer} at N=10,000, C=32: not measured (aim {aim.aim:.0f} x)"
-    return f"ours beside {aim.peer} at N=10,000, C=32: {aim.ratio:.1f} x as fast (aim {aim.aim:.0f} x{', MISSED' if aim.missed else ''})"
+        texts = [*(markdown(one) for one in tables), "\n".join(f"* {note}" for note in notes)]
+        asked.output.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
 
 
 def misjudged(runs: dict[tuple[str, str], list[Result]]) -> bool:

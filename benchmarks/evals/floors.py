@@ -25,7 +25,8 @@ class Lines:
 
     def __init__(self, job: Job) -> None:
         self.path = job.folder / _LINES
-        self.left = [case for case in range(job.cases) if case not in read_lines(self.path)]
+        known = read_lines(self.path)
+        self.left = [case for case in range(job.cases) if case not in known]
         if self.path.exists():
             _mend(self.path)
         self._file = self.path.open("ab", buffering=0)

@@ -73,7 +73,6 @@ evals:
   max_cost: 100 USD
   concurrency: CONCURRENCY
   pass_rate: 80%
-  largest_drop: 10pp
 spend: {{cap: 100 USD/month, warn_at: [80%], at_cap: tell}}
 schedule: {{records: hourly, evals: nightly, report: monday}}
 governance: {{data: [made up invoices], models_allowed: [{MODEL}], retention: 90d, accountable: Ada Bench}}
