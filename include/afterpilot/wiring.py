@@ -15,7 +15,7 @@ from afterpilot.declare import load
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.ports import Connections, EvalRunner, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, Workflow
-from afterpilot.evaluate.chat import ChatClient
+from afterpilot.evaluate.client import Client
 from afterpilot.evaluate.runner import Runner
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.notify.messages import Messages
@@ -86,7 +86,7 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     def runner(workflow: Workflow) -> EvalRunner:
         if workflow.evals is None:
             raise DeclarationError(f"{workflow.slug} declares no evals")
-        return Runner(ChatClient(connections.endpoint(workflow.evals.target.connection)), prices)
+        return Runner(lambda concurrency: Client(connections, concurrency=concurrency), prices)
 
     services = Services(
         ops=Ops(engine),
