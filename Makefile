@@ -31,7 +31,8 @@ fmt: setup ## Format and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 
 bench: setup ## Run the benchmarks; each prints ratios measured side by side
-	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file; done
+	@status=0; for file in benchmarks/bench_*.py; do [ ! -e $$file ] || $(BIN)/python $$file || status=1; done; \
+	$(BIN)/python -m benchmarks.evals || status=1; exit $$status
 
 bench-evals: setup ## Eval runners and ours side by side on identical work (ARGS="--cells quick": a minute or two)
 	@$(BIN)/python -m benchmarks.evals $(ARGS)

@@ -1,5 +1,5 @@
-"""Afterpilot itself, twice: the runner with one JSON line a sample, and the whole stage of the pipeline with every sample in
-PostgreSQL and every call priced. Both read the same declared workflow folder.
+"""Afterpilot itself, twice: ``afterpilot evals run`` with one JSON line a sample, and the whole stage of the pipeline with every
+sample in PostgreSQL and every call priced. Both read the same declared workflow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.evals.tool import ENVIRONMENTS, Tool, job_of, script, size
+from benchmarks.evals.tool import ENVIRONMENTS, Tool, script, size
 from benchmarks.evals.work import (
     ERROR,
     FAILED,
@@ -28,7 +28,6 @@ from benchmarks.evals.work import (
     expected,
     invoice,
     number_of,
-    read_lines,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 _SLUG = "bench"
 _LINES = "samples.jsonl"
-_POSTGRES = "postgres"
 _WORKFLOW = f"""\
 workflow: {_SLUG}
 purpose: Read invoices for a benchmark
@@ -180,40 +178,21 @@ def run_stage() -> None:
     pipeline.evaluate(site.services, site.workflow(_SLUG), trigger=trigger)
 
 
-def run_lines(job: Job) -> None:
-    """The runner alone, every sample written as it comes; cases that have a line are not asked again."""
-    from dataclasses import asdict, replace
-
-    from afterpilot.declare import load
-    from afterpilot.domain.evals import Sample
-    from afterpilot.domain.ports import Endpoint
-    from afterpilot.evaluate.chat import ChatClient
-    from afterpilot.evaluate.runner import Runner
-    from afterpilot.spend.prices import Prices
-
-    declared = load(job.folder / "workflows")
-    evals = declared.folders[0].workflow.evals if declared.folders[0].workflow else None
-    if evals is None or declared.fleet is None:
-        raise SystemExit(f"the benchmark's own declaration is broken: {declared.folders[0].problems[:3]}")
+def _read_lines(job: Job) -> Mapping[int, str]:
+    """Verdicts of a results file; of several lines of a case the last counts, a line that was cut off is none."""
+    found: dict[int, str] = {}
     path = job.folder / _LINES
-    known = read_lines(path)
-    left = tuple(case for case in evals.cases if number_of(case.id) not in known)
-    runner = Runner(ChatClient(Endpoint(job.url, KEY)), Prices(declared.fleet.prices))
-    with path.open("a", buffering=1, encoding="utf-8") as file:
-
-        def keep(sample: Sample) -> None:
-            row = {name: getattr(sample, name) for name in sample.__dataclass_fields__}
-            row["scores"] = [asdict(score) for score in sample.scores]
-            row |= {"case": sample.case_id, "verdicts": {score.scorer: score.passed for score in sample.scores}}
-            file.write(json.dumps(row, default=_plain) + "\n")
-
-        runner.run(replace(evals, cases=left), keep=keep, done={})
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        found[number_of(row["id"])] = _verdict(row["passed"], row["error"])
+    return found
 
 
-def _plain(value: object) -> object:
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    return str(value)
+def _verdict(passed: bool | None, error: str | None) -> str:  # noqa: FBT001 - a column
+    return ERROR if error else PASSED if passed else FAILED
 
 
 def _read_database(job: Job) -> Mapping[int, str]:
@@ -237,8 +216,15 @@ def _query(job: Job, statement: str) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _command(kind: str, job: Job) -> list[str]:
-    return [*script(sys.executable, "ours", job), kind]
+def _command_lines(job: Job) -> list[str]:
+    """What a developer types: the suite of a workflow, here and now."""
+    program = str(Path(sys.executable).with_name("afterpilot"))
+    where = ["--base-url", job.url, "--model", MODEL, "--concurrency", str(job.concurrency)]
+    return [program, "evals", "run", _SLUG, *where, "-o", _LINES]
+
+
+def _command_stage(job: Job) -> list[str]:
+    return script(sys.executable, "ours", job)
 
 
 TOOLS = (
@@ -248,10 +234,11 @@ TOOLS = (
         version="",
         environment=None,
         prepare=declare,
-        command=functools.partial(_command, "lines"),
-        resume=functools.partial(_command, "lines"),
-        verdicts=lambda job: read_lines(job.folder / _LINES),
+        command=_command_lines,
+        resume=_command_lines,
+        verdicts=_read_lines,
         stored=lambda job: size(job, _LINES),
+        variables=lambda job: {"AFTERPILOT_WORKFLOWS": str(job.folder / "workflows")},
     ),
     Tool(
         name="ours-postgres",
@@ -259,8 +246,8 @@ TOOLS = (
         version="",
         environment=None,
         prepare=_prepare_database,
-        command=functools.partial(_command, _POSTGRES),
-        resume=functools.partial(_command, _POSTGRES),
+        command=_command_stage,
+        resume=_command_stage,
         verdicts=_read_database,
         stored=_stored_in_database,
         variables=_variables,
@@ -276,7 +263,4 @@ def close(job_folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[-1] == _POSTGRES:
-        run_stage()
-    else:
-        run_lines(job_of(sys.argv[1:-1]))
+    run_stage()

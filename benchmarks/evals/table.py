@@ -73,14 +73,15 @@ def aims(runs: Runs) -> list[Aim]:
     ]
     found.append(Aim("ours, N=10,000: CPU ms per case", large.cpu_ms if large else None, CPU_MS))
     found.append(Aim("ours, N=10,000: peak MB", large.ran.rss_mb if large else None, MEMORY_MB))
-    in_flight = killed.cell.concurrency if killed else 0
-    found.append(Aim("ours, killed half way: asked twice", killed.asked_twice if killed else None, in_flight))
+    at_once = [cell.concurrency for cell in ALL if cell.kill]
+    again = killed.asked_twice if killed and not killed.problem else None
+    found.append(Aim("ours, killed half way: asked twice", again, at_once[0]))
     return found
 
 
 def _full(runs: Runs, tool: str, cell: str) -> Result | None:
-    """The best run of a cell, where it had all of its cases: with few, start-up is all that one sees."""
-    return best([one for one in runs.get((tool, cell), ()) if one.cell.cases == _FULL[cell]])
+    """The best run of a cell that had all of its cases (with few, start-up is all that one sees) and lost none of them."""
+    return best([one for one in runs.get((tool, cell), ()) if one.cell.cases == _FULL[cell] and not one.outcome.lost])
 
 
 def speed(tools: Sequence[Tool], cells: Sequence[Cell], runs: Runs) -> Shown:
@@ -130,7 +131,9 @@ def _label(tool: Tool) -> str:
 def _ratio(one: Result | None) -> str:
     if one is None:
         return _NONE
-    return one.problem or f"{one.whole_ratio:.2f} ({one.request_ratio:.2f})"
+    if one.problem or one.outcome.lost:
+        return one.problem or f"{one.outcome.lost:,} lost"
+    return f"{one.whole_ratio:.2f} ({one.request_ratio:.2f})"
 
 
 def _costs(runs: Sequence[Result]) -> list[str]:

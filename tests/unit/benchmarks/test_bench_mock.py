@@ -14,9 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # benchmarks/ is no part of 
 from benchmarks.evals import ours, work
 from benchmarks.evals.cells import Cell, Result
 from benchmarks.evals.faults import SHARES, Fault, fault
+from benchmarks.evals.install import NotInstalled, install
 from benchmarks.evals.measure import Ran
 from benchmarks.evals.mock import Ledger, response
 from benchmarks.evals.table import Aim, aims, best
+from benchmarks.evals.tool import Environment
 
 N = 1000
 
@@ -175,3 +177,25 @@ def test_our_own_declaration_is_one_that_the_project_takes(tmp_path: Path) -> No
     assert folder.workflow is not None, folder.problems
     assert folder.workflow.evals is not None
     assert (len(folder.workflow.evals.cases), len(folder.workflow.evals.scorers)) == (20, 5)
+
+
+def test_a_peer_that_cannot_be_had_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without npm the driver learns why, and goes on without the peer."""
+    monkeypatch.setattr("benchmarks.evals.tool.ENVIRONMENTS", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotInstalled, match="npm"):
+        install(Environment("peer", ("peer@1",), node=True), tmp_path / "log")
+    assert not (tmp_path / "peer" / ".installed").exists()
+
+
+def test_results_lines_of_ours_keep_errors_apart(tmp_path: Path) -> None:
+    """The last line of a case counts; an error is no failure, and a line that was cut off is nothing."""
+    rows = [
+        {"id": "INV-0000001", "passed": None, "error": "500"},
+        {"id": "INV-0000001", "passed": True, "error": None},
+        {"id": "INV-0000002", "passed": False, "error": None},
+        {"id": "INV-0000003", "passed": None, "error": "no reply"},
+    ]
+    (tmp_path / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"id": "INV-00')
+    found = ours.TOOLS[0].verdicts(work.Job(tmp_path, "", 3, 1))
+    assert found == {1: work.PASSED, 2: work.FAILED, 3: work.ERROR}
