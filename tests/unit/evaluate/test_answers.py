@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from afterpilot.evaluate.answers import field_of, number, read_json, short
+from afterpilot.evaluate.answers import Answer, number, read_json, short
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -93,12 +93,12 @@ def test_any_text_is_read_or_has_a_flaw(text: str) -> None:
 
 def test_a_field_of_an_answer() -> None:
     """Found, missing, of something that is no object, of no JSON, of nothing."""
-    assert field_of('{"a": null}', "a").flaw == ""
-    assert field_of('{"a": 1}', "b").flaw == "the answer has no field b"
-    assert field_of("[1]", "a").flaw == "the answer is not a JSON object: '[1]'"
-    assert field_of("sorry", "a").flaw == "the answer is not JSON: 'sorry'"
-    assert field_of(" ", "a").flaw == "the answer is empty"
-    assert "not JSON" in field_of('{"a": NaN}', "a").flaw
+    assert Answer('{"a": null}').field("a").flaw == ""
+    assert Answer('{"a": 1}').field("b").flaw == "the answer has no field b"
+    assert Answer("[1]").field("a").flaw == "the answer is not a JSON object: '[1]'"
+    assert Answer("sorry").field("a").flaw == "the answer is not JSON: 'sorry'"
+    assert Answer(" ").field("a").flaw == "the answer is empty"
+    assert "not JSON" in Answer('{"a": NaN}').field("a").flaw
 
 
 def test_values_are_shown_on_one_short_line() -> None:

@@ -1,0 +1,116 @@
+"""Scorers of JSON as such: is_json and json_schema."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from afterpilot.evaluate.answers import read_json, short
+from afterpilot.evaluate.scorers.child import validate, validator
+from afterpilot.evaluate.scorers.process import Broken, TooSlow
+from afterpilot.evaluate.scorers.question import Flawed, Question, Result, ScorerError, verdict
+from afterpilot.evaluate.scorers.regexes import PROCESS, SECONDS, is_quick
+
+LONGEST = 10_000  # characters of an answer that is validated in this process
+# What may take longer than the answer is long: comparing all items with each other, and schemas that name themselves.
+_SLOW = frozenset(
+    {"uniqueItems", "$ref", "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems", "format"}
+)
+
+
+def is_json(question: Question) -> Result:
+    """The answer is JSON as :func:`~afterpilot.evaluate.answers.read_json` reads it; so is the text in its field."""
+    try:
+        found = question.found(as_json=True)
+    except Flawed as flaw:
+        return verdict(str(flaw))
+    return verdict(read_json(found).flaw if question.spec.field and isinstance(found, str) else "")
+
+
+async def json_schema(question: Question) -> Result:
+    """The answer, or its field, follows the schema. Its first flaw is the reason.
+
+    A schema that can take long runs in a child with a limit of time, and any schema does on a long answer: so do its patterns, of
+    which none runs here unless it is quick whatever the text (see :mod:`afterpilot.evaluate.scorers.regexes`).
+    """
+    if question.param("schema") is None:
+        raise ScorerError("the scorer json_schema has no schema")
+    schema = _text_of(question.spec.params)
+    patterns = _usable(schema)
+    found = question.found(as_json=True)
+    length = len(question.answer.text)
+    if patterns is not None and length <= LONGEST and is_quick(patterns, length):
+        flaw = _validated(schema, found)
+    else:
+        flaw = await _validated_apart(schema, found)
+    if flaw is None:
+        return verdict("")
+    place, message = flaw
+    return verdict(f"{'.'.join(map(str, place)) or 'the answer'}: {short(message)}")
+
+
+def _validated(schema: str, value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
+    try:
+        return validate(schema=schema, value=value)
+    except Exception as error:
+        raise ScorerError(f"the schema cannot be used: {type(error).__name__}") from error
+
+
+async def _validated_apart(schema: str, value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
+    try:
+        said: list[Any] | None = await asyncio.to_thread(
+            PROCESS.do, "validate", seconds=SECONDS, schema=schema, value=value
+        )
+    except (TooSlow, Broken) as error:
+        raise ScorerError(f"the schema cannot be used: {error}") from error
+    return said
+
+
+_TEXTS: dict[int, tuple[Any, str]] = {}
+_MOST_TEXTS = 256
+
+
+def _text_of(params: Any) -> str:  # noqa: ANN401 - a mapping
+    """The schema as text, by which all else is remembered; the text itself by the object, which is kept so that its id stays its own."""
+    schema = params["schema"]
+    known = _TEXTS.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_TEXTS) >= _MOST_TEXTS:
+            _TEXTS.clear()
+        known = _TEXTS[id(schema)] = (schema, json.dumps(schema, sort_keys=True))
+    return known[1]
+
+
+@functools.lru_cache(maxsize=64)
+def _usable(schema: str) -> tuple[str, ...] | None:
+    """The schema's patterns; None where it may take long by itself. Raises ScorerError where it cannot be used."""
+    try:
+        validator(schema)
+        patterns = tuple(_patterns(json.loads(schema)))
+        for pattern in patterns:
+            re.compile(pattern)
+    except Exception as error:
+        raise ScorerError(f"the schema cannot be used: {getattr(error, 'message', error)}") from error
+    return None if _SLOW & set(_keys(json.loads(schema))) else patterns
+
+
+def _patterns(schema: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """Each ``pattern`` and each key of ``patternProperties``, at any depth."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        if isinstance(schema.get("patternProperties"), dict):
+            yield from schema["patternProperties"]
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _patterns(part)
+
+
+def _keys(schema: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(schema, dict):
+        yield from schema
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _keys(part)
