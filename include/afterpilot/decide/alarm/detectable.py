@@ -61,7 +61,7 @@ def detectable(baseline: Sequence[RunOutcome], settings: AlarmSettings, *, after
 
     from afterpilot.decide.alarm.judging import counted
     from afterpilot.decide.alarm.reference import refer
-    from afterpilot.decide.alarm.simulate import Suite, watch, wobble
+    from afterpilot.decide.alarm.simulate import Suite, run_suite, watch, wobble
 
     cases, passed, scored = counted(baseline)
     days = len({run.day for run in baseline})
@@ -74,7 +74,10 @@ def detectable(baseline: Sequence[RunOutcome], settings: AlarmSettings, *, after
 
     def delays(changed: Suite) -> NDArray[np.float64]:
         levels = wobble(random, _DRAWS, days + after + _DAYS, deviation=settings.wobble)
-        return watch(changed, settings, levels, baseline=days, random=random, change=after, reruns=0).first
+        change = days + after
+        taken = run_suite(changed, levels, random=random, change=change)
+        watched = watch(changed, settings, levels, taken, baseline=days, random=random, change=change, reruns=0)
+        return watched.first
 
     whole = delays(suite.uniform(settings.smallest_drop))
     part = delays(suite.slice(max(round(0.05 * len(kept)), 1)))

@@ -42,8 +42,6 @@ def judge(baseline: Sequence[RunOutcome], since: Sequence[RunOutcome], settings:
     Raises:
         ValueError: the baseline has no scored sample, or a run is older than the newest approved one.
     """
-    import numpy as np
-
     from afterpilot.decide.alarm.reference import refer
     from afterpilot.decide.alarm.sequential import begin, recover, step, watching
 
@@ -54,21 +52,20 @@ def judge(baseline: Sequence[RunOutcome], since: Sequence[RunOutcome], settings:
     place = {case: at for at, case in enumerate(cases)}
     reference = refer(passed, scored, len({run.day for run in baseline}), settings)
     belief, replay = begin(reference), _Replay()
-    with np.errstate(all="ignore"):
-        for day, runs in _by_day(since):
-            counts = _counted(runs, place)
-            if not counts[1].any():
-                continue
-            before, belief = belief, step(reference, belief, *counts, threshold=settings.threshold)
-            replay.rising = bool(watching(before, belief, settings.watch)[0])
-            replay.days.append(day)
-            replay.evidence.append(_bounded(belief.evidence[0]))
-            replay.counts.append(counts)
-            if belief.open[0] and not before.open[0]:
-                replay.raised = day
-            if recover(reference, belief)[0]:
-                replay.recovered, replay.raised, replay.begun = day, None, len(replay.days)
-        return _told(cases, reference, belief, replay, settings)
+    for day, runs in _by_day(since):
+        counts = _counted(runs, place)
+        if not counts[1].any():
+            continue
+        before, belief = belief, step(reference, belief, *counts, threshold=settings.threshold)
+        replay.rising = bool(watching(before, belief, settings.watch)[0])
+        replay.days.append(day)
+        replay.evidence.append(_bounded(belief.evidence[0]))
+        replay.counts.append(counts)
+        if belief.open[0] and not before.open[0]:
+            replay.raised = day
+        if recover(reference, belief)[0]:
+            replay.recovered, replay.raised, replay.begun = day, None, len(replay.days)
+    return _told(cases, reference, belief, replay, settings)
 
 
 def suspicious(alarm: Alarm) -> tuple[str, ...]:
@@ -102,12 +99,14 @@ def _counted(runs: Iterable[RunOutcome], place: dict[str, int]) -> tuple[Floats,
     """Passed and scored samples (1, C) over the runs."""
     import numpy as np
 
-    counts = np.zeros((2, 1, len(place)))
+    passed_of, scored_of = [0] * len(place), [0] * len(place)
     for run in runs:
         for case, (passed, scored) in run.outcomes.items():
-            if case in place:
-                counts[:, 0, place[case]] += passed, scored
-    return counts[0], counts[1]
+            at = place.get(case)
+            if at is not None:
+                passed_of[at] += passed
+                scored_of[at] += scored
+    return np.array([passed_of], dtype=float), np.array([scored_of], dtype=float)
 
 
 def _bounded(log: float) -> float:

@@ -84,6 +84,7 @@ def begin(reference: Reference) -> Belief:
     )
 
 
+@np.errstate(divide="ignore", invalid="ignore", under="ignore")  # -inf is the log of nothing yet seen
 def step(reference: Reference, before: Belief, passed: Floats, scored: Floats, *, threshold: float) -> Belief:
     """The belief after a day with ``passed`` of ``scored`` samples (B, C), all runs of the day together.
 

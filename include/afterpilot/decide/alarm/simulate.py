@@ -66,39 +66,52 @@ def draw(random: Generator, truth: Floats, level: Floats, epochs: int) -> Floats
     return random.binomial(epochs, chance).astype(float)
 
 
+def run_suite(suite: Suite, levels: Floats, *, random: Generator, change: int | None = None) -> NDArray[np.int16]:
+    """Passed samples (B, T, C) of a run on each day of ``levels`` (B, T); ``suite.changed`` holds from day ``change``."""
+    days = range(levels.shape[1])
+    return np.stack([draw(random, _truth(suite, day, change), levels[:, day], suite.epochs) for day in days], 1).astype(
+        np.int16
+    )
+
+
+def _truth(suite: Suite, day: int, change: int | None) -> Floats:
+    return suite.changed if suite.changed is not None and change is not None and day >= change else suite.truth
+
+
 def watch(
     suite: Suite,
     settings: AlarmSettings,
     levels: Floats,
+    runs: NDArray[np.int16],
     *,
     baseline: int,
     random: Generator,
     change: int | None = None,
     reruns: int = RERUNS,
 ) -> Watched:
-    """Watch every workflow over the days of ``levels`` (B, T): ``baseline`` approved days, then the rest.
+    """Watch every workflow over ``runs`` (B, T, C): ``baseline`` approved days, then the rest; re-runs are drawn as needed.
 
-    ``change`` is the day since the approval, 0 the first, from which ``suite.changed`` holds.
+    ``change`` is the day, counted from the first of the baseline, from which ``suite.changed`` holds.
     """
-    workflows, cases = suite.truth.shape
-    runs = [draw(random, suite.truth, levels[:, day], suite.epochs) for day in range(baseline)]
-    approved: Floats = np.sum(runs, axis=0)
-    reference = refer(approved, np.full((workflows, cases), float(baseline * suite.epochs)), baseline, settings)
-    belief, days = begin(reference), levels.shape[1] - baseline
+    workflows, days, cases = runs.shape
+    scored = np.full((workflows, cases), float(baseline * suite.epochs))
+    reference = refer(runs[:, :baseline].sum(1).astype(float), scored, baseline, settings)
+    belief = begin(reference)
     alarms, first = np.zeros(workflows, np.int64), np.full(workflows, np.inf)
-    evidence, extra = np.zeros((workflows, days)), 0.0
-    for day in range(days):
-        truth = suite.changed if suite.changed is not None and change is not None and day >= change else suite.truth
-        was_open = belief.open
-        belief, more = _day(suite, reference, belief, settings, truth, levels[:, baseline + day], random, reruns)
+    evidence, extra = np.zeros((workflows, days - baseline)), 0.0
+    for day in range(baseline, days):
+        was_open, truth = belief.open, _truth(suite, day, change)
+        belief, more = _day(
+            suite, reference, belief, settings, truth, levels[:, day], runs[:, day].astype(float), random, reruns
+        )
         extra += more
-        evidence[:, day] = belief.evidence
+        evidence[:, day - baseline] = belief.evidence
         raised = belief.open & ~was_open
         alarms += raised
         if change is not None and day >= change:
             first[raised & np.isinf(first)] = day - change + 1
         recover(reference, belief)
-    return Watched(alarms, first, extra / (workflows * days), np.exp(np.minimum(evidence, 690.0)))
+    return Watched(alarms, first, extra / evidence.size, np.exp(np.minimum(evidence, 690.0)))
 
 
 def _day(
@@ -108,11 +121,11 @@ def _day(
     settings: AlarmSettings,
     truth: Floats,
     level: Floats,
+    passed: Floats,
     random: Generator,
     reruns: int,
 ) -> tuple[Belief, float]:
     """A day's run and, while there is something to confirm, its re-runs, counted in whole runs."""
-    passed = draw(random, truth, level, suite.epochs)
     scored = np.full(passed.shape, float(suite.epochs))
     after, extra = step(reference, before, passed, scored, threshold=settings.threshold), 0.0
     for _ in range(reruns):
