@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from afterpilot.evaluate.budget import Budget, Reservation
+from afterpilot.evaluate.budget import Budget, Capped, Reservation
 from afterpilot.evaluate.costs import Unpriced
 
 GIVE_UP_AFTER = 20  # pieces of work one after the other that all failed
@@ -50,7 +50,7 @@ class Admission(Generic[T]):
             self.stop(str(error))
             return None
         if reservation is None:
-            self.stop(f"the next call may cost more than what is left of the run's cap of {self._budget.cap}")
+            self.stop(str(Capped(self._budget.cap)))
         return reservation
 
     def finished(self, error: str) -> None:

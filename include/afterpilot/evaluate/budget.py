@@ -7,14 +7,17 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from afterpilot.domain.errors import TargetError
 from afterpilot.domain.money import Money
+from afterpilot.evaluate.exchange import Exchange, Refused
 
 _NOTHING = Decimal(0)
 
 
-class Capped(TargetError):
+class Capped(Refused):
     """A call was not begun: with it the run might cost more than its cap."""
+
+    def __init__(self, cap: Money) -> None:
+        super().__init__(f"the next call may cost more than what is left of the run's cap of {cap}", Exchange())
 
 
 class Budget:
@@ -54,7 +57,7 @@ class Budget:
         """Reserve ``more`` for a call that begins now. Raises Capped where no call under way can give that back."""
         while more and not self.fits(more):
             if not self._calls:
-                raise Capped(f"the next call may cost more than what is left of the run's cap of {self.cap}")
+                raise Capped(self.cap)
             await self._change()
         self.reserved += more
         self._calls += 1

@@ -13,17 +13,18 @@ from typing import Any
 
 from afterpilot.domain.errors import TargetError
 from afterpilot.domain.evals import Case, Reply, ScorerSpec
+from afterpilot.domain.judging import is_judge
 from afterpilot.domain.ports import PriceList
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals, JsonTarget, ModelTarget, ScriptedTarget, Target
+from afterpilot.evaluate.scorers import judges
 
 TOKENS_PER_TURN = 16  # what a chat template puts around each turn, generously
 # Of one image. gpt-4o-mini counts most: 2,833 and up to eight tiles of 5,667 each are 48,169; others stay below 5,000.
 TOKENS_PER_IMAGE = 50_000
-_JUDGES_OWN = 1_000  # bytes of a judge's own instructions and schema, besides rubric, case and answer
-_UNBOUNDED_ANSWER = 4_000  # bytes of an answer that no max_tokens bounds; a guess, made good when the judge is asked
 _NOTHING = Decimal(0)
+_BYTES_OF_ANSWER_TOKEN = 4
 _ASKING = frozenset({"judge", "similarity"})  # scorers that may ask a model
 
 
@@ -33,7 +34,7 @@ class Unpriced(TargetError):
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How texts become tokens: so many bytes each, so many for an image, and this part (one half, one) of a longest answer.
+    """How texts become tokens: so many bytes each, so many for an image; and which part of a longest answer comes (1: all, 2: half).
 
     ``answer`` is the target's answer in tokens, where that is known better.
     """
@@ -88,9 +89,9 @@ class Costs:
         if isinstance(target, ScriptedTarget):
             return _NOTHING
         if isinstance(target, JsonTarget):
-            return self._of_endpoint(target) * calls_of(case)
-        size = self._frame.size(case) if self._frame else 0
-        return self._priced(target.name, *_conversation(target, case, size, lengths))
+            return self._of_endpoint(target) * turns_of(target, case)
+        frame = self._frame or _Frame(target)
+        return self._priced(target.name, *_conversation(frame, case, lengths))
 
     def turns(self, target: ModelTarget, turns: Sequence[Message], schema: Mapping[str, Any] | None) -> Decimal:
         """The most for one call with these turns. Raises Unpriced."""
@@ -132,18 +133,20 @@ class Costs:
         return ""
 
     def scorer(self, spec: ScorerSpec, case: Case, *, answer: int, lengths: Lengths = MOST) -> Decimal:
-        """What a scorer asks about an answer of so many bytes, as far as that can be foreseen. Raises Unpriced."""
-        if (judge := judge_of(spec)) is not None:
-            size = _JUDGES_OWN + len(str(spec.params.get("rubric", "")).encode()) + _told(case) + answer
-            return self._priced(judge.name, lengths.tokens(size), lengths.longest(judge))
-        if (embedding := embedding_of(spec)) is not None:
-            return self._priced(embedding, lengths.tokens(_told(case) + answer), 0)
+        """What a scorer asks once about an answer of so many bytes. Raises Unpriced."""
+        if (model := judge_of(spec)) is not None:
+            size = _size(judges.turns_of(spec, case, "")) + len(json.dumps(judges.SCHEMA)) + answer
+            return self._priced(model.name, lengths.tokens(size), lengths.longest(model))
+        if (name := embedding_of(spec)) is not None:
+            expected = len(str(spec.params.get("value", case.expected.get(spec.field, ""))).encode())
+            return self._priced(name, lengths.tokens(expected + answer) + 2 * TOKENS_PER_TURN, 0)
         return _NOTHING
 
     def _answer_size(self, lengths: Lengths) -> int:
-        """Bytes of an answer that is given to a judge, four to a token."""
+        """Bytes of an answer as it is given to a judge; what it has more is reserved when the judge is asked."""
         target = self._evals.target
-        return 4 * lengths.answer_of(target) if isinstance(target, ModelTarget) else _UNBOUNDED_ANSWER
+        tokens = lengths.answer_of(target) if isinstance(target, ModelTarget) else judges.LONGEST
+        return min(_BYTES_OF_ANSWER_TOKEN * tokens, judges.LONGEST)
 
     def _of_endpoint(self, target: JsonTarget) -> Decimal:
         if target.most_cost is None:
@@ -166,31 +169,36 @@ class Costs:
 
 def judge_of(spec: ScorerSpec) -> ModelTarget | None:
     """The model that a scorer asks as a judge, None where it asks none."""
-    target = spec.params.get("target") if spec.name == "judge" else None
+    target = spec.params.get("target") if is_judge(spec) else None
     return target if isinstance(target, ModelTarget) else None
 
 
 def embedding_of(spec: ScorerSpec) -> str | None:
     """The name of the embedding model that a scorer asks, None where it asks none."""
-    embedding = spec.params.get("embedding")
+    embedding = spec.params.get("embedding") if spec.name == "similarity" else None
     return str(embedding.get("model", "")) if isinstance(embedding, Mapping) else None
 
 
-def calls_of(case: Case) -> int:
-    """How often the target is asked for one case: for each turn that it has to speak itself, and for the last answer."""
-    left_open = sum(_left_open(turn) for turn in case.messages)
-    return max(1, left_open + (not (case.messages and _left_open(case.messages[-1]))))
+def turns_of(target: Target, case: Case) -> int:
+    """How often a target is asked for one case: for each turn that it has to speak itself, and for the last answer."""
+    turns = (*target.prompt.turns, *case.messages) if isinstance(target, ModelTarget) else case.messages
+    gaps = sum(_is_gap(turn) for turn in turns)
+    return gaps + (not (turns and _is_gap(turns[-1])))
 
 
-def _left_open(turn: Message) -> bool:
-    return turn.role == "assistant" and not turn.content
+def _is_gap(turn: Message) -> bool:
+    return turn.role == "assistant" and not turn.content.strip()
 
 
 class _Frame:
     """What is the same in each request to a target: then a case's size is a few additions."""
 
     def __init__(self, target: ModelTarget) -> None:
-        self._fixed = _size(target.prompt.turns)
+        self.target = target
+        turns = target.prompt.turns
+        self.gaps = sum(_is_gap(turn) for turn in turns)
+        self.ends_open = bool(turns) and _is_gap(turns[-1])
+        self._fixed = _size(turns)
         for extra in (target.response_schema, target.tools):
             self._fixed += len(json.dumps(extra, default=dict)) if extra else 0
         self._uses = Counter(_uses(target.prompt))
@@ -206,30 +214,25 @@ class _Frame:
 def _uses(prompt: Prompt) -> Iterable[str]:
     """Each variable, as often as the prompt uses it."""
     for name in prompt.variables:
-        yield from [name] * len(re.findall(rf"\{{\{{ *{name} *\}}\}}", prompt.text))
+        yield from [name] * len(re.findall(rf"\{{\{{\s*{name}\s*\}}\}}", prompt.text))
 
 
 def _size(turns: Sequence[Message]) -> int:
     return sum(len(turn.content.encode()) + TOKENS_PER_TURN for turn in turns)
 
 
-def _told(case: Case) -> int:
-    """Bytes of all that a case says."""
-    values = sum(len(str(value).encode()) for value in case.vars.values())
-    return values + _size(case.messages) + len(json.dumps(dict(case.expected), default=str).encode())
-
-
-def _conversation(target: ModelTarget, case: Case, size: int, lengths: Lengths) -> tuple[int, int]:
+def _conversation(frame: _Frame, case: Case, lengths: Lengths) -> tuple[int, int]:
     """Tokens that a case puts in and gets out, over all its calls: each puts in again what was said before."""
-    answer = lengths.answer_of(target)
-    said = lengths.tokens(size) + lengths.image * len(case.images)
+    answer = lengths.answer_of(frame.target)
+    kept = 2 * answer if frame.target.tools else answer  # a call of a tool goes back in as JSON
+    said = lengths.tokens(frame.size(case)) + lengths.image * len(case.images)
     given = output = 0
+    gap = frame.ends_open
+    for _ in range(frame.gaps):
+        given, output, said = given + said, output + answer, said + kept + TOKENS_PER_TURN
     for turn in case.messages:
-        if _left_open(turn):
-            given, output = given + said, output + answer
-            said += answer + TOKENS_PER_TURN
+        if gap := _is_gap(turn):
+            given, output, said = given + said, output + answer, said + kept + TOKENS_PER_TURN
         else:
             said += lengths.tokens(len(turn.content.encode())) + TOKENS_PER_TURN
-    if not (case.messages and _left_open(case.messages[-1])):
-        given, output = given + said, output + answer
-    return given, output
+    return (given, output) if gap else (given + said, output + answer)

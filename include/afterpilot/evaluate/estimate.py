@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from afterpilot.domain.evals import Case, Estimate
 from afterpilot.domain.workflow import Evals
-from afterpilot.evaluate.costs import MOST, TYPICAL, Costs, Lengths, Unpriced, calls_of, embedding_of, judge_of
+from afterpilot.evaluate.costs import TYPICAL, Costs, Lengths, Unpriced, embedding_of, judge_of, turns_of
 from afterpilot.evaluate.scoring import Scoring, Specs
 
 _NOTHING = Decimal(0)
@@ -24,21 +24,21 @@ def estimate(
     """
     cases = [(case, scoring.of(case)) for case in evals.cases]
     cases = [(case, specs) for case, specs in cases if specs]
-    calls = epochs * sum(_calls(case, specs) for case, specs in cases)
+    calls = epochs * sum(_calls(evals, case, specs) for case, specs in cases)
     currency = evals.max_cost.currency
     if why := costs.unpriced(scoring.all_of(evals.cases)):
         return Estimate(calls, None, None, currency, why)
     try:
         expected = sum((costs.case(case, specs, _typical(case, typical)) for case, specs in cases), _NOTHING)
-        most = sum((costs.case(case, specs, MOST) for case, specs in cases), _NOTHING)
+        most = sum((costs.case(case, specs) for case, specs in cases), _NOTHING)
     except Unpriced as error:
         return Estimate(calls, None, None, currency, str(error))
     return Estimate(calls, epochs * expected, epochs * most, currency)
 
 
-def _calls(case: Case, specs: Specs) -> int:
+def _calls(evals: Evals, case: Case, specs: Specs) -> int:
     asking = sum(judge_of(spec) is not None or embedding_of(spec) is not None for spec in specs)
-    return calls_of(case) + asking
+    return turns_of(evals.target, case) + asking
 
 
 def _typical(case: Case, typical: Mapping[str, int] | int | None) -> Lengths:

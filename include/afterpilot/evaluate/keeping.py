@@ -7,11 +7,14 @@ import contextvars
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, TypeVar
+
+from afterpilot.evaluate.asking import Asking
 
 T = TypeVar("T")
 R = TypeVar("R")
+OpenAsking = Callable[[int], AbstractAsyncContextManager[Asking]]
 _Waiting = list[tuple[T, "asyncio.Future[None]"]]
 
 

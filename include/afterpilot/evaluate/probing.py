@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 
 from afterpilot.domain.evals import Reply
 from afterpilot.domain.ports import Probed
 from afterpilot.domain.workflow import Evals, ModelTarget, Target
-from afterpilot.evaluate.asking import Asking
 from afterpilot.evaluate.costs import Costs, Unpriced
 from afterpilot.evaluate.exchange import Refused, Unanswered
-from afterpilot.evaluate.keeping import Keeper, run_beside
+from afterpilot.evaluate.keeping import Keeper, OpenAsking, run_beside
 
 _SHORTEST = 16  # tokens; some APIs refuse fewer
 
@@ -20,7 +18,7 @@ _SHORTEST = 16  # tokens; some APIs refuse fewer
 def probe(
     evals: Evals,
     costs_of: Callable[[Evals], Costs],
-    open_asking: Callable[[], AbstractAsyncContextManager[Asking]],
+    open_asking: OpenAsking,
 ) -> Probed:
     """Ask the first turns of the first case; never raises for the target's own failure.
 
@@ -38,7 +36,7 @@ def probe(
         return Probed({}, error=f"not asked: {error}")
 
     async def work(_keeper: Keeper[None]) -> Reply:
-        async with open_asking() as asking:
+        async with open_asking(1) as asking:
             return await asking.answer(evals.target, case, seed=1)
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,9 +15,9 @@ from afterpilot.evaluate.admission import Admission
 from afterpilot.evaluate.asking import Asking
 from afterpilot.evaluate.budget import Budget, Capped, Reservation
 from afterpilot.evaluate.costs import Costs
-from afterpilot.evaluate.keeping import Keeper, all_of, run_beside
+from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
 from afterpilot.evaluate.metering import Metered
-from afterpilot.evaluate.scoring import words
+from afterpilot.evaluate.scorers import score_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,13 @@ class Rejudging:
     def __init__(
         self,
         evals: Evals,
-        judge: ScorerSpec,
+        spec: ScorerSpec,
         costs: Costs,
-        open_asking: Callable[[], AbstractAsyncContextManager[Asking]],
+        open_asking: OpenAsking,
     ) -> None:
         self._evals = evals
-        self._judge = judge
-        self._sha256 = judge_sha256(judge)
+        self._judge = spec
+        self._sha256 = judge_sha256(spec)
         self._costs = costs
         self._open_asking = open_asking
 
@@ -61,7 +60,7 @@ class Rejudging:
                 judged[judgement.subject] = judgement
 
         async def work(keeper: Keeper[Judgement]) -> None:
-            async with self._open_asking() as asking:
+            async with self._open_asking(self._evals.concurrency) as asking:
                 count = max(1, min(self._evals.concurrency, len(pieces)))
                 await all_of([self._work(admission, asking, keeper) for _ in range(count)])
 
@@ -87,19 +86,21 @@ class Rejudging:
         metered = Metered(asking, self._costs, reservation)
         reply = Reply(piece.answer, None, "", latency_ms=0, attempts=0, request={}, response={})
         try:
-            (score,) = await words((self._judge,), piece.case, reply, asking=metered, cost=None)
+            (score,) = await score_all((self._judge,), piece.case, reply, asking=metered, cost=None)
         except Capped:
             return None
         except TargetError as trouble:
             return self._unusable(piece, str(trouble), metered)
         except Exception as trouble:  # noqa: BLE001 - a bug of ours is not the judge's word
             return self._unusable(piece, f"the judge failed: {type(trouble).__name__}: {trouble}", metered)
+        if not metered.calls:
+            return self._unusable(piece, f"the judge was not asked: {score.reason}", metered)
         return Judgement(
             self._sha256,
             piece.subject,
             score.passed,
             value=score.value,
-            reason=score.reason,
+            reason=score.reason or str(score.details.get("reason", "")),
             call=_together(metered.calls),
             fingerprint=metered.fingerprint,
         )

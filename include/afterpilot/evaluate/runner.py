@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,13 +19,12 @@ from afterpilot.evaluate.budget import Budget, Reservation
 from afterpilot.evaluate.costs import Costs, Unpriced
 from afterpilot.evaluate.estimate import estimate
 from afterpilot.evaluate.exchange import Refused, Unanswered
-from afterpilot.evaluate.keeping import Keeper, all_of, run_beside
+from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
 from afterpilot.evaluate.metering import Metered
 from afterpilot.evaluate.probing import probe
 from afterpilot.evaluate.rejudging import Rejudging
 from afterpilot.evaluate.scoring import Scoring, Specs
 
-OpenAsking = Callable[[], AbstractAsyncContextManager[Asking]]
 _AT_ONCE = 500  # samples of cases that were not asked, kept together
 
 
@@ -47,7 +45,7 @@ class Runner:
     where any part of it is not known, or is known in another currency than that of the run's cap only.
 
     Args:
-        open_asking: opens what asks models, for the length of one run.
+        open_asking: opens what asks models, for the length of one run, with so many requests at once for each connection.
         prices: prices the calls.
         now: the time of a call, for its price.
     """
@@ -128,7 +126,7 @@ class Runner:
         admission = Admission(pieces, budget=suite.budget, most=suite.most)
 
         async def work(keeper: Keeper[Sample]) -> None:
-            async with self._open_asking() as asking:
+            async with self._open_asking(suite.evals.concurrency) as asking:
                 count = max(1, min(suite.evals.concurrency, len(pieces)))
                 await all_of([suite.work(admission, asking, keeper) for _ in range(count)])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 from afterpilot.domain.evals import Case, Reply, Score, ScorerSpec
@@ -22,17 +23,18 @@ class Scoring:
         self._tagged = any(spec.tags for spec in suite)
 
     def of(self, case: Case) -> Specs:
-        """The case's scorers: the suite's, then its own; one with tags only where the case bears one of them."""
+        """The case's scorers: those of the suite, one with tags only where the case bears one of them, then its own."""
         if not case.scorers and not self._tagged:
             return self._suite
-        specs = (*self._suite, *case.scorers)
-        return tuple(spec for spec in specs if not spec.tags or not set(spec.tags).isdisjoint(case.tags))
+        suite = (spec for spec in self._suite if not spec.tags or not set(spec.tags).isdisjoint(case.tags))
+        return (*suite, *case.scorers)
 
     def all_of(self, cases: Sequence[Case]) -> Iterator[ScorerSpec]:
         """Every scorer that some case gets."""
-        yield from (
-            self._suite if not self._tagged else {id(spec): spec for case in cases for spec in self.of(case)}.values()
-        )
+        if self._tagged:
+            yield from {id(spec): spec for case in cases for spec in self.of(case)}.values()
+            return
+        yield from self._suite
         for case in cases:
             yield from case.scorers
 
@@ -45,24 +47,13 @@ class Scoring:
         deciding one raises.
         """
         if not self._advisory:
-            return await words(specs, case, reply, asking=asking, cost=cost)
-        deciding = tuple(spec for spec in specs if spec.label not in self._advisory)
-        scores = {
-            id(spec): score
-            for spec, score in zip(deciding, await words(deciding, case, reply, asking=asking, cost=cost), strict=True)
-        }
+            return await score_all(specs, case, reply, asking=asking, cost=cost)
+        deciding = [spec for spec in specs if spec.label not in self._advisory]
+        words = await score_all(deciding, case, reply, asking=asking, cost=cost)
+        scores = {id(spec): score for spec, score in zip(deciding, words, strict=True)}
         for spec in specs:
             if spec.label in self._advisory:
-                try:
-                    (score,) = await words((spec,), case, reply, asking=asking, cost=cost)
-                except Exception:  # noqa: BLE001, S112 - as the docstring says
-                    continue
-                scores[id(spec)] = dataclasses.replace(score, advisory=True)
+                with suppress(Exception):
+                    (score,) = await score_all((spec,), case, reply, asking=asking, cost=cost)
+                    scores[id(spec)] = replace(score, advisory=True)
         return tuple(scores[id(spec)] for spec in specs if id(spec) in scores)
-
-
-async def words(
-    specs: Sequence[ScorerSpec], case: Case, reply: Reply, *, asking: Asking, cost: Decimal | None
-) -> tuple[Score, ...]:
-    """What each scorer says, in their order. Raises where one of them could not do its work."""
-    return score_all(specs, case, reply.text)
