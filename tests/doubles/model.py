@@ -1,4 +1,4 @@
-"""A local double of an OpenAI-compatible server: it answers from a function, and fails in whatever way it is told to.
+"""A local double of model servers: it answers from a function, in the shape of the API that is asked, and fails as it is told to.
 
 Use it as a context manager inside a test, or in a process of its own: ``python model.py --latency-ms 50`` prints its URL and
 serves until its standard input ends.
@@ -32,6 +32,8 @@ class Act:
 
     ``body`` replaces the reply's JSON. ``cut`` sends only so many bytes of it and hangs up; ``drop`` hangs up without a word.
     ``drip`` sends the reply byte by byte with so many seconds between them (``drip_head`` begins with the status line).
+    ``hang`` sends the headers and then nothing. ``flood`` sends a body of no stated length for as long as somebody reads it.
+    ``calls`` are tools to be called, ``stopped`` is the API's own word for why the answer ended.
     """
 
     text: str | None = "pong"
@@ -45,6 +47,10 @@ class Act:
     drop: bool = False
     drip: float = 0.0
     drip_head: bool = False
+    hang: bool = False
+    flood: bool = False
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+    stopped: str | None = None
 
 
 # Takes the request's JSON, and how often these very messages were asked before.
@@ -106,7 +112,7 @@ class ModelDouble:
 
     def start(self, asked: Asked, connection: _Connection) -> None:
         """Begin to answer a request."""
-        mark = json.dumps(asked.json.get("messages"))
+        mark = json.dumps(asked.json.get("messages") or asked.json)
         times = self._times.get(mark, 0)
         self._times[mark] = times + 1
         if self._keep:
@@ -125,7 +131,12 @@ class ModelDouble:
                 connection.transport.abort()
                 return
             head, body = _reply(act, asked)
-            if act.drip:
+            if act.hang:
+                connection.transport.write(head)
+                await connection.gone.wait()
+            elif act.flood:
+                await _flood(connection, act)
+            elif act.drip:
                 await _drip(connection, head, body, act)
             else:
                 connection.transport.write(head + (body if act.cut is None else body[: act.cut]))
@@ -146,22 +157,64 @@ async def _drip(connection: _Connection, head: bytes, body: bytes, act: Act) -> 
         await asyncio.sleep(act.drip)
 
 
+async def _flood(connection: _Connection, act: Act) -> None:
+    lines = [f"HTTP/1.1 {act.status} X", "Transfer-Encoding: chunked", "", ""]
+    connection.transport.write("\r\n".join(lines).encode())
+    while not connection.transport.is_closing():
+        connection.transport.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        await asyncio.sleep(0)
+
+
+def _chat(act: Act) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": act.text}
+    if act.calls:
+        message["tool_calls"] = [
+            {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for n, (name, arguments) in enumerate(act.calls)
+        ]
+    ended = act.stopped or ("tool_calls" if act.calls else "stop")
+    choice = {"index": 0, "finish_reason": ended, "message": message}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice]}
+
+
+def _responses(act: Act) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": act.text, "annotations": []}]
+    output: list[dict[str, Any]] = [{"type": "reasoning", "summary": []}]
+    if act.text:
+        output.append({"type": "message", "role": "assistant", "status": "completed", "content": content})
+    output += [
+        {"type": "function_call", "call_id": f"call_{n}", "name": name, "arguments": json.dumps(arguments)}
+        for n, (name, arguments) in enumerate(act.calls)
+    ]
+    cut = {"reason": act.stopped} if act.stopped else None
+    status = "incomplete" if cut else "completed"
+    return {"id": "resp_1", "object": "response", "status": status, "incomplete_details": cut, "output": output}
+
+
+def _messages(act: Act) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": act.text}] if act.text else []
+    content += [
+        {"type": "tool_use", "id": f"toolu_{n}", "name": name, "input": arguments}
+        for n, (name, arguments) in enumerate(act.calls)
+    ]
+    ended = act.stopped or ("tool_use" if act.calls else "end_turn")
+    return {"id": "msg_1", "type": "message", "role": "assistant", "content": content, "stop_reason": ended}
+
+
+_SHAPES = {"chat/completions": _chat, "responses": _responses, "messages": _messages}
+
+
 def _reply(act: Act, asked: Asked) -> tuple[bytes, bytes]:
     """Status line with headers, and body."""
     body = act.body
     if body is None:
-        document: dict[str, Any] = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "model": asked.json.get("model", MODEL) if act.model is None else act.model,
-            "choices": [
-                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": act.text}},
-            ],
-        }
+        document = _SHAPES.get(asked.path.removeprefix("/v1/"), _chat)(act)
+        document["model"] = asked.json.get("model", MODEL) if act.model is None else act.model
         if act.usage is not None:
             document["usage"] = act.usage
         body = json.dumps(document).encode()
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **act.headers}
+    length = {} if "Transfer-Encoding" in act.headers else {"Content-Length": str(len(body))}
+    headers = {"Content-Type": "application/json", **length, **act.headers}
     lines = [f"HTTP/1.1 {act.status} X", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1"), body
 
@@ -172,11 +225,15 @@ class _Connection(asyncio.Protocol):
     def __init__(self, double: ModelDouble) -> None:
         self._double = double
         self._held = b""
+        self.gone = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._double.connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
 
     def data_received(self, data: bytes) -> None:
         self._held += data

@@ -121,6 +121,9 @@ class Caller:
             except _Learned:
                 payload = _payload(call.request)
                 continue
+            except Refused as failure:
+                failure.exchange = effort.exchange(failure.exchange)
+                raise
             except Unreadable as failure:
                 reason, asked = str(failure), 0.0
                 last = dataclasses.replace(failure.exchange, request=call.kept)

@@ -158,7 +158,7 @@ class Client:
         def read(body: dict[str, Any], received: Received) -> embeddings.Vectors:
             answered = str(body.get("model") or name)
             usage = embeddings.usage(answered, body)
-            _check_model(call, answered, effort, Exchange(request, {}, usage, effort.attempts))
+            _check_model(call, answered, Exchange(request, {}, usage, effort.attempts))
             vectors = embeddings.vectors(body, len(texts))
             if vectors is None:
                 raise Unreadable("the reply does not hold one vector for each text", Exchange(request, {}, usage))
@@ -207,7 +207,7 @@ def _reply(shape: Shape, call: Call, body: dict[str, Any], received: Received, e
         Refused: another model answered than the one that was asked; its usage is kept, for it will be on the bill.
     """
     said = shape.read(body)
-    _check_model(call, said.model, effort, Exchange(call.kept, body, said.usage, effort.attempts))
+    _check_model(call, said.model, Exchange(call.kept, body, said.usage, effort.attempts))
     if said.text is None:
         kept = no_answer(received.status, json.dumps(body, ensure_ascii=False).encode())
         raise Unreadable(said.flaw, Exchange(call.kept, kept, said.usage, effort.attempts if said.usage else 0))
@@ -229,10 +229,10 @@ def _reply(shape: Shape, call: Call, body: dict[str, Any], received: Received, e
     )
 
 
-def _check_model(call: Call, answered: str, effort: Effort, exchange: Exchange) -> None:
+def _check_model(call: Call, answered: str, exchange: Exchange) -> None:
     if not same_model(call.name, answered):
         reason = f"another model answered: {answered[:_SHOWN]} instead of {call.name}"
-        raise Refused(reason, effort.exchange(exchange))
+        raise Refused(reason, exchange)
 
 
 def _fingerprint(said: Said, headers: Mapping[str, str], secret: Secret) -> dict[str, str]:

@@ -13,7 +13,7 @@ LONGEST_BACK_OFF = 30.0  # seconds
 _FIRST_BACK_OFF = 0.5
 _LONGEST_FORESIGHT = 60.0  # seconds; limits refill all the time, and no answer has been refused yet
 _FREE_RETRIES = 50
-_RETRIES_PER_CALL = 0.2
+_CALLS_PER_RETRY = 5
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
 # remaining → reset, as OpenAI and those who follow it, and Anthropic, name them
@@ -31,23 +31,23 @@ class Retries:
     """The retries of a whole run: 50, and one for every five calls, so that a broken provider gets no storm."""
 
     def __init__(self) -> None:
-        self._left = float(_FREE_RETRIES)
+        self._calls = _FREE_RETRIES * _CALLS_PER_RETRY
 
     def called(self) -> None:
         """One call was begun."""
-        self._left += _RETRIES_PER_CALL
+        self._calls += 1
 
     def take(self) -> bool:
         """Whether there is one more, which is used up by this."""
-        if self._left < 1:
+        if self._calls < _CALLS_PER_RETRY:
             return False
-        self._left -= 1
+        self._calls -= _CALLS_PER_RETRY
         return True
 
 
 def back_off(attempt: int) -> float:
     """Seconds: exponential with full jitter, at most 0.5, 1, 2, 4 … 30."""
-    return random.uniform(0.0, min(LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (attempt - 1)))  # noqa: S311 - no secret hangs on it
+    return random.uniform(0.0, min(LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** min(attempt - 1, 10)))  # noqa: S311 - no secret hangs on it
 
 
 def asked_pause(headers: Mapping[str, str]) -> float:

@@ -61,11 +61,11 @@ class Site:
         self.secret = Secret(endpoint.secret)
         self.key = endpoint.secret
         self._base = endpoint.url.rstrip("/")
-        parts = _parts(self._base)
-        if parts is None or any(ord(letter) < ord(" ") for letter in self.key):
+        scheme = _scheme(self._base)
+        if scheme is None or not all(" " <= letter <= "~" for letter in self.key):
             raise Unusable
         self._proxy = _proxy(self._base)
-        self._ssl = _certificates() if parts == "https" or self._proxy else True
+        self._ssl = _certificates() if scheme == "https" or self._proxy else True
 
     def route(self, path: str, headers: Mapping[str, str]) -> Route:
         """Where to send requests for a path, with these headers."""
@@ -196,7 +196,7 @@ class Transport:
         return unpacked
 
 
-def _parts(url: str) -> str | None:
+def _scheme(url: str) -> str | None:
     """The scheme of a usable address."""
     try:
         parts = urlsplit(url)
