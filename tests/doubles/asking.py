@@ -43,10 +43,10 @@ class FakeAsking:
         self.most_at_once = 0
         self.opened = self.closed = 0
         self._answer = answer or (lambda _case, _seed: reply())
-        self._judge = judge or (lambda _turns: reply('{"reason": "fine", "score": 1, "pass": true}', JUDGED))
+        self._judge = judge or (lambda _turns: reply('{"reason": "fine", "score": 1, "passed": true}', JUDGED))
         self._at_once = 0
 
-    def open(self) -> AbstractAsyncContextManager[FakeAsking]:
+    def open(self, _concurrency: int) -> AbstractAsyncContextManager[FakeAsking]:
         """As the runner opens it."""
         return self._open()
 

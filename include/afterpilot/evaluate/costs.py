@@ -77,11 +77,13 @@ class Costs:
 
     def case(self, case: Case, specs: Sequence[ScorerSpec], lengths: Lengths = MOST) -> Decimal:
         """A case's answer, and what its scorers ask as far as that can be foreseen. Raises Unpriced."""
-        cost = self.answer(case, lengths)
-        for spec in specs:
-            if spec.name in _ASKING:
-                cost += self.scorer(spec, case, answer=self._answer_size(lengths), lengths=lengths)
-        return cost
+        return self.answer(case, lengths) + self.scorers(case, specs, lengths)
+
+    def scorers(self, case: Case, specs: Sequence[ScorerSpec], lengths: Lengths = MOST) -> Decimal:
+        """What the scorers of a case ask, each once, as far as that can be foreseen. Raises Unpriced."""
+        size = self._answer_size(lengths)
+        asking = (spec for spec in specs if spec.name in _ASKING)
+        return sum((self.scorer(spec, case, answer=size, lengths=lengths) for spec in asking), _NOTHING)
 
     def answer(self, case: Case, lengths: Lengths = MOST) -> Decimal:
         """A case's answer with all its turns. Raises Unpriced."""

@@ -34,8 +34,11 @@ class Metered:
         self.fingerprint: Mapping[str, str] = _FREE
 
     async def answer(self, target: Target, case: Case, *, seed: int) -> Reply:
-        """Of the suite's own target; raises as below, and Capped."""
-        most = self._costs.answer(case)
+        """Of the suite's own target; raises as below, Capped and Unpriced."""
+        return (await self.priced(target, case, seed=seed, most=self._costs.answer(case)))[0]
+
+    async def priced(self, target: Target, case: Case, *, seed: int, most: Decimal) -> tuple[Reply, Decimal | None]:
+        """The answer of the suite's own target, and what it cost; ``most`` is what it can cost. Raises as below, and Capped."""
         await self._reservation.begin(most)
         cost: Decimal | None = _NOTHING
         try:
@@ -47,7 +50,7 @@ class Metered:
             raise
         finally:
             self._reservation.end(most, cost)
-        return reply
+        return reply, cost
 
     async def ask(
         self, target: ModelTarget, turns: Sequence[Message], *, schema: Mapping[str, Any] | None, seed: int

@@ -25,16 +25,18 @@ from afterpilot.evaluate.probing import probe
 from afterpilot.evaluate.rejudging import Rejudging
 from afterpilot.evaluate.scoring import Scoring, Specs
 
+_NOTHING = Decimal(0)
 _AT_ONCE = 500  # samples of cases that were not asked, kept together
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
-    """A case in one epoch, and the scorers that it gets."""
+    """A case in one epoch, the scorers that it gets, and once it is its turn: the most that the answer can cost."""
 
     case: Case
     epoch: int
     specs: Specs
+    most: Decimal = _NOTHING
 
 
 class Runner:
@@ -159,7 +161,8 @@ class _Suite:
 
     def most(self, piece: _Piece) -> Decimal:
         """The most that a piece can cost, as far as can be foreseen."""
-        return self.costs.case(piece.case, piece.specs)
+        piece.most = self.costs.answer(piece.case)
+        return piece.most + self.costs.scorers(piece.case, piece.specs)
 
     async def work(self, admission: Admission[_Piece], asking: Asking, keeper: Keeper[Sample]) -> None:
         """Ask one case after the other, each once the one before was kept."""
@@ -175,17 +178,16 @@ class _Suite:
         case, target = piece.case, self.evals.target
         metered = Metered(asking, self.costs, reservation)
         try:
-            reply = await metered.answer(target, case, seed=piece.epoch + 1)
+            reply, cost = await metered.priced(target, case, seed=piece.epoch + 1, most=piece.most)
         except (Unanswered, Refused) as error:
             return self._failed(piece, error)
         except TargetError as error:
             return Sample(case.id, piece.epoch, None, (), error=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not be counted against the model
             return Sample(case.id, piece.epoch, None, (), error=f"the harness failed: {type(error).__name__}: {error}")
-        return await self._scored(piece, reply, metered)
+        return await self._scored(piece, reply, cost, metered)
 
-    async def _scored(self, piece: _Piece, reply: Reply, metered: Metered) -> Sample:
-        cost = self.costs.of_reply(self.evals.target, reply)
+    async def _scored(self, piece: _Piece, reply: Reply, cost: Decimal | None, metered: Metered) -> Sample:
         scores: tuple[Score, ...] = ()
         error = ""
         try:
