@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import sample_evals
 import sqlalchemy as sa
 
 from afterpilot.domain.evals import Sample, Score
@@ -61,6 +62,7 @@ DECLARED = {
         "evals": {"cases": "cases.jsonl"},
     },
     NEW: {"workflow": NEW, "stage": "shadow", "owner": {"name": "Kofi Adu", "slack": "U0KOFI000"}},
+    **sample_evals.DECLARED,
 }
 
 USABLE = {slug: hashlib.sha256(slug.encode()).hexdigest() for slug in DECLARED}  # the version in force
@@ -75,6 +77,7 @@ class Sampled:
     incidents: dict[str, uuid.UUID] = field(default_factory=dict)
     reports: dict[str, uuid.UUID] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    evals: sample_evals.Evaluated = field(default_factory=sample_evals.Evaluated)
 
 
 def build(engine: sa.Engine, *, now: datetime = NOW) -> Sampled:
@@ -88,6 +91,7 @@ def build(engine: sa.Engine, *, now: datetime = NOW) -> Sampled:
         _spend(unit, kept, now)
         _report(unit, kept, now)
         _trouble(unit, kept, now)
+        kept.evals = sample_evals.build(unit.connection, now=now)
     return kept
 
 
@@ -424,16 +428,18 @@ def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
         versions=versions,
         checked=60,
     )
+    began = at - timedelta(minutes=3)
+    unit.samples.prepare(began)
+    unit.samples.add([_sample(number) for number in range(62)], workflow=INVOICES, run_id=run_id, began_at=began)
     for number in range(62):
         sample = _sample(number)
-        unit.samples.add(sample, workflow=INVOICES, run_id=run_id, began_at=at - timedelta(minutes=3))
         if sample.usage:
             ref = f"{run_id}/{sample.case_id}/0"
             call = ("eval", ref, at - timedelta(minutes=3))
             unit.records.write_usage([(INVOICES, *call, sample.usage)])
             unit.records.set_prices(INVOICES, [(*call, PricedUsage(Decimal("0.0000318"), "USD", "list of 2026-11-01"))])
-    unit.samples.approve_baseline(INVOICES, run_id, by="Dana Ruiz", note="after the change of the prompt")
-    unit.connection.execute(sa.update(tables.baselines).values(approved_at=at + timedelta(hours=2)))
+    approved = at + timedelta(hours=2)
+    unit.baselines.approve(INVOICES, [run_id], by="Dana Ruiz", note="after the change of the prompt", at=approved)
     kept.runs["evaluate/triage"] = add_run(
         unit,
         TRIAGE,

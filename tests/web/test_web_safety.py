@@ -236,9 +236,9 @@ def test_long_texts_are_folded_with_nothing_lost(ops: sa.Engine) -> None:
         unit.outbox.put(message, dedupe_key="a", workflow="a", kind="incident", channel="#a", incident_id=incident.id)
         unit.connection.execute(sa.update(tables.outbox).values(error=long))
         error = Sample("e", 0, None, (), error=long)
-        unit.samples.add(error, workflow="a", run_id=run_id, began_at=sample_data.NOW)
         sample = Sample("c", 0, "word " * 2000 + "THE END", (Score("exact", 1.0, True),))
-        unit.samples.add(sample, workflow="a", run_id=run_id, began_at=sample_data.NOW)
+        unit.samples.prepare(sample_data.NOW)
+        unit.samples.add([error, sample], workflow="a", run_id=run_id, began_at=sample_data.NOW)
     client = TestClient(mounted(ops))
     for path in (f"/incidents/{incident.id}", f"/runs/{run_id}/samples/e/0", f"/runs/{run_id}"):
         page = client.get(f"/afterpilot{path}", headers=BROWSER).text
@@ -381,5 +381,6 @@ def _hostile(engine: sa.Engine) -> dict[str, uuid.UUID]:
                 request={EVIL: EVIL},
                 response={EVIL: EVIL},
             )
-            unit.samples.add(sample, workflow=slug, run_id=ids["evaluate"], began_at=at)
+            unit.samples.prepare(at)
+            unit.samples.add([sample], workflow=slug, run_id=ids["evaluate"], began_at=at)
     return ids

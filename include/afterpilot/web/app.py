@@ -16,6 +16,9 @@ from afterpilot.web.headers import SecurityHeaders
 from afterpilot.web.pages import (
     assets,
     declarations,
+    eval_cases,
+    eval_compare,
+    evals,
     incidents,
     messages,
     outputs,
@@ -63,6 +66,9 @@ def create_app(
     failures.install(app, frame, login=login)
     for pages in (assets, status, runs, samples, incidents, messages, review, outputs, declarations):
         app.include_router(pages.router(frame))
+    app.include_router(evals.router(frame))
+    app.include_router(eval_compare.router(frame))
+    app.include_router(eval_cases.router(frame, workflows))
     app.include_router(runbooks.router(frame, workflows))
     app.include_router(failures.router())  # last: what no page has answered
     return app

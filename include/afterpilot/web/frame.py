@@ -17,14 +17,17 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from afterpilot.domain.intervals import percent
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.web import evidence, links, text
+from afterpilot.web.evals.standing import short_day
 
 PATIENCE = "15s"  # a page that takes longer tells the reader to narrow the question
 NAVIGATION = (
     ("status", "", "Status"),
     ("runs", "runs", "Runs"),
+    ("evals", "evals", "Evals"),
     ("incidents", "incidents", "Incidents"),
     ("review", "review", "Review"),
     ("messages", "messages", "Messages"),
@@ -137,6 +140,8 @@ def _environment() -> Environment:
         fold=text.fold,
         duration=text.duration,
         money=text.money,
+        percent=percent,
+        short_day=short_day,
         minutes=text.minutes,
         safe_url=links.safe_url,
         tree=evidence.tree,

@@ -1,0 +1,181 @@
+"""Cases through the last runs: which broke or were fixed since the baseline, which are flaky, which are waived."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from afterpilot.record.history.paging import Row
+from afterpilot.web.evals.reading import day, listed, mapping, passed_share
+from afterpilot.web.evals.standing import short_day
+
+NIGHTS = 30  # runs in a strip
+MOST = 60  # cases in a list
+_HALF = 0.5  # of its epochs: a case that moved by as much has changed sides
+# A case is flaky that changed sides so often, with so much of both sides; a noisy one fails now and then.
+_TURNS, _LEAST_OF_BOTH = 4, 0.2
+_FEW = 2  # runs in a row that it takes to believe one
+_TAIL = 3  # runs on one side at the end: those may be a change that stays, and say nothing of flakiness
+_STEP, _SIDE = 9, 7  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """One run of a case, as a square: where it is drawn, its tone, and what it says when pointed at."""
+
+    x: int
+    y: int
+    side: int
+    tone: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A case's last outcomes, oldest first, and all of them in words."""
+
+    squares: tuple[Square, ...]
+    width: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case in a list. ``before`` and ``now`` are shares of its epochs that passed, in the baseline and in the newest run."""
+
+    id: str
+    before: float | None
+    now: float | None
+    strip: Strip
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverRow:
+    """A waiver as declared, whether it is over, and the strip of its case (None for a tag)."""
+
+    case: str
+    tag: str
+    until: date | None
+    by: str
+    why: str
+    expired: bool
+    strip: Strip | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The cases by what an owner has to know of them."""
+
+    broken: tuple[CaseRow, ...] = ()
+    slipped: tuple[CaseRow, ...] = ()  # failed in the newest run only: perhaps by chance
+    fixed: tuple[CaseRow, ...] = ()
+    flaky: tuple[CaseRow, ...] = ()
+    failing: tuple[CaseRow, ...] = ()  # in the baseline too
+    waivers: tuple[WaiverRow, ...] = field(default=())
+
+
+def sort_cases(
+    rows: Sequence[Row],
+    baseline: Mapping[str, float],
+    *,
+    waivers: object,
+    today: date,
+    known_flaky: object = None,
+    known_broken: Collection[str] = (),
+) -> Sorted:
+    """Sort the cases of the last results (whole rows, oldest first); what the alarm has named is known already."""
+    rows = rows[-NIGHTS:]
+    valid = [row for row in rows if row["valid"]]
+    now = mapping(valid[-1]["outcomes"]) if valid else {}
+    declared = _waivers(waivers, rows, today)
+    waived = {row.case for row in declared if row.case and not row.expired}
+    flaky = ({str(mapping(item).get("case", item)) for item in listed(known_flaky)} or _flaky(valid, now)) - set(
+        known_broken
+    )
+    groups: dict[str, list[CaseRow]] = {name: [] for name in ("broken", "slipped", "fixed", "flaky", "failing")}
+    for case in sorted(now):
+        share = passed_share(now[case])
+        kind = "flaky" if case in flaky else _kind(share, baseline.get(case))
+        if kind == "broken" and case not in known_broken and _just_now(_sides(case, valid)):
+            kind = "slipped"
+        if kind and case not in waived and len(groups[kind]) < MOST:
+            groups[kind].append(CaseRow(case, baseline.get(case), share, strip(case, rows)))
+    return Sorted(**{name: tuple(found) for name, found in groups.items()}, waivers=declared)
+
+
+def strip(case: str, rows: Sequence[Row]) -> Strip:
+    """The squares of a case: large where it failed, small where it passed, so that colour is not needed."""
+    squares = tuple(_square(n, row, mapping(row["outcomes"]).get(case)) for n, row in enumerate(rows))
+    failed = sum(square.tone == "bad" for square in squares)
+    seen = sum(square.tone in {"bad", "good", "warn"} for square in squares)
+    return Strip(squares, max(1, len(squares) * _STEP), f"failed in {failed} of the last {seen} runs that scored it")
+
+
+def _square(place: int, row: Row, outcome: object) -> Square:
+    on = short_day(row["at"])
+    share = passed_share(outcome)
+    if share is None or not row["valid"]:
+        return Square(
+            place * _STEP, 2, 5, "none", f"{on}: {'not scored' if outcome or not row['valid'] else 'no such case'}"
+        )
+    passed, scored = listed(outcome)
+    if share == 0:
+        return Square(place * _STEP, 0, _SIDE + 1, "bad", f"{on}: failed")
+    if share == 1:
+        return Square(place * _STEP, 2, _SIDE - 2, "good", f"{on}: passed")
+    return Square(place * _STEP, 1, _SIDE - 1, "warn", f"{on}: {passed} of {scored} epochs passed")
+
+
+def _just_now(sides: Sequence[bool]) -> bool:
+    """Whether only the newest run failed."""
+    return len(sides) < _FEW or sides[-_FEW]
+
+
+def _kind(now: float | None, before: float | None) -> str:
+    if now is None or before is None:
+        return ""
+    if before - now >= _HALF:
+        return "broken"
+    if now - before >= _HALF:
+        return "fixed"
+    return "failing" if now < _HALF else ""
+
+
+def _flaky(valid: Sequence[Row], cases: Collection[str]) -> set[str]:
+    """Cases that change sides again and again."""
+    return {case for case in cases if _wavers(_sides(case, valid))}
+
+
+def _sides(case: str, valid: Sequence[Row]) -> list[bool]:
+    shares = [passed_share(mapping(row["outcomes"]).get(case)) for row in valid]
+    return [share >= _HALF for share in shares if share is not None]
+
+
+def _wavers(sides: list[bool]) -> bool:
+    tail = next((n for n, side in enumerate(reversed(sides)) if side != sides[-1]), len(sides))
+    looked_at = sides[: len(sides) - tail] if tail >= _TAIL else sides
+    turns = sum(one != other for one, other in itertools.pairwise(looked_at))
+    rarer = min(sum(looked_at), len(looked_at) - sum(looked_at))
+    return turns >= _TURNS and rarer >= _LEAST_OF_BOTH * len(looked_at)
+
+
+def _waivers(waivers: object, rows: Sequence[Row], today: date) -> tuple[WaiverRow, ...]:
+    """Waivers as declared, those that are over first."""
+    found = [_waiver(mapping(item), rows, today) for item in listed(waivers)[:MOST]]
+    return tuple(sorted(found, key=lambda row: (not row.expired, row.until or date.max, row.case, row.tag)))
+
+
+def _waiver(item: Mapping[str, Any], rows: Sequence[Row], today: date) -> WaiverRow:
+    until, case = day(item.get("until")), str(item.get("case") or "")
+    return WaiverRow(
+        case=case,
+        tag=str(item.get("tag") or ""),
+        until=until,
+        by=str(item.get("by") or "somebody"),
+        why=str(item.get("why") or ""),
+        expired=until is None or until < today,
+        strip=strip(case, rows) if case else None,
+    )

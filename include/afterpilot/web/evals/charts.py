@@ -1,0 +1,343 @@
+"""Charts over time as shapes that a template draws: places from left to right in percent, heights in pixels.
+
+Lines are drawn in a box of 1,000 units that is stretched to the width of the page; words and points are not, so that they
+stay readable on a phone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from afterpilot.record.history.paging import Row
+from afterpilot.web.evals.answering import Event
+from afterpilot.web.evals.reading import number, rate_of
+from afterpilot.web.evals.standing import short_day
+
+BOX = 1000
+_LEFT, _WIDE = 1.5, 97.0  # percent
+_DAYS = 5
+_SURE = 30  # times the threshold: beyond it, how much more says nothing more
+_MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Something drawn: its ``kind`` is its look; ``x`` and ``width`` in percent, ``y`` and ``y2`` in pixels, ``d`` a path."""
+
+    kind: str
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    y2: float = 0.0
+    d: str = ""
+    text: str = ""
+    title: str = ""
+    run: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart, and what it shows in words."""
+
+    title: str
+    words: str
+    height: int
+    paths: tuple[Shape, ...] = ()
+    spans: tuple[Shape, ...] = ()
+    lines: tuple[Shape, ...] = ()
+    marks: tuple[Shape, ...] = ()
+    dots: tuple[Shape, ...] = ()
+    ticks: tuple[Shape, ...] = ()
+    days: tuple[Shape, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The axis of time that all charts of a page share."""
+
+    first: datetime
+    last: datetime
+
+    def x(self, at: datetime) -> float:
+        """The place of a moment, in percent."""
+        whole = (self.last - self.first).total_seconds()
+        return round(_LEFT + _WIDE * ((at - self.first).total_seconds() / whole if whole > 0 else 0.5), 2)
+
+    @property
+    def days(self) -> tuple[Shape, ...]:
+        """A few days to read the axis by."""
+        if self.last == self.first:
+            return (Shape("middle", 50, text=short_day(self.first)),)
+        step = (self.last - self.first) / (_DAYS - 1)
+        days = max(1, round(step / timedelta(days=1)))
+        found: list[datetime] = []
+        at = self.last
+        while at >= self.first and len(found) < _DAYS:
+            found.append(at)
+            at -= timedelta(days=days)
+        return tuple(Shape("end" if at == self.last else "middle", self.x(at), text=short_day(at)) for at in found)
+
+
+def rate_chart(
+    rows: Sequence[Row], *, bar: float | None, baselines: Sequence[tuple[datetime, str]], events: Sequence[Event]
+) -> Chart:
+    """The pass rate of each run with its interval, the bar, the baseline, alarms, and changes of what answers."""
+    height, top, foot = 250, 22, 10
+    time = Time(rows[0]["at"], rows[-1]["at"])
+    rates = [(row, rate_of(row)) for row in rows]
+    lowest = min([rate.low for _, rate in rates if rate] + ([bar] if bar is not None else []) + [0.9])
+    floor = max(0.0, math.floor((lowest - 0.02) * 10) / 10)
+
+    def y(value: float) -> float:
+        return round(top + (1 - value) / (1 - floor) * (height - top - foot), 1)
+
+    paths: list[Shape] = []
+    for part in _stretches(rates):
+        upper = [f"{time.x(row['at']) * 10:g},{y(rate.high)}" for row, rate in part]
+        lower = [f"{time.x(row['at']) * 10:g},{y(rate.low)}" for row, rate in reversed(part)]
+        middle = [f"{time.x(row['at']) * 10:g},{y(rate.value)}" for row, rate in part]
+        kind = "whisker" if len(part) == 1 else "band"
+        paths.append(Shape(kind, d=f"M{' L'.join([*upper, *lower])}Z"))
+        if len(part) > 1:
+            paths.append(Shape("line", d=f"M{' L'.join(middle)}"))
+    lines = [Shape("bar", y=y(bar), text=f"bar {bar:.0%}".replace("%", " %"))] if bar is not None else []
+    marks = [
+        Shape("event", time.x(event.at), text=event.letter, title=f"{short_day(event.at)}: {event.words}")
+        for event in events
+    ]
+    marks += [
+        Shape("base", time.x(at), text="baseline", title=title)
+        for at, title in baselines
+        if time.first <= at <= time.last
+    ]
+    dots = [_rate_dot(time, row, rate, y) for row, rate in rates]
+    return Chart(
+        title="Pass rate",
+        words=_rate_words(rates, bar),
+        height=height,
+        paths=tuple(paths),
+        spans=tuple(_alarms(rows, time)),
+        lines=tuple(lines),
+        marks=tuple(marks),
+        dots=tuple(dots),
+        ticks=tuple(Shape("tick", y=y(value), text=f"{value:.0%}".replace("%", " %")) for value in _steps(floor)),
+        days=time.days,
+    )
+
+
+def evidence_chart(rows: Sequence[Row], threshold: float) -> Chart:
+    """How strongly the runs speak for a drop, on a logarithmic scale, and the line at which the alarm is raised."""
+    values = [(row, number(row["evidence"])) for row in rows]
+    top = min(max([threshold * 3, *(value for _, value in values if value)]), threshold * _SURE)
+    low = 0.1
+    scale = _log(low, top)
+    ticks = [(10.0**power) for power in range(0, math.ceil(math.log10(top)) + 1, 2) if 10.0**power <= top]
+    newest = next((value for _, value in reversed(values) if value is not None), None)
+    return _small(
+        rows,
+        [("line", [(row, min(max(value, low), top) if value is not None else None) for row, value in values])],
+        title="Evidence of a drop",
+        words=f"Newest {_short(newest) if newest is not None else 'unknown'}; the alarm is raised at {_short(threshold)}.",
+        scale=scale,
+        ticks=[(value, _short(value)) for value in ticks],
+        lines=[("limit", threshold, f"alarm at {_short(threshold)}")],
+        said=lambda value: f"evidence {_short(value)}",
+    )
+
+
+def cost_chart(rows: Sequence[Row], currency: str) -> Chart:
+    """What each run cost."""
+    values = [(row, number(row["cost"])) for row in rows]
+    known = [value for _, value in values if value is not None]
+    top = _ceiling(max(known, default=0.0))
+    words = f"Newest {_short(known[-1])} {currency}." if known else "The cost of no run is known."
+    return _small(
+        rows, [("line", values)], title=f"Cost per run{f', {currency}' if currency else ''}", words=words,
+        scale=_linear(top), ticks=[(0.0, "0"), (top / 2, _short(top / 2)), (top, _short(top))],
+        said=lambda value: f"{_short(value)} {currency}".strip(),
+    )  # fmt: skip
+
+
+def latency_chart(rows: Sequence[Row]) -> Chart:
+    """How long answers took: the middle one and the slowest of twenty."""
+    half = [(row, _seconds(row["latency_p50"])) for row in rows]
+    slow = [(row, _seconds(row["latency_p95"])) for row in rows]
+    known = [value for _, value in [*half, *slow] if value is not None]
+    top = _ceiling(max(known, default=0.0))
+    last = [next((value for _, value in reversed(one) if value is not None), None) for one in (half, slow)]
+    words = ", ".join(
+        f"{name} {_short(value)} s" for name, value in zip(("p50", "p95"), last, strict=True) if value is not None
+    )
+    return _small(
+        rows, [("line", half), ("second", slow)], title="Latency, seconds",
+        words=f"Newest {words}." if words else "The latency of no run is known.",
+        scale=_linear(top), ticks=[(0.0, "0"), (top / 2, _short(top / 2)), (top, _short(top))],
+        said=lambda value: f"{_short(value)} s",
+    )  # fmt: skip
+
+
+def spark(rows: Sequence[Row], *, width: int = 150, height: int = 34) -> tuple[Shape, ...]:
+    """A line of pass rates without axes, in pixels: its stretches, UNKNOWN runs, runs under alarm, and the newest."""
+    rates = [(row, rate_of(row)) for row in rows]
+    floor = min([rate.value for _, rate in rates if rate] + [0.9]) - 0.05
+    step = (width - 8) / max(1, len(rows) - 1)
+    places = {row["run_id"]: round(4 + step * n, 1) for n, row in enumerate(rows)}
+
+    def y(value: float) -> float:
+        return round(4 + (1 - value) / (1 - floor) * (height - 8), 1)
+
+    shapes = [
+        Shape("line", d="M" + " L".join(f"{places[row['run_id']]},{y(rate.value)}" for row, rate in part))
+        for part in _stretches(rates)
+    ]
+    for row, rate in rates:
+        if rate is None:
+            shapes.append(Shape("gap", places[row["run_id"]], height - 6))
+    if rates and rates[-1][1] is not None:
+        kind = "last-alarm" if rates[-1][0]["alarm"] == "alarm" else "last"
+        shapes.append(Shape(kind, places[rates[-1][0]["run_id"]], y(rates[-1][1].value)))
+    return tuple(shapes)
+
+
+Values = Sequence[tuple[Row, float | None]]
+
+
+def _small(
+    rows: Sequence[Row],
+    series: Sequence[tuple[str, Values]],
+    *,
+    title: str,
+    words: str,
+    scale: Callable[[float], float],
+    ticks: Sequence[tuple[float, str]],
+    said: Callable[[float], str],
+    lines: Sequence[tuple[str, float, str]] = (),
+) -> Chart:
+    height, top, foot = 110, 12, 8
+    time = Time(rows[0]["at"], rows[-1]["at"])
+
+    def y(value: float) -> float:
+        return round(top + (1 - scale(value)) * (height - top - foot), 1)
+
+    paths, dots = [], []
+    for kind, values in series:
+        for part in _stretches(values):
+            places = [f"{time.x(row['at']) * 10:g},{y(value)}" for row, value in part]
+            if len(places) > 1:
+                paths.append(Shape(kind, d=f"M{' L'.join(places)}"))
+            dots += [
+                Shape(
+                    f"hit-{kind}",
+                    time.x(row["at"]),
+                    y(value),
+                    title=f"{short_day(row['at'])}: {said(value)}",
+                    run=row["run_id"],
+                )
+                for row, value in part
+            ]
+    return Chart(
+        title=title,
+        words=words,
+        height=height,
+        paths=tuple(paths),
+        dots=tuple(dots),
+        lines=tuple(Shape(kind, y=y(value), text=text) for kind, value, text in lines),
+        ticks=tuple(Shape("tick", y=y(value), text=text) for value, text in ticks),
+        days=(time.days[-1], time.days[0]) if len(time.days) > 1 else time.days,
+    )
+
+
+def _stretches(values: Sequence[tuple[Row, Any]]) -> Iterator[list[tuple[Row, Any]]]:
+    """Runs of neighbours that are known; what is unknown is a gap."""
+    part: list[tuple[Row, Any]] = []
+    for row, value in values:
+        if value is None:
+            if part:
+                yield part
+            part = []
+        else:
+            part.append((row, value))
+    if part:
+        yield part
+
+
+def _alarms(rows: Sequence[Row], time: Time) -> Iterator[Shape]:
+    """The spans during which an alarm was open; a run that could not say neither opens nor ends one."""
+    first: Row | None = None
+    last: Row | None = None
+    for row in [*(row for row in rows if row["valid"]), None]:
+        if row is not None and row["alarm"] == "alarm":
+            first, last = first or row, row
+        elif first is not None and last is not None:
+            start, end = time.x(first["at"]), time.x((row or last)["at"])
+            title = f"alarm from {short_day(first['at'])} to {short_day(row['at']) if row else 'now'}"
+            yield Shape(
+                "alarm", start - 0.5, width=max(end - start + (1 if row is None else 0), 1.0), text="alarm", title=title
+            )
+            first = last = None
+
+
+def _rate_dot(time: Time, row: Row, rate: Any, y: Callable[[float], float]) -> Shape:  # noqa: ANN401 - Interval or None
+    on = short_day(row["at"])
+    if rate is None:
+        return Shape(
+            "gap",
+            time.x(row["at"]),
+            y(1.0) + 10,
+            title=f"{on}: UNKNOWN, {row['scored']} of {row['cases']} cases scored",
+            run=row["run_id"],
+        )
+    return Shape(
+        "dot",
+        time.x(row["at"]),
+        y(rate.value),
+        title=f"{on}: {row['passed']} of {row['scored']} pass, {rate.span}",
+        run=row["run_id"],
+    )
+
+
+def _rate_words(rates: Sequence[tuple[Row, Any]], bar: float | None) -> str:
+    known = [rate for _, rate in rates if rate is not None]
+    unknown = len(rates) - len(known)
+    if not known:
+        return f"{len(rates)} runs, none of which could be judged."
+    text = f"{len(rates)} runs from {short_day(rates[0][0]['at'])} to {short_day(rates[-1][0]['at'])}, from {min(rate.value for rate in known):.0%} to {max(rate.value for rate in known):.0%}, newest {known[-1]}."
+    text += f" {bar:.0%} must pass." if bar is not None else ""
+    return (text + (f" {unknown} unknown." if unknown else "")).replace("%", " %").replace("  %", " %")
+
+
+def _steps(floor: float) -> list[float]:
+    step = 0.1 if floor >= 0.5 else 0.25  # noqa: PLR2004 - half
+    count = math.floor((1 - floor) / step + 1e-9)
+    return [1 - step * n for n in range(count + 1)]
+
+
+def _linear(top: float) -> Callable[[float], float]:
+    return lambda value: value / top if top else 0.0
+
+
+def _log(low: float, top: float) -> Callable[[float], float]:
+    return lambda value: (math.log10(max(value, low)) - math.log10(low)) / (math.log10(top) - math.log10(low))
+
+
+def _ceiling(value: float) -> float:
+    """The next round number: 1, 2 or 5 times a power of ten."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999)
+
+
+def _seconds(milliseconds: object) -> float | None:
+    found = number(milliseconds)
+    return None if found is None else found / 1000
+
+
+def _short(value: float) -> str:
+    if abs(value) >= _MILLION:
+        return "over 1 million"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"  # noqa: PLR2004 - digits that say something
