@@ -13,7 +13,7 @@ from afterpilot.check.references import SqlReferences
 from afterpilot.check.seen import SeenInRecords
 from afterpilot.declare import load
 from afterpilot.domain.errors import DeclarationError
-from afterpilot.domain.ports import Connections, EvalRunner, Transport
+from afterpilot.domain.ports import Connections, EvalRunner, PriceList, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, Workflow
 from afterpilot.evaluate.client import Client
 from afterpilot.evaluate.runner import Runner
@@ -22,6 +22,7 @@ from afterpilot.notify.messages import Messages
 from afterpilot.notify.preview import PreviewTransport
 from afterpilot.notify.slack import SlackTransport
 from afterpilot.pipeline import Services
+from afterpilot.pull.reads import digest
 from afterpilot.pull.sql import SqlSource
 from afterpilot.record.ops import Ops, connect
 from afterpilot.record.outbox import PostgresOutbox
@@ -86,7 +87,7 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     def runner(workflow: Workflow) -> EvalRunner:
         if workflow.evals is None:
             raise DeclarationError(f"{workflow.slug} declares no evals")
-        return Runner(lambda concurrency: Client(connections, concurrency=concurrency), prices)
+        return suite_runner(connections, prices)
 
     services = Services(
         ops=Ops(engine),
@@ -100,8 +101,14 @@ def wire(settings: Settings, connections: Connections) -> Wired:
         checker=GxChecker(settings.database_url),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
         runner=runner,
+        reads=lambda reads: digest(connections.database_url(reads.connection), reads.sql),
         prices=prices,
         code_version=settings.code_version,
         now=lambda: datetime.now(UTC),
     )
     return Wired(settings=settings, declarations=declarations, services=services, engine=engine)
+
+
+def suite_runner(connections: Connections, prices: PriceList) -> EvalRunner:
+    """What runs any suite; its models are asked at these connections."""
+    return Runner(lambda concurrency: Client(connections, concurrency=concurrency), prices)
