@@ -1,12 +1,13 @@
 """The regression alarm: evidence against "nothing changed since the approval" that states its rate of false alarms.
 
 `judge` reads one workflow's approved runs and the runs since, `suspicious` names the cases to run again the same day,
-`fleet.confirmed` bounds false discoveries over all workflows, `flaky` finds cases that waver by their own history, and
-`moved` tells a drifting judge from a drifting model. docs/benchmarks-alarm.md has the figures.
+`confirmed` bounds false discoveries over all workflows, `flaky` finds cases that waver by their own history, `moved`
+tells a drifting judge from a drifting model, and `pooled_wobble` measures the days. docs/benchmarks-alarm.md has the figures.
 """
 
+from afterpilot.decide.alarm.days import pooled_wobble
 from afterpilot.decide.alarm.detectable import Detectable, detectable
-from afterpilot.decide.alarm.fleet import confirmed, e_value
+from afterpilot.decide.alarm.fleet import confirmed, e_value, stop_for
 from afterpilot.decide.alarm.judging import judge, suspicious
 from afterpilot.decide.alarm.outcomes import Alarm, AlarmSettings, Kind, RunOutcome, State
 from afterpilot.decide.alarm.wavering import Flaky, Moved, flaky, moved
@@ -26,5 +27,7 @@ __all__ = [
     "flaky",
     "judge",
     "moved",
+    "pooled_wobble",
+    "stop_for",
     "suspicious",
 ]

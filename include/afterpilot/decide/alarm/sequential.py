@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afterpilot.decide.alarm.reference import DAY_LEVELS, Floats, Reference
 
 WINDOW = 10  # days back that a slice may have broken; an older start is in the uniform drops
-WEIGHTS = np.log([0.01, 0.35, 0.1, 0.54])  # of the alternatives: three uniform drops, a slice
+WEIGHTS = np.log([0.01, 0.4, 0.09, 0.5])  # of the alternatives: three uniform drops, a slice
 BROKE = 0.05  # the share of cases that a slice breaks
 BROKEN = (0.15, 0.85)  # the Beta of a broken case's pass probability
 _NODES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)])  # Gauss-Hermite, for the day's level
