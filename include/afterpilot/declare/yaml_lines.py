@@ -74,6 +74,7 @@ class _Composer:
     root: Any = None
     documents: int = 0
     values: int = 0
+    most_values: int = MAX_VALUES
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events have no types
         line = event.start_mark.line + 1
@@ -145,8 +146,8 @@ class _Composer:
     def place(self, value: Any, line: int) -> Path | None:  # noqa: ANN401 - YAML holds anything
         """Put a value where it belongs and tell its path; None where it is thrown away."""
         self.values += 1
-        if self.values > MAX_VALUES:
-            self.stop(line, f"the file holds more than {MAX_VALUES:,} values")
+        if self.values > self.most_values:
+            self.stop(line, f"the file holds more than {self.most_values:,} values")
         if not self.stack:
             self.root = value
             return ()
@@ -174,14 +175,14 @@ class _Composer:
         raise _Stop
 
 
-def read(raw: bytes) -> Document:
+def read(raw: bytes, *, most_values: int = MAX_VALUES) -> Document:
     """Read a YAML file. Whatever it holds, this returns; what is wrong with it stands in ``flaws``."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return Document(None, {}, (Flaw((), "the file is not UTF-8 text", "save it as UTF-8", line=line),))
-    composer = _Composer()
+    composer = _Composer(most_values=most_values)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             composer.take(event)
@@ -218,6 +219,11 @@ def _resolve(text: str, *, plain: bool) -> tuple[str, Any]:
     if text in _WORDS:
         return "", _WORDS[text]
     return _number(text)
+
+
+def plain_value(text: str) -> Any:  # noqa: ANN401 - YAML holds anything
+    """What an unquoted word is read as."""
+    return _resolve(text, plain=True)[1]
 
 
 def _number(text: str) -> tuple[str, Any]:

@@ -1,0 +1,1 @@
+def prompt(context): return "x"
