@@ -232,7 +232,7 @@ class _Connection(asyncio.Protocol):
         self.transport = transport
         self._double.connections += 1
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         self.gone.set()
 
     def data_received(self, data: bytes) -> None:

@@ -235,9 +235,11 @@ def test_a_conversation_that_ends_with_the_models_turn_is_not_asked_on() -> None
 
 def test_a_conversation_that_breaks_off_has_cost_what_its_answers_cost() -> None:
     """The second turn is refused; the first one is on the bill."""
-    with ModelDouble(does(Act(text="first"), Act(status=400, body=b"too long"))) as double:
-        with pytest.raises(Refused, match="HTTP 400: too long") as caught:
-            answer(double, TARGET, TURNS)
+    with (
+        ModelDouble(does(Act(text="first"), Act(status=400, body=b"too long"))) as double,
+        pytest.raises(Refused, match="HTTP 400: too long") as caught,
+    ):
+        answer(double, TARGET, TURNS)
     assert caught.value.exchange.usage == Usage(MODEL, 120, 8, 100)
     assert caught.value.exchange.attempts == 2
 

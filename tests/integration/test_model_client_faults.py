@@ -361,7 +361,7 @@ def test_the_deadline_is_for_all_turns_together() -> None:
     long = Case("c", {"number": "7"}, {}, messages=turns)
     with (
         ModelDouble(always(Act("right", latency=0.25))) as double,
-        pytest.raises(Unanswered, match="no whole reply within|no time is left") as caught,
+        pytest.raises(Unanswered, match=r"no whole reply within|no time is left") as caught,
     ):
         answer(double, TARGET, long, deadline=0.9)
     assert 1 < len(double.asked) < 10

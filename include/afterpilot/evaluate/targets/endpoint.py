@@ -29,7 +29,7 @@ class EndpointShape:
     """One endpoint.
 
     Raises:
-        Refused: a path is no JSONPath, or the request is no JSON.
+        Refused: a path is no JSONPath, or the request is no JSON object.
     """
 
     def __init__(self, target: JsonTarget) -> None:
@@ -37,8 +37,10 @@ class EndpointShape:
         self.path = target.path
         try:
             json.dumps(target.request, allow_nan=False)
+            if not isinstance(target.request, dict):
+                raise TypeError(target.request)
         except (TypeError, ValueError, RecursionError) as error:
-            raise Refused("the target's request is no JSON", Exchange()) from error
+            raise Refused("the target's request is no JSON object", Exchange()) from error
         self._used: set[str] = set()
         self._fill = self._compiled(target.request)
         self._answer = _path("answer", target.answer)
