@@ -1,6 +1,7 @@
-"""A process that runs a suite and may be killed at any moment; started by ``test_eval_killed``.
+"""A suite against the model double, and a process that runs it and may be killed at any moment.
 
-``python killed_run.py MODEL_URL DATABASE_URL CASES CONCURRENCY``: the cases that stand in the table ``kept`` are done.
+``python killed_run.py MODEL_URL DATABASE_URL CASES CONCURRENCY``: the cases that stand in the table ``kept`` are done. Without a
+database nothing is kept.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class OneServer:
         return Endpoint(self._url, KEY)
 
 
-def suite(cases: int, *, concurrency: int) -> Evals:
-    """So many cases, of which each tenth is answered wrongly by the double."""
+def suite(cases: int, *, concurrency: int = 8) -> Evals:
+    """So many cases, each of which wants the answer ``right``."""
     return Evals(
         target=ModelTarget("double", MODEL, Prompt("case {{ number }}")),
         cases=tuple(Case(f"c{n}", {"number": str(n)}, {"": "right"}) for n in range(cases)),
@@ -70,6 +71,9 @@ def runner(url: str) -> Runner:
 
 def main(url: str, database: str, cases: int, concurrency: int) -> None:
     """Run the suite on from where it stands."""
+    if not database:
+        runner(url).run(suite(cases, concurrency=concurrency), keep=lambda _group: None, done={})
+        return
     engine = sa.create_engine(database)
     with engine.begin() as connection:
         rows = connection.execute(sa.select(KEPT.c.case_id, KEPT.c.cost)).all()

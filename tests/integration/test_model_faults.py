@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import format_datetime
 from typing import Any
 
+import killed_run
 import pytest
 import sqlalchemy as sa
+from killed_run import COST, runner, suite
 
-from afterpilot.domain.evals import Case, Sample, ScorerSpec
+from afterpilot.domain.evals import Sample, ScorerSpec
 from afterpilot.domain.money import Money
-from afterpilot.domain.ports import Endpoint
-from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.record import Usage
-from afterpilot.domain.workflow import Evals, ModelPrice, ModelTarget
-from afterpilot.evaluate.chat import ATTEMPTS, ChatClient
-from afterpilot.evaluate.exchange import Refused, Unanswered
-from afterpilot.evaluate.runner import Runner
+from afterpilot.domain.workflow import Evals
 from afterpilot.record.records import Records
 from afterpilot.record.samples import Samples
-from afterpilot.spend.prices import Prices
-from doubles.model import KEY, MODEL, Act, ModelDouble
+from doubles.model import MODEL, Act, ModelDouble
 
 pytestmark = pytest.mark.integration
-
-PRICE = ModelPrice(MODEL, Decimal(1), Decimal(10), Decimal("0.1"), "USD", "")
-COST = Decimal("0.00011")  # of one call: 20 fresh, 100 cached and 8 output tokens
-TARGET = ModelTarget("double", MODEL, Prompt("case {{ number }}"))
-CASE = Case("c", {"number": "7"}, {"": "right"})
-
-
-def suite(cases: int, *, concurrency: int = 8, max_cost: str = "10") -> Evals:
-    """So many cases, each of which wants the answer ``right``."""
-    return Evals(
-        model=TARGET,
-        cases=tuple(Case(f"c{n}", {"number": str(n)}, {"": "right"}) for n in range(cases)),
-        scorers=(ScorerSpec("exact", ""),),
-        epochs=1,
-        max_cost=Money(Decimal(max_cost)),
-        concurrency=concurrency,
-        pass_rate=Decimal(1),
-        largest_drop=Decimal(0),
-        sha256="",
-    )
 
 
 def number(request: Mapping[str, Any]) -> int:
@@ -58,20 +37,11 @@ def number(request: Mapping[str, Any]) -> int:
     return int(request["messages"][-1]["content"].removeprefix("case "))
 
 
-def client(double: ModelDouble, *, pauses: list[float] | None = None, **more: Any) -> ChatClient:
-    """One for the double; with ``pauses`` it notes how long it would wait and does not."""
-    endpoint = Endpoint(double.url, KEY)
-    return ChatClient(endpoint, **more) if pauses is None else ChatClient(endpoint, sleep=pauses.append, **more)
-
-
-def run(double: ModelDouble, evals: Evals, *, done: Mapping[tuple[str, int], Sample] | None = None) -> list[Sample]:
-    """All samples of a run."""
-    return list(Runner(client(double), Prices([PRICE])).run(evals, keep=lambda _: None, done=done or {}))
-
-
-def first(act: Act) -> Callable[[dict[str, Any], int], Act]:
-    """That goes wrong at the first attempt, and never again."""
-    return lambda _request, times: act if times == 0 else Act("right")
+def run(double: ModelDouble, evals: Evals) -> list[Sample]:
+    """All samples of a run, as they were kept, in the order of the cases."""
+    kept: dict[str, Sample] = {}
+    runner(double.url).run(evals, keep=lambda group: kept.update({sample.case_id: sample for sample in group}), done={})
+    return [kept[case.id] for case in evals.cases]
 
 
 def always(act: Act) -> Callable[[dict[str, Any], int], Act]:
@@ -108,121 +78,6 @@ def test_every_case_is_scored_right_among_faults() -> None:
     assert all(sample.cost == COST for sample in samples)
     assert Counter(sample.attempts for sample in samples) == {1: 900, 2: 100}
     assert double.most_at_once <= 16
-
-
-@pytest.mark.parametrize(
-    "act",
-    [
-        Act(status=429),
-        Act(status=500),
-        Act(status=503, body=b"<html>"),
-        Act(status=529),
-        Act(drop=True),
-        Act(cut=0),
-        Act(cut=25),
-        Act(body=b'{"choices": [{"message"'),
-        Act(body=b'{"choices": [], "score": NaN}'),
-        Act(body=b"[1, 2]"),
-        Act(body=b""),
-        Act(body=b"\xff\xfe\x00"),
-        Act(body=b"[" * 100_000),
-        Act(body=b'{"model": "double-1", "choices": []}'),
-        Act(body=b'{"model": "double-1", "choices": [{"message": null}]}'),
-    ],
-    ids=lambda act: f"{act.status}-{'drop' if act.drop else act.cut}-{(act.body or b'')[:12]!r}",
-)
-def test_a_fault_that_passes_is_mended_by_asking_again(act: Act) -> None:
-    """The answer counts, with the number of attempts it took."""
-    pauses: list[float] = []
-    with ModelDouble(first(act)) as double:
-        reply = client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert (reply.text, reply.attempts, len(double.asked), len(pauses)) == ("right", 2, 2, 1)
-    assert 0 < pauses[0] <= 0.5
-
-
-@pytest.mark.parametrize("act", [Act(status=500), Act(drop=True), Act(cut=3), Act(body=b"{}")])
-def test_a_fault_that_stays_is_an_error_after_all_attempts(act: Act) -> None:
-    """With pauses that grow, and never an answer."""
-    pauses: list[float] = []
-    with ModelDouble(always(act)) as double, pytest.raises(Unanswered, match=f"in {ATTEMPTS} attempts"):
-        client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert (len(double.asked), len(pauses)) == (ATTEMPTS, ATTEMPTS - 1)
-    assert all(pause <= 0.5 * 2**count for count, pause in enumerate(pauses))
-
-
-@pytest.mark.parametrize(
-    ("header", "least", "most"),
-    [
-        ("7", 7, 7),
-        ("1.5", 1.5, 1.5),
-        ("0", 0, 0.5),
-        ("-3", 0, 0.5),
-        ("soon", 0, 0.5),
-        ("nan", 0, 0.5),
-        ("Mon, 01 Jan 2001 00:00:00 GMT", 0, 0.5),
-        ("Mon, 99 Foo 2001 00:00:00 GMT", 0, 0.5),
-        ("Mon, 01 Jan 99999999999 00:00:00 GMT", 0, 0.5),
-        ("", 0, 0.5),
-    ],
-)
-def test_retry_after_is_held_in_whatever_form(header: str, least: float, most: float) -> None:
-    """At least what the server asks for; what says nothing usable leaves our own pause."""
-    pauses: list[float] = []
-    with ModelDouble(first(Act(status=429, headers={"Retry-After": header}))) as double:
-        client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert least <= pauses[0] <= max(most, 0.5)
-
-
-def test_retry_after_may_be_a_date() -> None:
-    """An HTTP date, in whole seconds."""
-    pauses: list[float] = []
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    with ModelDouble(first(Act(status=503, headers={"Retry-After": later}))) as double:
-        client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert 60 < pauses[0] <= 90
-
-
-@pytest.mark.parametrize("header", ["181", "86400", "1e300", "inf"])
-def test_a_pause_beyond_the_deadline_is_not_begun(header: str) -> None:
-    """The case ends at once as an error; asking earlier than was said is no way out."""
-    pauses: list[float] = []
-    with (
-        ModelDouble(always(Act(status=429, headers={"Retry-After": header}))) as double,
-        pytest.raises(Unanswered, match="429"),
-    ):
-        client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert (len(double.asked), pauses) == (1, [])
-
-
-@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
-def test_a_no_for_good_is_not_asked_again(status: int) -> None:
-    """It says what the server said, without the key, should the server repeat it."""
-    pauses: list[float] = []
-    said = Act(status=status, headers={"Location": "/v1/elsewhere"}, body=f"no: {KEY} will not do".encode())
-    with ModelDouble(always(said)) as double, pytest.raises(Refused) as caught:
-        client(double, pauses=pauses).ask(TARGET, CASE, seed=1)
-    assert str(caught.value) == f"HTTP {status}: no: [key] will not do"
-    assert (len(double.asked), pauses) == (1, [])
-    assert KEY not in repr(caught.value.exchange)
-
-
-@pytest.mark.parametrize("drip_head", [False, True])
-def test_a_reply_that_drips_is_cut_at_the_deadline(*, drip_head: bool) -> None:
-    """One byte every 0.2 seconds would go on for a minute; no silence is ever long enough to time out."""
-    with (
-        ModelDouble(always(Act("right", drip=0.2, drip_head=drip_head))) as double,
-        pytest.raises(Unanswered, match="no whole reply within"),
-    ):
-        client(double, deadline=1.0).ask(TARGET, CASE, seed=1)
-    assert len(double.asked) == 1
-
-
-@pytest.mark.parametrize("status", [200, 500])
-def test_a_reply_over_the_limit_is_cut(status: int) -> None:
-    """It is refused, whatever it holds, and not asked for again."""
-    with ModelDouble(always(Act("x" * 200_000, status=status))) as double, pytest.raises(Refused, match="larger than"):
-        client(double, max_body_bytes=100_000).ask(TARGET, CASE, seed=1)
-    assert len(double.asked) == 1
 
 
 def test_another_models_answer_is_not_scored_but_paid() -> None:
@@ -262,7 +117,7 @@ def test_a_count_that_is_none_is_not_taken_for_one(count: object) -> None:
 def test_the_cap_on_cost_is_never_crossed() -> None:
     """Whatever is under way at the same time; what was not asked says why."""
     with ModelDouble(always(Act("right"))) as double:
-        samples = run(double, suite(200, max_cost="0.01"))
+        samples = run(double, replace(suite(200), max_cost=Money(Decimal("0.01"))))
     spent = sum((sample.cost for sample in samples if sample.cost is not None), Decimal(0))
     assert 0 < spent <= Decimal("0.01")
     unasked = [sample for sample in samples if sample.error]
@@ -270,31 +125,42 @@ def test_the_cap_on_cost_is_never_crossed() -> None:
     assert all("the run's cap of 0.0100 USD" in sample.error for sample in unasked)
 
 
-class _Killed(BaseException):
-    """As the end of a process would come."""
-
-
-def test_a_run_that_was_cut_off_asks_only_for_what_is_missing() -> None:
+def test_what_keep_raises_ends_a_run_and_the_next_asks_only_for_what_is_missing() -> None:
     """What was kept is not asked again; only what was under way is asked twice."""
     kept: dict[tuple[str, int], Sample] = {}
 
-    def keep(sample: Sample) -> None:
-        kept[sample.case_id, sample.epoch] = sample
-        if len(kept) == 50:
-            raise _Killed
+    def keep(group: Sequence[Sample]) -> None:
+        kept.update({(sample.case_id, sample.epoch): sample for sample in group})
+        if len(kept) >= 50:
+            raise ConnectionError("the database is gone")
 
     evals = suite(100, concurrency=4)
+    threads = threading.active_count()
     with ModelDouble(always(Act("right"))) as double:
-        with pytest.raises(_Killed):
-            Runner(client(double), Prices([PRICE])).run(evals, keep=keep, done={})
-        again: list[str] = []
-        samples = Runner(client(double), Prices([PRICE])).run(
-            evals, keep=lambda sample: again.append(sample.case_id), done=dict(kept)
-        )
+        with pytest.raises(ConnectionError):
+            runner(double.url).run(evals, keep=keep, done={})
+        assert threading.active_count() == threads + 1  # the double's
+        before, asked = dict(kept), len(double.asked)
+        samples = runner(double.url).run(evals, keep=lambda _group: None, done=before)
     assert all(sample.passed for sample in samples)
-    assert len(samples) == 100
-    assert sorted([*again, *(case for case, _ in kept)]) == sorted(case.id for case in evals.cases)
-    assert len(double.asked) <= 100 + 3 * 4
+    assert (len(samples), len(double.asked) - asked) == (100, 100 - len(before))
+    assert asked - len(before) <= 4
+
+
+def test_an_interrupted_run_ends_at_once_and_cleanly() -> None:
+    """Ctrl-C in the middle: its own exception, no thread left, no word about coroutines that nobody awaited."""
+    with ModelDouble(always(Act("right", latency=0.05))) as double:
+        program = [sys.executable, "-W", "error", "-X", "dev", killed_run.__file__, double.url, "", "500", "8"]
+        process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+        while len(double.asked) < 40 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+        asked = len(double.asked)
+    assert (process.returncode, said.rstrip().splitlines()[-1]) == (-signal.SIGINT, "KeyboardInterrupt")
+    assert "never awaited" not in said
+    assert "Unclosed" not in said
+    assert asked < 200
 
 
 def test_connections_are_kept() -> None:
@@ -341,7 +207,7 @@ def test_hostile_answers_are_scored_and_kept(name: str, ops: sa.Engine) -> None:
     run_id, by_case = uuid.uuid4(), defaultdict(list)
     with ops.begin() as connection:
         for sample in samples:
-            Samples(connection).add(sample, workflow="w", run_id=run_id, began_at=datetime(2026, 11, 21, tzinfo=UTC))
+            Samples(connection).add([sample], workflow="w", run_id=run_id, began_at=datetime(2026, 11, 21, tzinfo=UTC))
     with ops.begin() as connection:
         for (case, _), sample in Samples(connection).scored(run_id).items():
             by_case[case].append(sample)
@@ -367,7 +233,7 @@ def test_hostile_errors_are_kept(act: Act, ops: sa.Engine) -> None:
     assert sample.error
     with ops.begin() as connection:
         at = datetime(2026, 11, 21, tzinfo=UTC)
-        Samples(connection).add(sample, workflow="w", run_id=uuid.uuid4(), began_at=at)
+        Samples(connection).add([sample], workflow="w", run_id=uuid.uuid4(), began_at=at)
         assert connection.scalar(sa.text("SELECT error FROM samples")) == sample.error
         call = ("w", "eval", "ref", at, sample.usage)
         Records(connection).write_usage([call])
@@ -386,14 +252,3 @@ def test_a_reply_that_is_billed_and_holds_no_message_is_paid_once_and_kept() -> 
     assert sample.cost is not None
     assert "holds no message" in sample.error
     assert "completion_tokens" in sample.response["body"]
-
-
-@pytest.mark.parametrize("status", [200, 400, 503])
-def test_the_body_of_the_last_failure_is_kept_but_not_all_of_it(status: int) -> None:
-    """It costs nothing as far as is known, and says what was wrong; the key is not in it."""
-    body = f"{KEY} upstream is down: ".encode() + b"x" * 5_000
-    with ModelDouble(always(Act(status=status, body=body))) as double:
-        (sample,) = Runner(client(double, pauses=[]), Prices([PRICE])).run(suite(1), keep=lambda _: None, done={})
-    assert (sample.attempts, sample.usage, sample.response["status"]) == (0, None, status)
-    assert sample.response["body"].startswith("[key] upstream is down: xxx")
-    assert len(sample.response["body"]) == 2_000
