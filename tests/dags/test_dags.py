@@ -69,6 +69,7 @@ def test_exactly_these_dags_are_there(loaded: dict) -> None:
         "declarations",
         "deliver",
         "evals.nightly",
+        "probe",
         "records.hourly",
         "records.nightly",
         "spend",
@@ -105,11 +106,24 @@ def test_the_path_of_records(loaded: dict) -> None:
     }
 
 
+def test_the_path_of_probes(loaded: dict) -> None:
+    """Plan, probe, then evaluate only what changed; a probe that failed makes the run red although the others go on."""
+    assert loaded["dags"]["probe"]["tasks"] == {
+        "plan_probes": ["probe"],
+        "probe": ["changed", "red"],
+        "changed": ["evaluate"],
+        "evaluate": ["deliver", "red"],
+        "deliver": ["red"],
+        "red": [],
+    }
+
+
 def test_mapped_instances_are_labelled(loaded: dict) -> None:
     """The grid shows which workflows an instance holds."""
-    for dag_id in ("records.hourly", "evals.nightly", "weekly_outcomes.monday_morning"):
+    mapped_tasks = {"pull", "check", "route", "evaluate", "report", "probe"}
+    for dag_id in ("records.hourly", "evals.nightly", "weekly_outcomes.monday_morning", "probe"):
         templates = loaded["dags"][dag_id]["templates"]
-        mapped = [task for task in templates if task.split(".")[-1] in {"pull", "check", "route", "evaluate", "report"}]
+        mapped = [task for task in templates if task.split(".")[-1] in mapped_tasks]
         assert mapped
         assert {templates[task] for task in mapped} == {"{{ batch_label }}"}
 
@@ -142,6 +156,6 @@ def test_a_broken_fleet_file_is_told_and_leaves_the_reporter_alive(tmp_path: Pat
     folder.mkdir()
     (folder / "_fleet.yaml").write_text("schedules: [")
     found = probe(tmp_path, folder)
-    assert {"declarations", "deliver", "spend"} <= found["dags"].keys()
+    assert {"declarations", "deliver", "probe", "spend"} <= found["dags"].keys()
     assert all("_fleet.yaml" in text for text in found["errors"].values())
     assert len(found["errors"]) == 3

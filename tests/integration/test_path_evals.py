@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from path_site import CASES, SLUG, Site, evaluated, perfect, spent, trigger
 
+from afterpilot import pipeline
+from afterpilot.domain.evals import Sample
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.record.samples import Samples
@@ -44,13 +45,13 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) 
 
 def approved(site: Site, run: Run) -> None:
     """A person makes the run the baseline."""
-    with site.wired().services.ops.begin() as unit:
-        unit.samples.approve_baseline(SLUG, run.id, by="Dana Ruiz")
+    wired = site.wired()
+    pipeline.approve(wired.services, wired.workflow(SLUG), by="Dana Ruiz", run_id=run.id)
 
 
 def test_a_server_that_answers_500_all_the_time(site: Site, script: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """UNKNOWN with one incident, nothing held against the model; when it answers again the incident is over."""
-    monkeypatch.setattr("afterpilot.evaluate.chat.ATTEMPTS", 2)  # each pause is longer than the one before
+    monkeypatch.setattr("afterpilot.evaluate.calls.ATTEMPTS", 2)  # each pause is longer than the one before
     script.append(lambda _request, _times: Act(status=500, headers={"Retry-After": "0"}))
     run = evaluated(site)
     assert run.verdict is Verdict.UNKNOWN
@@ -71,19 +72,16 @@ def test_a_run_that_is_killed_asks_only_what_is_missing(
     site.edit(f"{SLUG}/workflow.yaml", "concurrency: 2", "concurrency: 1")
     once, add, kept = trigger(), Samples.add, []
 
-    def dying(self: Samples, sample: Any, **options: Any) -> None:
+    def dying(self: Samples, batch: Sequence[Sample], **options: Any) -> None:
         if len(kept) == 3:
             raise KeyboardInterrupt
-        kept.append(sample.case_id)
-        add(self, sample, **options)
+        kept.extend(batch)
+        add(self, batch, **options)
 
     monkeypatch.setattr(Samples, "add", dying)
     with pytest.raises(KeyboardInterrupt):
         evaluated(site, started_by=once)
     monkeypatch.undo()
-    for thread in threading.enumerate():
-        if thread.name.startswith("eval-"):
-            thread.join()
     assert (site.count("samples"), site.count("usage"), site.count("runs")) == (3, 3, 0)
     asked = len(model.requests)
     run = evaluated(site, started_by=once)
@@ -184,7 +182,7 @@ def test_calls_that_were_paid_in_vain_are_not_lost(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("afterpilot.pipeline.evals.judge_evals", dying)
+        patched.setattr("afterpilot.pipeline.evals.running.judge_evals", dying)
         with pytest.raises(KeyboardInterrupt):
             evaluated(site, started_by=once)
     assert (len(model.requests), site.count("usage"), site.count("runs")) == (CASES, CASES, 0)

@@ -1,18 +1,20 @@
-"""``afterpilot baseline``: which eval run later ones are compared with."""
+"""``afterpilot baseline``: which eval runs later ones are compared with."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated
 
 import typer
 
-from afterpilot.cli.output import console
-from afterpilot.domain.run import Stage
-from afterpilot.domain.verdict import Verdict
+from afterpilot import pipeline
+from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.pipeline import Approval, Standing
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
 
-app = typer.Typer(help="The eval run that later ones are compared with.", no_args_is_help=True)
+app = typer.Typer(help="The eval runs that later ones are compared with.", no_args_is_help=True)
+_NAMED = 10
 
 
 @app.command()
@@ -21,31 +23,75 @@ def approve(
     *,
     by: Annotated[str, typer.Option(help="Who approves it; kept on record.")],
     note: Annotated[str, typer.Option(help="Why.")] = "",
+    run: Annotated[uuid.UUID | None, typer.Option("--run", help="The eval run; the newest one unless given.")] = None,
+    json: AsJson = False,
 ) -> None:
-    """Approve the newest eval run of a workflow as its baseline. A run that is UNKNOWN is no baseline."""
+    """Approve an eval run of a workflow as its baseline. A run that is UNKNOWN is no baseline.
+
+    Earlier runs of the same suite, prompt and model count with it (at most 30 in all): they show which cases waver. It says how
+    the run stands against the baseline before, and what the suite can detect.
+    """
     wired = wire(Settings.from_environment(), EnvConnections())
-    wired.workflow(workflow)
-    with wired.services.ops.begin() as unit:
-        run = unit.runs.latest(workflow, Stage.EVALUATE)
-        if run is None or run.verdict is Verdict.UNKNOWN:
-            console.print(
-                f"{workflow} has no eval run that could be judged: run `afterpilot run {workflow} --stage evaluate`"
-            )
-            raise typer.Exit(2)
-        unit.samples.approve_baseline(workflow, run.id, by=by, note=note)
-    text = f"Run {run.id} ({run.summary}) is the baseline of {workflow} from now on."
-    console.print(text, highlight=False, markup=False)
+    declared = wired.workflow(workflow)
+    done = pipeline.approve(wired.services, declared, by=by, note=note, run_id=run)
+    standing = pipeline.standing(wired.services, declared)
+    if json:
+        as_json(
+            {"run": str(done.run.id), "runs": len(done.runs), "against_former": _report(done), **_detects(standing)}
+        )
+        return
+    _print(f"Run {done.run.id} ({done.run.summary}) is the baseline of {workflow} from now on.")
+    if len(done.runs) > 1:
+        _print(f"With it count {len(done.runs) - 1} earlier runs that say the same.")
+    for line in _report(done):
+        _print(line)
+    _print(_detects(standing)["detects"])
 
 
 @app.command()
-def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder name.")]) -> None:
-    """Show the approved baseline of a workflow."""
+def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder name.")], *, json: AsJson = False) -> None:
+    """Show the approved baseline of a workflow: who approved it and when, how many cases passed, what the suite can detect."""
     wired = wire(Settings.from_environment(), EnvConnections())
-    wired.workflow(workflow)
-    with wired.services.ops.begin() as unit:
-        baseline = unit.samples.baseline(workflow)
-    if baseline is None:
+    standing = pipeline.standing(wired.services, wired.workflow(workflow))
+    if standing is None:
         console.print(f"{workflow} has no approved baseline: `afterpilot baseline approve {workflow} --by NAME`")
         raise typer.Exit(1)
-    run_id, cases = baseline
-    console.print(f"Run {run_id}: {sum(cases.values())} of {len(cases)} cases passed.", highlight=False)
+    if json:
+        as_json(
+            {
+                "run": str(standing.baseline.run_id),
+                "runs": [str(one) for one in standing.baseline.runs],
+                "approved_by": standing.baseline.approved_by,
+                "approved_at": standing.baseline.approved_at.isoformat(),
+                "note": standing.baseline.note,
+                "passed": standing.passed,
+                "cases": standing.cases,
+                **_detects(standing),
+            }
+        )
+        return
+    approval = standing.baseline
+    _print(f"Run {approval.run_id}: {standing.passed} of {standing.cases} cases passed.")
+    why = f": {approval.note}" if approval.note else ""
+    _print(
+        f"Approved by {approval.approved_by} at {approval.approved_at:%Y-%m-%d %H:%M} UTC, {len(approval.runs)} runs{why}"
+    )
+    _print(_detects(standing)["detects"])
+
+
+def _report(done: Approval) -> list[str]:
+    """How the run stands against the baseline before, and which cases changed."""
+    lines = [done.report]
+    compared = done.compared
+    for word, cases in (("Broke", compared.broken), ("Fixed", compared.fixed)) if compared else ():
+        more = f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ""
+        lines += [f"{word}: {', '.join(cases[:_NAMED])}{more}."] if cases else []
+    return lines
+
+
+def _detects(standing: Standing | None) -> dict[str, str]:
+    return {"detects": standing.detects if standing else ""}
+
+
+def _print(text: str) -> None:
+    console.print(text, highlight=False, markup=False)

@@ -3,118 +3,117 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from afterpilot.decide.paired import Compared
-from afterpilot.domain.evals import Sample
+from afterpilot.decide.eval_figures import Measured
+from afterpilot.decide.eval_words import NAMED, at_this_rate, lines, never_right_classes, short, weakest
+from afterpilot.domain.evals import Waiver
 from afterpilot.domain.intervals import Interval, percent
+from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.domain.workflow import Workflow
 
-INCOMPLETE, BELOW, REGRESSED = "evals.incomplete", "evals.below_bar", "evals.regressed"
-NEVER_RIGHT = "evals.class_never_right"
-_LEAST_OF_CLASS = 3  # fewer may well be wrong together by chance
-_NAMED = 5
-_LONGEST = 160  # characters of one line of an example
+INCOMPLETE, BELOW, NEVER_RIGHT = "evals.incomplete", "evals.below_bar", "evals.class_never_right"
+NOTHING_DECIDES, BUDGET = "evals.nothing_decides", "evals.budget_spent"
+WAIVER_EXPIRED, OUT_OF_REACH = "evals.waiver_expired", "evals.target_out_of_reach"
+_UNSEEN = "a change of model, prompt or provider would go unnoticed until this is mended"
 
 
-def incomplete(workflow: Workflow, samples: Sequence[Sample], *, scored: int, expected: int) -> Finding:
-    """Too few samples could be scored."""
-    errors = Counter(_short(sample.error) for sample in samples if sample.error)
-    reasons = [f"{count} times: {error}" for error, count in errors.most_common(_NAMED)]
-    return Finding(
-        workflow=workflow.slug,
-        stage=Stage.EVALUATE,
-        kind=INCOMPLETE,
-        severity=Severity.UNKNOWN,
-        title=f"Only {scored} of {expected} eval samples could be scored: nothing is known about the model"
-        if expected
-        else "The eval suite has no cases: nothing is known about the model",
+def incomplete(workflow: Workflow, measured: Measured) -> Finding:
+    """Too few samples could be scored, or none was there."""
+    scored, expected = len(measured.scored), measured.expected
+    errors = Counter(short(sample.error) for sample in measured.samples if sample.error)
+    reasons = [f"{count} times: {error}" for error, count in errors.most_common(NAMED)]
+    title = f"Only {scored} of {expected} eval samples could be scored: nothing is known about the model"
+    if measured.valid:
+        title = "Every eval case that could be scored is waived: nothing is known about the model"
+    return _unknown(
+        workflow,
+        INCOMPLETE,
+        title if expected else "The eval suite has no cases: nothing is known about the model",
         detail="; ".join(reasons) or ("The suite ended early." if expected else ""),
-        evidence={
-            "certainty": "the harness could not finish; this says nothing about the model",
-            "cost": "a change of model, prompt or provider would go unnoticed until this is mended",
-            "to_do": "See whether the model's endpoint answers, then run the suite again."
-            if expected
-            else "Write cases with known answers into the file that the declaration names.",
-            "examples": reasons,
-        },
+        certainty="the harness could not finish; this says nothing about the model",
+        to_do="See whether the model's endpoint answers, then run the suite again."
+        if expected
+        else "Write cases with known answers into the file that the declaration names.",
+        examples=reasons,
     )
 
 
-def below(
-    workflow: Workflow,
-    evals: Evals,
-    rate: Interval,
-    figures: Mapping[str, Any],
-    *,
-    passed: Mapping[str, bool],
-    scored: Sequence[Sample],
-) -> Finding:
+def nothing_decides(workflow: Workflow) -> Finding:
+    """Every scorer is advisory: the answers are there, and nobody may judge them."""
+    return _unknown(
+        workflow,
+        NOTHING_DECIDES,
+        "Every scorer of the suite is a judge on probation: nothing may decide whether the answers are good",
+        detail="The judges' scores are shown as advice.",
+        certainty="certain: a judge decides once its agreement with people's labels is above its floor",
+        to_do="Let people label outputs in the review queue, or add a scorer that needs no judge.",
+    )
+
+
+def budget_spent(workflow: Workflow, cap: Cap, spent: Money) -> Finding:
+    """Nothing is left of the eval budget: nothing was asked."""
+    return _unknown(
+        workflow,
+        BUDGET,
+        f"The eval budget of {cap} is spent: the suite did not run",
+        detail=f"{spent} went to evals in this period. No case was asked.",
+        certainty="certain: every known call of the period was counted; one without a price counts as the dearest",
+        to_do="Wait for the next period, raise `evals.cap`, or run fewer cases, epochs or schedules.",
+    )
+
+
+def out_of_reach(workflow: Workflow, error: str, *, times: int) -> Finding:
+    """Probes that nothing answered, several times in a row."""
+    return _unknown(
+        workflow,
+        OUT_OF_REACH,
+        f"The model did not answer {times} probes in a row",
+        detail=short(error, 500),
+        certainty="certain that the probes had no answer; whether production has the same trouble is not known",
+        to_do="See whether the endpoint answers, and whether key and model name are right. The suite runs as soon as it answers.",
+    )
+
+
+def below(workflow: Workflow, measured: Measured, rate: Interval) -> Finding:
     """Fewer cases pass than must."""
-    bar = float(evals.pass_rate)
+    passed = measured.passed
+    bar = float(measured.evals.pass_rate)
     chance = " (the bar lies inside: a second run may pass it)" if rate.high >= bar else ""
     experiment = " It is an experiment: nothing depends on it yet." if workflow.stage == "experiment" else ""
+    said = " ".join(part for part in (weakest(measured.figures), waived_line(measured)) if part)
     return Finding(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
         kind=BELOW,
         severity=Severity.CRITICAL,
         title=f"{sum(passed.values())} of {len(passed)} eval cases pass, {percent(bar)} must",
-        detail=f"{weakest(figures)}{experiment}".strip(),
+        detail=f"{said}{experiment}".strip(),
         evidence={
             "certainty": f"measured on {len(passed)} cases, {rate.span}{chance}",
-            "cost": _at_this_rate(workflow, rate.value),
+            "cost": at_this_rate(workflow, rate.value),
             "to_do": "See which cases fail and what they have in common; mend the prompt, the model or the cases.",
-            "examples": _lines("fails", [case for case, good in passed.items() if not good], scored),
+            "examples": lines("fails", [case for case, good in passed.items() if not good], measured.scored),
         },
     )
 
 
-def regressed(
-    workflow: Workflow, evals: Evals, compared: Compared, rate: Interval, *, baseline_of: str, scored: Sequence[Sample]
-) -> Finding | None:
-    """Worse than the approved baseline: FAIL where it is both more than chance and more than is tolerated, WARN where one.
-
-    None where it is neither.
-    """
-    intolerable = compared.drop > float(evals.largest_drop)
-    if not compared.significant and not intolerable:
-        return None
-    chance = f"chance alone would change as many cases in {percent(compared.p_value)} of runs"
-    test = f"exact McNemar test, {compared.cases} cases"
-    tolerated = "" if intolerable else f" It is within the tolerated {percent(float(evals.largest_drop))}."
-    return Finding(
-        workflow=workflow.slug,
-        stage=Stage.EVALUATE,
-        kind=REGRESSED,
-        severity=Severity.CRITICAL if compared.significant and intolerable else Severity.WARNING,
-        title=f"Worse than the approved baseline by {percent(compared.drop)} of the cases: "
-        f"{len(compared.broken)} broke, {len(compared.fixed)} were fixed",
-        detail=f"Broken: {_names(compared.broken)}.{tolerated}",
-        evidence={
-            "certainty": f"{'' if compared.significant else 'not sure: '}{chance} ({test})",
-            "cost": _at_this_rate(workflow, rate.value),
-            "to_do": "Compare model, prompt and cases with those of the baseline"
-            f"{f' (run {baseline_of})' if baseline_of else ''}; the first that differs is the suspect.",
-            "examples": _lines("broke", compared.broken, scored),
-        },
-    )
-
-
-def never_right(workflow: Workflow, figures: Mapping[str, Any]) -> list[Finding]:
+def never_right(workflow: Workflow, measured: Measured) -> list[Finding]:
     """A warning for each class that was never answered rightly, although the suite as a whole passes."""
+    figures = measured.figures
     return [
         Finding(
             workflow=workflow.slug,
             stage=Stage.EVALUATE,
             kind=NEVER_RIGHT,
             severity=Severity.WARNING,
-            title=f"{_short(name)} is never answered rightly: 0 of {figures['by_class'][name]['of']}",
-            about=_short(name),
-            detail="The suite passes on the other classes alone.",
+            title=f"{short(name)} is never answered rightly: 0 of {figures['by_class'][name]['of']}",
+            about=short(name),
+            detail=" ".join(("The suite passes on the other classes alone.", waived_line(measured))).strip(),
             evidence={
                 "certainty": f"measured on {figures['by_class'][name]['of']} samples of this class",
                 "cost": "every output that should be of this class is probably wrong",
@@ -122,48 +121,73 @@ def never_right(workflow: Workflow, figures: Mapping[str, Any]) -> list[Finding]
                 "examples": [],
             },
         )
-        for name in _never_right(figures)
+        for name in never_right_classes(figures)
     ]
 
 
-def _never_right(figures: Mapping[str, Any]) -> list[str]:
-    shares: Mapping[str, Mapping[str, float]] = figures["by_class"]
-    return [name for name, share in shares.items() if not share["passed"] and share["of"] >= _LEAST_OF_CLASS]
+def waivers_expired(workflow: Workflow, waivers: Sequence[Waiver]) -> list[Finding]:
+    """A warning for each waiver that holds no more: what it covered counts again."""
+    return [
+        Finding(
+            workflow=workflow.slug,
+            stage=Stage.EVALUATE,
+            kind=WAIVER_EXPIRED,
+            severity=Severity.WARNING,
+            title=f"The waiver of {_covered(waiver)} has expired on {waiver.until}: {_counts(waiver)} again",
+            about=waiver.case or f"tag {waiver.tag}",
+            detail=f"{short(waiver.by)} waived it until {waiver.until}: {short(waiver.why)}",
+            evidence={
+                "certainty": "certain: the declaration says so",
+                "cost": "nothing, while what it covered passes; else the suite may fail on it",
+                "to_do": "Take the waiver out of the declaration where the cause is mended; else renew it, with a reason.",
+                "examples": [],
+                "waiver": waiver_as_data(waiver),
+            },
+        )
+        for waiver in waivers
+    ]
 
 
-def weakest(figures: Mapping[str, Any]) -> str:
-    """The classes that are never right; without any the class or scorer with the lowest share; empty where nothing was scored."""
-    shares: Mapping[str, Mapping[str, float]] = figures["by_class"] or figures["by_scorer"]
-    if never := [f"{name} (0 of {shares[name]['of']:.0f})" for name in _never_right(figures)]:
-        return f"Never answered rightly: {_names(never)}."
-    if not shares:
-        return ""
-    name = min(shares, key=lambda key: shares[key]["share"])
-    worst = shares[name]
-    return f"Weakest: {_short(name)}, {worst['passed']:.0f} of {worst['of']:.0f} right."
+def waiver_as_data(waiver: Waiver) -> dict[str, str]:
+    """A waiver as evidence."""
+    until: date = waiver.until
+    return {"case": waiver.case, "tag": waiver.tag, "until": until.isoformat(), "by": waiver.by, "why": waiver.why}
 
 
-def _at_this_rate(workflow: Workflow, share: float) -> str:
-    wrong = percent(1 - share)
-    about = wrong if wrong.startswith(("under", "over")) else f"about {wrong}"
-    checks = " before the output checks" if workflow.outputs else ", and no output check is declared"
-    return f"at this rate {about} of outputs are wrong{checks}"
+def waived_line(measured: Measured) -> str:
+    """Which cases are waived, by whom and until when; empty where none is."""
+    told = [
+        f"{short(case)} until {waiver.until} by {short(waiver.by)} ({short(waiver.why)})"
+        for case, (waiver, _) in list(measured.waived.items())[:NAMED]
+    ]
+    more = f" and {len(measured.waived) - NAMED} more" if len(measured.waived) > NAMED else ""
+    return f"Waived, and not counted: {'; '.join(told)}{more}." if told else ""
 
 
-def _lines(word: str, cases: Sequence[str], scored: Sequence[Sample]) -> list[str]:
-    """A line for each case, with the first reason why it does not pass."""
-    why: dict[str, str] = {}
-    for sample in scored:
-        for score in sample.scores:
-            if not score.passed and score.reason:
-                why.setdefault(sample.case_id, f": {score.scorer}: {score.reason}")
-    return [_short(f"{word}: {case}{why.get(case, '')}") for case in cases[:_NAMED]]
+def _covered(waiver: Waiver) -> str:
+    return f"case {waiver.case}" if waiver.case else f"the cases with the tag {waiver.tag}"
 
 
-def _names(cases: Sequence[str]) -> str:
-    more = f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ""
-    return ", ".join(_short(case) for case in cases[:_NAMED]) + more
+def _counts(waiver: Waiver) -> str:
+    return "it counts" if waiver.case else "they count"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _unknown(
+    workflow: Workflow,
+    kind: str,
+    title: str,
+    *,
+    detail: str,
+    certainty: str,
+    to_do: str,
+    examples: Sequence[Any] = (),
+) -> Finding:
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        kind=kind,
+        severity=Severity.UNKNOWN,
+        title=title,
+        detail=detail,
+        evidence={"certainty": certainty, "cost": _UNSEEN, "to_do": to_do, "examples": list(examples)},
+    )

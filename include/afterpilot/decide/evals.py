@@ -1,147 +1,154 @@
-"""The verdict on an eval run: complete or not, above its bar or below, better or worse than the approved baseline."""
+"""The verdict on an eval run: complete or not, above its bar or below, worse than the approved baseline or not."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from decimal import Decimal
-from statistics import median, quantiles
 from typing import Any
 
-from afterpilot.decide.eval_findings import (
-    BELOW,
-    INCOMPLETE,
-    NEVER_RIGHT,
-    REGRESSED,
-    below,
-    incomplete,
-    never_right,
-    regressed,
-)
+from afterpilot.decide import eval_findings as findings
+from afterpilot.decide import regressions
+from afterpilot.decide.against import Against
+from afterpilot.decide.alarm import Flaky
+from afterpilot.decide.eval_figures import Measured
 from afterpilot.decide.paired import compare
-from afterpilot.domain.evals import Sample
 from afterpilot.domain.intervals import percent, wilson
+from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, StageResult
-from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.domain.workflow import Workflow
 
-LEAST_SCORED = 0.95  # of the samples; below it nothing is said about the model
-_PERCENTILE_CASES = 2
-_MOST_CLASSES = 50  # more different answers are free text, not classes
+_MOST_FLAKY = 50
 
 
 def judge_evals(
-    workflow: Workflow, samples: Sequence[Sample], baseline: Mapping[str, bool] | None, *, baseline_of: str
+    workflow: Workflow,
+    measured: Measured,
+    against: Against | None,
+    *,
+    flaky: Sequence[Flaky] = (),
+    evidence: Mapping[str, Any] | None = None,
 ) -> StageResult:
-    """Judge a run; ``baseline`` is case id → passed of the approved run ``baseline_of``, or None without one.
+    """Judge a run against its bar and, where one is approved, its baseline; ``evidence`` is kept with the run's figures.
 
-    A case passes when all its scored samples pass. Fewer than 95 % of the samples scored is UNKNOWN and nothing else: an
-    answer that was never given says nothing about the model.
+    Fewer than 95 % of the samples or cases scored is UNKNOWN and nothing else: an answer that was never given says nothing
+    about the model. Waived cases count neither for the bar nor for the alarm.
     """
-    evals = _evals(workflow)
-    expected = len(evals.cases) * evals.epochs
-    scored = [sample for sample in samples if sample.scored]
-    figures = _figures(evals, samples, scored)
-    if not scored or len(scored) < LEAST_SCORED * expected:
-        return StageResult(
-            workflow=workflow.slug,
-            stage=Stage.EVALUATE,
-            summary=f"only {len(scored)} of {expected} samples could be scored",
-            findings=(incomplete(workflow, samples, scored=len(scored), expected=expected),),
-            evidence=figures,
-            checked=len(scored),
-            covered=(INCOMPLETE,),
-        )
-    passed = _passed(scored)
-    rate = wilson(sum(passed.values()), len(passed))
-    findings: list[Finding | None] = []
-    low = rate.value < float(evals.pass_rate)
-    if low:
-        findings.append(below(workflow, evals, rate, figures, passed=passed, scored=scored))
-    else:  # otherwise the finding above names the class
-        findings.extend(never_right(workflow, figures))
-    compared = compare(passed, baseline or {})
-    if compared.cases:
-        findings.append(regressed(workflow, evals, compared, rate, baseline_of=baseline_of, scored=scored))
-        figures["compared"] = {**asdict(compared), "drop": compared.drop, "p_value": compared.p_value}
+    figures = {**measured.figures, **(evidence or {})}
+    expired = findings.waivers_expired(workflow, measured.expired)
+    if not measured.valid or not measured.passed:
+        return _unknown(workflow, measured, figures, expired)
+    rate = wilson(sum(measured.passed.values()), len(measured.passed))
+    bar = float(measured.evals.pass_rate)
+    low = rate.value < bar
+    # Below the bar the finding about it names the class.
+    found = [findings.below(workflow, measured, rate)] if low else findings.never_right(workflow, measured)
+    found += _compared(workflow, measured, against, rate)
+    looked = against is not None and against.alarm is not None
+    waived = f"; {len(measured.waived)} waived" if measured.waived else ""
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
-        summary=f"{sum(passed.values())} of {len(passed)} cases passed, {rate}; the bar is {percent(float(evals.pass_rate))}",
-        findings=tuple(finding for finding in findings if finding is not None),
+        summary=f"{sum(measured.passed.values())} of {len(measured.passed)} cases passed, {rate}; the bar is "
+        f"{percent(bar)}{waived}",
+        findings=(*found, *expired),
         evidence=figures
         | {
-            "passed": sum(passed.values()),
+            "passed": sum(measured.passed.values()),
             "pass_rate": rate.value,
             "interval": [rate.low, rate.high],
-            "bar": str(evals.pass_rate),
-            "baseline": baseline_of or "no approved baseline yet",
+            "bar": str(measured.evals.pass_rate),
+            **_baseline_evidence(measured, against),
+            **({"flaky": [_flaky(one) for one in flaky[:_MOST_FLAKY]]} if flaky else {}),
         },
-        checked=len(scored),
+        checked=len(measured.scored),
         # Without anything to compare with, a regression that is open stays open; below the bar, so does a class never right.
-        covered=(INCOMPLETE, BELOW, *(() if low else (NEVER_RIGHT,)), *((REGRESSED,) if compared.cases else ())),
+        covered=(
+            findings.INCOMPLETE,
+            findings.NOTHING_DECIDES,
+            findings.BUDGET,
+            findings.OUT_OF_REACH,
+            findings.WAIVER_EXPIRED,
+            findings.BELOW,
+            regressions.BASELINE_DUE,
+            *(() if low else (findings.NEVER_RIGHT,)),
+            *((regressions.REGRESSED,) if looked else ()),
+        ),
     )
 
 
-def _figures(evals: Evals, samples: Sequence[Sample], scored: Sequence[Sample]) -> dict[str, Any]:
-    """Everything that the run measured, per scorer, tag and class; costs are None where any call has no price."""
-    asked = [sample for sample in samples if sample.attempts]
-    costs = [sample.cost for sample in asked]
-    latencies = sorted(sample.latency_ms for sample in scored if sample.latency_ms is not None)
-    return {
-        "samples": len(samples),
-        "scored": len(scored),
-        "errors": len(samples) - len(scored),
-        "by_scorer": _shares((score.scorer, score.passed) for sample in scored for score in sample.scores),
-        "by_tag": _by_tag(evals, scored),
-        "by_class": _by_class(evals, scored),
-        "cost": None
-        if None in costs or not costs
-        else str(sum((cost for cost in costs if cost is not None), Decimal(0))),
-        "unpriced_calls": costs.count(None),
-        "latency_ms_p50": median(latencies) if latencies else None,
-        "latency_ms_p95": quantiles(latencies, n=20, method="inclusive")[-1]
-        if len(latencies) >= _PERCENTILE_CASES
-        else None,
-        "input_tokens": sum(sample.usage.input_tokens or 0 for sample in asked if sample.usage),
-        "output_tokens": sum(sample.usage.output_tokens or 0 for sample in asked if sample.usage),
+def judge_budget_spent(workflow: Workflow, cap: Cap, spent: Money) -> StageResult:
+    """UNKNOWN: nothing is left of the eval budget, and nothing was asked."""
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        summary=f"not run: the eval budget of {cap} is spent",
+        findings=(findings.budget_spent(workflow, cap, spent),),
+        evidence={"budget": {"cap": str(cap), "spent": str(spent)}},
+        covered=(findings.BUDGET,),
+    )
+
+
+def judge_out_of_reach(workflow: Workflow, error: str, *, times: int) -> StageResult:
+    """UNKNOWN: the target did not answer so many probes in a row."""
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        summary="the model is out of reach",
+        findings=(findings.out_of_reach(workflow, error, times=times),),
+        evidence={"probes_without_answer": times},
+        covered=(findings.OUT_OF_REACH,),
+    )
+
+
+def _unknown(
+    workflow: Workflow, measured: Measured, figures: Mapping[str, Any], expired: Sequence[Finding]
+) -> StageResult:
+    """Nothing can be said of the model: too little was scored, nothing may decide, or every case is waived."""
+    answered = [sample for sample in measured.samples if not sample.error and sample.scores]
+    undecided = bool(answered) and not any(sample.deciding for sample in answered)
+    finding = findings.nothing_decides(workflow) if undecided else findings.incomplete(workflow, measured)
+    said = "answered, and nothing may decide" if undecided else "could be scored"
+    count = len(answered) if undecided else len(measured.scored)
+    waived = "" if not measured.valid else "; every case that was scored is waived"
+    return StageResult(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        summary=f"only {count} of {measured.expected} samples {said}{waived}",
+        findings=(finding, *expired),
+        evidence=figures,
+        checked=len(measured.scored),
+        covered=(
+            findings.INCOMPLETE,
+            findings.NOTHING_DECIDES,
+            findings.BUDGET,
+            findings.WAIVER_EXPIRED,
+            *((findings.OUT_OF_REACH,) if measured.scored or answered else ()),
+        ),
+    )
+
+
+def _compared(workflow: Workflow, measured: Measured, against: Against | None, rate: Any) -> list[Finding]:  # noqa: ANN401
+    if against is None:
+        return [regressions.no_baseline(workflow)]
+    found = regressions.regressed(workflow, measured, against, rate)
+    return [*([found] if found else []), *([regressions.baseline_due(workflow, against)] if against.due else [])]
+
+
+def _baseline_evidence(measured: Measured, against: Against | None) -> dict[str, Any]:
+    if against is None:
+        return {"baseline": "no approved baseline yet"}
+    told: dict[str, Any] = {
+        "baseline": against.run,
+        "baseline_approved": f"{against.at:%Y-%m-%d} by {against.by}",
+        "cases_in_common": against.common,
     }
+    if against.alarm is not None:
+        told["regression"] = regressions.as_evidence(against.alarm, against)
+    if (compared := compare(measured.passed, against.passed_then)).cases:
+        told["compared"] = {**asdict(compared), "drop": compared.drop, "p_value": compared.p_value}
+    return told
 
 
-def _by_tag(evals: Evals, scored: Sequence[Sample]) -> dict[str, dict[str, float]]:
-    tags = {case.id: case.tags for case in evals.cases}
-    return _shares((tag, sample.passed) for sample in scored for tag in tags.get(sample.case_id, ()))
-
-
-def _by_class(evals: Evals, scored: Sequence[Sample]) -> dict[str, dict[str, float]]:
-    """Recall of each class where the whole answer is a class: a model that always says the same looks good on average only."""
-    if not any(spec.field == "" and spec.name in {"exact", "one_of"} for spec in evals.scorers):
-        return {}
-    classes = {case.id: str(case.expected[""]) for case in evals.cases if "" in case.expected}
-    if len(set(classes.values())) > _MOST_CLASSES:
-        return {}
-    return _shares((classes[sample.case_id], sample.passed) for sample in scored if sample.case_id in classes)
-
-
-def _shares(pairs: Iterable[tuple[str, bool]]) -> dict[str, dict[str, float]]:
-    counts: dict[str, list[bool]] = defaultdict(list)
-    for name, passed in pairs:
-        counts[name].append(passed)
-    return {
-        name: {"passed": sum(found), "of": len(found), "share": sum(found) / len(found)}
-        for name, found in sorted(counts.items())
-    }
-
-
-def _passed(scored: Sequence[Sample]) -> dict[str, bool]:
-    passed: dict[str, bool] = {}
-    for sample in scored:
-        passed[sample.case_id] = passed.get(sample.case_id, True) and sample.passed
-    return passed
-
-
-def _evals(workflow: Workflow) -> Evals:
-    if workflow.evals is None:
-        raise ValueError(f"{workflow.slug} declares no evals")
-    return workflow.evals
+def _flaky(one: Flaky) -> dict[str, Any]:
+    return {"case": one.case, "passed": one.passed, "scored": one.scored, "share": one.share.value}

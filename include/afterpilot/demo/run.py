@@ -16,6 +16,7 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
+from afterpilot import pipeline
 from afterpilot.demo import airflow, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
@@ -218,11 +219,12 @@ class Demo:
 
     def _approve_baselines(self, wired: Wired) -> None:
         """The first eval run of each workflow becomes the one that later runs are compared with."""
-        with wired.services.ops.begin() as unit:
-            for workflow in wired.declarations.workflows:
+        for workflow in wired.declarations.workflows:
+            with wired.services.ops.begin() as unit:
                 run = unit.runs.latest(workflow.slug, Stage.EVALUATE)
-                if run and run.verdict is not Verdict.UNKNOWN and unit.samples.baseline(workflow.slug) is None:
-                    unit.samples.approve_baseline(workflow.slug, run.id, by="make demo", note="the first run")
+                approved = unit.baselines.newest(workflow.slug)
+            if run and run.verdict is not Verdict.UNKNOWN and approved is None:
+                pipeline.approve(wired.services, workflow, by="make demo", note="the first run")
 
     def _missing(self, wired: Wired, began: datetime, *, everything: bool) -> list[str]:
         """What did not run, or ran over nothing; UNKNOWN counts as not run, however it came about."""

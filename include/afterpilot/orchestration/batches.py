@@ -28,6 +28,24 @@ def plan(kind: str, schedule: str) -> list[Batch]:
     Raises:
         AirflowFailException: no declaration was ever synced; run the DAG ``declarations`` first.
     """
+    return _planned(f"{kind} on schedule {schedule}", lambda said: said.get("schedule", {}).get(kind) == schedule)
+
+
+def plan_probes() -> list[Batch]:
+    """The batches of all workflows with an eval suite, whatever their schedule. Raises as :func:`plan` does."""
+    return _planned("probe", lambda said: bool(said.get("evals")))
+
+
+def nonempty(batches: Sequence[Batch | None]) -> list[Batch]:
+    """The batches that hold a workflow, labelled anew; those of tasks that failed are None."""
+    return [
+        {"label": name(batch["workflows"]), "workflows": batch["workflows"]}
+        for batch in batches
+        if batch and batch["workflows"]
+    ]
+
+
+def _planned(what: str, wanted: Callable[[Mapping[str, Any]], bool]) -> list[Batch]:
     with context.wired().services.ops.begin() as unit:
         current = unit.declarations.current()
     if not current:
@@ -35,11 +53,9 @@ def plan(kind: str, schedule: str) -> list[Batch]:
     slugs = [
         row["workflow"]
         for row in current
-        if row["usable"]
-        and row["document"].get("stage") != "retired"
-        and row["document"].get("schedule", {}).get(kind) == schedule
+        if row["usable"] and row["document"].get("stage") != "retired" and wanted(row["document"])
     ]
-    log.info("%s on schedule %s: %d workflows", kind, schedule, len(slugs))
+    log.info("%s: %d workflows", what, len(slugs))
     return [{"label": name(part), "workflows": part} for part in split(slugs)]
 
 
@@ -56,9 +72,9 @@ def name(slugs: Sequence[str]) -> str:
 
 
 def each(
-    batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow], Run], *, others_wait: bool = False
+    batch: Mapping[str, Any], stage: Stage, work: Callable[[Wired, Workflow], Run | None], *, others_wait: bool = False
 ) -> dict[str, Run]:
-    """Do the work for each workflow of a batch; one that breaks never stops the others.
+    """Do the work for each workflow of a batch; one that breaks never stops the others. None is work that made no run.
 
     While Airflow will try again, nothing is stored for it, so that the next try works on it once more. On the last try it
     becomes an UNKNOWN run with an incident. Where a later task waits for this one (``others_wait``), the last try then ends
@@ -79,7 +95,9 @@ def each(
             troubled.append(slug)
             continue
         try:
-            runs[slug] = work(wired, workflow)
+            if (run := work(wired, workflow)) is None:
+                continue
+            runs[slug] = run
         except Exception as error:  # whatever it is, it concerns this workflow alone
             log.exception("%s: the stage %s broke", slug, stage)
             troubled.append(slug)

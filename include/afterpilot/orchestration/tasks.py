@@ -101,6 +101,34 @@ def evaluate(batch: Batch) -> dict[str, str]:
 
 
 @task
+def plan_probes() -> list[Batch]:
+    """Decide which workflows are probed: all with an eval suite."""
+    return batches.plan_probes()
+
+
+@task(map_index_template="{{ batch_label }}")
+def probe(batch: Batch) -> Batch:
+    """See whether prompt, cases, declaration or model have changed, and what answers; returns what must be evaluated at once."""
+    trigger = context.trigger()
+    changed: list[str] = []
+
+    def work(wired: Wired, workflow: Workflow) -> Run | None:
+        found = pipeline.probe(wired.services, workflow, trigger=trigger)
+        if found.starts:
+            changed.append(workflow.slug)
+        return found.run
+
+    batches.each(batch, Stage.EVALUATE, work)
+    return {**batch, "workflows": changed}
+
+
+@task(trigger_rule="all_done")
+def changed(probed: Any) -> list[Batch]:  # noqa: ANN401 - what the mapped task returned, None where it failed
+    """Plan the suites that start now; where there are none, nothing is evaluated."""
+    return batches.nonempty(list(probed or ()))
+
+
+@task
 def spend() -> dict[str, str]:
     """Price every call and hold the sums against the caps, for the whole fleet."""
     trigger = context.trigger()
@@ -160,11 +188,14 @@ def red() -> None:
     raise AirflowFailException("a task of this run failed: see the red ones")
 
 
-def told(path: Any) -> None:  # noqa: ANN401 - whatever Airflow can chain: a task, a mapped task, a task group
-    """Deliver after the path, whatever became of it; the DAG run is red where the path or the delivery failed."""
+def told(*path: Any) -> None:  # noqa: ANN401 - whatever Airflow can chain: a task, a mapped task, a task group
+    """Deliver after the path, whatever became of it; the DAG run is red where a part of the path or the delivery failed.
+
+    The last part is the path's end; others are named where their failure must be seen although the end goes on without them.
+    """
     sent = deliver()
-    path >> sent
-    [path, sent] >> red()
+    path[-1] >> sent
+    [*path, sent] >> red()
 
 
 def _window(batch: Batch, slug: str) -> Window:

@@ -9,10 +9,27 @@ from __future__ import annotations
 
 from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.declarations import declare
-from afterpilot.pipeline.evals import evaluate
+from afterpilot.pipeline.evals import Approval, Probing, Standing, approve, evaluate, probe, standing
 from afterpilot.pipeline.records import check, gate, pull
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spending import spend
 from afterpilot.pipeline.weekly import report
 
-__all__ = ["Services", "check", "crashed", "declare", "evaluate", "gate", "not_run", "pull", "report", "spend"]
+__all__ = [
+    "Approval",
+    "Probing",
+    "Services",
+    "Standing",
+    "approve",
+    "check",
+    "crashed",
+    "declare",
+    "evaluate",
+    "gate",
+    "not_run",
+    "probe",
+    "pull",
+    "report",
+    "spend",
+    "standing",
+]

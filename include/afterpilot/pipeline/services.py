@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from afterpilot.domain.ports import EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
-from afterpilot.domain.workflow import Fleet, Workflow
+from afterpilot.domain.workflow import Fleet, Reads, Workflow
 from afterpilot.notify.messages import Messages
 from afterpilot.record.ops import Ops
 
@@ -23,6 +23,7 @@ class Services:
     checker: QualityChecker
     gate: OutputGate
     runner: Callable[[Workflow], EvalRunner]
+    reads: Callable[[Reads], str]  # a hash of what the query returns; raises SourceError or ConfigurationError
     prices: PriceList
     code_version: str
     now: Callable[[], datetime]

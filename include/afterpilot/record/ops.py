@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from afterpilot.record.baselines import Baselines
 from afterpilot.record.declarations import DeclarationVersions
+from afterpilot.record.eval_results import EvalResults
+from afterpilot.record.eval_usage import EvalUsage
+from afterpilot.record.fingerprints import Fingerprints
 from afterpilot.record.gate import GateDecisions
 from afterpilot.record.incidents import Incidents
 from afterpilot.record.outbox import OutboxWriter
@@ -28,6 +32,10 @@ class Unit:
     records: Records
     gate: GateDecisions
     samples: Samples
+    eval_usage: EvalUsage
+    eval_results: EvalResults
+    baselines: Baselines
+    fingerprints: Fingerprints
     incidents: Incidents
     outbox: OutboxWriter
     reports: Reports
@@ -50,6 +58,10 @@ class Ops:
                 records=Records(connection),
                 gate=GateDecisions(connection),
                 samples=Samples(connection),
+                eval_usage=EvalUsage(connection),
+                eval_results=EvalResults(connection),
+                baselines=Baselines(connection),
+                fingerprints=Fingerprints(connection),
                 incidents=Incidents(connection),
                 outbox=OutboxWriter(connection),
                 reports=Reports(connection),

@@ -27,6 +27,12 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return storable_json(data) if "\\u0000" in text or "\\ud" in text else data
 
 
+def as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """The value as the text of a JSON document that the database takes; see :func:`plain`."""
+    text = json.dumps(value, default=_as_json, allow_nan=False)
+    return json.dumps(storable_json(json.loads(text))) if "\\u0000" in text or "\\ud" in text else text
+
+
 def _as_json(value: object) -> object:
     if isinstance(value, Decimal | uuid.UUID):
         return str(value)
@@ -121,6 +127,11 @@ class Runs:
         if moment is not None:
             statement = statement.where(runs.c.finished_at > moment)
         return [_run(row) for row in self._connection.execute(statement).mappings()]
+
+    def kinds_found(self, run_id: uuid.UUID) -> Sequence[str]:
+        """The kinds of what a run found, each with what it is about, in alphabetical order."""
+        statement = sa.select(findings.c.kind, findings.c.about).where(findings.c.run_id == run_id)
+        return sorted(f"{kind} {about}".strip() for kind, about in self._connection.execute(statement))
 
     def between(self, workflow: str, window: Window) -> Sequence[Run]:
         """The runs of a workflow that finished in the window, oldest first."""

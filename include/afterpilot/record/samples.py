@@ -1,21 +1,48 @@
-"""Eval samples, written one by one as they come, and the approved baselines."""
+"""Eval samples, written a few at a time as they come."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.domain.evals import Sample, Score
+from afterpilot.domain.evals import Call, Sample, Score, ToolCall
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable
 from afterpilot.record import partitions
-from afterpilot.record.runs import plain
-from afterpilot.record.tables import baselines, samples
+from afterpilot.record.runs import as_text
+from afterpilot.record.tables import samples
+
+# One statement for a whole batch: its columns go as arrays, and each value is serialised once. A scored sample replaces an
+# earlier error of the same case and epoch, never the reverse.
+_TEXTS = ("case_id", "output", "error")
+_REPLACED = (
+    *("output", "error", "passed", "scores", "usage", "cost", "latency_ms", "attempts", "request", "response"),
+    *("fingerprint", "details"),
+)
+_TYPES = {
+    **dict.fromkeys(_TEXTS, "text"),
+    "epoch": "integer",
+    "passed": "boolean",
+    "cost": "numeric",
+    "latency_ms": "integer",
+    "attempts": "integer",
+}
+_COLUMNS = ("case_id", "epoch", *_REPLACED)
+_ARRAYS = ", ".join(f"%({name})s::{_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
+_NEW = ", ".join(name if name in _TYPES else f"{name}::jsonb" for name in _COLUMNS)
+_LATEST = ", ".join(f"{name} = excluded.{name}" for name in _REPLACED)
+_NAMES = ", ".join(_COLUMNS)
+_KEEP = (
+    f"INSERT INTO samples (run_id, workflow, at, {_NAMES}) "  # noqa: S608 - names of this module alone
+    f"SELECT %(run_id)s, %(workflow)s, %(at)s, {_NEW} FROM unnest({_ARRAYS}) AS new ({_NAMES}) "
+    f"ON CONFLICT (run_id, case_id, epoch, at) DO UPDATE SET {_LATEST} WHERE samples.error <> ''"
+)
 
 
 class Samples:
@@ -24,32 +51,30 @@ class Samples:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def add(self, sample: Sample, *, workflow: str, run_id: uuid.UUID, began_at: datetime) -> None:
-        """Keep one sample; a scored one replaces an earlier error of the same case and epoch, never the reverse."""
+    def prepare(self, began_at: datetime) -> None:
+        """Make the partition that the samples of a run need."""
         partitions.ensure(self._connection, "samples", [began_at])
-        statement = insert(samples).values(
-            run_id=run_id,
-            case_id=sample.case_id,
-            epoch=sample.epoch,
-            at=began_at,
-            workflow=workflow,
-            output=None if sample.output is None else storable(sample.output),
-            error=storable(sample.error),
-            passed=sample.passed if sample.scored else None,
-            scores=plain([asdict(score) for score in sample.scores]),
-            usage=plain(asdict(sample.usage)) if sample.usage else {},
-            cost=sample.cost,
-            latency_ms=sample.latency_ms,
-            attempts=sample.attempts,
-            request=plain(sample.request),
-            response=plain(sample.response),
-        )
-        kept = {column: getattr(statement.excluded, column) for column in _REPLACED}
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["run_id", "case_id", "epoch", "at"], set_=kept, where=samples.c.error != ""
-            )
-        )
+
+    def add(
+        self,
+        batch: Sequence[Sample],
+        *,
+        workflow: str,
+        run_id: uuid.UUID,
+        began_at: datetime,
+        prepared: bool = False,
+    ) -> None:
+        """Keep samples of one run, in one statement; ``prepared`` says that their partition is there (:meth:`prepare`)."""
+        if not prepared:
+            self.prepare(began_at)
+        newest: dict[tuple[str, int], Sample] = {}
+        for sample in batch:
+            key = (sample.case_id, sample.epoch)
+            if key not in newest or newest[key].error:
+                newest[key] = sample
+        rows = [_values(sample) for sample in newest.values()]
+        columns = {name: [row[name] for row in rows] for name in _COLUMNS}
+        self._connection.exec_driver_sql(_KEEP, {"run_id": run_id, "workflow": workflow, "at": began_at, **columns})
 
     def began_at(self, run_id: uuid.UUID) -> datetime | None:
         """When an unfinished run of this id began, None where it has no sample yet."""
@@ -59,61 +84,91 @@ class Samples:
         return moment
 
     def scored(self, run_id: uuid.UUID) -> dict[tuple[str, int], Sample]:
-        """The samples of a run that need not be asked again, by case and epoch."""
-        statement = sa.select(samples).where(samples.c.run_id == run_id, samples.c.error == "")
-        return {
-            (row.case_id, row.epoch): Sample(
-                case_id=row.case_id,
-                epoch=row.epoch,
-                output=row.output,
-                scores=tuple(Score(**score) for score in row.scores),
-                usage=Usage(**row.usage) if row.usage else None,
-                cost=row.cost,
-                latency_ms=row.latency_ms,
-                attempts=row.attempts,
-            )
-            for row in self._connection.execute(statement)
-        }
+        """The samples of a run that need not be asked again, by case and epoch; without what was sent and received."""
+        statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.error == "")
+        return {(row.case_id, row.epoch): _sample(row) for row in self._connection.execute(statement)}
 
     def failed(self, run_id: uuid.UUID) -> Sequence[Sample]:
         """The samples of a run that cost something and could not be scored, as the latest attempt left them."""
-        statement = sa.select(samples).where(samples.c.run_id == run_id, samples.c.error != "", samples.c.attempts > 0)
-        return [
-            Sample(
-                row.case_id,
-                row.epoch,
-                None,
-                (),
-                error=row.error,
-                usage=Usage(**row.usage) if row.usage else None,
-                cost=row.cost,
-                attempts=row.attempts,
-            )
-            for row in self._connection.execute(statement)
-        ]
+        statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.error != "", samples.c.attempts > 0)
+        return [_sample(row) for row in self._connection.execute(statement)]
 
-    def approve_baseline(self, workflow: str, run_id: uuid.UUID, *, by: str, note: str = "") -> None:
-        """Make a run the one that later ones are compared with; the earlier approvals stay on record."""
-        self._connection.execute(
-            sa.insert(baselines).values(workflow=workflow, run_id=run_id, approved_by=by, note=note)
-        )
-
-    def baseline(self, workflow: str) -> tuple[uuid.UUID, Mapping[str, bool]] | None:
-        """The newest approved baseline: its run and whether each case passed in every scored epoch; None without one."""
-        run_id = self._connection.scalar(
-            sa.select(baselines.c.run_id)
-            .where(baselines.c.workflow == workflow)
-            .order_by(baselines.c.id.desc())
-            .limit(1)
-        )
-        if run_id is None:
-            return None
+    def answers(self, run_id: uuid.UUID, cases: Collection[str]) -> dict[str, str]:
+        """What was answered to some cases of a run: the first epoch that was scored."""
         statement = (
-            sa.select(samples.c.case_id, sa.func.bool_and(samples.c.passed))
-            .where(samples.c.run_id == run_id, samples.c.error == "")
-            .group_by(samples.c.case_id)
+            sa.select(samples.c.case_id, samples.c.output)
+            .where(samples.c.run_id == run_id, samples.c.case_id.in_(cases), samples.c.output.is_not(None))
+            .order_by(samples.c.case_id, samples.c.epoch.desc())
         )
-        return run_id, {case: bool(passed) for case, passed in self._connection.execute(statement)}
+        return {row.case_id: row.output for row in self._connection.execute(statement)}
 
 
-_REPLACED = ("output", "error", "passed", "scores", "usage", "cost", "latency_ms", "attempts", "request", "response")
+_READ = [column for column in samples.c if column.name not in {"request", "response"}]
+
+
+def _values(sample: Sample) -> dict[str, Any]:
+    """A sample as the texts and numbers of its row."""
+    return {
+        "case_id": sample.case_id,
+        "epoch": sample.epoch,
+        "output": None if sample.output is None else storable(sample.output),
+        "error": storable(sample.error),
+        "passed": sample.passed if sample.scored else None,
+        "scores": as_text([_score(score) for score in sample.scores]),
+        "usage": as_text(asdict(sample.usage)) if sample.usage else "{}",
+        "cost": sample.cost,
+        "latency_ms": sample.latency_ms,
+        "attempts": sample.attempts,
+        "request": as_text(sample.request),
+        "response": as_text(sample.response),
+        "fingerprint": as_text(sample.fingerprint),
+        "details": as_text(_details(sample)),
+    }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "scorer": score.scorer,
+        "value": score.value,
+        "passed": score.passed,
+        "reason": score.reason,
+        "weight": score.weight,
+        "advisory": score.advisory,
+        "details": score.details,
+    }
+
+
+def _details(sample: Sample) -> dict[str, Any]:
+    """What most samples have nothing of, as far as there is something."""
+    said = {
+        "tool_calls": [asdict(call) for call in sample.tool_calls],
+        "sources": list(sample.sources),
+        "calls": [asdict(call) for call in sample.calls],
+        "pass_score": sample.pass_score,
+    }
+    return {name: value for name, value in said.items() if value not in ([], None)}
+
+
+def _sample(row: sa.Row[Any]) -> Sample:
+    details = row.details
+    return Sample(
+        case_id=row.case_id,
+        epoch=row.epoch,
+        output=row.output,
+        scores=tuple(Score(**score) for score in row.scores),
+        error=row.error,
+        usage=Usage(**row.usage) if row.usage else None,
+        cost=row.cost,
+        latency_ms=row.latency_ms,
+        attempts=row.attempts,
+        tool_calls=tuple(ToolCall(**call) for call in details.get("tool_calls", ())),
+        sources=tuple(details.get("sources", ())),
+        fingerprint=row.fingerprint,
+        calls=tuple(_call(call) for call in details.get("calls", ())),
+        pass_score=details.get("pass_score"),
+    )
+
+
+def _call(data: dict[str, Any]) -> Call:
+    used, cost = data["usage"], data["cost"]
+    return Call(data["purpose"], Usage(**used) if used else None, None if cost is None else Decimal(cost))

@@ -226,6 +226,18 @@ eval_results = sa.Table(
     sa.Index("ix_eval_results_workflow_at", "workflow", sa.text("at DESC")),
 )
 
+# What a suite holds, one row for each that was ever run: a digest of each case, so that runs of another suite can be compared
+# on the cases that both have.
+eval_suites = sa.Table(
+    "eval_suites",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("suite", sa.Text, primary_key=True),
+    sa.Column("scorers", sa.Text, nullable=False),  # hash of what decides
+    _json("digests"),  # {case: digest}
+    _time("first_seen_at"),
+)
+
 # What answers for a workflow, one row for each change: by probes and by runs.
 fingerprints = sa.Table(
     "fingerprints",
@@ -236,6 +248,7 @@ fingerprints = sa.Table(
     _time("first_seen_at"),
     _time("last_seen_at"),
     _text("error"),  # of the latest probe; empty where it answered
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # probes in a row that nothing answered
     sa.Index("ix_fingerprints_workflow", "workflow", sa.text("id DESC")),
 )
 

@@ -43,10 +43,20 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fingerprints")),
     )
     op.create_index(
         "ix_fingerprints_workflow", "fingerprints", ["workflow", sa.literal_column("id DESC")], unique=False
+    )
+    op.create_table(
+        "eval_suites",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("suite", sa.Text(), nullable=False),
+        sa.Column("scorers", sa.Text(), nullable=False),
+        sa.Column("digests", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "suite", name=op.f("pk_eval_suites")),
     )
     op.create_table(
         "judgements",
@@ -120,6 +130,7 @@ def downgrade() -> None:
     op.drop_table("eval_results")
     op.drop_index("ix_judgements_workflow_judge", table_name="judgements")
     op.drop_table("judgements")
+    op.drop_table("eval_suites")
     op.drop_index("ix_fingerprints_workflow", table_name="fingerprints")
     op.drop_table("fingerprints")
     op.drop_index("ix_case_offers_state", table_name="case_offers")

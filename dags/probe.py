@@ -1,0 +1,26 @@
+"""### probe: has anything changed that calls for the eval suite at once?
+
+Every ten minutes, for all workflows with evals: prompt, cases, declaration and model as they are declared, and one short question
+to see what answers. Where something changed, the suite runs in this very DAG run; its alarm names what changed. A probe that
+finds nothing new leaves nothing in the run history.
+
+**When it is red** a probe or a suite broke for some workflow: its log names it. **A model that does not answer** three probes in
+a row is an incident of its workflow, and no red task; the suite runs as soon as it answers again.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+
+from afterpilot.orchestration import tasks
+from afterpilot.orchestration.defaults import common
+
+
+@dag(schedule="*/10 * * * *", **common(doc=__doc__, tags=["evals"], runbook="EvalsOutOfReach"))
+def probe() -> None:
+    """Probe, evaluate what changed, then tell."""
+    probed = tasks.probe.expand(batch=tasks.plan_probes())
+    tasks.told(probed, tasks.evaluate.expand(batch=tasks.changed(probed)))
+
+
+probe()

@@ -1,0 +1,159 @@
+"""What is said of a run against its approved baseline: a regression with its cause, or that nothing can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from afterpilot.decide.against import Against
+from afterpilot.decide.alarm import Alarm, Kind, State
+from afterpilot.decide.eval_figures import Measured
+from afterpilot.decide.eval_findings import waived_line
+from afterpilot.decide.eval_words import NAMED, at_this_rate, names, points, reasons, short
+from afterpilot.domain.intervals import Interval
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity
+from afterpilot.domain.workflow import Workflow
+
+REGRESSED, NO_BASELINE, BASELINE_DUE = "evals.regressed", "evals.no_baseline", "evals.baseline_due"
+_ANSWER = 300  # characters of an answer that are shown
+_LISTED = 20
+
+
+def no_baseline(workflow: Workflow) -> Finding:
+    """A note that a regression cannot be seen yet."""
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        kind=NO_BASELINE,
+        severity=Severity.INFO,
+        title="No baseline is approved: a regression would not be seen",
+        detail=f"`afterpilot baseline approve {workflow.slug} --by NAME` makes a good run the one to compare with.",
+    )
+
+
+def baseline_due(workflow: Workflow, against: Against) -> Finding:
+    """The suite is not the approved one any more: a note while most can be compared, a warning where too little can."""
+    if against.scorers_changed:
+        what = "nothing can be compared: what decides is not what decided then (scorers, thresholds, or who may judge)"
+    else:
+        what = f"{against.common} of {against.cases} cases are as they were then and are compared"
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        kind=BASELINE_DUE,
+        severity=Severity.WARNING if against.too_little else Severity.INFO,
+        title=f"The suite has changed since its baseline was approved; {what}",
+        detail=f"`afterpilot baseline approve {workflow.slug} --by NAME` makes a run of the new suite the one to compare with.",
+        evidence={
+            "certainty": "certain: the cases and scorers were compared",
+            "cost": "a regression in what cannot be compared would not be seen",
+            "to_do": "Look at the newest run, and approve it as the baseline where it is as good as it should be.",
+            "examples": [],
+        },
+    )
+
+
+def regressed(workflow: Workflow, measured: Measured, against: Against, rate: Interval) -> Finding | None:
+    """The finding of an open alarm; None where there is none.
+
+    FAIL where the fleet's test confirms it or the drop is as large as the smallest that matters, else WARN: it is real by the
+    alarm's own promise, and smaller than what the team said it looks for.
+    """
+    alarm = against.alarm
+    if alarm is None or alarm.state is not State.ALARM or alarm.drop is None:
+        return None
+    smallest = float(measured.evals.alarm.smallest_drop)
+    grave = against.confirmed or alarm.drop >= smallest
+    broken = broken_cases(measured, against)
+    cause = against.causes.line if against.causes else ""
+    size = "" if grave else f" It is smaller than the {points(smallest)} that the suite looks for."
+    said = [f"Cause: {cause}." if cause else "", f"Broken: {names(broken)}." if broken else "", waived_line(measured)]
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.EVALUATE,
+        kind=REGRESSED,
+        severity=Severity.CRITICAL if grave else Severity.WARNING,
+        title=f"Worse than the approved baseline by about {points(alarm.drop)} since {alarm.since}",
+        detail=" ".join(part for part in said if part) + size,
+        evidence={
+            "certainty": _certainty(alarm, against),
+            "cost": at_this_rate(workflow, rate.value),
+            "to_do": "Undo what the cause line names, and run the suite again; or approve the new state as the baseline.",
+            "examples": _examples(broken, measured, against),
+            **as_evidence(alarm, against),
+            "broken": _broken_as_data(broken, measured, against),
+        },
+    )
+
+
+def broken_cases(measured: Measured, against: Against) -> list[str]:
+    """The cases to name: those that broke by the alarm's own word first, then those that passed at the approval and fail now."""
+    alarm = against.alarm
+    by_word = [case for case, _ in alarm.broken] if alarm and alarm.kind is Kind.SLICE else []
+    now = [case for case, good in measured.passed.items() if not good and against.passed_then.get(case)]
+    return [*dict.fromkeys([*(case for case in by_word if case in measured.passed), *now])]
+
+
+def as_evidence(alarm: Alarm, against: Against) -> dict[str, Any]:
+    """The alarm's figures as evidence, JSON-serialisable."""
+    cost = against.rerun_cost
+    return {
+        "alarm": str(alarm.state),
+        "evidence": alarm.evidence,
+        "alarm_at": alarm.threshold,
+        "false_alarms_per_year": alarm.false_alarms_per_year,
+        "kind": str(alarm.kind) if alarm.kind else None,
+        "drop": None if alarm.drop is None else {"value": alarm.drop, "low": alarm.low, "high": alarm.high},
+        "since": _day(alarm.since),
+        "since_between": [_day(alarm.earliest), _day(alarm.latest)],
+        "recovered": _day(alarm.recovered),
+        "confirmed_over_fleet_of": against.fleet if against.confirmed else None,
+        "cause": against.causes.line if against.causes else None,
+        "changed": list(against.causes.changed) if against.causes else None,
+        "last_good_run": against.good_run or None,
+        "runs_compared": alarm.days,
+        "rounds": against.rounds,
+        "rerun_samples": against.reruns,
+        "rerun_cost": None if cost is None else str(cost),
+    }
+
+
+def _certainty(alarm: Alarm, against: Against) -> str:
+    low, high = (points(value or 0.0) for value in (alarm.low, alarm.high))
+    between = "" if alarm.earliest == alarm.latest else f", 80 % between {alarm.earliest} and {alarm.latest}"
+    fleet = f"; confirmed over the fleet of {against.fleet} workflows" if against.confirmed else ""
+    rate = f"{alarm.false_alarms_per_year:.2g} false alarms a year at most"
+    return (
+        f"evidence {min(alarm.evidence, 1e9):,.0f}, the alarm is at {alarm.threshold:,.0f} ({rate}); "
+        f"drop of {low} to {high} (95 %); began about {alarm.since}{between}{fleet}"
+    )
+
+
+def _examples(broken: list[str], measured: Measured, against: Against) -> list[str]:
+    why = reasons(measured.scored)
+    told = []
+    for case in broken[:NAMED]:
+        reason = f": {why[case]}" if case in why else ""
+        before = against.before.get(case)
+        then = f" (before: {short(before, 60)})" if before and not reason else ""
+        told.append(short(f"broke: {case}{reason}{then}"))
+    return told
+
+
+def _broken_as_data(broken: list[str], measured: Measured, against: Against) -> list[dict[str, Any]]:
+    why = reasons(measured.scored)
+    chance = dict(against.alarm.broken) if against.alarm else {}
+    return [
+        {
+            "case": case,
+            "probability": chance.get(case),
+            "reason": short(why.get(case, ""), _ANSWER),
+            "before": short(against.before.get(case, ""), _ANSWER),
+            "after": short(against.after.get(case, ""), _ANSWER),
+        }
+        for case in broken[:_LISTED]
+    ]
+
+
+def _day(value: Any) -> str | None:  # noqa: ANN401 - a date or nothing
+    return None if value is None else value.isoformat()

@@ -1,0 +1,9 @@
+"""The stage of evals: run the suite, hold it against bar and baseline, approve a baseline, probe what answers."""
+
+from __future__ import annotations
+
+from afterpilot.pipeline.evals.approving import Approval, Standing, approve, standing
+from afterpilot.pipeline.evals.probing import Probing, probe
+from afterpilot.pipeline.evals.running import evaluate
+
+__all__ = ["Approval", "Probing", "Standing", "approve", "evaluate", "probe", "standing"]

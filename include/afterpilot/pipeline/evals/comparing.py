@@ -1,0 +1,255 @@
+"""Holds a run against the approved baseline: gathers what is comparable, asks suspicious cases again, names the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from afterpilot.decide.against import Against
+from afterpilot.decide.alarm import (
+    Alarm,
+    AlarmSettings,
+    Flaky,
+    RunOutcome,
+    State,
+    confirmed,
+    e_value,
+    flaky,
+    judge,
+    suspicious,
+)
+from afterpilot.decide.alarm.fleet import QUARTER, stop_for
+from afterpilot.decide.causes import causes
+from afterpilot.decide.eval_figures import Measured, outcomes
+from afterpilot.decide.regressions import broken_cases
+from afterpilot.domain.evals import Sample
+from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.pipeline.evals.suites import Suite
+from afterpilot.pipeline.services import Services
+from afterpilot.record.baselines import Baseline
+from afterpilot.record.eval_results import EvalResult
+
+MOST_ROUNDS = 4  # of same-day re-runs
+_GOOD_RUNS = 5  # whose answering servers are known as good
+_FLAKY_RUNS = 60
+Counts = Mapping[str, tuple[int, int]]
+Again = Callable[[Sequence[str], int], Sequence[Sample]]  # ask these cases once more, in a round from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came of it: None in ``against`` without an approval; the rounds of re-runs, as they are kept."""
+
+    against: Against | None
+    rounds: tuple[Counts, ...] = ()
+    flaky: tuple[Flaky, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was recorded before the run: the approval, its runs, the valid runs since, and those before this one."""
+
+    baseline: Baseline | None
+    approved: tuple[EvalResult, ...] = ()
+    since: tuple[EvalResult, ...] = ()
+    earlier: tuple[EvalResult, ...] = ()
+    suites: Mapping[str, tuple[str, Mapping[str, str]]]
+
+    def comparable(self, result: EvalResult, suite: Suite) -> frozenset[str]:
+        """The cases of a run that are the same in this suite, scored by the same scorers."""
+        scorers, digests = self.suites.get(result.suite, ("", {}))
+        if scorers != suite.scorers:
+            return frozenset()
+        return frozenset(case for case, digest in digests.items() if suite.digests.get(case) == digest)
+
+
+def known(services: Services, workflow: Workflow, *, began: datetime) -> Known:
+    """Read what was recorded before a run that began then."""
+    with services.ops.begin() as unit:
+        baseline = unit.baselines.newest(workflow.slug)
+        approved = unit.eval_results.of_runs(baseline.runs) if baseline else ()
+        since = unit.eval_results.since(workflow.slug, baseline.approved_at) if baseline else ()
+        earlier = unit.eval_results.before(workflow.slug, began, limit=_FLAKY_RUNS)
+        names = {result.suite for result in (*approved, *since, *earlier)}
+        suites = unit.eval_results.suites(workflow.slug, names)
+    return Known(
+        baseline=baseline,
+        approved=tuple(approved),
+        since=tuple(result for result in since if result.at < began),
+        earlier=tuple(earlier),
+        suites=suites,
+    )
+
+
+def compare(
+    services: Services,
+    workflow: Workflow,
+    measured: Measured,
+    before: Known,
+    *,
+    suite: Suite,
+    fingerprint: Mapping[str, Any],
+    began: datetime,
+    again: Again,
+) -> Comparison:
+    """Hold a valid run against what was recorded before it."""
+    wavering = _flaky(before, measured, suite, fingerprint)
+    if before.baseline is None:
+        return Comparison(against=None, flaky=wavering)
+    waived = set(measured.waived)
+    approved = [_outcome(result, before.comparable(result, suite) - waived) for result in before.approved]
+    common = {case for run in approved for case, (_, scored) in run.outcomes.items() if scored}
+    held = Against(
+        run=str(before.baseline.run_id),
+        at=before.baseline.approved_at,
+        by=before.baseline.approved_by,
+        cases=len(suite.digests) - len(waived),
+        common=len(common),
+        scorers_changed=all(before.suites.get(one.suite, ("", {}))[0] != suite.scorers for one in before.approved),
+    )
+    today = began.astimezone(UTC).date()
+    if not common or today < max(run.day for run in approved):
+        return Comparison(against=held, flaky=wavering)
+    since = [_outcome(result, before.comparable(result, suite) - waived) for result in before.since]
+    newest = max(run.day for run in approved)
+    runs = [run for run in since if run.outcomes and run.day >= newest]
+    alarm, rounds, cost = _confirmed_today(approved, runs, measured, today, settings_of(measured.evals), again)
+    held = replace(
+        held,
+        alarm=alarm,
+        passed_then=_passed(approved),
+        rounds=len(rounds),
+        reruns=sum(scored for one in rounds for _, scored in one.values()),
+        rerun_cost=cost,
+    )
+    if alarm.state is State.ALARM:
+        held = _explained(services, workflow, measured, before, held, fingerprint=fingerprint, suite=suite)
+    return Comparison(against=held, rounds=tuple(rounds), flaky=wavering)
+
+
+def settings_of(evals: Evals) -> AlarmSettings:
+    """What the declaration says of the alarm."""
+    return AlarmSettings(
+        false_alarms_per_year=float(evals.alarm.false_alarms_per_year), smallest_drop=float(evals.alarm.smallest_drop)
+    )
+
+
+def _outcome(result: EvalResult, cases: frozenset[str]) -> RunOutcome:
+    counts = {case: count for case, count in result.whole.items() if case in cases}
+    return RunOutcome(result.at.astimezone(UTC).date(), counts)
+
+
+def _passed(approved: Sequence[RunOutcome]) -> dict[str, bool]:
+    """How each case stood in the newest approved run that has it: whether all its samples passed."""
+    passed: dict[str, bool] = {}
+    for run in approved:
+        passed |= {case: good == of for case, (good, of) in run.outcomes.items() if of}
+    return passed
+
+
+def _confirmed_today(
+    approved: Sequence[RunOutcome],
+    runs: Sequence[RunOutcome],
+    measured: Measured,
+    today: date,
+    settings: AlarmSettings,
+    again: Again,
+) -> tuple[Alarm, list[Counts], Decimal | None]:
+    """The alarm with today's run, and with re-runs of suspicious cases until it is sure, the rounds are used up, or the money."""
+    held = [*runs, RunOutcome(today, measured.outcomes)]
+    alarm = judge(approved, held, settings)
+    rounds: list[Counts] = []
+    costs: list[Decimal | None] = []
+    while len(rounds) < MOST_ROUNDS and (cases := [case for case in suspicious(alarm) if case in measured.outcomes]):
+        samples = again(cases, len(rounds) + 1)
+        counts = outcomes(samples, without=measured.waived)
+        if not counts:
+            break
+        costs += [sample.cost for sample in samples if sample.attempts]
+        rounds.append(counts)
+        held.append(RunOutcome(today, counts))
+        alarm = judge(approved, held, settings)
+    return alarm, rounds, None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+
+def _explained(
+    services: Services,
+    workflow: Workflow,
+    measured: Measured,
+    before: Known,
+    held: Against,
+    *,
+    fingerprint: Mapping[str, Any],
+    suite: Suite,
+) -> Against:
+    """The same with cause, answers before and after, and whether it holds over the fleet."""
+    alarm = held.alarm
+    if alarm is None or alarm.since is None:  # pragma: no cover - an alarm has a start
+        return held
+    good = [
+        result
+        for result in (*before.approved, *before.since)
+        if result.at.astimezone(UTC).date() < alarm.since and result.alarm in {"", str(State.NONE)}
+    ] or list(before.approved)
+    last = good[-1]
+    found = causes(
+        fingerprint, [result.fingerprint for result in good[-_GOOD_RUNS:]], cases=_cases_changed(before, last, suite)
+    )
+    broken = broken_cases(measured, held)
+    with services.ops.begin() as unit:
+        answers = unit.samples.answers(last.run_id, broken)
+        fleet = unit.eval_results.fleet_evidence(_quarter(alarm))
+    own = [evidence for day, evidence in alarm.history if day >= _quarter(alarm)]
+    evidence = {**fleet, workflow.slug: own}
+    stop = stop_for(len(evidence))
+    sure = confirmed({name: e_value(values[-QUARTER:], stop=stop) for name, values in evidence.items()})
+    return replace(
+        held,
+        causes=found,
+        good_run=str(last.run_id),
+        good_day=last.at.astimezone(UTC).date(),
+        before=answers,
+        after={one.case_id: one.output or "" for one in reversed(measured.scored) if not one.passed},
+        confirmed=workflow.slug in sure,
+        fleet=len(evidence),
+    )
+
+
+def _quarter(alarm: Alarm) -> date:
+    """The first day of the quarter of the alarm's newest day."""
+    newest = alarm.history[-1][0]
+    return newest.replace(month=(newest.month - 1) // 3 * 3 + 1, day=1)
+
+
+def _cases_changed(before: Known, good: EvalResult, suite: Suite) -> str:
+    """How many cases were added, taken out or changed since a run; empty where none was or it is not known."""
+    if good.suite not in before.suites:
+        return ""
+    then = before.suites[good.suite][1]
+    both = then.keys() & suite.digests.keys()
+    counts = {
+        "added": len(suite.digests.keys() - then.keys()),
+        "taken out": len(then.keys() - suite.digests.keys()),
+        "changed": sum(then[case] != suite.digests[case] for case in both),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def _flaky(before: Known, measured: Measured, suite: Suite, fingerprint: Mapping[str, Any]) -> tuple[Flaky, ...]:
+    """The cases that waver while nothing that we record has changed; re-runs are left out: they were chosen for failing."""
+    same = [
+        result
+        for result in before.earlier
+        if all(result.fingerprint.get(part) == fingerprint.get(part) for part in ("prompt", "model", "answered"))
+    ]
+    history: dict[str, list[tuple[int, int]]] = {case: [] for case in measured.outcomes}
+    for result in same:
+        for case in before.comparable(result, suite):
+            if case in history and case in result.outcomes:
+                history[case].append(result.outcomes[case])
+    for case, counts in measured.outcomes.items():
+        history[case].append(counts)
+    return flaky(history)

@@ -1,0 +1,72 @@
+"""Keeps samples and what their calls used, a batch at a time."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from afterpilot.domain.evals import Sample
+from afterpilot.domain.ports import Probed
+from afterpilot.domain.workflow import JsonTarget, ScriptedTarget, Workflow
+from afterpilot.pipeline.services import Services
+from afterpilot.record.eval_usage import EvalCall
+
+
+class Keeper:
+    """Writes the samples of one attempt of a run; ``attempt`` is when it started: each attempt pays for its own calls."""
+
+    def __init__(
+        self, services: Services, workflow: Workflow, run_id: uuid.UUID, *, began: datetime, attempt: datetime
+    ) -> None:
+        self._services = services
+        self._workflow = workflow
+        self._run_id = run_id
+        self._began = began
+        self._attempt = f"{attempt:%Y%m%dT%H%M%S.%f}"
+        with services.ops.begin() as unit:
+            unit.samples.prepare(began)
+            unit.eval_usage.prepare(began)
+
+    def __call__(self, batch: Sequence[Sample]) -> None:
+        """Samples and usage of a batch in one transaction of three statements."""
+        if not batch:
+            return
+        calls = [call for sample in batch for call in self._calls(sample)]
+        slug = self._workflow.slug
+        with self._services.ops.begin() as unit:
+            # Nobody waits for the disk here: where the database itself crashes, the samples of its last fraction of a second
+            # are lost and asked again. The run's own transaction is synchronous, and with it everything before it.
+            unit.connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+            unit.samples.add(batch, workflow=slug, run_id=self._run_id, began_at=self._began, prepared=True)
+            if calls:
+                unit.eval_usage.add(slug, calls, at=self._began)
+
+    def _calls(self, sample: Sample) -> Iterator[EvalCall]:
+        """The call for the answer, and those of scorers: each with its own model and price."""
+        ref = f"{self._run_id}/{sample.case_id}/{sample.epoch}/{self._attempt}"
+        target = self._workflow.evals.target if self._workflow.evals else None
+        if sample.attempts and not isinstance(target, ScriptedTarget):
+            said = self._said(sample)
+            yield EvalCall(ref, sample.usage, said, target.currency if isinstance(target, JsonTarget) and said else "")
+        for number, call in enumerate(sample.calls):
+            yield EvalCall(f"{ref}/{call.purpose}/{number}", call.usage)
+
+    def _said(self, sample: Sample) -> Decimal | None:
+        """What a team's own endpoint says that the answer cost: the sample's cost without its scorers'."""
+        target = self._workflow.evals.target if self._workflow.evals else None
+        if not isinstance(target, JsonTarget) or not target.cost or sample.cost is None:
+            return None
+        return sample.cost - sum((call.cost or Decimal(0) for call in sample.calls), Decimal(0))
+
+
+def keep_probe(services: Services, workflow: Workflow, probed: Probed, *, at: datetime) -> None:
+    """Keep what a probe's question used."""
+    if probed.usage is None:
+        return
+    with services.ops.begin() as unit:
+        unit.eval_usage.prepare(at)
+        unit.eval_usage.add(workflow.slug, [EvalCall(f"probe/{at:%Y%m%dT%H%M%S.%f}", probed.usage)], at=at)

@@ -1,0 +1,245 @@
+"""Runs the eval suite against what is in production."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from afterpilot.decide.eval_figures import Measured, measure
+from afterpilot.decide.evals import judge_budget_spent, judge_evals
+from afterpilot.domain.errors import CheckError, ConfigurationError
+from afterpilot.domain.evals import Estimate, Sample
+from afterpilot.domain.money import Money
+from afterpilot.domain.ports import EvalRunner
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.pipeline.conclude import concluded, crashed, finished
+from afterpilot.pipeline.evals import judges
+from afterpilot.pipeline.evals.budgets import Budget, budget_of
+from afterpilot.pipeline.evals.comparing import Comparison, compare, known
+from afterpilot.pipeline.evals.fingerprinting import fingerprint, note
+from afterpilot.pipeline.evals.keeping import Keeper
+from afterpilot.pipeline.evals.locking import alone
+from afterpilot.pipeline.evals.suites import Suite, suite_of
+from afterpilot.pipeline.services import Services
+from afterpilot.record.eval_results import EvalResult
+from afterpilot.record.ops import Unit
+
+PROBE = "probe"  # the DAG whose suites were started by a change
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One attempt of a run: ``began`` is when its first one did; ``done`` and ``failed`` are what earlier ones have left."""
+
+    run_id: uuid.UUID
+    began: datetime
+    started: datetime
+    done: Mapping[tuple[str, int], Sample]
+    failed: Sequence[Sample]
+    advisory: frozenset[str]
+
+
+def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
+    """Run the eval suite against the live model, and hold it against its bar and the approved baseline.
+
+    Samples are kept as they come; an attempt that was cut off goes on where it stopped. A second attempt at the same time
+    waits for the first, and finds its result.
+    """
+    if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
+        return done
+    if workflow.evals is None:
+        raise CheckError(f"{workflow.slug} declares no evals")
+    run_id = Run.identity(workflow.slug, Stage.EVALUATE, trigger)
+    with alone(services.ops, run_id):
+        if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
+            return done
+        return _evaluated(services, workflow, workflow.evals, run_id, trigger)
+
+
+def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, trigger: Trigger) -> Run:
+    started = services.now()
+    try:
+        runner = services.runner(workflow)
+        budget = budget_of(services, workflow, at=started, run_id=run_id)
+    except ConfigurationError as error:  # nobody can be asked; a retry cannot help
+        return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
+    attempt = _attempt(services, workflow, run_id, started)
+    missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
+    if budget is not None and missing and not budget.left.amount:
+        result = judge_budget_spent(workflow, budget.cap, budget.spent)
+        window = Window(attempt.began, services.now())
+        return concluded(services, result, workflow, window, trigger, started, ran=False)
+    if budget is not None:
+        evals = budget.lowered(evals)
+    return _suite_run(services, workflow, evals, runner, budget, attempt, trigger)
+
+
+def _attempt(services: Services, workflow: Workflow, run_id: uuid.UUID, started: datetime) -> _Attempt:
+    with services.ops.begin() as unit:
+        return _Attempt(
+            run_id=run_id,
+            began=unit.samples.began_at(run_id) or started,
+            started=started,
+            done=unit.samples.scored(run_id),
+            failed=unit.samples.failed(run_id),
+            advisory=judges.advisory(unit, workflow),
+        )
+
+
+def _suite_run(
+    services: Services,
+    workflow: Workflow,
+    evals: Evals,
+    runner: EvalRunner,
+    budget: Budget | None,
+    attempt: _Attempt,
+    trigger: Trigger,
+) -> Run:
+    estimate = runner.estimate(evals)
+    log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
+    keep = Keeper(services, workflow, attempt.run_id, began=attempt.began, attempt=attempt.started)
+    samples = runner.run(evals, keep=keep, done=attempt.done, failed=attempt.failed, advisory=attempt.advisory)
+    measured = measure(evals, samples, today=attempt.began.astimezone(UTC).date())
+    suite = suite_of(evals, attempt.advisory)
+    marks = fingerprint(services, workflow, evals, samples, advisory=attempt.advisory)
+    compared = Comparison(against=None)
+    if measured.valid:
+        compared = compare(
+            services,
+            workflow,
+            measured,
+            known(services, workflow, began=attempt.began),
+            suite=suite,
+            fingerprint=marks,
+            began=attempt.began,
+            again=_Again(evals, runner, keep, attempt, samples),
+        )
+    result = judge_evals(
+        workflow, measured, compared.against, flaky=compared.flaky, evidence=_said(estimate, budget, attempt)
+    )
+    row = _row(workflow, measured, compared, suite, marks, attempt, trigger)
+
+    def also(unit: Unit, _run_id: uuid.UUID) -> None:
+        unit.eval_results.keep_suite(
+            workflow.slug, suite.name, scorers=suite.scorers, digests=suite.digests, at=attempt.began
+        )
+        unit.eval_results.add(row)
+        note(unit, workflow.slug, {key: marks[key] for key in _SEEN}, at=attempt.began)
+
+    window = Window(attempt.began, services.now())
+    return concluded(services, result, workflow, window, trigger, attempt.started, versions=_versions(marks), also=also)
+
+
+_SEEN = ("prompt", "cases", "declaration", "model", "answered")
+
+
+class _Again:
+    """Asks some cases once more on the same day, in epochs after the suite's own, with what the run's limit leaves."""
+
+    def __init__(
+        self, evals: Evals, runner: EvalRunner, keep: Keeper, attempt: _Attempt, samples: Sequence[Sample]
+    ) -> None:
+        self._evals = evals
+        self._runner = runner
+        self._keep = keep
+        self._attempt = attempt
+        self._spent = _cost([*samples, *attempt.failed]) or Decimal(0)
+
+    def __call__(self, cases: Sequence[str], number: int) -> Sequence[Sample]:
+        limit = self._evals.max_cost
+        left = Money(max(limit.amount - self._spent, Decimal(0)), limit.currency)
+        wanted = set(cases)
+        part = replace(self._evals, cases=tuple(case for case in self._evals.cases if case.id in wanted), max_cost=left)
+        epoch = self._evals.epochs + number - 1
+        done = {key: sample for key, sample in self._attempt.done.items() if key[1] == epoch}
+        samples = self._runner.run(
+            part, keep=self._keep, done=done, epochs=range(epoch, epoch + 1), advisory=self._attempt.advisory
+        )
+        self._spent += _cost(samples) or Decimal(0)
+        return samples
+
+
+def _row(
+    workflow: Workflow,
+    measured: Measured,
+    compared: Comparison,
+    suite: Suite,
+    marks: Mapping[str, Any],
+    attempt: _Attempt,
+    trigger: Trigger,
+) -> EvalResult:
+    figures = measured.figures
+    alarm = compared.against.alarm if compared.against else None
+    costs = [sample.cost for sample in measured.samples if sample.attempts]
+    if compared.against and compared.rounds:
+        costs.append(compared.against.rerun_cost)
+    latencies = [figures["latency_ms_p50"], figures["latency_ms_p95"]]
+    p50, p95 = (None if value is None else round(value) for value in latencies)
+    return EvalResult(
+        run_id=attempt.run_id,
+        workflow=workflow.slug,
+        at=attempt.began,
+        origin=PROBE if trigger.dag_id == PROBE else "cli" if trigger.origin == "cli" else "schedule",
+        valid=measured.valid,
+        suite=suite.name,
+        cases=len(suite.digests),
+        passed=sum(measured.passed.values()),
+        scored=len(measured.passed),
+        outcomes=measured.outcomes,
+        rounds=compared.rounds,
+        slices=figures["by_tag"],
+        scorers=figures["by_scorer"],
+        fingerprint=marks,
+        cost=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
+        currency=measured.evals.max_cost.currency,
+        latency_p50=p50,
+        latency_p95=p95,
+        evidence=alarm.evidence if alarm else None,
+        alarm=str(alarm.state) if alarm else "",
+    )
+
+
+def _said(estimate: Estimate, budget: Budget | None, attempt: _Attempt) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "estimate": {
+            "calls": estimate.calls,
+            "expected": None if estimate.expected is None else str(estimate.expected),
+            "most": None if estimate.most is None else str(estimate.most),
+            "currency": estimate.currency,
+            **({"why_unknown": estimate.why_unknown} if estimate.why_unknown else {}),
+        }
+    }
+    if budget is not None:
+        told["budget"] = budget.as_evidence()
+    if attempt.advisory:
+        told["advisory"] = sorted(attempt.advisory)
+    return told
+
+
+def _estimated(estimate: Estimate) -> str:
+    if estimate.most is None:
+        return f"{estimate.calls} calls, at a cost that is not known: {estimate.why_unknown}"
+    return f"{estimate.calls} calls, about {estimate.expected} and at most {estimate.most} {estimate.currency}"
+
+
+def _versions(marks: Mapping[str, Any]) -> dict[str, str]:
+    """What was tested, as the run keeps it: model asked and answered, prompt and cases."""
+    return {
+        "model": marks["model"],
+        "model_answered": ", ".join(marks["answered"].get("model", ())),
+        "prompt": marks["prompt"],
+        "cases": marks["cases"],
+    }
+
+
+def _cost(samples: Sequence[Sample]) -> Decimal | None:
+    costs = [sample.cost for sample in samples if sample.attempts and sample.cost is not None]
+    return sum(costs, Decimal(0)) if costs else None

@@ -1,0 +1,46 @@
+"""Approved baselines: a recorded decision each, and none ever replaces itself."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from afterpilot.record.tables import baselines
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """An approval: the run, and with it the earlier ones that say the same (``runs``, oldest first, ``run_id`` the last)."""
+
+    run_id: uuid.UUID
+    runs: tuple[uuid.UUID, ...]
+    approved_by: str
+    approved_at: datetime
+    note: str
+
+
+class Baselines:
+    """The approvals of all workflows; the earlier ones stay on record."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def approve(self, workflow: str, runs: Sequence[uuid.UUID], *, by: str, note: str, at: datetime) -> None:
+        """Make runs, oldest first, the ones that later runs are compared with."""
+        self._connection.execute(
+            sa.insert(baselines).values(
+                workflow=workflow, run_id=runs[-1], runs=list(runs), approved_by=by, approved_at=at, note=note
+            )
+        )
+
+    def newest(self, workflow: str) -> Baseline | None:
+        """The approval that holds, or None without one."""
+        statement = sa.select(baselines).where(baselines.c.workflow == workflow).order_by(baselines.c.id.desc())
+        row = self._connection.execute(statement.limit(1)).first()
+        if row is None:
+            return None
+        return Baseline(row.run_id, tuple(row.runs) or (row.run_id,), row.approved_by, row.approved_at, row.note)
