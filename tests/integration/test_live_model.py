@@ -13,18 +13,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from afterpilot.declare import load
 from afterpilot.demo.model_server import KEY_VARIABLE, MODEL_NAME
-from afterpilot.domain.evals import Sample
+from afterpilot.domain.evals import Case, Sample
 from afterpilot.domain.ports import Endpoint
-from afterpilot.domain.workflow import Evals
-from afterpilot.evaluate.chat import ChatClient
+from afterpilot.domain.prompt import Message, Prompt
+from afterpilot.domain.workflow import Evals, ModelTarget
+from afterpilot.evaluate.client import Client
+from afterpilot.evaluate.exchange import Refused
 from afterpilot.evaluate.runner import Runner
 from afterpilot.spend.prices import Prices
+from doubles.client import Named, answer
 
 pytestmark = [pytest.mark.integration, pytest.mark.model, pytest.mark.xdist_group("model")]
 
@@ -60,6 +64,11 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
                 server.wait()
 
 
+def runner(endpoint: Endpoint, prices: Prices) -> Runner:
+    """One that asks this endpoint, whatever its connection is called."""
+    return Runner(lambda concurrency: Client(Named(endpoint), concurrency=concurrency), prices)
+
+
 @pytest.fixture(scope="module")
 def evals() -> Evals:
     """The suite of the example as it is declared, with its first three cases."""
@@ -79,8 +88,8 @@ def prices() -> Prices:
 def kept(endpoint: Endpoint, evals: Evals, prices: Prices) -> list[Sample]:
     """What came of the suite, once for all tests."""
     samples: list[Sample] = []
-    returned = Runner(ChatClient(endpoint), prices).run(evals, keep=samples.append, done={})
-    assert sorted(samples, key=lambda one: one.case_id) == sorted(returned, key=lambda one: one.case_id)
+    returned = runner(endpoint, prices).run(evals, keep=samples.extend, done={})
+    assert sorted(one.case_id for one in samples) == sorted(one.case_id for one in returned)
     return samples
 
 
@@ -128,11 +137,48 @@ def test_a_wrong_key_is_refused_and_said_so(endpoint: Endpoint, evals: Evals, pr
     """An error of the harness: not scored, not billed, and the key is not in it."""
     wrong = replace(endpoint, secret="wrong-key-0123456789")
     one = replace(evals, cases=evals.cases[:1])
-    (sample,) = Runner(ChatClient(wrong), prices).run(one, keep=lambda _: None, done={})
+    kept: list[Sample] = []
+    runner(wrong, prices).run(one, keep=kept.extend, done={})
+    (sample,) = kept
     assert not sample.scored
     assert sample.error.startswith("HTTP 401")
     assert (sample.attempts, sample.cost) == (0, None)
     assert wrong.secret not in repr(sample)
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
+def test_each_api_of_a_real_server_holds_a_conversation(endpoint: Endpoint, api: Any) -> None:
+    """Two turns that the model answers itself; usage is of both, and nothing of the key is kept."""
+    prompt = Prompt("## system\nAnswer in one short sentence.\n\n## user\n{{ question }}")
+    target = ModelTarget("local", MODEL_NAME, prompt, max_tokens=12, api=api)
+    turns = (Message("assistant", ""), Message("user", "Say it again."))
+    reply = answer(endpoint, target, Case("a", {"question": "What is the capital of France?"}, {}, messages=turns))
+    assert reply.text
+    assert (reply.model, reply.attempts, reply.fingerprint["model"]) == (MODEL_NAME, 2, MODEL_NAME)
+    assert reply.usage is not None
+    assert (reply.usage.input_tokens or 0) > 60
+    assert 2 <= (reply.usage.output_tokens or 0) <= 24
+    assert len(reply.request.get("input") or reply.request["messages"]) == (3 if api == "messages" else 4)
+    assert reply.stopped in {"", "max_tokens"}
+    assert endpoint.secret not in repr(reply)
+
+
+@pytest.mark.parametrize("api", ["chat", "messages"])
+def test_each_api_of_a_real_server_says_when_an_answer_was_cut(endpoint: Endpoint, api: Any) -> None:
+    """In one word for both; of a response this server does not say it."""
+    target = ModelTarget("local", MODEL_NAME, Prompt("Count from one to one hundred in words."), max_tokens=3, api=api)
+    reply = answer(endpoint, target, Case("a", {}, {}))
+    assert reply.stopped == "max_tokens"
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
+def test_each_api_of_a_real_server_takes_tools_and_no_wrong_key(endpoint: Endpoint, api: Any) -> None:
+    """The tools' shape is accepted, whether the model calls one or not; without the key there is no answer."""
+    tool = {"name": "find", "description": "Finds.", "parameters": {"type": "object", "properties": {}}}
+    target = ModelTarget("local", MODEL_NAME, Prompt("Hello"), max_tokens=4, api=api, tools=(tool,))
+    assert answer(endpoint, target, Case("a", {}, {})).usage is not None
+    with pytest.raises(Refused, match="HTTP 401"):
+        answer(replace(endpoint, secret="wrong-key-0123456789"), target, Case("a", {}, {}))
 
 
 def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -35,12 +35,8 @@ class EndpointShape:
     def __init__(self, target: JsonTarget) -> None:
         self.name = target.name
         self.path = target.path
-        try:
-            json.dumps(target.request, allow_nan=False)
-            if not isinstance(target.request, dict):
-                raise TypeError(target.request)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise Refused("the target's request is no JSON object", Exchange()) from error
+        if not _is_json_object(target.request):
+            raise Refused("the target's request is no JSON object", Exchange())
         self._used: set[str] = set()
         self._fill = self._compiled(target.request)
         self._answer = _path("answer", target.answer)
@@ -112,6 +108,14 @@ class EndpointShape:
             parts = {str(key): self._compiled(item) for key, item in value.items()}
             return lambda values: {key: fill(values) for key, fill in parts.items()}
         return lambda _values: value
+
+
+def _is_json_object(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(value, dict)
 
 
 def _path(key: str, text: str) -> Any:  # noqa: ANN401 - the package's compiled path
