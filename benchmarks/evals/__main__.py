@@ -149,7 +149,7 @@ def show(
     notes = [
         machine,
         *(f"not installed, so not measured: {name} ({reason})" for name, reason in missing.items()),
-        *(str(aim) for aim in aims(runs)),
+        *(str(aim) for aim in aims(runs) if aim.found is not None or asked.cells == ALL),
     ]
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True, markup=False)

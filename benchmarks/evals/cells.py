@@ -66,6 +66,7 @@ def measured(tool: Tool, cell: Cell) -> Result:
     folder = WORK / f"{tool.name}-{cell.name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    _log(folder).unlink(missing_ok=True)
     tell_after = cell.cases // 2 if cell.kill else -1
     with Mock(latency_ms=LATENCY_MS, faults=cell.faults, tell_after=tell_after) as mock:
         job = Job(folder, mock.url, cell.cases, cell.concurrency, tool.flags)
@@ -89,7 +90,7 @@ def measured(tool: Tool, cell: Cell) -> Result:
     return Result(
         tool=tool.name,
         cell=cell,
-        ran=ran,
+        ran=replace(ran, others=max(0.0, ran.others - server / ran.wall)),  # the server works for the tool
         outcome=outcome,
         whole_ratio=ran.wall / cell.limit,
         request_ratio=(seen["last"] - seen["first"]) / cell.limit,
