@@ -79,8 +79,8 @@ def test_paging_shows_everything_else_once(site: Site) -> None:
                 4,
             ),
             "messages": (lambda a, n: messages.list_messages(connection, after=a, limit=n), ("id",), 6),
-            "folders": (lambda a, n: status.folders(connection, after=a, limit=n), ("workflow",), 4),
-            "current": (lambda a, n: declarations.list_current(connection, after=a, limit=n), ("workflow",), 4),
+            "folders": (lambda a, n: status.folders(connection, after=a, limit=n), ("workflow",), 7),
+            "current": (lambda a, n: declarations.list_current(connection, after=a, limit=n), ("workflow",), 7),
             "versions": (
                 lambda a, n: declarations.list_versions(connection, "invoice_matching", after=a, limit=n),
                 ("sha256",),

@@ -71,11 +71,34 @@ def as_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
 def _mapping(value: Mapping[Any, Any], depth: int) -> Node:
     if not value:
         return Node("empty")
+    if depth and _alike(value):
+        return _by_name(value, depth)
     # Only our own names are turned into words; deeper down a key may be the name of a column.
     name = words if depth == 0 else str
     shown = list(value.items())[:MOST_ROWS]
     pairs = tuple((name(str(key)), tree(item, depth + 1)) for key, item in shown)
     return Node("pairs", pairs=pairs, more=len(value) - len(shown))
+
+
+def _alike(value: Mapping[Any, Any]) -> bool:
+    """Whether the entries are flat objects of the same few keys, such as shares by scorer."""
+    items = list(value.values())
+    if len(items) < 2 or not all(isinstance(item, Mapping) and item for item in items):  # noqa: PLR2004 - alike to what?
+        return False
+    keys = {str(key) for item in items for key in item}
+    flat = all(not isinstance(part, Mapping | list | tuple) for item in items for part in item.values())
+    return flat and len(keys) < MOST_COLUMNS and all(2 * len(item) >= len(keys) for item in items)
+
+
+def _by_name(value: Mapping[Any, Any], depth: int) -> Node:
+    """A table with the entries' names in its first column."""
+    shown = list(value.items())[:MOST_ROWS]
+    columns = list(dict.fromkeys(str(key) for _, item in shown for key in item))
+    table = _table(
+        [{str(key): part for key, part in item.items()} for _, item in shown], columns, depth, len(value) - len(shown)
+    )
+    rows = tuple((Node("text", str(name)), *row) for (name, _), row in zip(shown, table.rows, strict=True))
+    return Node("table", columns=("", *table.columns), rows=rows, more=table.more)
 
 
 def _list(value: Sequence[Any], depth: int) -> Node:

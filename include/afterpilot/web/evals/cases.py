@@ -119,7 +119,11 @@ def _square(place: int, row: Row, outcome: object) -> Square:
     share = passed_share(outcome)
     if share is None or not row["valid"]:
         return Square(
-            place * _STEP, 2, 5, "none", f"{on}: {'not scored' if outcome or not row['valid'] else 'no such case'}"
+            place * _STEP,
+            2,
+            5,
+            "none",
+            f"{on}: {'not scored' if outcome or not row['valid'] else 'waived, not scored or not there'}",
         )
     passed, scored = listed(outcome)
     if share == 0:

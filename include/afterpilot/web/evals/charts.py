@@ -170,7 +170,9 @@ def latency_chart(rows: Sequence[Row]) -> Chart:
     top = _ceiling(max(known, default=0.0))
     last = [next((value for _, value in reversed(one) if value is not None), None) for one in (half, slow)]
     words = ", ".join(
-        f"{name} {_short(value)} s" for name, value in zip(("p50", "p95"), last, strict=True) if value is not None
+        f"{name} {_short(value)} s"
+        for name, value in zip(("p50 (solid)", "p95 (dotted)"), last, strict=True)
+        if value is not None
     )
     return _small(
         rows, [("line", half), ("second", slow)], title="Latency, seconds",

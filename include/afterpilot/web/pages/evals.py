@@ -198,7 +198,7 @@ def _charts(
     return {
         "rate": charts.rate_chart(rows, bar=bar, baselines=approved, events=events),
         "small": [
-            charts.evidence_chart(rows, limit),
+            *([charts.evidence_chart(rows, limit)] if any(row["evidence"] is not None for row in rows) else []),
             charts.cost_chart(rows, currency),
             charts.latency_chart(rows),
         ],

@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import Stage
-from afterpilot.record.history import review, runs, samples, status
+from afterpilot.record.history import evals, review, runs, samples, status
 from afterpilot.record.history.paging import Page, Row
+from afterpilot.web.evals.answering import parts
 from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
 from afterpilot.web.frame import Frame
@@ -93,6 +94,7 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
         "items": Page(()),
         "samples": None,
         "baselines": (),
+        "result": None,
     }
     if run["stage"] == Stage.GATE:
         data["gate"] = _gate(runs.gate_counts(connection, run["workflow"], which))
@@ -100,15 +102,25 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
     if run["stage"] == Stage.EVALUATE:
         shown = asked.choice("samples", SHOWN)
         data["problems"] = asked.problems
-        data["samples"] = _samples(connection, which, asked, shown)
-        data["sample_counts"] = _tested(samples.sample_counts(connection, which))
+        within = (run["window_start"], run["finished_at"])
+        data["samples"] = _samples(connection, which, asked, shown, within)
+        data["sample_counts"] = _tested(samples.sample_counts(connection, which, within=within))
+        data |= _result(connection, run)
         data["shown"], data["paged"] = shown, bool(asked.after)
         data["baselines"] = runs.approvals_as_baseline(connection, which, run["workflow"])
     return data
 
 
-def _samples(connection: sa.Connection, which: uuid.UUID, asked: Asked, shown: str) -> Page:
-    return listed(asked, lambda: samples.list_samples(connection, which, show=shown, after=asked.after))
+def _result(connection: sa.Connection, run: Row) -> dict[str, Any]:
+    """What the eval run came to, what answered, and the baseline that it can be compared with."""
+    result = evals.whole_results(connection, [run["id"]]).get(run["id"])
+    base = evals.approvals(connection, [run["workflow"]]).get(run["workflow"])
+    answered = parts(result["fingerprint"]) if result is not None else ()
+    return {"result": result, "answered": answered, "baseline_run": base["run_id"] if base else None}
+
+
+def _samples(connection: sa.Connection, which: uuid.UUID, asked: Asked, shown: str, within: samples.Span) -> Page:
+    return listed(asked, lambda: samples.list_samples(connection, which, within=within, show=shown, after=asked.after))
 
 
 def _gate(counts: Row) -> dict[str, Any]:

@@ -19,8 +19,9 @@ def router(frame: Frame) -> APIRouter:
     def one(request: Request, run_id: str, case_id: str, epoch: int) -> HTMLResponse:
         which = identity(run_id)
         with frame.reading() as connection:
-            sample = samples.one_sample(connection, which, case_id, epoch)
             run = runs.one_run(connection, which)
+            within = (run["window_start"], run["finished_at"]) if run is not None else None
+            sample = samples.one_sample(connection, which, case_id, epoch, within=within)
         if sample is None:
             raise HTTPException(404, "No such sample is kept. Samples older than the retention may have been removed.")
         return frame.page(
