@@ -87,9 +87,9 @@ class Rejudging:
         reply = Reply(piece.answer, None, "", latency_ms=0, attempts=0, request={}, response={})
         try:
             (score,) = await score_all((self._judge,), piece.case, reply, asking=metered, cost=None)
-        except Capped:
-            return None
         except TargetError as trouble:
+            if isinstance(trouble, Capped) and not metered.calls:
+                return None
             return self._unusable(piece, str(trouble), metered)
         except Exception as trouble:  # noqa: BLE001 - a bug of ours is not the judge's word
             return self._unusable(piece, f"the judge failed: {type(trouble).__name__}: {trouble}", metered)
