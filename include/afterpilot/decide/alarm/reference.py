@@ -12,14 +12,17 @@ from afterpilot.decide.alarm.outcomes import AlarmSettings
 Floats = NDArray[np.float64]
 
 CONCENTRATION = 1.5  # samples that the prior of a case is worth: cases mostly pass always or fail often
-_LEAST_FAILS = 0.3  # of the prior's: a case that never failed may still fail once in a hundred runs
+_LEAST_FAILS = 0.4  # of the prior's: a case that never failed may still fail once in a hundred runs
 _MOST_PERFECT = 0.995  # a pass rate is never believed to be higher: some failure always comes
 DROPS = (0.6, 1.0, 2.0)  # of the smallest drop that matters: 3, 5 and 10 points for 5
 LEVELS = np.linspace(-3.5, 3.5, 57)  # of the baseline's unknown level, in its standard deviations
 DAY_LEVELS = np.arange(-6.0, 2.01, 0.25)  # a day's level against the baseline, in logits
 _PERSISTENCE = 3.0  # how much more the mean of days wobbles where neighbours resemble each other (AR(1), one half)
 _SHARED = {"prior", "wobble"}  # by all workflows
-_MARGIN = 1.2  # on the wobble: days are neighbours, not strangers, and a bad spell looks like a drop
+_MARGIN, _MARGIN_GROWS = (
+    1.2,
+    1.75,
+)  # on the wobble, and how it grows a logit above 0.2: a bad spell of days looks like a drop
 _LEAST_WOBBLE = 0.12  # the grid of day levels carries nothing narrower; no model is steadier
 
 
@@ -61,7 +64,7 @@ def refer(passed: Floats, scored: Floats, days: int, settings: AlarmSettings) ->
     fails = scored - passed + np.maximum(CONCENTRATION * (1 - rate[..., None]), _LEAST_FAILS)
     offset = shift_of(passes / (passes + fails), rate)
     means = 1 / (1 + fails / passes * np.exp(-offset[..., None]))
-    wobble = max(_MARGIN * settings.wobble, _LEAST_WOBBLE)
+    wobble = max(_margin(settings.wobble) * settings.wobble, _LEAST_WOBBLE)
     information = (np.maximum(scored, 0) * means * (1 - means)).sum(-1)
     doubt = np.sqrt(_PERSISTENCE * wobble**2 / max(days, 1) + 1 / np.maximum(information, 0.5))
     shifts = np.stack([shift_of(means, np.maximum(rate - settings.smallest_drop * part, 0.02)) for part in DROPS], -1)
@@ -79,6 +82,11 @@ def refer(passed: Floats, scored: Floats, days: int, settings: AlarmSettings) ->
         doubt=doubt,
         wobble=wobble,
     )
+
+
+def _margin(wobble: float) -> float:
+    """What the wobble is multiplied by, set by simulation: days are neighbours (AR(1), one half), not strangers."""
+    return _MARGIN + _MARGIN_GROWS * max(wobble - 0.2, 0.0)
 
 
 def shift_of(means: Floats, wanted: Floats) -> Floats:
