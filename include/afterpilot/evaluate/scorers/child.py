@@ -13,7 +13,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -41,7 +41,30 @@ def validator(schema: str) -> Any:  # noqa: ANN401 - jsonschema's
     document = json.loads(schema)
     kind = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
     kind.check_schema(document)
-    return kind(document, registry=referencing.Registry())
+    strict = jsonschema.validators.extend(kind, {"pattern": _pattern})
+    return strict(document, registry=referencing.Registry())
+
+
+def _pattern(kind: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Exception]:  # noqa: ANN401 - jsonschema's
+    """The keyword ``pattern``, whose ``$`` is the very end of a text as ECMA-262 has it, not the place before a last line break."""
+    if kind.is_type(value, "string") and not _strict(pattern).search(value):
+        error = importlib.import_module("jsonschema").ValidationError
+        yield error(f"{value!r} does not match {pattern!r}")
+
+
+@functools.lru_cache(maxsize=256)
+def _strict(pattern: str) -> re.Pattern[str]:
+    """The pattern with ``\\Z`` for each ``$`` that is no letter of its own, neither escaped nor in brackets."""
+    parts, inside, escaped = [], False, False
+    for letter in pattern:
+        parts.append(r"\Z" if letter == "$" and not inside and not escaped else letter)
+        if not escaped and letter in "[]":
+            inside = letter == "["
+        escaped = letter == "\\" and not escaped
+    try:
+        return re.compile("".join(parts))
+    except re.error:  # such as a bracket right behind a bracket, which this reading takes for the end
+        return re.compile(pattern)
 
 
 def call(*, source: str, file: str, function: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - what the function says

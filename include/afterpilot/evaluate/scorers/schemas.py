@@ -17,9 +17,7 @@ from afterpilot.evaluate.scorers.regexes import PROCESS, SECONDS, is_quick
 
 LONGEST = 10_000  # characters of an answer that is validated in this process
 # What may take longer than the answer is long: comparing all items with each other, and schemas that name themselves.
-_SLOW = frozenset(
-    {"uniqueItems", "$ref", "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems", "format"}
-)
+_SLOW = frozenset({"uniqueItems", "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems"})
 
 
 def is_json(question: Question) -> Result:
@@ -88,29 +86,40 @@ def _text_of(params: Any) -> str:  # noqa: ANN401 - a mapping
 @functools.lru_cache(maxsize=64)
 def _usable(schema: str) -> tuple[str, ...] | None:
     """The schema's patterns; None where it may take long by itself. Raises ScorerError where it cannot be used."""
+    document = json.loads(schema)
     try:
         validator(schema)
-        patterns = tuple(_patterns(json.loads(schema)))
+        objects = list(_objects(document))
+        patterns = [one["pattern"] for one in objects if isinstance(one.get("pattern"), str)]
+        for one in objects:
+            patterns += one["patternProperties"] if isinstance(one.get("patternProperties"), dict) else ()
         for pattern in patterns:
             re.compile(pattern)
     except Exception as error:
         raise ScorerError(f"the schema cannot be used: {getattr(error, 'message', error)}") from error
-    return None if _SLOW & set(_keys(json.loads(schema))) else patterns
+    slow = any(_SLOW & one.keys() for one in objects) or _names_itself(document)
+    return None if slow else tuple(patterns)
 
 
-def _patterns(schema: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    """Each ``pattern`` and each key of ``patternProperties``, at any depth."""
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Each object of a schema, at any depth: what is none of its keywords is among them too, and makes it no quicker."""
     if isinstance(schema, dict):
-        if isinstance(schema.get("pattern"), str):
-            yield schema["pattern"]
-        if isinstance(schema.get("patternProperties"), dict):
-            yield from schema["patternProperties"]
+        yield schema
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _patterns(part)
+        yield from _objects(part)
 
 
-def _keys(schema: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    if isinstance(schema, dict):
-        yield from schema
-    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _keys(part)
+def _names_itself(document: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether following ``$ref`` may never end: it leads in a circle, or elsewhere than to a definition of this schema."""
+    definitions = {
+        f"#/{place}/{name}": {str(one["$ref"]) for one in _objects(part) if "$ref" in one}
+        for place in ("$defs", "definitions")
+        for name, part in (document.get(place, {}) if isinstance(document, dict) else {}).items()
+    }
+    waiting = {str(one["$ref"]) for one in _objects(document) if "$ref" in one}
+    while waiting:
+        ended = {name for name in waiting if name in definitions and not definitions[name] & waiting}
+        if not ended:
+            return True
+        waiting -= ended
+    return False
