@@ -151,6 +151,17 @@ def test_the_newer_name_of_the_limit_is_learned_once() -> None:
     ]
 
 
+def test_cases_that_are_refused_together_all_learn_it() -> None:
+    """The first wave is under way before anybody knows."""
+    body = b"Use 'max_completion_tokens' instead."
+    with ModelDouble(
+        lambda request, _times: Act(status=400, body=body, latency=0.02) if "max_tokens" in request else Act()
+    ) as double:
+        found = answers(double, TARGET, [case(f"c{number}") for number in range(8)], concurrency=8)
+    assert [reply.text for reply in found] == ["pong"] * 8
+    assert len(double.asked) == 16
+
+
 @pytest.mark.parametrize("name", ["temperature", "seed"])
 def test_a_model_that_takes_no_such_parameter_is_asked_without_it(name: str) -> None:
     """Models that reason refuse them; what was really sent is kept."""

@@ -70,16 +70,17 @@ class Habits:
     limit: str = _LIMITS[0]
     dropped: tuple[str, ...] = ()
 
-    def learn(self, request: Mapping[str, Any], content: bytes) -> str:
-        """What was learned from a bad request's body; nothing where the request was bad for another reason."""
-        if self.limit == _LIMITS[0] and _LIMITS[0] in request and _LIMITS[1].encode() in content:
+    def learn(self, request: Mapping[str, Any], content: bytes) -> bool:
+        """Whether a bad request is only worded in a way that this model does not know; others may have learned it meanwhile."""
+        if _LIMITS[0] in request and _LIMITS[1].encode() in content:
             self.limit = _LIMITS[1]
-            return "the model wants another name for the limit on its answer"
+            return True
         unwanted = _unwanted(content)
-        if unwanted in request and unwanted in _DROPPABLE and unwanted not in self.dropped:
+        if unwanted not in _DROPPABLE or unwanted not in request:
+            return False
+        if unwanted not in self.dropped:
             self.dropped += (unwanted,)
-            return f"the model takes no {unwanted}"
-        return ""
+        return True
 
     def apply(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request as the model wants it."""
