@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -14,8 +15,7 @@ from afterpilot.check.seen import SeenInRecords
 from afterpilot.declare import load
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.ports import Connections, EvalRunner, PriceList, Transport
-from afterpilot.domain.workflow import Declarations, Fleet, Workflow
-from afterpilot.evaluate.client import Client
+from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.notify.messages import Messages
@@ -28,6 +28,9 @@ from afterpilot.record.ops import Ops, connect
 from afterpilot.record.outbox import PostgresOutbox
 from afterpilot.settings import Settings
 from afterpilot.spend.prices import Prices
+
+if TYPE_CHECKING:
+    from afterpilot.evaluate.client import Client
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
@@ -87,6 +90,8 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     def runner(workflow: Workflow) -> EvalRunner:
         if workflow.evals is None:
             raise DeclarationError(f"{workflow.slug} declares no evals")
+        if not isinstance(target := workflow.evals.target, ScriptedTarget):
+            connections.endpoint(target.connection)  # one that is not there ends the run before it begins
         return suite_runner(connections, prices)
 
     services = Services(
@@ -111,4 +116,10 @@ def wire(settings: Settings, connections: Connections) -> Wired:
 
 def suite_runner(connections: Connections, prices: PriceList) -> EvalRunner:
     """What runs any suite; its models are asked at these connections."""
-    return Runner(lambda concurrency: Client(connections, concurrency=concurrency), prices)
+
+    def open_client(concurrency: int) -> Client:
+        from afterpilot.evaluate.client import Client  # aiohttp takes a fifth of a second
+
+        return Client(connections, concurrency=concurrency)
+
+    return Runner(open_client, prices)
