@@ -173,10 +173,8 @@ class Caller:
             return await self._transport.post(call.route, payload, seconds=seconds)
         except Failed as failure:
             raise _Again(str(failure)) from failure
-        except TooLarge as failure:
+        except (TooLarge, Unusable) as failure:
             raise Refused(str(failure), Exchange(call.kept)) from failure
-        except Unusable as failure:
-            raise Refused("the connection's address or key cannot be used", Exchange(call.kept)) from failure
 
     def _keep_pace(self, pace: Pace, received: Received, began: int) -> None:
         """Before anybody else may start: faster, slower, or not at all for a while."""

@@ -189,10 +189,8 @@ class Client:
             return server
         try:
             site = Site(self._connections.endpoint(connection))
-        except ConfigurationError as error:
+        except (ConfigurationError, Unusable) as error:
             raise Refused(str(error), Exchange()) from error
-        except Unusable as error:
-            raise Refused("the connection's address or key cannot be used", Exchange()) from error
         except OSError as error:
             raise Refused("the certificates that the environment names cannot be read", Exchange()) from error
         self._servers[connection] = server = Server(site, self._pace())

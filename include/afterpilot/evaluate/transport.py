@@ -40,7 +40,10 @@ class TooLarge(Exception):
 
 
 class Unusable(Exception):
-    """The address or the key cannot be used at all."""
+    """The address, the key or the server's certificate cannot be used at all; no retry can help."""
+
+    def __init__(self, reason: str = "the connection's address or key cannot be used") -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class Transport:
             ) as response:
                 first = time.monotonic()
                 content = await self._read(response)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Unusable("the server's certificate is not trusted") from error
         except aiohttp.ConnectionTimeoutError as error:
             raise Failed(f"no connection within {CONNECT_SECONDS:.0f} s") from error
         except TimeoutError as error:
