@@ -187,16 +187,17 @@ def _read_lines(job: Job) -> Mapping[int, str]:
             row = json.loads(line)
         except ValueError:
             continue
-        found[number_of(row["id"])] = _verdict(row["passed"], row["error"])
+        found[number_of(row["id"])] = _verdict(row)
     return found
 
 
-def _verdict(passed: bool | None, error: str | None) -> str:  # noqa: FBT001 - a column
-    return ERROR if error else PASSED if passed else FAILED
+def _verdict(row: Mapping[str, Any]) -> str:
+    """A sample without a price is an error here: the work is to price every call."""
+    return ERROR if row["error"] or row["cost"] is None else PASSED if row["passed"] else FAILED
 
 
 def _read_database(job: Job) -> Mapping[int, str]:
-    rows = _query(job, "SELECT case_id, passed, error FROM samples")
+    rows = _query(job, "SELECT case_id, passed, error, cost FROM samples")
     return {number_of(row["case_id"]): ERROR if row["error"] else PASSED if row["passed"] else FAILED for row in rows}
 
 

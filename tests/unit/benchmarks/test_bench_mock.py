@@ -189,13 +189,14 @@ def test_a_peer_that_cannot_be_had_is_said_to_be_so(tmp_path: Path, monkeypatch:
 
 
 def test_results_lines_of_ours_keep_errors_apart(tmp_path: Path) -> None:
-    """The last line of a case counts; an error is no failure, and a line that was cut off is nothing."""
+    """The last line of a case counts; an error is no failure, nor is a call without a price, and a line that was cut off is nothing."""
     rows = [
         {"id": "INV-0000001", "passed": None, "error": "500"},
-        {"id": "INV-0000001", "passed": True, "error": None},
-        {"id": "INV-0000002", "passed": False, "error": None},
+        {"id": "INV-0000001", "passed": True, "error": None, "cost": "0.1"},
+        {"id": "INV-0000002", "passed": False, "error": None, "cost": "0.1"},
         {"id": "INV-0000003", "passed": None, "error": "no reply"},
+        {"id": "INV-0000004", "passed": True, "error": None, "cost": None},
     ]
     (tmp_path / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"id": "INV-00')
     found = ours.TOOLS[0].verdicts(work.Job(tmp_path, "", 3, 1))
-    assert found == {1: work.PASSED, 2: work.FAILED, 3: work.ERROR}
+    assert found == {1: work.PASSED, 2: work.FAILED, 3: work.ERROR, 4: work.ERROR}
