@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -224,6 +225,22 @@ def test_a_reply_over_the_limit_is_cut(act: Act, status: int) -> None:
     with ModelDouble(always(act)) as double, pytest.raises(Refused, match="larger than 100,000 bytes"):
         answer(double, TARGET, CASE, transport=Transport(max_body_bytes=100_000))
     assert len(double.asked) == 1
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate"])
+def test_a_packed_reply_that_grows_takes_no_memory(packing: str) -> None:
+    """Of 50 MB no more is unpacked than may be."""
+    pack = gzip.compress if packing == "gzip" else zlib.compress
+    act = Act(body=pack(b" " * 50_000_000), headers={"Content-Encoding": packing})
+    with ModelDouble(always(act)) as double:
+        tracemalloc.start()
+        try:
+            with pytest.raises(Refused, match="larger than"):
+                answer(double, TARGET, CASE, transport=Transport(max_body_bytes=1_000_000))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 10_000_000
 
 
 def test_another_models_answer_is_none_but_paid() -> None:
