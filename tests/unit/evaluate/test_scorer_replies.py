@@ -70,26 +70,18 @@ def test_an_answer_that_only_sounds_like_it_is_no_refusal(text: str) -> None:
     assert not asked_refusal(text, expected=True)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"choices": [{"message": {"content": None, "refusal": "No."}}]},
-        {"choices": [{"finish_reason": "content_filter", "message": {"content": ""}}]},
-        {"output": [{"content": [{"type": "refusal", "refusal": "No."}]}]},
-        {"stop_reason": "refusal"},
-    ],
-)
-def test_the_models_own_word_for_a_refusal_counts(body: dict[str, Any]) -> None:
-    """Chat completions, responses and messages each say it in a field of their own."""
-    assert asked_refusal("", expected=True, response=body)
+def test_a_refusal_instead_of_the_json_that_was_asked_for_is_one() -> None:
+    """Its field is missing since the model refused, and that is what the scorer is asked."""
+    spec = ScorerSpec("refusal", "note", {"expected": True, "words": ("nope",)})
+    for text in ("I cannot help with that.", "Nope!", '{"note": "I cannot help with that."}'):
+        assert asked(spec, Case("c", {}, {}), reply(text)).passed
+    assert not asked(spec, Case("c", {}, {}), reply('{"note": "fine", "other": "I cannot help with that."}')).passed
 
 
-@pytest.mark.parametrize(
-    "body", [{"choices": "x"}, {"choices": [None]}, {"output": {"a": 1}}, {"output": [{"content": 5}]}]
-)
-def test_a_reply_of_any_shape_is_no_refusal_by_itself(body: dict[str, Any]) -> None:
-    """Shapes that no provider sends do not raise."""
-    assert asked_refusal("fine", expected=False, response=body)
+def test_the_models_own_word_for_a_refusal_counts() -> None:
+    """Each API says it in its own way, and the targets in one; whatever the text is, and only for that reason."""
+    assert asked_refusal("Here is how.", expected=True, stopped="refusal")
+    assert asked_refusal("Here is how.", expected=False, stopped="max_tokens")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def _pattern(kind: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Exce
 
 @functools.lru_cache(maxsize=256)
 def _strict(pattern: str) -> re.Pattern[str]:
-    """The pattern with ``\\Z`` for each ``$`` that is no letter of its own, neither escaped nor in brackets."""
+    r"""The pattern with ``\Z`` for each ``$`` that is no letter of its own, neither escaped nor in brackets."""
     parts, inside, escaped = [], False, False
     for letter in pattern:
         parts.append(r"\Z" if letter == "$" and not inside and not escaped else letter)
