@@ -130,7 +130,7 @@ def test_a_hostile_refusal_is_kept_too(site: Site, script: list[Any], said: byte
 
 
 def test_a_model_that_got_worse(site: Site, script: list[Any]) -> None:
-    """Approved at its best, then half of the cases break: the regression is named with its cases and how sure that is."""
+    """Half of the cases break: below the bar, with what broke since the approval in the evidence; and over when it is mended."""
     approved(site, evaluated(site))
     answers: list[str] = []
 
@@ -144,11 +144,10 @@ def test_a_model_that_got_worse(site: Site, script: list[Any]) -> None:
     run = evaluated(site)
     assert run.verdict is Verdict.FAIL
     assert len(run.evidence["compared"]["broken"]) == CASES // 2
-    kinds = {incident["kind"]: incident for incident in site.incidents()}
-    assert set(kinds) == {"evals.below_bar", "evals.regressed"}
-    letter = next(letter for letter in site.letters() if "baseline" in letter["message"]["title"])
-    sure = {fact["label"]: fact["value"] for fact in letter["message"]["facts"]}["How sure"]
-    assert "chance" in sure
+    (incident,) = site.incidents()
+    assert incident["kind"] == "evals.below_bar"
+    (letter,) = site.letters()
+    assert "95 % interval" in {fact["label"]: fact["value"] for fact in letter["message"]["facts"]}["How sure"]
     script.append(perfect)
     assert evaluated(site).verdict is Verdict.PASS
     assert {incident["state"] for incident in site.incidents()} == {"resolved"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from afterpilot.decide.eval_figures import Measured
@@ -55,13 +56,14 @@ def nothing_decides(workflow: Workflow) -> Finding:
     )
 
 
-def budget_spent(workflow: Workflow, cap: Cap, spent: Money) -> Finding:
-    """Nothing is left of the eval budget: nothing was asked."""
+def budget_spent(workflow: Workflow, cap: Cap, spent: Money, expected: Decimal | None) -> Finding:
+    """What is left of the eval budget pays for no run: nothing was asked."""
+    run = "" if expected is None else f", and a run takes about {Money(expected, cap.limit.currency)}"
     return _unknown(
         workflow,
         BUDGET,
         f"The eval budget of {cap} is spent: the suite did not run",
-        detail=f"{spent} went to evals in this period. No case was asked.",
+        detail=f"{spent} went to evals in this period{run}. No case was asked.",
         certainty="certain: every known call of the period was counted; one without a price counts as the dearest",
         to_do="Wait for the next period, raise `evals.cap`, or run fewer cases, epochs or schedules.",
     )

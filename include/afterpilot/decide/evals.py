@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from afterpilot.decide import eval_findings as findings
@@ -77,14 +78,14 @@ def judge_evals(
     )
 
 
-def judge_budget_spent(workflow: Workflow, cap: Cap, spent: Money) -> StageResult:
-    """UNKNOWN: nothing is left of the eval budget, and nothing was asked."""
+def judge_budget_spent(workflow: Workflow, cap: Cap, spent: Money, *, expected: Decimal | None = None) -> StageResult:
+    """UNKNOWN: what is left of the eval budget pays for no run, which is ``expected`` to cost so much; nothing was asked."""
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
         summary=f"not run: the eval budget of {cap} is spent",
-        findings=(findings.budget_spent(workflow, cap, spent),),
-        evidence={"budget": {"cap": str(cap), "spent": str(spent)}},
+        findings=(findings.budget_spent(workflow, cap, spent, expected),),
+        evidence={"budget": {"cap": str(cap), "spent": str(spent), "run": None if expected is None else str(expected)}},
         covered=(findings.BUDGET,),
     )
 

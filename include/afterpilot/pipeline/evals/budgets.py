@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from afterpilot.decide.eval_figures import LEAST_SCORED
 from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.evals import Estimate
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.services import Services
@@ -27,6 +29,12 @@ class Budget:
     def left(self) -> Money:
         """What is left, 0 where it is overdrawn."""
         return Money(max(self.cap.limit.amount - self.spent.amount, Decimal(0)), self.cap.limit.currency)
+
+    def allows(self, estimate: Estimate) -> bool:
+        """Whether enough is left to score enough of the suite: what ends as UNKNOWN is not worth paying for."""
+        if estimate.expected is None or estimate.currency != self.left.currency:
+            return self.left.amount > 0
+        return self.left.amount > 0 and self.left.amount >= estimate.expected * Decimal(str(LEAST_SCORED))
 
     def lowered(self, evals: Evals) -> Evals:
         """The suite with its own limit lowered to what is left."""

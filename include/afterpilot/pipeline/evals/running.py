@@ -72,14 +72,16 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
     except ConfigurationError as error:  # nobody can be asked; a retry cannot help
         return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
     attempt = _attempt(services, workflow, run_id, started)
+    estimate = runner.estimate(evals)
+    log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
-    if budget is not None and missing and not budget.left.amount:
-        result = judge_budget_spent(workflow, budget.cap, budget.spent)
+    if budget is not None and missing and not budget.allows(estimate):
+        result = judge_budget_spent(workflow, budget.cap, budget.spent, expected=estimate.expected)
         window = Window(attempt.began, services.now())
         return concluded(services, result, workflow, window, trigger, started, ran=False)
     if budget is not None:
         evals = budget.lowered(evals)
-    return _suite_run(services, workflow, evals, runner, budget, attempt, trigger)
+    return _suite_run(services, workflow, evals, runner, estimate, budget, attempt, trigger)
 
 
 def _attempt(services: Services, workflow: Workflow, run_id: uuid.UUID, started: datetime) -> _Attempt:
@@ -99,12 +101,11 @@ def _suite_run(
     workflow: Workflow,
     evals: Evals,
     runner: EvalRunner,
+    estimate: Estimate,
     budget: Budget | None,
     attempt: _Attempt,
     trigger: Trigger,
 ) -> Run:
-    estimate = runner.estimate(evals)
-    log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     keep = Keeper(services, workflow, attempt.run_id, began=attempt.began, attempt=attempt.started)
     samples = runner.run(evals, keep=keep, done=attempt.done, failed=attempt.failed, advisory=attempt.advisory)
     measured = measure(evals, samples, today=attempt.began.astimezone(UTC).date())
