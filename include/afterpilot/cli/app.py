@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from afterpilot.cli import baseline, database, inspect, path, validate
+from afterpilot.cli import baseline, database, evals, inspect, path, validate
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import code_version
 
@@ -30,6 +30,7 @@ app.command()(validate.validate)
 app.command()(path.run)
 app.command()(path.deliver)
 app.command()(inspect.status)
+app.add_typer(evals.app, name="evals")
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(database.app, name="db")
 

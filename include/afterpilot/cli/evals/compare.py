@@ -1,0 +1,189 @@
+"""``afterpilot evals compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.decide.paired import Compared
+from afterpilot.decide.paired import compare as paired
+from afterpilot.domain.errors import CheckError
+from afterpilot.domain.evals import Reducer, Sample
+from afterpilot.domain.intervals import percent, wilson
+from afterpilot.evaluate.results import read
+
+LEAST_SCORED = 0.95  # of the cases on either side; below it nothing is said
+_SHOWN = 60  # characters of an answer
+_NAMED = 20  # changed cases that are listed
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One file: each case's verdict (None where it was not scored), the samples, cost and latency."""
+
+    name: str
+    passed: Mapping[str, bool | None]
+    samples: Mapping[str, Sequence[Sample]]
+
+    @property
+    def known(self) -> dict[str, bool]:
+        """Cases that were scored."""
+        return {case: passed for case, passed in self.passed.items() if passed is not None}
+
+    def figures(self) -> dict[str, Any]:
+        """Cases, pass rate with interval, cost (None where any call has no price) and median latency in milliseconds."""
+        everything = [sample for samples in self.samples.values() for sample in samples]
+        costs = [sample.cost for sample in everything if sample.attempts]
+        latencies = [sample.latency_ms for sample in everything if sample.latency_ms is not None]
+        known = self.known
+        rate = wilson(sum(known.values()), len(known)) if known else None
+        return {
+            "file": self.name,
+            "cases": len(self.passed),
+            "scored": len(known),
+            "passed": sum(known.values()),
+            "pass_rate": rate.value if rate else None,
+            "interval": [rate.low, rate.high] if rate else None,
+            "cost": None if None in costs or not costs else str(sum(cost for cost in costs if cost is not None)),
+            "latency_ms_p50": median(latencies) if latencies else None,
+        }
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(help="Results that `evals run -o` wrote.")],
+    after: Annotated[Path, typer.Argument(help="Results of the same cases, later or of another model.")],
+    *,
+    suite: Annotated[str, typer.Option(help="Where a file holds several suites: which one.")] = "",
+    tolerance: Annotated[float, typer.Option(min=0, max=100, help="Percentage points that may be lost before it counts as worse.")] = 0.0,
+    json: AsJson = False,
+) -> None:  # fmt: skip
+    """Compare two results files case by case: what broke, what was fixed, and whether chance alone explains it.
+
+    Example: afterpilot evals compare before.jsonl after.jsonl
+
+    Exit status: 0 not worse, 1 worse by more than chance (exact McNemar test, 5 %) and more than --tolerance, 2 it cannot be judged.
+    """
+    sides = _side(before, suite), _side(after, suite)
+    compared = paired(sides[1].known, sides[0].known)
+    unsure = _cannot_judge(sides, compared)
+    worse = compared.significant and compared.drop * 100 > tolerance
+    if json:
+        as_json(_data(sides, compared, worse=None if unsure else worse, why=unsure))
+    else:
+        _print(sides, compared, worse=worse, unsure=unsure)
+    raise typer.Exit(2 if unsure else int(worse))
+
+
+def _side(path: Path, suite: str) -> Side:
+    results = read(path)
+    names = list(results.samples)
+    if suite and suite not in names:
+        raise CheckError(f"{path} holds no suite {suite!r} (it holds: {', '.join(names) or 'nothing'})")
+    if not suite and len(names) > 1:
+        raise CheckError(f"{path} holds several suites, choose one with --suite: {', '.join(names)}")
+    chosen = results.samples.get(suite or (names[0] if names else ""), {})
+    by_case: dict[str, list[Sample]] = {}
+    for (case, _epoch), sample in chosen.items():
+        by_case.setdefault(case, []).append(sample)
+    return Side(str(path), {case: Reducer().passes(samples) for case, samples in by_case.items()}, by_case)
+
+
+def _cannot_judge(sides: tuple[Side, Side], compared: Compared) -> str:
+    for side in sides:
+        if not side.passed:
+            return f"{side.name} holds no case"
+        if len(side.known) < LEAST_SCORED * len(side.passed):
+            return f"only {len(side.known)} of {len(side.passed)} cases of {side.name} could be scored"
+    return "" if compared.cases else "the two files have no case in common"
+
+
+def _data(sides: tuple[Side, Side], compared: Compared, *, worse: bool | None, why: str) -> dict[str, Any]:
+    return {
+        "before": sides[0].figures(),
+        "after": sides[1].figures(),
+        "cases_in_both": compared.cases,
+        "broken": list(compared.broken),
+        "fixed": list(compared.fixed),
+        "drop": compared.drop,
+        "p_value": compared.p_value,
+        "worse": worse,
+        "cannot_judge": why or None,
+    }
+
+
+def _print(sides: tuple[Side, Side], compared: Compared, *, worse: bool, unsure: str) -> None:
+    console.print(_figures(sides))
+    if compared.broken or compared.fixed:
+        console.print(_changed(sides, compared))
+    if unsure:
+        console.print(Text.assemble(("? cannot be judged: ", "bold magenta"), unsure))
+        return
+    change = f"{len(compared.broken)} broke, {len(compared.fixed)} were fixed of {compared.cases} cases in both"
+    chance = f"chance alone would change them so unevenly in {percent(compared.p_value)} of comparisons"
+    mark = ("✗ worse: ", "bold red") if worse else ("✓ not worse by more than chance: ", "bold green")
+    console.print(Text.assemble(mark, f"{change}; {chance}"))
+
+
+def _figures(sides: tuple[Side, Side]) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for column in ("", "cases", "scored", "pass rate (95 % interval)", "cost", "median"):
+        table.add_column(column, no_wrap=True)
+    for label, side in zip(("before", "after"), sides, strict=True):
+        figures = side.figures()
+        known = side.known
+        table.add_row(
+            Text.assemble((label, "bold"), f"  {side.name}"),
+            str(figures["cases"]),
+            str(figures["scored"]),
+            _rate(known),
+            "unknown" if figures["cost"] is None else f"{float(figures['cost']):.4f}",
+            "unknown" if figures["latency_ms_p50"] is None else f"{figures['latency_ms_p50']:.0f} ms",
+        )
+    return table
+
+
+def _rate(known: Mapping[str, bool]) -> str:
+    if not known:
+        return "unknown"
+    rate = wilson(sum(known.values()), len(known))
+    return f"{percent(rate.value)} ({percent(rate.low)} to {percent(rate.high)})"
+
+
+def _changed(sides: tuple[Side, Side], compared: Compared) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for column in ("", "case", "before", "after", "why"):
+        table.add_column(column, overflow="ellipsis", no_wrap=column in {"", "case"})
+    changed = [("✗ broke", "red", case) for case in compared.broken]
+    changed += [("✓ fixed", "green", case) for case in compared.fixed]
+    for word, style, case in changed[:_NAMED]:
+        table.add_row(
+            Text(word, style), Text(case, "bold"), *(_answer(side, case) for side in sides), _why(sides, case)
+        )
+    if len(changed) > _NAMED:
+        table.add_row("", f"and {len(changed) - _NAMED} more")
+    return table
+
+
+def _answer(side: Side, case: str) -> Text:
+    output = next((sample.output for sample in side.samples[case] if sample.scored), None) or ""
+    text = Text(" ".join(output.split()))
+    text.truncate(_SHOWN, overflow="ellipsis")
+    return text
+
+
+def _why(sides: tuple[Side, Side], case: str) -> Text:
+    """The first reason of the side on which it does not pass."""
+    for side in reversed(sides):
+        for sample in side.samples[case]:
+            for score in sample.deciding:
+                if sample.scored and not score.passed:
+                    return Text(f"{score.scorer}: {score.reason}")
+    return Text("")
