@@ -8,26 +8,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from afterpilot.declare.asked_files import answers_of, tools_of
 from afterpilot.declare.cases import (
     Line,
     case_flaws,
     cases_of,
     expected_flaws,
     read_lines,
-    repeated_ids,
     variable_flaws,
 )
 from afterpilot.declare.files import MAX_CASES_BYTES, Unreadable
 from afterpilot.declare.images import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES, media_type
-from afterpilot.declare.json_files import NotJson, json_schema
 from afterpilot.declare.named_files import Reading, function_flaw
-from afterpilot.declare.problems import Flaw, Path, choices, describe, nearest, show_text
+from afterpilot.declare.problems import Flaw, Path, choices, describe, show_text
 from afterpilot.declare.rules import dig, items
-from afterpilot.declare.scorer_kinds import value_flaws
 from afterpilot.declare.scorers import file_of, name_of, scorer_flaws, scorer_of
 from afterpilot.domain.evals import Image, ScorerSpec
 from afterpilot.domain.prompt import Prompt
-from afterpilot.domain.scorers import SCORERS, Parameter
+from afterpilot.domain.scorers import SCORERS
 
 _FUNCTION = "score"  # of a python scorer that names none
 
@@ -69,7 +67,7 @@ class _Suite:
         tools = reading.take(dig(self.section, "model", "tools"), (*model, "tools"), reading.json)
         if tools is not None:
             file = str(dig(self.section, "model", "tools")).strip()
-            named.tools, flaws = _tools(tools)
+            named.tools, flaws = tools_of(tools)
             reading.elsewhere += [(file, flaw) for flaw in flaws]
         request = reading.take(
             dig(self.section, "endpoint", "request"), (*self.at, "endpoint", "request"), reading.json
@@ -212,77 +210,26 @@ class _Suite:
         text = reading.take(name, (*self.at, "scripted"), lambda file: reading.folder.text(file, limit=MAX_CASES_BYTES))
         if text is None or not isinstance(name, str):
             return
-        answers, flaws = read_lines(text)
-        flaws += [*repeated_ids(answers), *_answer_flaws(answers)]
-        ids = [line.data["id"] for line in lines if isinstance(line.data.get("id"), str)]
-        if ids and not flaws:
-            given, known = {line.data["id"] for line in answers}, set(ids)
-            for line in answers:
-                if line.data["id"] not in known:
-                    hint = (
-                        f"did you mean '{show_text(meant)}'?"
-                        if (meant := nearest(line.data["id"], ids[:1_000]))
-                        else ""
-                    )
-                    flaws.append(
-                        Flaw(("id",), f"no case has the id {describe(line.data['id'])}", hint, line=line.number)
-                    )
-            flaws += [Flaw((), f"has no answer to the case {describe(one)}", line=1) for one in ids if one not in given]
-        reading.elsewhere += [(name.strip(), flaw) for flaw in flaws]
-        if not flaws:
-            reading.named.answers = {line.data["id"]: line.data["output"] for line in answers}
+        lines_of_answers, flaws = read_lines(text)
+        answers, wrong = answers_of(lines_of_answers, _ids(lines))
+        reading.elsewhere += [(name.strip(), flaw) for flaw in (*flaws, *wrong)]
+        reading.named.answers = answers
 
     def _waived(self, lines: list[Line]) -> None:
         """Waivers of cases and tags that are not there waive nothing: a typing error, or a case that is gone."""
-        ids = [line.data["id"] for line in lines if isinstance(line.data.get("id"), str)]
         tags = [tag for line in lines for _, tag in items(line.data.get("tags")) if isinstance(tag, str)]
-        for index, waiver in items(self.section.get("waivers")):
-            for key, there in (("case", ids), ("tag", tags)):
+        there = {"case": _ids(lines), "tag": list(dict.fromkeys(tags))}
+        for index, waiver in items(self.section.get("waivers") if lines else None):
+            for key, options in there.items():
                 name = dig(waiver, key)
-                if (there and isinstance(name, str) and name.strip() not in there) or (
-                    key == "tag" and lines and isinstance(name, str) and name.strip() not in tags
-                ):
+                if isinstance(name, str) and name.strip() not in options:
                     text = f"no case has the {'id' if key == 'case' else 'tag'} {describe(name)}"
-                    options = list(dict.fromkeys(there))[:1_000]
-                    self.reading.flaws.append(
-                        Flaw((*self.at, "waivers", index, key), text, choices(str(name), options))
-                    )
+                    hint = choices(name, options[:1_000])
+                    self.reading.flaws.append(Flaw((*self.at, "waivers", index, key), text, hint))
 
 
-def _answer_flaws(answers: list[Line]) -> Iterator[Flaw]:
-    """Keys besides these are left alone, so that the results of a run serve as answers."""
-    for line in answers:
-        for key in ("id", "output"):
-            if not isinstance(line.data.get(key), str):
-                found = line.data.get(key)
-                text = "is missing" if found is None else f"must be text, but is {describe(found)}"
-                yield Flaw((key,), text, line=line.number)
-
-
-def _tools(found: Any) -> tuple[tuple[Mapping[str, Any], ...], list[Flaw]]:  # noqa: ANN401 - JSON holds anything
-    """The tools, each as ``{"name", "description", "parameters"}``; OpenAI's wrapping of them is taken off."""
-    flaws: list[Flaw] = []
-    tools: list[Mapping[str, Any]] = []
-    if not isinstance(found, list) or not found:
-        return (), [Flaw((), f"must be a list of tools, but is {describe(found)}", line=1)]
-    for index, item in enumerate(found):
-        tool = dig(item, "function") if dig(item, "type") == "function" and dig(item, "function") else item
-        if not isinstance(tool, dict):
-            flaws.append(Flaw((index,), f"must be a tool, but is {describe(tool)}", line=1))
-            continue
-        flaws += value_flaws(tool.get("name"), (index, "name"), Parameter("function", ""))
-        try:
-            json_schema(json.dumps(tool.get("parameters", {"type": "object"})))
-        except NotJson as error:
-            flaws.append(Flaw((index, "parameters"), str(error), line=1))
-        tools.append(
-            {
-                "name": tool.get("name"),
-                "description": str(tool.get("description", "")),
-                "parameters": tool.get("parameters", {"type": "object", "properties": {}}),
-            }
-        )
-    return tuple(tools), [replace(flaw, line=1) for flaw in flaws]
+def _ids(lines: list[Line]) -> list[str]:
+    return [line.data["id"] for line in lines if isinstance(line.data.get("id"), str)]
 
 
 def _cases_sha256(raw: bytes, lines: list[Line]) -> str:

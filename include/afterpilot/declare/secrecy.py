@@ -22,11 +22,16 @@ _SECRET = re.compile(
     """,
     re.VERBOSE,
 )
+# One of these stands in each of them: a text without any need not be searched, which is a hundred times slower.
+_MARKS = (
+    *("sk-", "xox", "xapp-", "hooks.slack.com", "AKIA", "ASIA", "AIza", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+    *("github_pat_", "glpat-", "hf_", "eyJ", "-----BEGIN", "://", "Bearer "),
+)
 
 
 def looks_secret(text: str) -> bool:
     """Whether a part of the text has the form of a key, a token or a URL with a password."""
-    return _SECRET.search(text) is not None
+    return any(mark in text for mark in _MARKS) and _SECRET.search(text) is not None
 
 
 def lines_with_secrets(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import pytest
 
 from afterpilot.declare import load, schedules
 from afterpilot.domain.errors import DeclarationError
-from afterpilot.domain.evals import ScorerSpec
+from afterpilot.domain.evals import Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.prompt import Message
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import AlarmTerms, Person, UsageColumns
+from afterpilot.domain.workflow import AlarmTerms, Corrections, ModelTarget, Person, Reads, UsageColumns
 
 FLEET_PARTS = ("schedules", "channel", "operators", "prices", "base_url")
 
@@ -84,8 +85,86 @@ def test_the_eval_suite_arrives_exactly(good: Path) -> None:
     assert evals.scorers[2].params["schema"]["type"] == "object"
     assert evals.scorers[3] == ScorerSpec("one_of", "reason", {"values": ("damaged", "late")})
     assert evals.target.prompt.variables == {"letter", "customer"}
-    assert (evals.pass_rate, evals.alarm) == (Decimal("0.9"), AlarmTerms(Decimal("0.1"), Decimal("0.05")))
+    assert (evals.pass_rate, evals.alarm) == (Decimal("0.9"), AlarmTerms(Decimal("0.5"), Decimal("0.03")))
     assert (evals.epochs, evals.concurrency, evals.target.max_tokens) == (1, 4, 60)
+
+
+def test_everything_else_of_a_suite_arrives_exactly(good: Path) -> None:
+    """Judge, function, embedding, tools, reducer, budget, alarm, waivers, reads, corrections, turns, images, a case's own scorers."""
+    (workflow,) = load(good).workflows
+    assert workflow.evals is not None
+    evals = workflow.evals
+    judge, function, embedding = evals.scorers[4:]
+    assert (judge.name, judge.threshold, judge.tags, judge.params["floor"]) == ("judge", 0.8, ("late",), 0.7)
+    assert judge.params["target"].name == "own-judge"
+    assert judge.params["rubric"] == "The reason is one that the letter gives.\n"
+    assert (function.weight, function.title, function.params["function"]) == (2.0, "polite", "polite")
+    assert function.params["source"].startswith("def polite(")
+    assert embedding.params["embedding"] == {"connection": "models", "model": "own-embedding"}
+    assert isinstance(evals.target, ModelTarget)
+    assert [tool["name"] for tool in evals.target.tools] == ["refund"]
+    assert (evals.reducer, evals.pass_score) == (Reducer("at_least", k=1), Decimal("0.85"))
+    assert evals.cap == Cap(Money(Decimal(300), "EUR"), "month")
+    assert evals.waivers[0] == Waiver(date(2026, 12, 31), "Ana Silva", "The lamp has no price yet", case="damaged-1")
+    assert evals.waivers[1].tag == "late"
+    assert evals.reads == (Reads("shop", "SELECT max(changed_at) FROM orders\n"),)
+    assert evals.corrections == Corrections({"letter": "answer", "customer": "currency"}, {"amount": "amount"})
+    case = evals.cases[1]
+    assert case.messages == (Message("assistant", ""), Message("user", "And the other one?"))
+    assert [(image.name, image.media_type) for image in case.images] == [("scan.png", "image/png")]
+    assert case.scorers[0].params["calls"] == ({"name": "refund"},)
+    assert case.origin == "a correction of run 17"
+    assert workflow.source.decisions is not None
+    assert workflow.source.decisions.corrected_fields == {"amount": "right_amount"}
+
+
+def test_a_waiver_past_its_day_is_no_flaw(good: Path) -> None:
+    """A run says that it has expired; a declaration must not break because a night has passed."""
+    change(good / "refunds" / "workflow.yaml", "until: 2026-12-31", "until: 2020-01-01")
+    assert told(good) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("workflow.yaml", "name: own-model", "name: own-judge", set()),
+        ("prompt.md", "Suggest", "Propose", {"prompt_sha256"}),
+        ("cases.jsonl", "three weeks", "two weeks", {"sha256"}),
+        ("rubric.md", "letter", "mail", set()),
+        ("workflow.yaml", "max_tokens: 90}, floor: 0.7", "max_tokens: 80}, floor: 0.8", set()),
+        ("workflow.yaml", "The lamp has no price yet", "No price", set()),
+        ("workflow.yaml", "max_cost: 1.50", "max_cost: 1.60", set()),
+        ("workflow.yaml", "  pass_score: 85%", "  concurrency: 9\n  pass_score: 85%", set()),
+        ("workflow.yaml", "pass_rate: 90%", "epochs: 1\n  pass_rate: 90%", set()),
+        ("workflow.yaml", "max_tokens: 60", "max_tokens: 61", {"declaration"}),
+        ("workflow.yaml", "pass_score: 85%", "pass_score: 84%", {"declaration"}),
+        ("workflow.yaml", "weight: 2", "weight: 3", {"declaration"}),
+        ("workflow.yaml", "tolerance: 0.01}\n", "tolerance: 0.02}\n", {"declaration"}),
+        ("answer.schema.json", '"object"', '["object"]', {"declaration"}),
+        ("scorers.py", "upper", "title", {"declaration"}),
+        ("tools.json", "Pays back", "Pays", {"declaration"}),
+    ],
+)
+def test_each_hash_of_a_suite_tells_of_its_own_part(
+    good: Path, file: str, old: str, new: str, changes: set[str]
+) -> None:
+    """A cause can be named only if prompt, cases, judge, model and the rest of the declaration are told apart."""
+    (before,) = load(good).workflows
+    change(good / "refunds" / file, old, new)
+    (after,) = load(good).workflows
+    hashes = {"prompt_sha256", "sha256", "declaration"}
+    assert {name for name in hashes if getattr(after.evals, name) != getattr(before.evals, name)} == changes
+
+
+def test_another_image_is_another_suite(good: Path) -> None:
+    """The hash of the cases covers their images."""
+    (before,) = load(good).workflows
+    with (good / "refunds" / "scan.png").open("ab") as file:
+        file.write(b"x")
+    (after,) = load(good).workflows
+    assert before.evals is not None
+    assert after.evals is not None
+    assert before.evals.sha256 != after.evals.sha256
 
 
 def test_a_declaration_can_be_kept_as_json(good: Path) -> None:
@@ -102,6 +181,8 @@ def test_whole_answers_are_scored_by_a_bare_name(good: Path) -> None:
     """`- exact` compares the whole answer with a case whose `expected` is a text."""
     folder = good / "refunds"
     change(folder / "workflow.yaml", "{exact: reason}\n    - {numeric: amount, tolerance: 0.01}", "exact")
+    embedding = "    - {similarity: reason, embedding: {connection: models, model: own-embedding}, threshold: 0.9}\n"
+    change(folder / "workflow.yaml", embedding, "")
     for old in ('{"amount": 12.5, "reason": "late"}', '{"amount": "30", "reason": "damaged"}'):
         change(folder / "cases.jsonl", old, '"late"')
     (workflow,) = load(good).workflows

@@ -1,0 +1,1 @@
+SELECT max(changed_at) FROM orders

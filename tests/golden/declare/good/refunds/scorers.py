@@ -1,0 +1,3 @@
+def polite(answer, case, reply):
+    """No letter in capitals alone."""
+    return answer != answer.upper()

@@ -1,1 +1,0 @@
-def prompt(context): return "x"
