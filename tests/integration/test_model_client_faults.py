@@ -204,7 +204,7 @@ def test_a_reply_that_drips_is_cut_at_the_deadline(*, drip_head: bool) -> None:
 def test_silence_is_borne_for_so_long_and_no_longer(act: Act) -> None:
     """Another attempt gets the answer."""
     with ModelDouble(first(act)) as double:
-        reply = answer(double, TARGET, CASE, clock=Clock(), transport=Transport(first_byte=0.3))
+        reply = answer(double, TARGET, CASE, clock=Clock(), transport=Transport(first_byte=1.0))
     assert (reply.text, len(double.asked)) == ("right", 2)
 
 
@@ -377,9 +377,9 @@ def test_the_deadline_is_for_all_turns_together() -> None:
     turns = tuple(Message(role, text) for _ in range(9) for role, text in (("assistant", ""), ("user", "go on")))
     long = Case("c", {"number": "7"}, {}, messages=turns)
     with (
-        ModelDouble(always(Act("right", latency=0.25))) as double,
+        ModelDouble(always(Act("right", latency=0.5))) as double,
         pytest.raises(Unanswered, match=r"no whole reply within|no time is left") as caught,
     ):
-        answer(double, TARGET, long, deadline=0.9)
+        answer(double, TARGET, long, deadline=2.0)
     assert 1 < len(double.asked) < 10
     assert caught.value.exchange.usage is not None
