@@ -24,7 +24,16 @@ def test_the_worst_comes_first() -> None:
     assert [case.case for case in flaky(history)] == ["coin", "now-and-then"]
 
 
-@pytest.mark.parametrize("runs", [[(1, 1), (0, 1)] * 3, [(1, 1)] * 60 + [(0, 1)] + [(1, 1)] * 60, [], [(0, 0)] * 20])
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [(1, 1), (0, 1)] * 3,
+        [(1, 1)] * 4 + [(0, 1)] + [(1, 1)] * 3,
+        [(1, 1)] * 60 + [(0, 1)] + [(1, 1)] * 60,
+        [],
+        [(0, 0)] * 20,
+    ],
+)
 def test_too_little_is_no_evidence_of_flakiness(runs: list[tuple[int, int]]) -> None:
     """Few samples, a single slip among many, nothing scored."""
     assert flaky({"case": runs}) == ()

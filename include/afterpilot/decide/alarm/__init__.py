@@ -9,10 +9,11 @@ from afterpilot.decide.alarm.days import pooled_wobble
 from afterpilot.decide.alarm.detectable import Detectable, detectable
 from afterpilot.decide.alarm.fleet import confirmed, e_value, stop_for
 from afterpilot.decide.alarm.judging import judge, suspicious
-from afterpilot.decide.alarm.outcomes import Alarm, AlarmSettings, Kind, RunOutcome, State
+from afterpilot.decide.alarm.outcomes import RERUNS, Alarm, AlarmSettings, Kind, RunOutcome, State
 from afterpilot.decide.alarm.wavering import Flaky, Moved, flaky, moved
 
 __all__ = [
+    "RERUNS",
     "Alarm",
     "AlarmSettings",
     "Detectable",

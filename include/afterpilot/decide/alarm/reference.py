@@ -19,10 +19,8 @@ LEVELS = np.linspace(-3.5, 3.5, 57)  # of the baseline's unknown level, in its s
 DAY_LEVELS = np.arange(-6.0, 2.01, 0.25)  # a day's level against the baseline, in logits
 _PERSISTENCE = 3.0  # how much more the mean of days wobbles where neighbours resemble each other (AR(1), one half)
 _SHARED = {"prior", "wobble"}  # by all workflows
-_MARGIN, _MARGIN_GROWS = (
-    1.2,
-    1.75,
-)  # on the wobble, and how it grows a logit above 0.2: a bad spell of days looks like a drop
+_MARGIN = 1.2  # on the wobble: a bad spell of days looks like a drop
+_MARGIN_GROWS = 1.75  # a logit of wobble above 0.2
 _LEAST_WOBBLE = 0.12  # the grid of day levels carries nothing narrower; no model is steadier
 
 

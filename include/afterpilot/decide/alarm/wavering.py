@@ -11,7 +11,7 @@ from afterpilot.decide.paired import mcnemar
 from afterpilot.domain.intervals import Interval, wilson
 
 LEAST_SAMPLES = 8
-FLAKY_BETWEEN = (0.02, 0.98)
+FLAKY_BETWEEN = (0.05, 0.95)
 MOVED_AT = 0.01
 
 
@@ -30,7 +30,7 @@ def flaky(history: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[Flaky, ...]
 
     While prompt, model, cases and judge stay the same, a case's runs are draws with one pass probability, and with a Beta for
     that probability its count is Beta-binomial: only the sums matter. A case is flaky where the whole 95 % interval of its
-    probability lies above 2 % and below 98 %, from at least 8 samples; a single slip in a few runs is no evidence. A case
+    probability lies above 5 % and below 95 %, from at least 8 samples; a single slip in a few runs is no evidence. A case
     that passed up to a day and failed ever since did not waver, it changed: where the order of its runs is more clustered
     than chance explains (one change of outcome, exact, below 5 %), it is left out.
     """
