@@ -22,7 +22,7 @@ MOST_FILES = 1_000
 
 _VARIABLE = re.compile(r"\{\{-?\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*-?\}\}")
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
-_MOST_CHARACTERS = 1_000_000  # of all variables of a case together
+_MOST_CHARACTERS = 1_000_000  # of a variable that others stand in
 _ROUNDS = 5  # how often a variable's value may refer to another variable
 
 
@@ -132,13 +132,12 @@ def resolved(values: Mapping[str, Any]) -> dict[str, str]:
     for _ in range(_ROUNDS):
         if not any(_VARIABLE.search(text) for text in found.values()):
             break
-        longer = {key: _filled(text, found) for key, text in found.items()}
-        if sum(map(len, longer.values())) > _MOST_CHARACTERS:
-            break
-        found = longer
+        found = {key: _filled(text, found) for key, text in found.items()}
     return found
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with known variables filled in; the others stay."""
+    """The text with known variables filled in, the others as they are; all as they are where it would become too long."""
+    if sum(len(values.get(name, "")) for name in _VARIABLE.findall(text)) > _MOST_CHARACTERS:
+        return text
     return _VARIABLE.sub(lambda match: values.get(match.group(1), match.group(0)), text)
