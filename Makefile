@@ -44,8 +44,8 @@ lock: setup ## Resolve requirements*.in anew into hashed locks
 
 setup: $(READY) ## Build the environment from the hashed locks
 
-clean: ## Remove the environment and everything the demo has kept
-	@rm -rf $(VENV) .afterpilot
+clean: ## Remove the environment and everything that demo and benchmarks have kept
+	@rm -rf $(VENV) .afterpilot .bench
 
 $(READY): $(LOCKS) pyproject.toml
 	@bash setup.sh "$(PYTHON)" "$(VENV)"

@@ -8,11 +8,13 @@ make bench-evals                                        # every cell, about 20 m
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from benchmarks.evals import (
     floors,
@@ -75,19 +77,16 @@ def chosen(text: str, known: dict[str, T]) -> Sequence[T]:
 
 
 def main() -> int:
-    """Install, run, print; 1 where an aim is missed or one of ours misjudged a case."""
+    """Install, run, print; 1 where an aim is missed or one of ours misjudged a case, 2 where it cannot begin."""
     asked = options()
     console = Console()
     console.width = max(console.width, 100)
     WORK.mkdir(parents=True, exist_ok=True)
-    missing: dict[str, str] = {}
-    for tool in asked.tools:
-        if tool.environment is not None and tool.environment.name not in missing:
-            with console.status(f"installing {tool.environment.name} under .bench/ (first use only)"):
-                try:
-                    install(tool.environment, WORK / f"install-{tool.environment.name}.log")
-                except NotInstalled as error:
-                    missing[tool.environment.name] = str(error)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not (lock := alone()):
+        console.print("another run of this benchmark is under way here: its figures would be wrong, and so would ours")
+        return 2
+    missing = installed(console, asked.tools)
     ready = [tool for tool in asked.tools if tool.environment is None or tool.environment.name not in missing]
     load = os.getloadavg()[0]
     try:
@@ -95,8 +94,32 @@ def main() -> int:
     finally:
         ours.close(WORK)
     show(console, asked, runs, missing, load)
-    found = aims(runs)
-    return 1 if any(aim.missed for aim in found) or misjudged(runs) else 0
+    lock.close()
+    return 1 if any(aim.missed for aim in aims(runs)) or misjudged(runs) else 0
+
+
+def alone() -> IO[str] | None:
+    """A lock that is held while the file is open; None where another run has it."""
+    lock = (WORK / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def installed(console: Console, tools: Sequence[Tool]) -> dict[str, str]:
+    """Install what is not there; why, by environment, where that cannot be."""
+    missing: dict[str, str] = {}
+    for tool in tools:
+        if tool.environment is not None and tool.environment.name not in missing:
+            with console.status(f"installing {tool.environment.name} under .bench/ (first use only)"):
+                try:
+                    install(tool.environment, WORK / f"install-{tool.environment.name}.log")
+                except NotInstalled as error:
+                    missing[tool.environment.name] = str(error)
+    return missing
 
 
 def everything(

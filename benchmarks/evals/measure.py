@@ -131,20 +131,28 @@ def run(
             start_new_session=True,
         )
         ended = Ended(process.pid)
-        while ended.is_alive():
-            now = time.perf_counter()
-            if now - looked > _PACE_S:
-                peak, looked = max(peak, _high_water(process.pid)), now
-            timed_out = now - began > limit_s
-            if not killed and (timed_out or (end_now is not None and end_now())):
-                killed = True
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            ended.join(_PACE_S if end_now is None else _HASTE_S)
+        try:
+            while ended.is_alive():
+                now = time.perf_counter()
+                if now - looked > _PACE_S:
+                    peak, looked = max(peak, _high_water(process.pid)), now
+                timed_out = now - began > limit_s
+                if not killed and (timed_out or (end_now is not None and end_now())):
+                    killed = True
+                    _kill(process.pid)
+                ended.join(_PACE_S if end_now is None else _HASTE_S)
+        finally:  # whatever ends us ends it too
+            if not ended.at:  # is_alive() cannot be trusted after a join that was interrupted
+                _kill(process.pid)
         wall = ended.at - began
         process.returncode = ended.exit
         others = max(0.0, (_busy() - busy) - ended.cpu - (_used(mock_pid) - mock)) / wall
     return Ran(wall, ended.cpu, peak / _KB, others, ended.exit, killed and not timed_out, timed_out)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _busy() -> float:
