@@ -38,7 +38,6 @@ WORKFLOW = Workflow(
         max_cost=Money(Decimal(2)),
         concurrency=1,
         pass_rate=Decimal("0.8"),
-        largest_drop=Decimal("0.05"),
         sha256="",
     ),
     spend=Spend(Cap(Money(Decimal(400)), "month"), (), "tell"),

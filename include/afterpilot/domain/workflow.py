@@ -177,7 +177,7 @@ class Evals:
     """The eval suite of a workflow, or of a suite file of its own.
 
     ``cap`` is the workflow's eval budget for a period, ``max_cost`` that of one run. ``sha256`` is of the cases' file with
-    their images, ``declaration`` of everything else that the suite says, prompt and model apart.
+    their images, ``declaration`` of everything else in the suite that can change a score; prompt, model and judges apart.
     """
 
     target: Target
@@ -188,7 +188,6 @@ class Evals:
     concurrency: int
     pass_rate: Decimal  # the least share of cases that must pass, 0 to 1
     sha256: str
-    largest_drop: Decimal = Decimal("0.05")
     reducer: Reducer = field(default_factory=Reducer)
     pass_score: Decimal | None = (
         None  # a sample passes when the weighted mean of its scores reaches it; else when all pass

@@ -36,7 +36,6 @@ def suite(cases: int = 5, *, epochs: int = 1, cap: str = "1000", concurrency: in
         max_cost=Money(Decimal(cap)),
         concurrency=concurrency,
         pass_rate=Decimal("0.8"),
-        largest_drop=Decimal("0.1"),
         sha256="",
     )
 

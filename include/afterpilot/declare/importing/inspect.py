@@ -165,4 +165,7 @@ def _target(target: Any, choices: Any, place: str, notes: Notes) -> tuple[list[A
         return None, None
     if choices:
         return [{"exact": "", "ignore_case": True}], found[0]
-    return ([{"contains": "", "any": found}], None) if len(found) > 1 else ([{"contains": ""}], found[0])
+    # as Inspect's own `includes` compares
+    if len(found) > 1:
+        return [{"contains": "", "any": found, "ignore_case": True}], None
+    return [{"contains": "", "ignore_case": True}], found[0]
