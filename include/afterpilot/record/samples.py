@@ -34,7 +34,8 @@ _TYPES = {
     "attempts": "integer",
 }
 _COLUMNS = ("case_id", "epoch", *_REPLACED)
-_ARRAYS = ", ".join(f"%({name})s::{_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
+# Binary (``%b``): as text, each quote in an array would be escaped by itself, which takes longer than all the rest.
+_ARRAYS = ", ".join(f"%({name})b::{_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
 _NEW = ", ".join(name if name in _TYPES else f"{name}::jsonb" for name in _COLUMNS)
 _LATEST = ", ".join(f"{name} = excluded.{name}" for name in _REPLACED)
 _NAMES = ", ".join(_COLUMNS)
