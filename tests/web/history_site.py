@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sample_data
+import sample_evals
 import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -49,6 +50,14 @@ class Site:
             "/outputs?workflow=invoice_matching&key=run-00003",
             "/declarations",
             *(f"/declarations/{slug}" for slug in sample_data.DECLARED),
+            "/evals",
+            *(f"/evals/{slug}" for slug in sample_data.DECLARED),
+            f"/evals/{sample_evals.REPLIES}?runs=all",
+            f"/evals/{sample_evals.REPLIES}/cases/refund-04",
+            f"/evals/{sample_evals.CLAIMS}/cases/refund-04",
+            f"/evals/{sample_evals.REPLIES}/compare",
+            f"/runs/{self.kept.evals.runs[sample_evals.REPLIES][-1]}",
+            f"/runs/{self.kept.evals.runs[sample_evals.REPLIES][-1]}/samples/refund-04/0",
         ]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 import sample_data
@@ -14,19 +17,29 @@ from fastapi.testclient import TestClient
 from history_site import BROWSER, Site, mounted
 from outline import outline
 
-from afterpilot.domain.evals import Sample, Score
+from afterpilot.domain.evals import Sample, Score, ToolCall
 from afterpilot.domain.message import Fact, Link, Message
 from afterpilot.domain.record import Discrepancy, GateDecision
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.record import tables
-from afterpilot.record.ops import Ops
+from afterpilot.record.ops import Ops, Unit
 from afterpilot.web.app import create_app
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import POLICY
 
 pytestmark = pytest.mark.integration
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202e\u0007</details></td>"
+
+HOSTILE_CASES = (
+    EVIL,
+    "../../runs",
+    "a/b/0",
+    "x?y=1#z",
+    "{{ 7 * 7 }}",
+    "javascript:alert(1)",
+    "</title></svg><script>a</script>",
+)
 
 
 def closed() -> None:
@@ -185,6 +198,18 @@ def test_hostile_text_stays_text(ops: sa.Engine) -> None:
         f"/runs/{ids['evaluate']}",
         f"/runs/{ids['evaluate']}/samples/{evil}/0",
         f"/runs/{ids['gate']}",
+        f"/runs/{ids['evals']}",
+        *(f"/runs/{ids['evals']}/samples/{quote(case, safe='')}/0" for case in HOSTILE_CASES),
+        "/evals",
+        f"/evals?workflow={evil}",
+        f"/evals/{evil}",
+        "/evals/evil",
+        "/evals/evil?runs=all",
+        f"/evals/evil?runs={evil}",
+        "/evals/evil/compare",
+        f"/evals/evil/compare?a={evil}",
+        *(f"/evals/evil/cases/{quote(case, safe='')}" for case in HOSTILE_CASES),
+        f"/evals/evil/cases/{evil}",
         "/incidents",
         f"/incidents/{ids['incident']}",
         "/messages",
@@ -211,6 +236,34 @@ def test_hostile_text_stays_text(ops: sa.Engine) -> None:
         )
         assert "49" not in response.text.split("{{")[0][-40:]  # templates in data are not run
         assert not set(response.text) & set("\u202e\u0007\u0000")
+
+
+def test_hostile_answers_are_compared_as_text(ops: sa.Engine) -> None:
+    """A diff shows the characters of both answers, marked where they differ, and none of them as markup."""
+    _hostile(ops)
+    client = TestClient(mounted(ops))
+    page = client.get(f"/afterpilot/evals/evil/cases/{quote(EVIL, safe='')}", headers=BROWSER).text
+    shape = outline(page)
+    assert (shape.crossed, shape.open, shape.misplaced) == ([], [], [])
+    assert "<ins>" in page
+    assert "<del>" in page
+    assert "&lt;ins&gt;not ours&lt;/ins&gt;" in re.sub(r"</?ins>", "", page)
+    assert "[U+202E]" in page
+    compared = outline(client.get("/afterpilot/evals/evil/compare", headers=BROWSER).text)
+    assert (compared.crossed, compared.open, compared.misplaced) == ([], [], [])
+
+
+@pytest.mark.parametrize("case", HOSTILE_CASES, ids=[f"name{n}" for n in range(len(HOSTILE_CASES))])
+def test_any_name_of_a_case_has_a_page(ops: sa.Engine, case: str) -> None:
+    """Slashes, dots, question marks and markup in the name of a case lead to its page, by the link that the pages give."""
+    _hostile(ops)
+    client = TestClient(mounted(ops))
+    links = outline(client.get("/afterpilot/evals/evil", headers=BROWSER).text).values("a", "href")
+    address = f"/afterpilot/evals/evil/cases/{quote(case, safe='')}"
+    assert address in links
+    page = client.get(address, headers=BROWSER)
+    assert page.status_code == 200
+    assert "3 runs, newest first" in page.text
 
 
 def test_hostile_text_is_shown_in_full(ops: sa.Engine) -> None:
@@ -383,4 +436,47 @@ def _hostile(engine: sa.Engine) -> dict[str, uuid.UUID]:
             )
             unit.samples.prepare(at)
             unit.samples.add([sample], workflow=slug, run_id=ids["evaluate"], began_at=at)
+    with Ops(engine).begin() as unit:
+        ids["evals"] = _hostile_evals(unit, at)
     return ids
+
+
+def _hostile_evals(unit: Unit, at: datetime) -> uuid.UUID:
+    """Two eval runs of the workflow ``evil``, every text of which is hostile; the newer broke every case."""
+    waivers = [{"case": EVIL, "until": EVIL, "by": EVIL, "why": EVIL}, {"tag": EVIL, "by": EVIL, "why": EVIL}]
+    document = {"evals": {"waivers": waivers, "cases": EVIL, "pass_rate": EVIL, "alarm": EVIL}}
+    keep = unit.connection.execute
+    keep(sa.insert(tables.declarations).values(workflow="evil", sha256="e", usable=True, document=document))
+    keep(sa.insert(tables.current_declarations).values(workflow="evil", sha256="e", usable_sha256="e", loaded_at=at))
+    unit.samples.prepare(at)
+    for number, passed in enumerate((True, False, False)):
+        began = at - timedelta(days=2 - number)
+        odd = {EVIL: {"passed": 1, "of": 2, "mean": EVIL, "advisory": True}}
+        judge = {"judge": EVIL, "scorer": EVIL, "why": EVIL, "trusted": False, "labels": EVIL}
+        regression = {"cause": EVIL, "drop": EVIL, "since_between": [EVIL]}
+        run_id = sample_data.add_run(
+            unit, "evil", Stage.EVALUATE, began, evidence={"judges": [judge], "regression": regression, "by_tag": odd}
+        )
+        output = f'{{"x": {json.dumps(EVIL + str(passed))}}}' if number < 2 else f"{EVIL} <ins>not ours</ins>"
+        score = Score(EVIL, 0.5, passed, EVIL, advisory=True, details={EVIL: EVIL})
+        more = {"request": {"messages": [{"role": EVIL, "content": EVIL}]}, "fingerprint": {"model": EVIL}}
+        calls = {"tool_calls": (ToolCall(EVIL, {EVIL: EVIL}),), "sources": (EVIL,)}
+        batch = [
+            Sample(case, 0, output, (Score(EVIL, 1.0, passed, EVIL), score), **more, **calls) for case in HOSTILE_CASES
+        ]
+        unit.samples.add(batch, workflow="evil", run_id=run_id, began_at=began)
+        keep(
+            sa.insert(tables.eval_results).values(
+                run_id=run_id, workflow="evil", at=began, origin=EVIL, valid=True, suite=EVIL, cases=7, passed=7 * passed,
+                scored=7, outcomes={case: [int(passed), 1] for case in HOSTILE_CASES}, slices=odd, scorers=odd,
+                fingerprint={"prompt": EVIL + str(number), EVIL: EVIL, "answered": {EVIL: [EVIL]}}, currency=EVIL[:9],
+                cost=1, alarm="alarm" if number else "none", evidence=5.0,
+            )
+        )  # fmt: skip
+        if not number:
+            unit.baselines.approve("evil", [run_id], by=EVIL, note=EVIL, at=at)
+    seen = {"workflow": "evil", "first_seen_at": at, "last_seen_at": at, "error": EVIL}
+    keep(sa.insert(tables.fingerprints), [{**seen, "fingerprint": {"prompt": EVIL + str(n)}} for n in range(2)])
+    case = {"vars": {EVIL: EVIL}, "expected": {EVIL: EVIL}}
+    keep(sa.insert(tables.case_offers).values(workflow="evil", key=EVIL, decided_at=at, case=case, digest=EVIL))
+    return run_id

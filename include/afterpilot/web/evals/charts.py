@@ -17,7 +17,7 @@ from afterpilot.web.evals.answering import Event
 from afterpilot.web.evals.reading import number, rate_of
 from afterpilot.web.evals.standing import short_day
 
-BOX = 1000
+POINTS = 120  # runs of which each can be pointed at; with more, only those of the pass rate can
 _LEFT, _WIDE = 1.5, 97.0  # percent
 _DAYS = 5
 _SURE = 30  # times the threshold: beyond it, how much more says nothing more
@@ -53,6 +53,7 @@ class Chart:
     dots: tuple[Shape, ...] = ()
     ticks: tuple[Shape, ...] = ()
     days: tuple[Shape, ...] = ()
+    dense: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def rate_chart(
         dots=tuple(dots),
         ticks=tuple(Shape("tick", y=y(value), text=f"{value:.0%}".replace("%", " %")) for value in _steps(floor)),
         days=time.days,
+        dense=len(rows) > POINTS,
     )
 
 
@@ -231,16 +233,20 @@ def _small(
             places = [f"{time.x(row['at']) * 10:g},{y(value)}" for row, value in part]
             if len(places) > 1:
                 paths.append(Shape(kind, d=f"M{' L'.join(places)}"))
-            dots += [
-                Shape(
-                    f"hit-{kind}",
-                    time.x(row["at"]),
-                    y(value),
-                    title=f"{short_day(row['at'])}: {said(value)}",
-                    run=row["run_id"],
-                )
-                for row, value in part
-            ]
+            dots += (
+                []
+                if len(rows) > POINTS
+                else [
+                    Shape(
+                        f"hit-{kind}",
+                        time.x(row["at"]),
+                        y(value),
+                        title=f"{short_day(row['at'])}: {said(value)}",
+                        run=row["run_id"],
+                    )
+                    for row, value in part
+                ]
+            )
     return Chart(
         title=title,
         words=words,

@@ -37,6 +37,7 @@ from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
 SHOWN = 100  # workflows on the page of all
+_ALL = "all"
 _SPARK = 60  # runs of a small line
 
 
@@ -90,8 +91,10 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.get("/evals/{workflow}")
     def one(request: Request, workflow: str) -> HTMLResponse:
+        asked = Asked(request)
+        limit = evals.MOST_RUNS if asked.choice("runs", (_ALL,)) == _ALL else charts.POINTS
         with frame.reading() as connection:
-            data = _whole(connection, workflow, frame.clock())
+            data = _whole(connection, workflow, frame.clock(), limit)
         return frame.page(request, "eval.html", title=f"Evals of {workflow}", here="evals", workflow=workflow, **data)
 
     return routes
@@ -115,10 +118,10 @@ def _overview(connection: sa.Connection, wanted: str) -> list[Listed]:
     return sorted(shown, key=Listed.place) + found[SHOWN:]
 
 
-def _whole(connection: sa.Connection, workflow: str, now: datetime) -> dict[str, Any]:
+def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) -> dict[str, Any]:
     """Everything of a workflow's page."""
     declared = evals.declared(connection, workflow)
-    rows = evals.results(connection, workflow)
+    rows = evals.results(connection, workflow, limit=limit)
     if declared is None and not rows:
         raise HTTPException(404, "No workflow of this name was ever declared, and no eval run of it is kept.")
     document = mapping(mapping(declared["document"] if declared else None).get("evals"))
@@ -168,6 +171,8 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime) -> dict[str,
         "newest": newest,
         "latest": rows[-1] if rows else None,
         "runs": rows[::-1][:12],
+        "cut": len(rows) == limit,
+        "all": limit == evals.MOST_RUNS,
         "rate_of": rate_of,
         "declared": bool(document),
     }
