@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from afterpilot.evaluate.scorers.regexes import is_quick, most_steps
@@ -96,6 +96,8 @@ class Everything:
 
 
 @given(PATTERNS, st.integers(0, 12))
+@example(r"(?:a\b\b\b\b\b\b)*", 12)  # each turn of a repeat costs all of its body
+@example(r"a*\b\b\b\b\b\b\b\b", 12)  # what follows is tried after each way through what was before
 def test_no_search_takes_more_steps_than_the_bound(pattern: str, length: int) -> None:
     """Whatever the pattern is made of."""
     bound = most_steps(pattern, length)
