@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.orchestration.batches import MOST_BATCHES, name, split
+from afterpilot.orchestration.batches import MOST_BATCHES, name, nonempty, split
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
@@ -25,3 +25,10 @@ def test_a_label_stays_short() -> None:
     """The first three names, then how many more."""
     assert name(["a"]) == "a"
     assert name(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_only_batches_that_hold_something_go_on() -> None:
+    """What a failed task left is None; a batch is labelled by what is left in it."""
+    probed = [{"label": "a, b", "workflows": ["b"]}, None, {"label": "c", "workflows": []}]
+    assert nonempty(probed) == [{"label": "b", "workflows": ["b"]}]
+    assert nonempty([]) == []

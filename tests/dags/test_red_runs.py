@@ -29,6 +29,18 @@ for name, items in {"good": ["a", "b"], "bad": ["a", "breaks"]}.items():
     with DAG(name, schedule=None) as dag:
         tasks.told(work.expand(x=items))
     globals()[name] = dag
+
+@task(retries=0)
+def probe(x):
+    if x == "breaks":
+        raise ValueError("boom")
+    return {"label": x, "workflows": [x] if x == "changed" else []}
+
+for name, items in {"quiet": ["a", "b"], "starts": ["a", "changed"], "half": ["breaks", "changed"]}.items():
+    with DAG(name, schedule=None) as dag:
+        probed = probe.expand(x=items)
+        tasks.told(probed, work.expand(x=tasks.changed(probed)))
+    globals()[name] = dag
 """
 
 RUN = """
@@ -37,15 +49,15 @@ db.initdb()
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag({folder!r})
 assert not bag.import_errors, bag.import_errors
-for name in ("good", "bad"):
+for name in {names!r}:
     run = bag.dags[name].test()
     states = sorted((i.task_id, i.map_index, str(i.state)) for i in run.get_task_instances())
     print("PROBE", name, str(run.state), states)
 """
 
 
-def test_a_broken_stage_makes_the_run_red_and_is_told(tmp_path: Path) -> None:
-    """The run with a failed mapped instance fails, and delivers; the good one succeeds."""
+def ran(tmp_path: Path, names: tuple[str, ...]) -> list[str]:
+    """Run these DAGs in a process of their own; a line for each with its state and those of its tasks."""
     folder = tmp_path / "dags"
     folder.mkdir()
     (folder / "probe_dags.py").write_text(DAGS)
@@ -56,10 +68,28 @@ def test_a_broken_stage_makes_the_run_red_and_is_told(tmp_path: Path) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
     }
-    code = RUN.format(folder=str(folder))
+    code = RUN.format(folder=str(folder), names=names)
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("PROBE")]
-    assert len(lines) == 2, done.stdout[-2000:] + done.stderr[-2000:]
+    assert len(lines) == len(names), done.stdout[-2000:] + done.stderr[-2000:]
+    return lines
+
+
+def test_a_broken_stage_makes_the_run_red_and_is_told(tmp_path: Path) -> None:
+    """The run with a failed mapped instance fails, and delivers; the good one succeeds."""
+    lines = ran(tmp_path, ("good", "bad"))
     assert lines[0].startswith("PROBE good success")
     assert lines[1].startswith("PROBE bad failed")
     assert "('deliver', -1, 'success')" in lines[1]
+
+
+def test_only_what_changed_is_evaluated(tmp_path: Path) -> None:
+    """Nothing new: no suite, and a green run. A probe that broke stops no other suite, and the run is red."""
+    quiet, starts, half = ran(tmp_path, ("quiet", "starts", "half"))
+    assert quiet.startswith("PROBE quiet success")
+    assert "('work', -1, 'skipped')" in quiet
+    assert starts.startswith("PROBE starts success")
+    assert "('work', 0, 'success')" in starts
+    assert half.startswith("PROBE half failed")
+    assert "('work', 0, 'success')" in half
+    assert all("('deliver', -1, 'success')" in line for line in (quiet, starts, half))

@@ -20,6 +20,7 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Reads
+from afterpilot.pipeline.evals.locking import alone
 from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -241,7 +242,7 @@ def test_two_attempts_at_once_are_one_run(site: Site, speaker: Speaker, model: M
 
 def test_a_probe_starts_the_suite_when_something_changed(site: Site, speaker: Speaker) -> None:
     """Never run; then nothing new; another model answers; the prompt is edited. A probe leaves no run behind."""
-    assert probed(site).why == ("the suite has never run",)
+    assert not probed(site).starts  # the first run is its schedule's
     ran(site)
     assert probed(site) == pipeline.Probing(starts=False)
     speaker.model = f"{MODEL}-2026-11-02"
@@ -257,6 +258,15 @@ def test_a_probe_starts_the_suite_when_something_changed(site: Site, speaker: Sp
     assert found.why[0].startswith("our prompt changed (")
     assert site.count("runs") == 2
     assert site.rows("SELECT count(*) AS n FROM usage WHERE ref LIKE 'probe/%'")[0]["n"] == 6
+
+
+def test_a_probe_leaves_a_run_that_is_under_way_alone(site: Site, speaker: Speaker) -> None:
+    """The next one starts the suite, as that run has begun before the change."""
+    ran(site)
+    with alone(site.wired().services.ops, SLUG):
+        speaker.model = f"{MODEL}-2026-11-02"
+        assert not probed(site).starts
+    assert probed(site).starts
 
 
 def test_a_target_out_of_reach_is_told_once(site: Site, speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:

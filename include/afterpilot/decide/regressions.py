@@ -81,6 +81,7 @@ def regressed(workflow: Workflow, measured: Measured, against: Against, rate: In
             "to_do": "Undo what the cause line names, and run the suite again; or approve the new state as the baseline.",
             "examples": _examples(broken, measured, against),
             **as_evidence(alarm, against),
+            "run_cost": measured.figures["cost"],
             "broken": _broken_as_data(broken, measured, against),
         },
     )

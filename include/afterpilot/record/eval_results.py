@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import eval_results, eval_suites
 
-_MOST = 2000  # runs of one workflow that are read at once: more than five years of nights
+_MOST = 400  # runs of one workflow that are read at once: more than a year of nights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

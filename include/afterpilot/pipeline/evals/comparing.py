@@ -27,6 +27,7 @@ from afterpilot.decide.eval_figures import Measured, outcomes
 from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
 from afterpilot.record.baselines import Baseline
@@ -195,8 +196,13 @@ def _explained(
         if result.at.astimezone(UTC).date() < alarm.since and result.alarm in {"", str(State.NONE)}
     ] or list(before.approved)
     last = good[-1]
+    with services.ops.begin() as unit:
+        moved = judges.drifted(unit, workflow)
     found = causes(
-        fingerprint, [result.fingerprint for result in good[-_GOOD_RUNS:]], cases=_cases_changed(before, last, suite)
+        fingerprint,
+        [result.fingerprint for result in good[-_GOOD_RUNS:]],
+        cases=_cases_changed(before, last, suite),
+        also=moved,
     )
     broken = broken_cases(measured, held)
     with services.ops.begin() as unit:

@@ -1,6 +1,8 @@
-"""Which judges may decide."""
+"""Which judges may decide, and which of them have moved."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from afterpilot.domain.judging import is_judge
 from afterpilot.domain.workflow import Workflow
@@ -13,3 +15,8 @@ def advisory(unit: Unit, workflow: Workflow) -> frozenset[str]:  # noqa: ARG001 
         return frozenset()
     specs = (*workflow.evals.scorers, *(spec for case in workflow.evals.cases for spec in case.scorers))
     return frozenset(spec.label for spec in specs if is_judge(spec))
+
+
+def drifted(unit: Unit, workflow: Workflow) -> Sequence[str]:  # noqa: ARG001 - re-judged answers will be read from it
+    """A sentence for each judge that says something else of frozen answers than it did: a cause that is not the model's."""
+    return ()

@@ -16,6 +16,7 @@ from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.evals.budgets import budget_of
 from afterpilot.pipeline.evals.fingerprinting import declared, note
 from afterpilot.pipeline.evals.keeping import keep_probe
+from afterpilot.pipeline.evals.locking import under_way
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
@@ -36,9 +37,10 @@ class Probing:
 def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probing:
     """Compare prompt, cases, declaration and model with what was seen last, and ask one short question to see what answers.
 
-    The suite must start where something differs and was not evaluated since, where the target answers again after it was out
-    of reach, and where the suite has never run. A probe writes no run, but one that finds the target out of reach for the
-    third time. It asks nothing where the eval budget is spent.
+    The suite must start where something differs and no run has begun since, and where the target answers again after it was
+    out of reach; not while a run is under way: then the next probe sees to it. A suite that has never run is left to its
+    schedule. A probe writes no run, but one that finds the target out of reach for the third time. It asks nothing where the
+    eval budget is spent.
     """
     evals = workflow.evals
     if evals is None:
@@ -51,7 +53,7 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
         latest = unit.runs.latest(workflow.slug, Stage.EVALUATE)
         answered = {what: [value] for what, value in probed.fingerprint.items()}
         # What is seen for the first time beside runs of an older version is no change.
-        since = latest.finished_at if before is None and latest is not None else at
+        since = latest.window.start if before is None and latest is not None else at
         why = note(unit, workflow.slug, {**declared(evals), "answered": answered}, at=since)
         if probed.error:
             failures = _failed(unit, workflow.slug, probed.error)
@@ -68,13 +70,12 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
             run=concluded(services, result, workflow, Window(at, services.now()), trigger, at, ran=False),
         )
     back = before is not None and before.failures >= OUT_OF_REACH_AFTER
-    pending = latest is None or (newest is not None and newest.first_seen_at > latest.finished_at)
-    reasons = (*why, *(["the model answers again"] if back else []))
-    if back or pending:
-        first = "the suite has never run" if latest is None else "a change has not been evaluated yet"
-        log.info("%s: the suite starts: %s", workflow.slug, "; ".join(reasons) or first)
-        return Probing(starts=True, why=reasons or (first,))
-    return Probing(starts=False)
+    pending = latest is not None and newest is not None and newest.first_seen_at > latest.window.start
+    if not (back or pending) or under_way(services.ops, workflow.slug):
+        return Probing(starts=False, why=why)
+    reasons = (*why, *(["the model answers again"] if back else [])) or ("a change was not evaluated yet",)
+    log.info("%s: the suite starts: %s", workflow.slug, "; ".join(reasons))
+    return Probing(starts=True, why=reasons)
 
 
 def _asked(services: Services, workflow: Workflow, evals: Evals) -> Probed:

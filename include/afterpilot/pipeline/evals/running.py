@@ -50,15 +50,15 @@ class _Attempt:
 def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
     """Run the eval suite against the live model, and hold it against its bar and the approved baseline.
 
-    Samples are kept as they come; an attempt that was cut off goes on where it stopped. A second attempt at the same time
-    waits for the first, and finds its result.
+    Samples are kept as they come; an attempt that was cut off goes on where it stopped. A workflow has one eval run at a time: a
+    second attempt waits for the first, and finds its result.
     """
     if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
         return done
     if workflow.evals is None:
         raise CheckError(f"{workflow.slug} declares no evals")
     run_id = Run.identity(workflow.slug, Stage.EVALUATE, trigger)
-    with alone(services.ops, run_id):
+    with alone(services.ops, workflow.slug):
         if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
             return done
         return _evaluated(services, workflow, workflow.evals, run_id, trigger)
