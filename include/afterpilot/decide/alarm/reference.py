@@ -21,6 +21,7 @@ _PERSISTENCE = 3.0  # how much more the mean of days wobbles where neighbours re
 _SHARED = {"prior", "wobble"}  # by all workflows
 _MARGIN = 1.2  # on the wobble: a bad spell of days looks like a drop
 _MARGIN_GROWS = 1.75  # a logit of wobble above 0.2
+_MARGIN_SHORT, _SHORT = 0.25, 7  # more for a baseline of fewer days, which hardly knows its cases
 _LEAST_WOBBLE = 0.12  # the grid of day levels carries nothing narrower; no model is steadier
 
 
@@ -62,7 +63,7 @@ def refer(passed: Floats, scored: Floats, days: int, settings: AlarmSettings) ->
     fails = scored - passed + np.maximum(CONCENTRATION * (1 - rate[..., None]), _LEAST_FAILS)
     offset = shift_of(passes / (passes + fails), rate)
     means = 1 / (1 + fails / passes * np.exp(-offset[..., None]))
-    wobble = max(_margin(settings.wobble) * settings.wobble, _LEAST_WOBBLE)
+    wobble = max(_margin(settings.wobble, days) * settings.wobble, _LEAST_WOBBLE)
     information = (np.maximum(scored, 0) * means * (1 - means)).sum(-1)
     doubt = np.sqrt(_PERSISTENCE * wobble**2 / max(days, 1) + 1 / np.maximum(information, 0.5))
     shifts = np.stack([shift_of(means, np.maximum(rate - settings.smallest_drop * part, 0.02)) for part in DROPS], -1)
@@ -82,9 +83,9 @@ def refer(passed: Floats, scored: Floats, days: int, settings: AlarmSettings) ->
     )
 
 
-def _margin(wobble: float) -> float:
+def _margin(wobble: float, days: int) -> float:
     """What the wobble is multiplied by, set by simulation: days are neighbours (AR(1), one half), not strangers."""
-    return _MARGIN + _MARGIN_GROWS * max(wobble - 0.2, 0.0)
+    return _MARGIN + _MARGIN_GROWS * max(wobble - 0.2, 0.0) + _MARGIN_SHORT * max(1 - days / _SHORT, 0.0)
 
 
 def shift_of(means: Floats, wanted: Floats) -> Floats:
