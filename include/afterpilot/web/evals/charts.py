@@ -238,7 +238,7 @@ def _small(
                 if len(rows) > POINTS
                 else [
                     Shape(
-                        f"hit-{kind}",
+                        "point",
                         time.x(row["at"]),
                         y(value),
                         title=f"{short_day(row['at'])}: {said(value)}",
@@ -311,9 +311,10 @@ def _rate_dot(time: Time, row: Row, rate: Any, y: Callable[[float], float]) -> S
 def _rate_words(rates: Sequence[tuple[Row, Any]], bar: float | None) -> str:
     known = [rate for _, rate in rates if rate is not None]
     unknown = len(rates) - len(known)
+    first, last = (f"{short_day(at)} {at.year}" for at in (rates[0][0]["at"], rates[-1][0]["at"]))
     if not known:
         return f"{len(rates)} runs, none of which could be judged."
-    text = f"{len(rates)} runs from {short_day(rates[0][0]['at'])} to {short_day(rates[-1][0]['at'])}, from {min(rate.value for rate in known):.0%} to {max(rate.value for rate in known):.0%}, newest {known[-1]}."
+    text = f"{len(rates)} runs from {first} to {last}, from {min(rate.value for rate in known):.0%} to {max(rate.value for rate in known):.0%}, newest {known[-1]}."
     text += f" {bar:.0%} must pass." if bar is not None else ""
     return (text + (f" {unknown} unknown." if unknown else "")).replace("%", " %").replace("  %", " %")
 
