@@ -53,7 +53,7 @@ def evals_of(evals: schema.Evals, named: Named) -> Evals:
         alarm=AlarmTerms(alarm.false_alarms_per_year, alarm.smallest_drop) if alarm else AlarmTerms(),
         waivers=tuple(Waiver(one.until, one.by, one.why, one.case or "", one.tag or "") for one in evals.waivers),
         reads=tuple(Reads(one.connection, sql) for one, sql in zip(evals.reads, named.reads, strict=True)),
-        corrections=Corrections(dict(corrections.vars), dict(corrections.expected)) if corrections else None,
+        corrections=_corrections(corrections) if corrections else None,
         cap=evals.cap,
         declaration=declaration_sha256(evals, named),
     )
@@ -86,6 +86,15 @@ def _scorer(scorer: Any) -> Any:  # noqa: ANN401 - YAML holds anything
 
 def _canonical(value: Any) -> str:  # noqa: ANN401 - YAML holds anything
     return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+
+
+def _corrections(corrections: schema.Corrections) -> Corrections:
+    expected = corrections.expected
+    return Corrections(
+        dict(corrections.vars),
+        {"": expected} if isinstance(expected, str) else dict(expected),
+        corrections.answer or "",
+    )
 
 
 def _target(evals: schema.Evals, named: Named) -> Target:

@@ -8,6 +8,7 @@ from typing import Any
 from afterpilot.declare.problems import Flaw, Path, choices, describe, show_text
 from afterpilot.declare.rules import dig, items, texts
 from afterpilot.declare.scorers import models_of, scorer_flaws
+from afterpilot.domain.corrections import fields_in
 from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.workflow import ModelTarget
 
@@ -66,36 +67,55 @@ def correction_flaws(section: Data, at: Path, *, variables: frozenset[str], sour
     if not isinstance(corrections, dict):
         return
     path: Path = (*at, "corrections")
-    asked, expected = corrections.get("vars"), corrections.get("expected")
+    asked, expected = corrections.get("vars", {}), corrections.get("expected", {})
+    if not expected and "answer" not in corrections:
+        yield Flaw((*path, "expected"), "is missing", "what the right answer is; or `answer`, to measure judges only")
     if isinstance(asked, dict) and variables:
         for name in asked:
             if name not in variables:
                 text = f"'{show_text(name)}' is not a variable of the prompt"
                 yield Flaw((*path, "vars", name), text, choices(name, sorted(variables)))
+        fields = dig(source, "fields")
         for name in sorted(variables - asked.keys()):
-            yield Flaw((*path, "vars", name), "is missing, but the prompt needs it")
-    yield from _corrected(asked, expected, source, path)
+            if not (isinstance(fields, dict) and name in fields):
+                yield Flaw((*path, "vars", name), "is missing, but the prompt needs it")
+    yield from _kept(asked, corrections.get("answer"), source, path)
+    yield from _corrected(expected, source, path)
 
 
-def _corrected(asked: object, expected: object, source: object, path: Path) -> Iterator[Flaw]:
+def _kept(asked: object, answer: object, source: object, path: Path) -> Iterator[Flaw]:
     """Fields of the record that are not there, or of which nothing is left."""
-    fields, corrected = dig(source, "fields"), dig(source, "decisions", "corrected_fields")
+    fields = dig(source, "fields")
     if not isinstance(fields, dict):
         return
     personal = {name for _, name in texts(dig(source, "personal"))}
-    for name, column in asked.items() if isinstance(asked, dict) else ():
-        if not isinstance(column, str):
+    named = [((*path, "vars", name), field) for name, field in asked.items()] if isinstance(asked, dict) else []
+    for place, field in (*named, ((*path, "answer"), answer)):
+        if not isinstance(field, str):
             continue
-        if column not in fields:
-            text = f"'{show_text(column)}' is not one of source.fields"
-            yield Flaw((*path, "vars", name), text, choices(column, list(fields)))
-        elif column in personal:
-            yield Flaw((*path, "vars", name), f"'{column}' is redacted when written, so that no case can be made of it")
+        if field not in fields:
+            yield Flaw(place, f"'{show_text(field)}' is not one of source.fields", choices(field, list(fields)))
+        elif field in personal:
+            yield Flaw(place, f"'{field}' is redacted when written, so that no case can be made of it")
+
+
+def _corrected(expected: object, source: object, path: Path) -> Iterator[Flaw]:
+    """Right values of fields that nobody corrects, or of which nothing is left."""
+    if not isinstance(dig(source, "fields"), dict):
+        return
+    corrected = dig(source, "decisions", "corrected_fields")
     known = list(corrected) if isinstance(corrected, dict) else []
-    for name, column in expected.items() if isinstance(expected, dict) else ():
-        if isinstance(column, str) and column not in known:
-            text = f"'{show_text(column)}' is not one of source.decisions.corrected_fields"
-            yield Flaw((*path, "expected", name), text, choices(column, known))
+    personal = {name for _, name in texts(dig(source, "personal"))}
+    places = [((*path, "expected"), expected)]
+    if isinstance(expected, dict):
+        places = [((*path, "expected", name), template) for name, template in expected.items()]
+    for place, template in places:
+        for field in fields_in(template) if isinstance(template, str) else ():
+            if field not in known:
+                text = f"'{show_text(field)}' is not one of source.decisions.corrected_fields"
+                yield Flaw(place, text, choices(field, known))
+            elif field in personal:
+                yield Flaw(place, f"'{field}' is redacted when written, so that no case can be made of it")
 
 
 def _target(section: Data, at: Path) -> Iterator[Flaw]:

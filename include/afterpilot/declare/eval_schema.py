@@ -90,11 +90,20 @@ class Reads(Keys):
 
 
 class Corrections(Keys):
-    """How a person's correction is offered as a new case; both name fields of `source.fields`."""
+    """How a person's correction is offered as a new case."""
 
-    vars: dict[Name, Column] = Field(min_length=1, description="variable of the prompt → field of the record")
-    expected: dict[Name, Column] = Field(
-        min_length=1, description="field of the answer → field of `source.decisions.corrected_fields`"
+    vars: dict[Name, Column] = Field(
+        {}, description="variable of the prompt → field of `source.fields`; unless given, the field of its name"
+    )
+    expected: dict[Name, Name] | Name = Field(
+        {},
+        description="field of the answer → one of `source.decisions.corrected_fields`, or a text of several such as "
+        '`"{total} {currency}"`; one text alone where the whole answer counts. Without it nothing is offered',
+    )
+    answer: Column | None = Field(
+        None,
+        description="field of `source.fields` that holds the model's answer as it came, for judges to be measured on; "
+        "unless given, the fields of `expected` as JSON",
     )
 
 

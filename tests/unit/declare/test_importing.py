@@ -303,6 +303,33 @@ def test_a_key_in_a_configuration_is_never_repeated(tmp_path: Path) -> None:
     assert len(imported.left_out) == 4
 
 
+def test_what_would_be_no_usable_suite_is_listed(tmp_path: Path) -> None:
+    """A prompt that asks the same of every case, a secret in a test, a broken tool, a field that the answer's schema lacks."""
+    tests = [{"vars": {"x": str(n)}, "assert": [{"type": "equals", "value": "a"}]} for n in range(2)]
+    constant = configured(tmp_path, prompts=["Say something"], tests=tests)
+    assert constant.suites == ()
+    assert any("has no variable" in str(one) for one in constant.left_out)
+    tests[0]["vars"] = {"x": "sk-proj-0123456789abcdef"}
+    secret = configured(tmp_path, tests=tests)
+    assert [case["vars"]["x"] for case in secret.suites[0].cases] == ["1"]
+    assert "0123456789" not in repr(secret)
+    schema = {"type": "object", "properties": {"a": {}}}
+    settings = {"tools": [{"name": ""}], "response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+    checks = [{"type": "equals", "value": "1", "transform": f"output.{name}"} for name in "ab"]
+    broken = configured(
+        tmp_path,
+        providers=[{"id": "openai:gpt-5", "config": settings}],
+        tests=[{"vars": {"x": "y"}, "assert": checks}],
+    )
+    assert broken.suites[0].cases[0]["scorers"] == [{"exact": "a", "value": "1"}]
+    assert [one.place for one in broken.left_out] == [
+        "providers[0].config.tools",
+        "providers[0].config.tools",
+        "tests[0].assert[1]",
+    ]
+    loaded(broken.suites[0], tmp_path)
+
+
 def test_variables_may_stand_in_variables_but_not_for_ever(tmp_path: Path) -> None:
     """One that holds itself ends, and what would grow without bound stays as it is."""
     test = {

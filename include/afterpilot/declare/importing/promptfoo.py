@@ -10,10 +10,11 @@ from typing import Any
 
 from afterpilot.declare.importing.carried import MAX_COST, Imported, Names, Notes, id_of
 from afterpilot.declare.importing.promptfoo_assertions import Assertions
-from afterpilot.declare.importing.promptfoo_files import Config, resolved, variables_of
+from afterpilot.declare.importing.promptfoo_files import Config, all_texts, resolved, variables_of
 from afterpilot.declare.importing.promptfoo_prompts import NewPrompt, prompts
 from afterpilot.declare.importing.promptfoo_providers import Provider, providers, suite_name
 from afterpilot.declare.importing.promptfoo_tests import NewTest, tests
+from afterpilot.declare.secrecy import looks_secret
 from afterpilot.declare.writing import NewSuite
 from afterpilot.domain.errors import DeclarationError
 
@@ -116,11 +117,13 @@ class _Made:
     def _suite(
         self, name: str, provider: Provider, prompt: NewPrompt, asked: Sequence[NewTest], threshold: float | None
     ) -> NewSuite | None:
-        assertions = Assertions(self.config, provider.keys, provider.files.get("tools.json", ""))
+        tools = provider.files.get("tools.json", "")
+        assertions = Assertions(self.config, provider.keys, tools, provider.fields)
         ids = Names()
         cases = [case for test in asked if (case := self._case(test, prompt, assertions, ids)) is not None]
-        if not cases:
-            self.config.notes.leave("", f"the suite {name}", "none of its tests can be carried over")
+        files = {"prompt.md": prompt.text, **provider.files, **assertions.all_files()}
+        if why := _unusable(prompt, cases, files):
+            self.config.notes.leave("", f"the suite {name}", why)
             return None
         shared = [scorer for scorer in cases[0]["scorers"] if all(scorer in case["scorers"] for case in cases)]
         shared = shared if len(cases) > 1 else []
@@ -134,7 +137,7 @@ class _Made:
             name=self.names.unique(name),
             keys=keys,
             cases=[{key: part for key, part in case.items() if part or key != "scorers"} for case in cases],
-            files={"prompt.md": prompt.text, **provider.files, **assertions.all_files()},
+            files=files,
             about=f"From {self.config.path.name} of promptfoo: {provider.id}, {prompt.label}.\n{provider.about}".strip(),
         )
 
@@ -158,4 +161,18 @@ class _Made:
             "vars": {**values, **asked},
             "scorers": scorers,
         }
-        return case | ({"tags": list(test.tags)} if test.tags else {})
+        case |= {"tags": list(test.tags)} if test.tags else {}
+        if any(map(looks_secret, all_texts(case))):
+            self.config.notes.leave(test.place, "a test", "it holds what looks like a secret")
+            return None
+        return case
+
+
+def _unusable(prompt: NewPrompt, cases: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> str:
+    """Why a suite of these cannot be run; empty where it can."""
+    if not cases:
+        return "none of its tests can be carried over"
+    if not variables_of(prompt.text) and len(cases) > 1:
+        return f"the prompt {prompt.label} has no variable, so that every case would ask the same"
+    secret = next((name for name, text in files.items() if looks_secret(text)), "")
+    return f"{secret} would hold what looks like a secret" if secret else ""

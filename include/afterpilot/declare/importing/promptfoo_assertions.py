@@ -36,6 +36,7 @@ class Assertions:
     config: Config
     model: Mapping[str, Any]
     tools: str = ""
+    fields: frozenset[str] | None = None  # of the answer, where its schema says which there are
     files: dict[str, str] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +76,7 @@ class Assertions:
                 if kind.removeprefix(NOT) in _NOT_OF_THE_ANSWER
                 else item.get("transform", options.get("transform"))
             )
-            looked_at = _field(transformed)
+            looked_at = _field(transformed, self.fields)
             scorer = self._made(item, values, options, place) | ({"field": looked_at} if looked_at else {})
             scorer = _settled(scorer, item)
         except NotCarried as error:
@@ -137,18 +138,23 @@ class Assertions:
 _LAST_FIELD = re.compile(r"(?:JSON\.parse\(output\)|output)(?:\.([A-Za-z_]\w*)|\[['\"]([^'\"]{1,100})['\"]\])")
 
 
-def _field(transform: Any) -> str:  # noqa: ANN401 - YAML holds anything
+def _field(transform: Any, fields: frozenset[str] | None) -> str:  # noqa: ANN401 - YAML holds anything
     """The field of the answer that a transform takes; empty where it changes nothing that counts here.
 
+    ``fields`` are those that there are, where that is known.
+
     Raises:
-        NotCarried: it needs JavaScript or Python.
+        NotCarried: it needs JavaScript or Python, or there is no such field.
     """
     if transform is None or (isinstance(transform, str) and transform.strip() in {"output", "output.trim()"}):
         return ""
     match = _LAST_FIELD.fullmatch(transform.strip()) if isinstance(transform, str) else None
     if match is None:
         raise NotCarried("its answer is transformed by a program")
-    return str(match.group(1) or match.group(2))
+    name = str(match.group(1) or match.group(2))
+    if fields is not None and name not in fields:
+        raise NotCarried(f"the answer's schema has no field {name}")
+    return name
 
 
 def _settled(scorer: dict[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:

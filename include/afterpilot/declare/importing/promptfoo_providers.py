@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from afterpilot.declare.asked_files import tools_of
 from afterpilot.declare.importing.carried import folder_name
 from afterpilot.declare.importing.promptfoo_files import PREFIX, Config
 from afterpilot.declare.json_files import NotJson, json_schema
+from afterpilot.declare.problems import dotted
 
 # Whose own API, or a part of it, is OpenAI-compatible chat completions.
 _COMPATIBLE = frozenset(
@@ -55,6 +57,13 @@ class Provider:
     files: Mapping[str, str] = field(default_factory=dict)
     prompts: tuple[str, ...] = ()  # labels of those that it is asked; all of them where there is none
     about: str = ""
+
+    @property
+    def fields(self) -> frozenset[str] | None:
+        """The fields of the answer, where its schema says which there are."""
+        schema = json.loads(self.files.get("answer.schema.json", "{}"))
+        properties = schema.get("properties")
+        return frozenset(properties) if isinstance(properties, dict) else None
 
 
 def providers(config: Config, found: Any) -> list[Provider]:  # noqa: ANN401 - YAML holds anything
@@ -199,13 +208,14 @@ def _tools(config: Config, value: Any, files: dict[str, str], place: str) -> dic
         tool["function"] if isinstance(tool, dict) and isinstance(tool.get("function"), dict) else tool
         for tool in (found if isinstance(found, list) else [])
     ]
-    made = []
+    made: list[Mapping[str, Any]] = []
     for tool in tools:
-        if not (isinstance(tool, dict) and isinstance(tool.get("name"), str)):
-            config.notes.leave(place, "a tool", "it is no function with a name")
-            continue
-        parameters = tool.get("parameters", tool.get("input_schema", {"type": "object", "properties": {}}))
-        made.append({"name": tool["name"], "description": str(tool.get("description", "")), "parameters": parameters})
+        schema = tool.get("parameters", tool.get("input_schema")) if isinstance(tool, dict) else None
+        one = {**tool, "parameters": schema or {"type": "object", "properties": {}}} if isinstance(tool, dict) else tool
+        read, flaws = tools_of([one])
+        for flaw in flaws[:1]:
+            config.notes.leave(place, "a tool", f"{dotted(flaw.path[1:])} {flaw.text}".strip())
+        made += read if not flaws else []
     if not made:
         config.notes.leave(place, "tools", "there is no list of tools")
         return {}
