@@ -181,10 +181,12 @@ class Caller:
         if received.status in _OK:
             pace.well()
             pause = foreseen_pause(received.headers)
-        else:
+        elif received.status in _AGAIN and pace.refused():
             if received.status in _BUSY:
                 pace.slower(began)
-            pause = asked_pause(received.headers) if received.status in _AGAIN else 0.0
+            pause = asked_pause(received.headers)
+        else:
+            pause = 0.0  # the case that was refused waits by itself
         if pause:
             pace.shut(pause)
 

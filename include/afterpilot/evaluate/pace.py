@@ -7,6 +7,9 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+_RECENT = 32  # answers that are looked at to tell a server that is full from a single refusal
+_CROWDED = 0.25  # of them
+
 
 class TooLong(Exception):
     """The endpoint wants to be left alone for longer than the case may wait; ``seconds`` from now."""
@@ -18,6 +21,9 @@ class TooLong(Exception):
 
 class Pace:
     """Additive increase, multiplicative decrease (Chiu and Jain 1989), as TCP does it, and a gate that is shut until a moment.
+
+    A single refusal among many answers holds up the case that it met, and nobody else: the endpoint itself counts as full
+    where at least two, and a quarter of its latest answers, were refusals.
 
     Args:
         most: requests at once at the start, and never more.
@@ -33,6 +39,7 @@ class Pace:
         self._busy = 0
         self._well = 0  # answers since the limit last changed
         self._cuts = 0
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
         self._opens = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -61,6 +68,7 @@ class Pace:
 
     def well(self) -> None:
         """An answer came: after as many of them as may be asked at once, one more may be."""
+        self._recent.append(False)
         if self.limit == self._most:
             return
         self._well += 1
@@ -68,6 +76,11 @@ class Pace:
             self._well = 0
             self.limit += 1
             self._wake()
+
+    def refused(self) -> bool:
+        """A refusal came; whether it is one of many, so that the endpoint itself is full."""
+        self._recent.append(True)
+        return sum(self._recent) >= max(2, _CROWDED * len(self._recent))
 
     def slower(self, began: int) -> None:
         """The endpoint said that it is too much: half as many at once. Requests that were under way at the last cut count for that one."""

@@ -150,3 +150,21 @@ def test_a_turn_that_nobody_takes_any_more_goes_to_the_next() -> None:
         assert second.cancelled()
 
     run(work())
+
+
+def test_one_refusal_among_many_answers_is_not_a_full_endpoint() -> None:
+    """The second of two in a row is, and so is a quarter of the latest answers; one in twenty never."""
+    pace, _ = paced(8)
+    assert not pace.refused()
+    assert pace.refused()
+    rare, _ = paced(8)
+    told = []
+    for number in range(400):
+        if number % 20 == 19:
+            told.append(rare.refused())
+        else:
+            rare.well()
+    assert not any(told)
+    for _ in range(7):
+        rare.refused()
+    assert rare.refused()

@@ -1,0 +1,180 @@
+"""``afterpilot evals`` as a developer uses it: a real process, a real HTTP model, files that another command reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubles.model import Act, ModelDouble
+
+SUITE = """\
+model: {connection: nowhere, name: double-1, prompt: prompt.md, max_tokens: 20}
+cases: cases.jsonl
+scorers: [exact]
+max_cost: 1 USD
+concurrency: 4
+pass_rate: 90%
+"""
+PROMPTFOO = """\
+prompts: ["Say {{ word }}."]
+providers: ["openai:chat:double-1"]
+tests:
+  - {vars: {word: one}, assert: [{type: icontains, value: ONE}, {type: javascript, value: "output.length < 9"}]}
+  - {vars: {word: two}, assert: [{type: equals, value: two}]}
+"""
+
+
+def echo(body: dict[str, Any], _times: int) -> Act:
+    """The model says the word that it was asked for, but calls ten eleven."""
+    word = body["messages"][-1]["content"].removeprefix("Say ").rstrip(".")
+    return Act("eleven" if word == "ten" else word)
+
+
+@pytest.fixture
+def model() -> Iterator[ModelDouble]:
+    """A model that says what it is told."""
+    with ModelDouble(echo) as double:
+        yield double
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A suite of ten words."""
+    folder = tmp_path / "words"
+    folder.mkdir()
+    (folder / "suite.yaml").write_text(SUITE)
+    (folder / "prompt.md").write_text("Say {{ word }}.")
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    lines = [json.dumps({"id": word, "vars": {"word": word}, "expected": word, "tags": ["short"]}) for word in words]
+    (folder / "cases.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def afterpilot(*arguments: object, cwd: Path) -> tuple[int, str, str]:
+    """The command in a process of its own: exit status, standard output and error."""
+    environ = {**os.environ, "AFTERPILOT_WORKFLOWS": str(cwd / "none"), "COLUMNS": "200"}
+    command = [str(Path(sys.executable).with_name("afterpilot")), "evals", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environ)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def run(suite: Path, model: ModelDouble, *more: object) -> tuple[int, str, str]:
+    """Run the suite against the double."""
+    return afterpilot("run", suite, "--base-url", model.url, "--price", "1/2", *more, cwd=suite.parent)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The samples of a results file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_suite_runs_and_its_results_compare(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """Nine of ten reach the bar of 90 %; a worse run later is told case by case, with exit status 1."""
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    code, out, _ = run(suite, model, "-o", before, "--junit", tmp_path / "j.xml")
+    assert code == 0
+    assert "9 of 10 cases passed" in out
+    assert "'eleven' instead of 'ten'" in out
+    found = {line["id"]: line for line in lines(before)}
+    assert len(found) == 10
+    assert found["ten"]["passed"] is False
+    assert found["one"]["assertions"] == [
+        {"type": "exact", "pass": True, "score": 1.0, "reason": "", "weight": 1.0, "advisory": False, "details": {}}
+    ]
+    assert float(found["one"]["cost"]) > 0
+    assert 'failures="1" errors="0"' in (tmp_path / "j.xml").read_text()
+
+    cut = [
+        json.dumps({**line, "assertions": [{**line["assertions"][0], "pass": False, "score": 0}]})
+        for line in lines(before)[:7]
+    ]
+    after.write_text("\n".join([*cut, *map(json.dumps, lines(before)[7:])]) + "\n")
+    assert afterpilot("compare", before, before, cwd=tmp_path)[0] == 0
+    code, out, _ = afterpilot("compare", before, after, "--json", cwd=tmp_path)
+    told = json.loads(out)
+    assert (code, told["worse"], told["cases_in_both"]) == (1, True, 10)
+    assert len(told["broken"]) in {6, 7}
+
+
+def test_a_run_goes_on_in_its_file_and_asks_nothing_twice(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """What is there is kept, half a line at the end is written over, and only the rest is asked."""
+    results = tmp_path / "results.jsonl"
+    run(suite, model, "-o", results)
+    asked = len(model.requests)
+    whole = results.read_bytes().splitlines(keepends=True)
+    results.write_bytes(b"".join(whole[:6]) + whole[6][:40])
+    code, _, err = run(suite, model, "-o", results)
+    assert (code, len(model.requests) - asked) == (0, 4)
+    assert "6 samples are there already" in err
+    assert sorted(line["id"] for line in lines(results)) == sorted(line["id"] for line in map(json.loads, whole))
+
+
+def test_results_of_another_version_are_never_mixed(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """A changed prompt needs another file or --anew, and says so."""
+    results = tmp_path / "results.jsonl"
+    run(suite, model, "-o", results)
+    (suite / "prompt.md").write_text("Please say {{ word }}.")
+    code, _, err = run(suite, model, "-o", results)
+    assert code == 2
+    assert "--anew" in err
+    assert run(suite, model, "-o", results, "--anew")[0] == 1
+
+
+def test_what_cannot_be_judged_is_neither_good_nor_bad(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """A model that never answers, a case that is not there, an unpriced model: exit status 2 and the reason."""
+    dead = f"{model.url.rsplit(':', 1)[0]}:1/v1"
+    code, out, _ = afterpilot("run", suite, "--base-url", dead, "--price", "0/0", "--case", "one", cwd=tmp_path)
+    assert code == 2
+    assert "cannot be judged: only 0 of 1 samples" in out
+    assert run(suite, model, "--case", "eleven")[0] == 2
+    code, out, _ = afterpilot("run", suite, "--base-url", model.url, cwd=tmp_path)
+    assert code == 2
+    assert "no price" in out
+    (suite / "cases.jsonl").write_text("")
+    code, _, err = run(suite, model)
+    assert (code, "is empty" in err) == (2, True)
+
+
+def test_a_promptfoo_file_runs_as_it_is(model: ModelDouble, tmp_path: Path) -> None:
+    """Its assertions count; what could not be carried over is said before."""
+    config = tmp_path / "promptfooconfig.yaml"
+    config.write_text(PROMPTFOO)
+    code, out, err = run(config, model, "--json")
+    assert (code, json.loads(out)[0]["passed"]) == (0, 2)
+    code, _, err = run(config, model)
+    assert "not carried over" in err
+    assert "javascript" in err
+    code, out, _ = afterpilot("import", "promptfoo", config, "-o", "made", cwd=tmp_path)
+    assert (code, "2 cases" in out) == (0, True)
+    folder = next((tmp_path / "made").iterdir())
+    assert run(folder, model)[0] == 0
+    assert afterpilot("import", "promptfoo", config, "-o", "made", cwd=tmp_path)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "nothing.yaml"], ["run", "cases.csv"], ["compare", "a.jsonl", "b.jsonl"], ["run"], ["import", "csv", "x"]],
+    ids=" ".join,
+)
+def test_a_wrong_name_is_one_clear_sentence(tmp_path: Path, command: Sequence[str]) -> None:
+    """Exit status 2, no traceback."""
+    (tmp_path / "cases.csv").write_text("id\n")
+    code, out, err = afterpilot(*command, cwd=tmp_path)
+    assert code == 2
+    assert out + err
+
+
+def test_a_dry_run_asks_nobody(suite: Path, model: ModelDouble) -> None:
+    """It says how many calls it will take, and what they cost at most."""
+    code, _, err = run(suite, model, "--dry-run")
+    assert (code, len(model.requests)) == (0, 0)
+    assert "10 calls" in err
+    assert "at most" in err
