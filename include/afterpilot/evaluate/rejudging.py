@@ -13,7 +13,7 @@ from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
 from afterpilot.evaluate.admission import Admission
 from afterpilot.evaluate.asking import Asking
-from afterpilot.evaluate.budget import Budget, Capped, Reservation
+from afterpilot.evaluate.budget import Budget, Reservation
 from afterpilot.evaluate.costs import Costs
 from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
 from afterpilot.evaluate.metering import Metered
@@ -76,20 +76,15 @@ class Rejudging:
             piece, reservation = next_one
             with reservation:
                 judgement = await self._judgement(piece, asking, reservation)
-            if judgement is None:
-                continue
             admission.finished(judgement.error)
             await keeper.kept(judgement)
 
-    async def _judgement(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Judgement | None:
-        """None where the judge could not be asked within the cap."""
+    async def _judgement(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Judgement:
         metered = Metered(asking, self._costs, reservation)
         reply = Reply(piece.answer, None, "", latency_ms=0, attempts=0, request={}, response={})
         try:
             (score,) = await score_all((self._judge,), piece.case, reply, asking=metered, cost=None)
         except TargetError as trouble:
-            if isinstance(trouble, Capped) and not metered.calls:
-                return None
             return self._unusable(piece, str(trouble), metered)
         except Exception as trouble:  # noqa: BLE001 - a bug of ours is not the judge's word
             return self._unusable(piece, f"the judge failed: {type(trouble).__name__}: {trouble}", metered)

@@ -97,7 +97,8 @@ def test_a_gap_in_the_prompt_is_a_call_as_well() -> None:
     """The prompt's own turns are turns like the case's."""
     target = replace(MODEL, prompt=Prompt("## user\nhello\n## assistant\n\n## user\n{{ q }}"))
     assert turns_of(target, CASE) == 2
-    assert most(CASE, target) > 2 * 100
+    all_turns = len("hello" + "{{ q }}" + "abc") + 3 * TOKENS_PER_TURN
+    assert most(CASE, target) == (all_turns + 100) + (all_turns + 100 + TOKENS_PER_TURN + 100)
 
 
 def test_an_image_counts_with_what_the_dearest_model_takes_for_it() -> None:
