@@ -166,10 +166,17 @@ class Reads:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """How a person's correction of a record becomes a case: prompt variable → record's field, answer's field → record's field."""
+    """How a person's correction of a record becomes a case, and where a judge finds the answer that a person has decided on.
+
+    ``vars`` is prompt variable → record's field; a variable that is not named is the field of its name. ``expected`` is
+    answer's field (``""``: the whole answer) → record's field, or a template of several, ``{total} {currency}``. ``answer`` is
+    the record's field that holds the model's answer as it came; where it is empty, the answer is put together as ``expected``
+    says.
+    """
 
     vars: Mapping[str, str]
     expected: Mapping[str, str]
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
