@@ -15,8 +15,11 @@ from airflow.sdk import dag
 from afterpilot.orchestration import tasks
 from afterpilot.orchestration.defaults import common
 
+COMMON = common(doc=__doc__, tags=["evals"], runbook="EvalsOutOfReach")
 
-@dag(schedule="*/10 * * * *", **common(doc=__doc__, tags=["evals"], runbook="EvalsOutOfReach"))
+
+# A suite that takes longer than ten minutes holds up no other workflow's probe; its own is not started twice.
+@dag(schedule="*/10 * * * *", **{**COMMON, "max_active_runs": 3})
 def probe() -> None:
     """Probe, evaluate what changed, then tell."""
     probed = tasks.probe.expand(batch=tasks.plan_probes())

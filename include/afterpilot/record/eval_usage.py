@@ -21,7 +21,7 @@ _TYPES = ("text", "text", "bigint", "bigint", "bigint", "numeric", "text", "text
 _ADD = (
     f"INSERT INTO usage (workflow, kind, at, {', '.join(_FIELDS)}) "  # noqa: S608 - names of this module alone
     f"SELECT %(workflow)s, 'eval', %(at)s, * "
-    f"FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
+    f"FROM unnest({', '.join(f'%({name})b::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
     "ON CONFLICT (workflow, kind, ref, at) DO NOTHING"
 )
 
