@@ -1,86 +1,20 @@
-"""Charts over time as shapes that a template draws: places from left to right in percent, heights in pixels.
-
-Lines are drawn in a box of 1,000 units that is stretched to the width of the page; words and points are not, so that they
-stay readable on a phone.
-"""
+"""The charts of the eval pages as shapes that a template draws: what is unknown is a gap, never a zero."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.answering import Event
 from afterpilot.web.evals.reading import number, rate_of
+from afterpilot.web.evals.shapes import Chart, Shape, Time, ceiling, linear, logarithmic, short, steps
 from afterpilot.web.evals.standing import short_day
 
 POINTS = 120  # runs of which each can be pointed at; with more, only those of the pass rate can
-_LEFT, _WIDE = 1.5, 97.0  # percent
-_DAYS = 5
 _SURE = 30  # times the threshold: beyond it, how much more says nothing more
-_MILLION = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Something drawn: its ``kind`` is its look; ``x`` and ``width`` in percent, ``y`` and ``y2`` in pixels, ``d`` a path."""
-
-    kind: str
-    x: float = 0.0
-    y: float = 0.0
-    width: float = 0.0
-    y2: float = 0.0
-    d: str = ""
-    text: str = ""
-    title: str = ""
-    run: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart, and what it shows in words."""
-
-    title: str
-    words: str
-    height: int
-    paths: tuple[Shape, ...] = ()
-    spans: tuple[Shape, ...] = ()
-    lines: tuple[Shape, ...] = ()
-    marks: tuple[Shape, ...] = ()
-    dots: tuple[Shape, ...] = ()
-    ticks: tuple[Shape, ...] = ()
-    days: tuple[Shape, ...] = ()
-    dense: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """The axis of time that all charts of a page share."""
-
-    first: datetime
-    last: datetime
-
-    def x(self, at: datetime) -> float:
-        """The place of a moment, in percent."""
-        whole = (self.last - self.first).total_seconds()
-        return round(_LEFT + _WIDE * ((at - self.first).total_seconds() / whole if whole > 0 else 0.5), 2)
-
-    @property
-    def days(self) -> tuple[Shape, ...]:
-        """A few days to read the axis by."""
-        if self.last == self.first:
-            return (Shape("middle", 50, text=short_day(self.first)),)
-        step = (self.last - self.first) / (_DAYS - 1)
-        days = max(1, round(step / timedelta(days=1)))
-        found: list[datetime] = []
-        at = self.last
-        while at >= self.first and len(found) < _DAYS:
-            found.append(at)
-            at -= timedelta(days=days)
-        return tuple(Shape("end" if at == self.last else "middle", self.x(at), text=short_day(at)) for at in found)
 
 
 def rate_chart(
@@ -125,7 +59,7 @@ def rate_chart(
         lines=tuple(lines),
         marks=tuple(marks),
         dots=tuple(dots),
-        ticks=tuple(Shape("tick", y=y(value), text=f"{value:.0%}".replace("%", " %")) for value in _steps(floor)),
+        ticks=tuple(Shape("tick", y=y(value), text=f"{value:.0%}".replace("%", " %")) for value in steps(floor)),
         days=time.days,
         dense=len(rows) > POINTS,
     )
@@ -136,18 +70,18 @@ def evidence_chart(rows: Sequence[Row], threshold: float) -> Chart:
     values = [(row, number(row["evidence"])) for row in rows]
     top = min(max([threshold * 3, *(value for _, value in values if value)]), threshold * _SURE)
     low = 0.1
-    scale = _log(low, top)
+    scale = logarithmic(low, top)
     ticks = [(10.0**power) for power in range(0, math.ceil(math.log10(top)) + 1, 2) if 10.0**power <= top]
     newest = next((value for _, value in reversed(values) if value is not None), None)
     return _small(
         rows,
         [("line", [(row, min(max(value, low), top) if value is not None else None) for row, value in values])],
         title="Evidence of a drop",
-        words=f"Newest {_short(newest) if newest is not None else 'unknown'}; the alarm is raised at {_short(threshold)}.",
+        words=f"Newest {short(newest) if newest is not None else 'unknown'}; the alarm is raised at {short(threshold)}.",
         scale=scale,
-        ticks=[(value, _short(value)) for value in ticks],
-        lines=[("limit", threshold, f"alarm at {_short(threshold)}")],
-        said=lambda value: f"evidence {_short(value)}",
+        ticks=[(value, short(value)) for value in ticks],
+        lines=[("limit", threshold, f"alarm at {short(threshold)}")],
+        said=lambda value: f"evidence {short(value)}",
     )
 
 
@@ -155,12 +89,12 @@ def cost_chart(rows: Sequence[Row], currency: str) -> Chart:
     """What each run cost."""
     values = [(row, number(row["cost"])) for row in rows]
     known = [value for _, value in values if value is not None]
-    top = _ceiling(max(known, default=0.0))
-    words = f"Newest {_short(known[-1])} {currency}." if known else "The cost of no run is known."
+    top = ceiling(max(known, default=0.0))
+    words = f"Newest {short(known[-1])} {currency}." if known else "The cost of no run is known."
     return _small(
         rows, [("line", values)], title=f"Cost per run{f', {currency}' if currency else ''}", words=words,
-        scale=_linear(top), ticks=[(0.0, "0"), (top / 2, _short(top / 2)), (top, _short(top))],
-        said=lambda value: f"{_short(value)} {currency}".strip(),
+        scale=linear(top), ticks=[(0.0, "0"), (top / 2, short(top / 2)), (top, short(top))],
+        said=lambda value: f"{short(value)} {currency}".strip(),
     )  # fmt: skip
 
 
@@ -169,18 +103,18 @@ def latency_chart(rows: Sequence[Row]) -> Chart:
     half = [(row, _seconds(row["latency_p50"])) for row in rows]
     slow = [(row, _seconds(row["latency_p95"])) for row in rows]
     known = [value for _, value in [*half, *slow] if value is not None]
-    top = _ceiling(max(known, default=0.0))
+    top = ceiling(max(known, default=0.0))
     last = [next((value for _, value in reversed(one) if value is not None), None) for one in (half, slow)]
     words = ", ".join(
-        f"{name} {_short(value)} s"
+        f"{name} {short(value)} s"
         for name, value in zip(("p50 (solid)", "p95 (dotted)"), last, strict=True)
         if value is not None
     )
     return _small(
         rows, [("line", half), ("second", slow)], title="Latency, seconds",
         words=f"Newest {words}." if words else "The latency of no run is known.",
-        scale=_linear(top), ticks=[(0.0, "0"), (top / 2, _short(top / 2)), (top, _short(top))],
-        said=lambda value: f"{_short(value)} s",
+        scale=linear(top), ticks=[(0.0, "0"), (top / 2, short(top / 2)), (top, short(top))],
+        said=lambda value: f"{short(value)} s",
     )  # fmt: skip
 
 
@@ -319,34 +253,6 @@ def _rate_words(rates: Sequence[tuple[Row, Any]], bar: float | None) -> str:
     return (text + (f" {unknown} unknown." if unknown else "")).replace("%", " %").replace("  %", " %")
 
 
-def _steps(floor: float) -> list[float]:
-    step = 0.1 if floor >= 0.5 else 0.25  # noqa: PLR2004 - half
-    count = math.floor((1 - floor) / step + 1e-9)
-    return [1 - step * n for n in range(count + 1)]
-
-
-def _linear(top: float) -> Callable[[float], float]:
-    return lambda value: value / top if top else 0.0
-
-
-def _log(low: float, top: float) -> Callable[[float], float]:
-    return lambda value: (math.log10(max(value, low)) - math.log10(low)) / (math.log10(top) - math.log10(low))
-
-
-def _ceiling(value: float) -> float:
-    """The next round number: 1, 2 or 5 times a power of ten."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999)
-
-
 def _seconds(milliseconds: object) -> float | None:
     found = number(milliseconds)
     return None if found is None else found / 1000
-
-
-def _short(value: float) -> str:
-    if abs(value) >= _MILLION:
-        return "over 1 million"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"  # noqa: PLR2004 - digits that say something

@@ -19,6 +19,7 @@ from afterpilot.web.evals import answering, charts
 from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import mapping, pooled, rate_of
+from afterpilot.web.evals.shapes import Shape
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import (
     Drop,
@@ -50,7 +51,7 @@ class Listed:
     standing: Standing
     approved: Row | None
     rate: Interval | None = None
-    spark: Sequence[charts.Shape] = ()
+    spark: Sequence[Shape] = ()
     runs: int = 0
     change: answering.Event | None = None
     seen: Row | None = None
