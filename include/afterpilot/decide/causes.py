@@ -57,6 +57,14 @@ def causes(
     return Causes(tuple(dict.fromkeys(part for part, _ in found)), (*also, *(line for _, line in found)), unknown)
 
 
+def undone(then: Causes, now: Causes) -> Causes:
+    """The cause of a drop that lasts: what had changed when it began, also where it is as before by now."""
+    if now.changed or not then.changed:
+        return now
+    lines = tuple(f"{line}, and is as before by now: the drop should end with the next runs" for line in then.lines)
+    return Causes(then.changed, lines, now.unknown)
+
+
 def different(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
     """How what is declared and what answers (as a probe sees them) differ from what was seen last, one line each."""
     found = [*_hashes(now, before, ""), *_answered(now, [before])]

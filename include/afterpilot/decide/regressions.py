@@ -33,17 +33,27 @@ def no_baseline(workflow: Workflow) -> Finding:
 
 def baseline_due(workflow: Workflow, against: Against) -> Finding:
     """The suite is not the approved one any more: a note while most can be compared, a warning where too little can."""
+    approve = (
+        f"`afterpilot baseline approve {workflow.slug} --by NAME` makes a run of the new suite the one to compare with."
+    )
     if against.scorers_changed:
-        what = "nothing can be compared: what decides is not what decided then (scorers, thresholds, or who may judge)"
+        title = "What decides has changed since the baseline was approved: nothing can be compared"
+        why = "Scorers, thresholds or who may judge are not what they were."
+    elif not against.common:
+        title = "Nothing can be compared with the approved baseline"
+        why = "No case is as it was then, or its results are not kept."
     else:
-        what = f"{against.common} of {against.cases} cases are as they were then and are compared"
+        title = (
+            f"The cases have changed since the baseline was approved: {against.common} of {against.cases} are compared"
+        )
+        why = "The others are new or not what they were."
     return Finding(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
         kind=BASELINE_DUE,
         severity=Severity.WARNING if against.too_little else Severity.INFO,
-        title=f"The suite has changed since its baseline was approved; {what}",
-        detail=f"`afterpilot baseline approve {workflow.slug} --by NAME` makes a run of the new suite the one to compare with.",
+        title=title,
+        detail=f"{why} {approve}",
         evidence={
             "certainty": "certain: the cases and scorers were compared",
             "cost": "a regression in what cannot be compared would not be seen",
@@ -120,13 +130,14 @@ def as_evidence(alarm: Alarm, against: Against) -> dict[str, Any]:
 
 
 def _certainty(alarm: Alarm, against: Against) -> str:
-    low, high = (points(value or 0.0) for value in (alarm.low, alarm.high))
-    between = "" if alarm.earliest == alarm.latest else f", 80 % between {alarm.earliest} and {alarm.latest}"
-    fleet = f"; confirmed over the fleet of {against.fleet} workflows" if against.confirmed else ""
-    rate = f"{alarm.false_alarms_per_year:.2g} false alarms a year at most"
+    between = "" if alarm.earliest == alarm.latest else f" (80 %: {alarm.earliest} to {alarm.latest})"
+    fleet = (
+        f"; confirmed over the fleet of {against.fleet} workflows" if against.confirmed and against.fleet > 1 else ""
+    )
     return (
-        f"evidence {min(alarm.evidence, 1e9):,.0f}, the alarm is at {alarm.threshold:,.0f} ({rate}); "
-        f"drop of {low} to {high} (95 %); began about {alarm.since}{between}{fleet}"
+        f"{alarm.false_alarms_per_year:.2g} false alarms a year at most (evidence {min(alarm.evidence, 1e9):,.0f}, the alarm is at "
+        f"{alarm.threshold:,.0f}){fleet}; 95 % interval of the drop {100 * (alarm.low or 0.0):.0f} to "
+        f"{points(alarm.high or 0.0)}; began about {alarm.since}{between}"
     )
 
 

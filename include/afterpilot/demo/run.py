@@ -17,8 +17,9 @@ import requests
 from rich.console import Console
 
 from afterpilot import pipeline
-from afterpilot.demo import airflow, production, screen
+from afterpilot.demo import airflow, eval_history, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
+from afterpilot.demo.eval_history import read_nights
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
 from afterpilot.demo.model_server import MODEL_NAME
@@ -75,6 +76,7 @@ class Demo:
         airflow.start(self._processes, self._environ)
         wired = wire(Settings.from_environment(self._environ), EnvConnections(self._environ))
         first = self._due(wired, Stage.PULL, datetime.min.replace(tzinfo=UTC))
+        self._replay_nights(wired, began)
         self._read_live(model, LIVE_INVOICES if first or everything else LATER_INVOICES)
         self._run_dags(wired, began, everything=everything)
         screen.show(self._console, wired.services.ops, wired.declarations.workflows)
@@ -187,6 +189,13 @@ class Demo:
                 if reading.error:
                     self._steps.note(f"{reading.run_id}: {reading.error}")
                 step()
+
+    def _replay_nights(self, wired: Wired, now: datetime) -> None:
+        invoices = next((one for one in wired.declarations.workflows if one.slug == _INVOICES), None)
+        if invoices is None:
+            return
+        with self._steps.counted("Replaying four weeks of eval nights, as recorded", eval_history.NIGHTS) as step:
+            eval_history.replay(wired.services, invoices, read_nights(RECORDED / "eval_nights.jsonl"), now=now, step=step)
 
     def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:
         api = airflow.Api(self._state, self._processes)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.decide.causes import causes, different
+from afterpilot.decide.causes import causes, different, undone
 
 
 def mark(**changed: Any) -> dict[str, Any]:
@@ -109,3 +109,16 @@ def test_a_probe_compares_what_it_sees() -> None:
 def test_exactly_what_changed_is_named(parts: set[str]) -> None:
     """Whatever changed together."""
     assert set(causes(mark(**dict.fromkeys(parts, "other")), [mark()]).changed) == parts
+
+
+def test_a_change_that_was_undone_is_still_the_cause_of_a_drop_that_lasts() -> None:
+    """The first night after it was put right still alarms: the line says what it was, and that it is over."""
+    good = [mark()]
+    then = causes(mark(prompt="e" * 64), good)
+    now = undone(then, causes(mark(), good))
+    assert now.changed == ("prompt",)
+    assert "our prompt changed (aaaaaaa → eeeeeee), and is as before by now" in now.line
+    other = causes(mark(model="gpt-6"), good)
+    assert undone(then, other) == other
+    nothing = causes(mark(), good)
+    assert undone(nothing, nothing) == nothing

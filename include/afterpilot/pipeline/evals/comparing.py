@@ -22,7 +22,7 @@ from afterpilot.decide.alarm import (
     suspicious,
 )
 from afterpilot.decide.alarm.fleet import QUARTER, stop_for
-from afterpilot.decide.causes import causes
+from afterpilot.decide.causes import causes, undone
 from afterpilot.decide.eval_figures import Measured, outcomes
 from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
@@ -109,7 +109,8 @@ def compare(
         by=before.baseline.approved_by,
         cases=len(suite.digests) - len(waived),
         common=len(common),
-        scorers_changed=all(before.suites.get(one.suite, ("", {}))[0] != suite.scorers for one in before.approved),
+        scorers_changed=bool(before.approved)
+        and all(before.suites.get(one.suite, ("", {}))[0] != suite.scorers for one in before.approved),
     )
     today = began.astimezone(UTC).date()
     if not common or today < max(run.day for run in approved):
@@ -198,12 +199,11 @@ def _explained(
     last = good[-1]
     with services.ops.begin() as unit:
         moved = judges.drifted(unit, workflow)
-    found = causes(
-        fingerprint,
-        [result.fingerprint for result in good[-_GOOD_RUNS:]],
-        cases=_cases_changed(before, last, suite),
-        also=moved,
-    )
+    marks = [result.fingerprint for result in good[-_GOOD_RUNS:]]
+    found = causes(fingerprint, marks, cases=_cases_changed(before, last, suite), also=moved)
+    first = next((result for result in before.since if result.at.astimezone(UTC).date() >= alarm.since), None)
+    if first is not None and not moved:
+        found = undone(causes(first.fingerprint, marks), found)
     broken = broken_cases(measured, held)
     with services.ops.begin() as unit:
         answers = unit.samples.answers(last.run_id, broken)

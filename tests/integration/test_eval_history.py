@@ -1,0 +1,81 @@
+"""The example's eval nights: recorded answers go through the stage of evals as they would have gone then."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from afterpilot.declare import load
+from afterpilot.demo.ai_app import RECORDED
+from afterpilot.demo.eval_history import APPROVED_AFTER, NIGHTS, SHORTENED, read_nights, replay
+from afterpilot.demo.model_server import MODEL_NAME, WEIGHTS_SHA256
+from afterpilot.record.tables import eval_results, incidents, outbox, samples
+from afterpilot.settings import WORKFLOWS, EnvConnections, Settings
+from afterpilot.wiring import Wired, wire
+
+pytestmark = pytest.mark.integration
+NIGHTS_FILE = RECORDED / "eval_nights.jsonl"
+NOW = datetime(2026, 11, 21, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def wired(ops_url: str) -> Wired:
+    """The example's declarations over an ops database of its own; nobody can be asked."""
+    environ = {"AFTERPILOT_DATABASE_URL": ops_url, "AFTERPILOT_WORKFLOWS": str(WORKFLOWS)}
+    return wire(Settings.from_environment(environ), EnvConnections(environ))
+
+
+def test_four_weeks_with_two_nights_of_a_shorter_prompt(wired: Wired) -> None:
+    """The alarm is raised on the first of them, names the prompt, and is over soon after; a second replay adds nothing."""
+    workflow = wired.workflow("invoice_matching")
+    steps: Counter[str] = Counter()
+    nights = read_nights(NIGHTS_FILE)
+    assert replay(wired.services, workflow, nights, now=NOW, step=lambda: steps.update(["night"])) == NIGHTS
+    assert replay(wired.services, workflow, nights, now=NOW, step=lambda: steps.update(["night"])) == 0
+    assert steps["night"] == NIGHTS
+    with wired.engine.connect() as connection:
+        found = connection.execute(sa.select(eval_results).order_by(eval_results.c.at)).all()
+        regressed = connection.execute(sa.select(incidents).where(incidents.c.kind == "evals.regressed")).one()
+        said = connection.scalars(sa.select(outbox.c.message).order_by(outbox.c.created_at)).all()
+        kept = connection.scalar(sa.select(sa.func.count()).select_from(samples))
+    assert len(found) == NIGHTS
+    assert [row.alarm for row in found[:APPROVED_AFTER]] == [""] * APPROVED_AFTER
+    alarmed = [number for number, row in enumerate(found) if row.alarm == "alarm"]
+    assert alarmed[0] == SHORTENED[0]
+    assert alarmed[-1] < SHORTENED[-1] + 4
+    assert (regressed.state, regressed.opened_at) == ("resolved", found[SHORTENED[0]].at)
+    assert any("our prompt changed" in message["summary"] for message in said)
+    assert kept is not None
+    assert kept >= NIGHTS * len(workflow.evals.cases if workflow.evals else ())
+
+
+def test_the_recording_is_of_the_model_prompt_and_cases_of_today(wired: Wired) -> None:
+    """Otherwise the example would show somebody else's answers."""
+    nights = read_nights(NIGHTS_FILE)
+    evals = wired.workflow("invoice_matching").evals
+    assert evals is not None
+    assert (nights.model, nights.weights_sha256, nights.prompt_sha256) == (
+        MODEL_NAME,
+        WEIGHTS_SHA256,
+        evals.prompt_sha256,
+    )
+    assert nights.takes(nights.prompt_sha256) == 5
+    assert nights.takes(nights.shorter.sha256) == 2
+    assert {case.id for case in evals.cases} <= {case for _, _, case in nights.answers}
+
+
+def test_another_prompt_has_no_past(ops_url: str, tmp_path: Path) -> None:
+    """Recorded answers to one prompt are never shown as answers to another."""
+    folder = tmp_path / "workflows"
+    shutil.copytree(WORKFLOWS, folder)
+    path = folder / "invoice_matching" / "prompt.md"
+    path.write_text(path.read_text().replace("as JSON", "as JSON, please"))
+    environ = {"AFTERPILOT_DATABASE_URL": ops_url, "AFTERPILOT_WORKFLOWS": str(folder)}
+    wired = wire(Settings.from_environment(environ), EnvConnections(environ))
+    assert [one.slug for one in load(folder).workflows] == ["email_triage", "invoice_matching"]
+    assert replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list) == 0
