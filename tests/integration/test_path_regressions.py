@@ -15,9 +15,9 @@ from path_site import SLUG, Site, trigger
 
 from afterpilot import pipeline
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.evals import Reducer, Waiver
+from afterpilot.domain.evals import Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
-from afterpilot.domain.run import Run
+from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Reads
 from afterpilot.pipeline.evals.locking import alone
@@ -50,6 +50,12 @@ def regression(site: Site) -> dict[str, Any]:
     """The one finding of a regression."""
     (found,) = site.rows("SELECT * FROM findings WHERE kind = 'evals.regressed'")
     return found
+
+
+def regression_open(run: Run, site: Site) -> bool:
+    """Whether a regression stands after the run."""
+    assert run.stage is Stage.EVALUATE
+    return any(one["kind"] == "evals.regressed" and one["state"] == "open" for one in site.incidents())
 
 
 @pytest.mark.parametrize(
@@ -179,9 +185,30 @@ def test_a_changed_suite_is_compared_on_what_is_the_same(site: Site, speaker: Sp
     run = ran(site)
     kinds = {row["kind"]: row for row in site.rows("SELECT * FROM findings WHERE run_id = :run", run=run.id)}
     assert kinds["evals.baseline_due"]["severity"] == "info"
-    assert "30 of 40 cases" in kinds["evals.baseline_due"]["title"]
+    assert "30 of 40 are compared" in kinds["evals.baseline_due"]["title"]
     assert "our cases" not in kinds["evals.regressed"]["detail"]  # the file's hash is the same here
     assert run.evidence["cases_in_common"] == 30
+
+
+def test_other_scorers_than_the_approved_ones_compare_with_nothing(site: Site, speaker: Speaker) -> None:
+    """A warning that the alarm sees nothing, until a run is approved; an open regression is not taken back by it."""
+    approved(site)
+    speaker.wrong = set(range(8))
+    assert regression_open(ran(site), site)
+    site.now += DAY
+    scorers = (ScorerSpec("exact", ""), ScorerSpec("contains", "", {"text": "w-"}))
+    run = ran(site, scorers=scorers)
+    assert "nothing can be compared" in " ".join(run.reasons)
+    assert "regression" not in run.evidence
+    assert regression_open(run, site)
+    assert "evals.baseline_due" in {one["kind"] for one in site.incidents() if one["state"] == "open"}
+
+
+def test_no_cases_are_unknown(site: Site, model: ModelDouble) -> None:
+    """Never a pass, and nothing is asked."""
+    run = ran(site, words=0)
+    assert (run.verdict, model.requests) == (Verdict.UNKNOWN, [])
+    assert "The eval suite has no cases" in run.reasons[0]
 
 
 def test_a_waived_case_neither_fails_nor_alarms(site: Site, speaker: Speaker) -> None:
