@@ -82,9 +82,8 @@ def test_documented_commands_exist() -> None:
 
     from afterpilot.cli.app import app
 
-    tree = {
-        name: set(getattr(one, "commands", ())) for name, one in vars(typer.main.get_command(app))["commands"].items()
-    }
+    commands = vars(typer.main.get_command(app))["commands"]
+    tree = {name: set(getattr(one.loaded(), "commands", ())) for name, one in commands.items()}
     shown = {
         words
         for path in PAPERS

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
-import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from afterpilot.cli import baseline, database, evals, inspect, path, validate
+from afterpilot.cli.lazy import MARKUP, Later, LazyGroup
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import code_version
 
+
+class _Commands(LazyGroup):
+    later: ClassVar[Mapping[str, Later]] = {
+        "validate": Later(
+            "afterpilot.cli.validate:validate", "Read every declaration and say what is wrong, with file and line."
+        ),
+        "run": Later(
+            "afterpilot.cli.path:run",
+            "Run a workflow's path here and now: pull, check, gate, evaluate, spend; --stage report puts the week's report together.",
+        ),
+        "deliver": Later(
+            "afterpilot.cli.path:deliver",
+            "Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview.",
+        ),
+        "status": Later(
+            "afterpilot.cli.inspect:status",
+            "Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN.",
+        ),
+        "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
+        "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
+        "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
+    }
+
+
 app = typer.Typer(
     name="afterpilot",
+    cls=_Commands,
     help="The production operations pipeline for AI workflows.\n\n"
     "First steps: `afterpilot validate` reads the declarations, `afterpilot db upgrade` prepares the ops database, "
     "`afterpilot run WORKFLOW` goes the whole path once, `afterpilot status` shows where every workflow stands.\n\n"
@@ -23,16 +48,9 @@ app = typer.Typer(
     "AIRFLOW_CONN_NAME the connection NAME of a declaration, as a URI or as JSON.\n\n"
     "Exit status: 0 good, 1 the check found something, 2 the check itself could not run.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
 )
-app.command()(validate.validate)
-app.command()(path.run)
-app.command()(path.deliver)
-app.command()(inspect.status)
-app.add_typer(evals.app, name="evals")
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(database.app, name="db")
 
 
 @app.callback(invoke_without_command=True)
@@ -48,18 +66,28 @@ def main() -> None:
         app()
     except AfterpilotError as error:
         _stop(str(error))
-    except sa.exc.OperationalError as error:
+    except Exception as error:
+        if not (text := _of_the_database(error)):
+            raise
+        _stop(text)
+
+
+def _of_the_database(error: Exception) -> str:
+    """What is wrong with the ops database, by an error of SQLAlchemy's; empty for any other."""
+    import sqlalchemy as sa  # a quarter of a second, which most commands do without
+
+    if isinstance(error, sa.exc.OperationalError):
         # The driver's own words name host and database, never the password.
-        _stop(f"the ops database cannot be used: {_first_line(error.orig)}")
-    except sa.exc.ProgrammingError as error:
-        _stop(
-            f"the ops database is not as this version needs it (run `afterpilot db upgrade`): {_first_line(error.orig)}"
-        )
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
+        return f"the ops database cannot be used: {_first_line(error.orig)}"
+    if isinstance(error, sa.exc.ProgrammingError):
+        why = _first_line(error.orig)
+        return f"the ops database is not as this version needs it (run `afterpilot db upgrade`): {why}"
+    if isinstance(error, sa.exc.ArgumentError | sa.exc.NoSuchModuleError):
         # Its text may quote the URL, and that may hold a password.
-        _stop(
+        return (
             "AFTERPILOT_DATABASE_URL is no database URL that can be used, such as postgresql+psycopg://user@host/name"
         )
+    return ""
 
 
 def _first_line(error: BaseException | None) -> str:
