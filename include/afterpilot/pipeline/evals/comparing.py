@@ -28,14 +28,13 @@ from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.evals import judges
+from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
-from afterpilot.record.baselines import Baseline
 from afterpilot.record.eval_results import EvalResult
 
 MOST_ROUNDS = 4  # of same-day re-runs
 _GOOD_RUNS = 5  # whose answering servers are known as good
-_FLAKY_RUNS = 60
 Counts = Mapping[str, tuple[int, int]]
 Again = Callable[[Sequence[str], int], Sequence[Sample]]  # ask these cases once more, in a round from 1
 
@@ -47,42 +46,6 @@ class Comparison:
     against: Against | None
     rounds: tuple[Counts, ...] = ()
     flaky: tuple[Flaky, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What was recorded before the run: the approval, its runs, the valid runs since, and those before this one."""
-
-    baseline: Baseline | None
-    approved: tuple[EvalResult, ...] = ()
-    since: tuple[EvalResult, ...] = ()
-    earlier: tuple[EvalResult, ...] = ()
-    suites: Mapping[str, tuple[str, Mapping[str, str]]]
-
-    def comparable(self, result: EvalResult, suite: Suite) -> frozenset[str]:
-        """The cases of a run that are the same in this suite, scored by the same scorers."""
-        scorers, digests = self.suites.get(result.suite, ("", {}))
-        if scorers != suite.scorers:
-            return frozenset()
-        return frozenset(case for case, digest in digests.items() if suite.digests.get(case) == digest)
-
-
-def known(services: Services, workflow: Workflow, *, began: datetime) -> Known:
-    """Read what was recorded before a run that began then."""
-    with services.ops.begin() as unit:
-        baseline = unit.baselines.newest(workflow.slug)
-        approved = unit.eval_results.of_runs(baseline.runs) if baseline else ()
-        since = unit.eval_results.since(workflow.slug, baseline.approved_at) if baseline else ()
-        earlier = unit.eval_results.before(workflow.slug, began, limit=_FLAKY_RUNS)
-        names = {result.suite for result in (*approved, *since, *earlier)}
-        suites = unit.eval_results.suites(workflow.slug, names)
-    return Known(
-        baseline=baseline,
-        approved=tuple(approved),
-        since=tuple(result for result in since if result.at < began),
-        earlier=tuple(earlier),
-        suites=suites,
-    )
 
 
 def compare(

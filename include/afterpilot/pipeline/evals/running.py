@@ -22,9 +22,10 @@ from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.conclude import concluded, crashed, finished
 from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
-from afterpilot.pipeline.evals.comparing import Comparison, compare, known
+from afterpilot.pipeline.evals.comparing import Comparison, compare
 from afterpilot.pipeline.evals.fingerprinting import fingerprint, note
 from afterpilot.pipeline.evals.keeping import Keeper
+from afterpilot.pipeline.evals.knowing import known
 from afterpilot.pipeline.evals.locking import alone
 from afterpilot.pipeline.evals.suites import Suite, suite_of
 from afterpilot.pipeline.services import Services
