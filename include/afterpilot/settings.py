@@ -14,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import sqlalchemy as sa
-
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.ports import Endpoint
 
@@ -45,6 +43,8 @@ class ConnectionParts:
     @property
     def database_url(self) -> str:
         """A SQLAlchemy URL; a host that is a path is a Unix socket."""
+        import sqlalchemy as sa  # a quarter of a second, which no endpoint needs
+
         query = {key: str(value) for key, value in self.extra.items() if isinstance(value, str | int)}
         host: str | None = self.host or None
         if host and host.startswith("/") and not self.conn_type.startswith("sqlite"):

@@ -1,4 +1,7 @@
-"""Builds the collaborators. The only module that knows everything."""
+"""Builds the collaborators. The only module that knows everything; it imports each when it is built.
+
+A suite from a terminal needs no database, and a stage no Slack: what is not built is not loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from afterpilot.check.gate import Gate
-from afterpilot.check.gx import GxChecker
-from afterpilot.check.references import SqlReferences
-from afterpilot.check.seen import SeenInRecords
 from afterpilot.declare import load
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.ports import Connections, EvalRunner, PriceList, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
-from afterpilot.notify.deliver import Delivered, deliver
-from afterpilot.notify.messages import Messages
-from afterpilot.notify.preview import PreviewTransport
-from afterpilot.notify.slack import SlackTransport
-from afterpilot.pipeline import Services
-from afterpilot.pull.reads import digest
-from afterpilot.pull.sql import SqlSource
-from afterpilot.record.ops import Ops, connect
-from afterpilot.record.outbox import PostgresOutbox
 from afterpilot.settings import Settings
 from afterpilot.spend.prices import Prices
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from afterpilot.evaluate.client import Client
+    from afterpilot.notify.deliver import Delivered
+    from afterpilot.pipeline import Services
+    from afterpilot.record.outbox import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
@@ -62,23 +55,42 @@ class Wired:
 
     def deliver(self) -> Delivered:
         """Deliver what waits in the outbox, to Slack or to the preview."""
-        fleet = self.services.fleet
-        outbox = PostgresOutbox(self.engine, fallback_channel=fleet.channel)
-        return deliver(outbox, self.transport(), fallback_channel=fleet.channel)
+        from afterpilot.notify.deliver import deliver
+
+        return deliver(self._outbox(), self.transport(), fallback_channel=self.services.fleet.channel)
 
     def oldest_waiting(self) -> timedelta | None:
         """For how long the oldest unsent message has waited; None where none does."""
-        return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel).oldest_waiting()
+        return self._outbox().oldest_waiting()
 
     def transport(self) -> Transport:
         """Slack where there is a token, the preview otherwise."""
         if self.settings.slack_token:
+            from afterpilot.notify.slack import SlackTransport
+
             return SlackTransport(self.settings.slack_token, base_url=self.settings.slack_api_url or None)
+        from afterpilot.notify.preview import PreviewTransport
+
         return PreviewTransport()
+
+    def _outbox(self) -> PostgresOutbox:
+        from afterpilot.record.outbox import PostgresOutbox
+
+        return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel)
 
 
 def wire(settings: Settings, connections: Connections) -> Wired:
     """Load the declarations and build the services over the ops database."""
+    from afterpilot.check.gate import Gate
+    from afterpilot.check.gx import GxChecker
+    from afterpilot.check.references import SqlReferences
+    from afterpilot.check.seen import SeenInRecords
+    from afterpilot.notify.messages import Messages
+    from afterpilot.pipeline import Services
+    from afterpilot.pull.reads import digest
+    from afterpilot.pull.sql import SqlSource
+    from afterpilot.record.ops import Ops, connect
+
     declarations = load(settings.workflows)
     fleet = declarations.fleet or _NO_FLEET
     if not fleet.channel:
