@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from afterpilot.domain.evals import Case, Image
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
-from afterpilot.domain.workflow import ModelTarget, ScriptedTarget
+from afterpilot.domain.workflow import JsonTarget, ModelTarget, ScriptedTarget
 from afterpilot.evaluate.calls import ATTEMPTS
 from afterpilot.evaluate.client import Client, Elsewhere
 from afterpilot.evaluate.exchange import Refused, Unanswered
@@ -259,6 +260,28 @@ def test_usage_of_a_conversation_is_unknown_where_one_answer_does_not_tell_it() 
     """The sum of the others would be too little."""
     with ModelDouble(does(Act(text="first"), Act(text="second", usage=None), Act(text="third"))) as double:
         assert answer(double, TARGET, TURNS).usage is None
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ([0.25, "0.5", 1], Decimal("1.75")),
+        ([0.25, None, 1], None),
+        ([None, 0.5, 1], None),
+        ([0.25, 0.5, None], None),
+        ([None, None, None], None),
+    ],
+)
+def test_an_endpoints_cost_of_a_conversation_is_that_of_all_its_turns(
+    said: list[float | str | None], cost: Decimal | None
+) -> None:
+    """Unknown where one turn does not tell it: the sum of the others would be too little."""
+    endpoint = JsonTarget("double", "bot", "/ask", {"talk": "{{ messages }}"}, "$.text", cost="$.cost")
+    acts = [Act(body=json.dumps({"text": "well", "cost": one}).encode()) for one in said]
+    turns = (Message("user", "hello"), *TURNS.messages)
+    with ModelDouble(does(*acts)) as double:
+        assert answer(double, endpoint, Case("t", {}, {}, messages=turns)).cost == cost
+        assert len(double.asked) == len(said)
 
 
 IMAGE = Image("scan.png", "image/png", b"\x89PNG" + b"x" * 100_000)

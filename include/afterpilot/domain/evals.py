@@ -104,10 +104,11 @@ class Call:
 class Reply:
     """A target's answer to one case, with everything that was sent and received (never a key).
 
-    ``usage`` and ``latency_ms`` are of all its turns together; ``first_byte_ms`` is of the last one. ``fingerprint`` says what answered: ``model`` as the
-    reply names it, ``system_fingerprint`` and headers where there are any. ``cost`` is what the endpoint itself says, in the
-    currency of its declaration. ``sources`` are the ids of what a retrieval workflow found, best first. ``stopped`` says why the
-    answer ended where that was not of itself: ``max_tokens``, ``refusal`` or the API's own word.
+    ``usage``, ``latency_ms`` and ``cost`` are of all its turns together; ``first_byte_ms`` is of the last one. ``fingerprint``
+    says what answered: ``model`` as the reply names it, ``system_fingerprint`` and headers where there are any. ``cost`` is what
+    the endpoint itself says, in the currency of its declaration; None where it left out any turn's. ``sources`` are the ids of
+    what a retrieval workflow found, best first. ``stopped`` says why the answer ended where that was not of itself:
+    ``max_tokens``, ``refusal`` or the API's own word.
     """
 
     text: str

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
 from afterpilot.domain.record import Usage
@@ -51,17 +52,20 @@ class Call:
 
 @dataclass(slots=True)
 class Effort:
-    """What one case has taken so far, over all its turns."""
+    """What one case has taken so far, over all its turns; ``cost`` is what the endpoint said, None where it left out any."""
 
     until: float = math.inf
     attempts: int = 0
     latency_ms: int = 0
     usage: Usage | None = None
+    cost: Decimal | None = None
     answers: int = 0
 
-    def add(self, usage: Usage | None, latency_ms: int) -> None:
+    def add(self, usage: Usage | None, latency_ms: int, cost: Decimal | None = None) -> None:
         """An answer came."""
         self.usage = together(self.usage, usage) if self.answers else usage
+        before = self.cost if self.answers else Decimal(0)
+        self.cost = None if before is None or cost is None else before + cost
         self.latency_ms += latency_ms
         self.answers += 1
 

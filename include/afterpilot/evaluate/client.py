@@ -209,7 +209,7 @@ def _reply(shape: Shape, call: Call, body: dict[str, Any], received: Received, e
     if said.text is None:
         kept = no_answer(received.status, json.dumps(body, ensure_ascii=False).encode())
         raise Unreadable(said.flaw, Exchange(call.kept, kept, said.usage, effort.attempts if said.usage else 0))
-    effort.add(said.usage, received.latency_ms)
+    effort.add(said.usage, received.latency_ms, said.cost)
     return Reply(
         text=said.text,
         usage=effort.usage,
@@ -221,7 +221,7 @@ def _reply(shape: Shape, call: Call, body: dict[str, Any], received: Received, e
         tool_calls=said.tool_calls,
         sources=said.sources,
         fingerprint=_fingerprint(said, received.headers, call.server.site.secret),
-        cost=said.cost,
+        cost=effort.cost,
         first_byte_ms=received.first_byte_ms,
         stopped=said.stopped,
     )
