@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from afterpilot.domain.evals import Call, ScorerSpec
 from afterpilot.domain.workflow import ModelTarget
 
+INSTRUCTIONS = 1  # the edition of what every judge is told besides its rubric; a test holds it to the words themselves
 LEAST_LABELS = 50  # people's labels that a judge must have been measured on before it may decide
 FLOOR = 0.6  # Cohen's kappa, of which the interval's lower end must not be below; Landis and Koch (1977) call 0.61 substantial
 
@@ -59,12 +60,12 @@ def is_judge(spec: ScorerSpec) -> bool:
 
 
 def judge_sha256(spec: ScorerSpec) -> str:
-    """What makes a judge the same one: its model, rubric and threshold. A change of any puts it back on probation."""
+    """What makes a judge the same one: its model, rubric and threshold, and our instructions. A change of any puts it back on probation."""
     target = spec.params.get("target")
     who = (
         [target.connection, target.name, target.api, target.temperature, target.max_tokens]
         if isinstance(target, ModelTarget)
         else []
     )
-    text = json.dumps([who, spec.field, str(spec.params.get("rubric", "")), spec.threshold])
+    text = json.dumps([INSTRUCTIONS, who, spec.field, str(spec.params.get("rubric", "")), spec.threshold])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_score import asked, reply
 
+from afterpilot.domain import judging
 from afterpilot.domain.evals import Case, Reply, ScorerSpec
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.workflow import ModelTarget
@@ -127,3 +129,16 @@ def test_a_judge_sees_so_much_of_an_answer_and_is_told_that_it_is_cut() -> None:
     content = turns_of(SPEC, CASE, "x" * (LONGEST + 5))[1].content
     assert "5 more characters are cut" in content
     assert len(content) < LONGEST + 1_000
+
+
+def test_other_instructions_are_another_edition_which_puts_every_judge_back_on_probation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where this fails, raise INSTRUCTIONS in domain/judging.py and write the new edition with its hash here."""
+    told = turns_of(ScorerSpec("judge", "", {"rubric": "R"}), Case("c", {"q": "Q"}, {"": "E"}), "A")
+    words = json.dumps([turn.as_dict() for turn in told] + [SCHEMA, LONGEST])
+    editions = {1: "b564b507a55a7661"}
+    assert hashlib.sha256(words.encode()).hexdigest()[:16] == editions[judging.INSTRUCTIONS]
+    before = judging.judge_sha256(SPEC)
+    monkeypatch.setattr(judging, "INSTRUCTIONS", judging.INSTRUCTIONS + 1)
+    assert judging.judge_sha256(SPEC) != before
