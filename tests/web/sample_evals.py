@@ -202,7 +202,13 @@ def _alarm_figures(at: datetime, told: int) -> dict[str, Any]:
             "changed": ["prompt"],
         },
         "flaky": [{"case": name, "passed": 17, "scored": 30, "share": 0.57} for name in FLAKY],
-        "waived": [{"case": WAIVED, "passed": False, "until": "2026-12-15", "by": "Mara Lindqvist", "why": "tariff"}],
+        "waived": [
+            {"case": WAIVED, "passed": False, "until": "2026-12-15", "by": "Mara Lindqvist", "why": "tariff"},
+            *(
+                {"case": f"legal-{number}", "passed": passed, "until": "2026-12-31", "by": "Tom Okoye", "tag": "legal"}
+                for number, passed in (("104", False), ("109", True), ("114", None))
+            ),
+        ],
         "judges": [
             {
                 "judge": sha("judge 2"),

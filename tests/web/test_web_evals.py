@@ -67,6 +67,18 @@ def test_cases_are_sorted_by_what_became_of_them(site: Site) -> None:
     assert f"Case {EXPIRED} was excused until 2026-11-14 by Mara Lindqvist" in text_of(page)
 
 
+def test_a_waiver_by_tag_names_the_cases_that_it_covers(site: Site) -> None:
+    """With what became of each in the newest run, and the way to it."""
+    waived = section(site.get(f"/evals/{REPLIES}"), "waived")
+    text = text_of(waived)
+    assert (
+        "every case tagged legal 3 cases in the newest run legal-104 failed legal-109 passed legal-114 not scored"
+        in text
+    )
+    assert "2 of 3 did not pass" in text
+    assert f"/evals/{REPLIES}/cases/legal-104" in waived
+
+
 def test_an_unknown_night_is_a_gap(site: Site) -> None:
     """The night in which too little was scored is a question mark in the chart, and UNKNOWN in words."""
     page = site.get(f"/evals/{REPLIES}")

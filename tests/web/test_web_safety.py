@@ -455,7 +455,16 @@ def _hostile_evals(unit: Unit, at: datetime) -> uuid.UUID:
         judge = {"judge": EVIL, "scorer": EVIL, "why": EVIL, "trusted": False, "labels": EVIL}
         regression = {"cause": EVIL, "drop": EVIL, "since_between": [EVIL]}
         run_id = sample_data.add_run(
-            unit, "evil", Stage.EVALUATE, began, evidence={"judges": [judge], "regression": regression, "by_tag": odd}
+            unit,
+            "evil",
+            Stage.EVALUATE,
+            began,
+            evidence={
+                "judges": [judge],
+                "regression": regression,
+                "by_tag": odd,
+                "waived": [{"case": EVIL, "tag": EVIL}],
+            },
         )
         output = f'{{"x": {json.dumps(EVIL + str(passed))}}}' if number < 2 else f"{EVIL} <ins>not ours</ins>"
         score = Score(EVIL, 0.5, passed, EVIL, advisory=True, details={EVIL: EVIL})

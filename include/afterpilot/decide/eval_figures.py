@@ -95,6 +95,7 @@ def _waived(waivers: Mapping[str, Waiver], reduced: Mapping[str, bool | None]) -
             "until": waiver.until.isoformat(),
             "by": waiver.by,
             "why": waiver.why,
+            **({"tag": waiver.tag} if waiver.tag else {}),
         }
         for case, waiver in list(waivers.items())[:_MOST_LISTED]
     ]

@@ -285,6 +285,7 @@ def test_a_waiver_of_a_tag_covers_all_its_cases() -> None:
     result = judged(run(100), of=waived(TODAY, tag="plain"))
     assert result.verdict is Verdict.UNKNOWN
     assert "waived" in result.findings[0].title
+    assert {one["tag"] for one in result.evidence["waived"]} == {"plain"}
 
 
 def test_judges_on_probation_decide_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from afterpilot.web.evals.answering import changed, events
-from afterpilot.web.evals.cases import sort_cases, strip
+from afterpilot.web.evals.cases import Covered, sort_cases, strip
 from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, rate_chart, spark
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share
@@ -156,6 +156,18 @@ def test_a_waiver_excuses_until_its_day_and_then_no_more() -> None:
     over = sort_cases(rows, {"c": 1.0}, waivers=waivers, today=date(2026, 11, 6))
     assert [row.id for row in over.broken] == ["c"]
     assert all(row.expired for row in over.waivers)
+
+
+def test_a_waiver_by_tag_covers_what_the_run_excused_by_it() -> None:
+    """And nothing else; nothing where no run has said so; what is no waiver in the evidence is passed over."""
+    waived = [{"case": "c", "tag": "t", "passed": False}, {"case": "d", "tag": "u"}, {"case": "e"}, "odd"]
+    waivers = [{"tag": "t", "until": "2026-11-05"}, {"case": "e", "until": "2026-11-05"}]
+    found = sort_cases(nights("c", "++--"), {"c": 1.0}, waivers=waivers, today=date(2026, 11, 5), known_waived=waived)
+    assert [row.covers for row in found.waivers if row.tag] == [(Covered("c", passed=False),)]
+    assert [row.covers for row in found.waivers if row.case] == [()]
+    assert not found.broken
+    unsaid = sort_cases(nights("c", "++--"), {"c": 1.0}, waivers=waivers, today=date(2026, 11, 5))
+    assert [row.id for row in unsaid.broken] == ["c"]
 
 
 def test_a_strip_tells_size_and_words_besides_colour() -> None:

@@ -53,8 +53,16 @@ class CaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """A case that a tag excuses, and whether it passed in the newest run (None where it was not scored)."""
+
+    case: str
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class WaiverRow:
-    """A waiver as declared, whether it is over, and the strip of its case (None for a tag)."""
+    """A waiver as declared, whether it is over, and the strip of its case; for a tag the cases that it ``covers`` instead."""
 
     case: str
     tag: str
@@ -63,6 +71,7 @@ class WaiverRow:
     why: str
     expired: bool
     strip: Strip | None
+    covers: tuple[Covered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +94,15 @@ def sort_cases(
     today: date,
     known_flaky: object = None,
     known_broken: Collection[str] = (),
+    known_waived: object = None,
 ) -> Sorted:
-    """Sort the cases of the last results (whole rows, oldest first); what the alarm has named is known already."""
+    """Sort the cases of the last results (whole rows, oldest first); what the newest valid run has named is known already."""
     rows = rows[-NIGHTS:]
     valid = [row for row in rows if row["valid"]]
     now = mapping(valid[-1]["outcomes"]) if valid else {}
-    declared = _waivers(waivers, rows, today)
-    waived = {row.case for row in declared if row.case and not row.expired}
+    declared = _waivers(waivers, rows, today, known_waived)
+    excused = [row for row in declared if not row.expired]
+    waived = {row.case for row in excused if row.case} | {one.case for row in excused for one in row.covers}
     flaky = ({str(mapping(item).get("case", item)) for item in listed(known_flaky)} or _flaky(valid, now)) - set(
         known_broken
     )
@@ -166,20 +177,29 @@ def _wavers(sides: list[bool]) -> bool:
     return turns >= _TURNS and rarer >= _LEAST_OF_BOTH * len(looked_at)
 
 
-def _waivers(waivers: object, rows: Sequence[Row], today: date) -> tuple[WaiverRow, ...]:
+def _waivers(waivers: object, rows: Sequence[Row], today: date, known: object) -> tuple[WaiverRow, ...]:
     """Waivers as declared, those that are over first."""
-    found = [_waiver(mapping(item), rows, today) for item in listed(waivers)[:MOST]]
+    waived = [mapping(item) for item in listed(known)]
+    found = [_waiver(mapping(item), rows, today, waived) for item in listed(waivers)[:MOST]]
     return tuple(sorted(found, key=lambda row: (not row.expired, row.until or date.max, row.case, row.tag)))
 
 
-def _waiver(item: Mapping[str, Any], rows: Sequence[Row], today: date) -> WaiverRow:
-    until, case = day(item.get("until")), str(item.get("case") or "")
+def _waiver(
+    item: Mapping[str, Any], rows: Sequence[Row], today: date, waived: Sequence[Mapping[str, Any]]
+) -> WaiverRow:
+    until, case, tag = day(item.get("until")), str(item.get("case") or ""), str(item.get("tag") or "")
     return WaiverRow(
         case=case,
-        tag=str(item.get("tag") or ""),
+        tag=tag,
         until=until,
         by=str(item.get("by") or "somebody"),
         why=str(item.get("why") or ""),
         expired=until is None or until < today,
         strip=strip(case, rows) if case else None,
+        covers=tuple(_covered(one) for one in waived if tag and one.get("tag") == tag),
     )
+
+
+def _covered(item: Mapping[str, Any]) -> Covered:
+    passed = item.get("passed")
+    return Covered(str(item.get("case") or ""), passed if isinstance(passed, bool) else None)

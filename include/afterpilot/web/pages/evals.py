@@ -140,6 +140,7 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
         today=now.date(),
         known_flaky=known.get("flaky"),
         known_broken=named,
+        known_waived=known.get("waived"),
     )
     bar = declared_bar(document)
     standing = stand(rows, bar, approved=base is not None)
