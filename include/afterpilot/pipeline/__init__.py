@@ -8,8 +8,21 @@ or none of them.
 from __future__ import annotations
 
 from afterpilot.pipeline.conclude import crashed, not_run
+from afterpilot.pipeline.corrections import Offered, accept_offers, decline_offer, offer_cases, offers
 from afterpilot.pipeline.declarations import declare
-from afterpilot.pipeline.evals import Approval, Probing, Standing, approve, evaluate, probe, standing
+from afterpilot.pipeline.evals import (
+    Approval,
+    Calibration,
+    Probing,
+    Standing,
+    approve,
+    calibrate,
+    evaluate,
+    judge_drifts,
+    judge_standings,
+    probe,
+    standing,
+)
 from afterpilot.pipeline.records import check, gate, pull
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spending import spend
@@ -17,16 +30,25 @@ from afterpilot.pipeline.weekly import report
 
 __all__ = [
     "Approval",
+    "Calibration",
+    "Offered",
     "Probing",
     "Services",
     "Standing",
+    "accept_offers",
     "approve",
+    "calibrate",
     "check",
     "crashed",
     "declare",
+    "decline_offer",
     "evaluate",
     "gate",
+    "judge_drifts",
+    "judge_standings",
     "not_run",
+    "offer_cases",
+    "offers",
     "probe",
     "pull",
     "report",

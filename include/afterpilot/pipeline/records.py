@@ -20,6 +20,7 @@ from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
@@ -72,7 +73,10 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         if error is None:
             unit.records.set_pulled_to(workflow.slug, until)
 
-    return concluded(services, result, workflow, window, trigger, started, also=move_watermark)
+    run = concluded(services, result, workflow, window, trigger, started, also=move_watermark)
+    if decided:
+        offer_cases(services, workflow)
+    return run
 
 
 def check(services: Services, workflow: Workflow, *, window: Window, trigger: Trigger) -> Run:

@@ -40,7 +40,7 @@ _IBAN_LONGEST = 34
 
 def redact(record: Record, source: Source) -> Record:
     """The record as it may be kept. A missing personal value stays missing, so that a check can still find that."""
-    data = {name: _redacted(name, value, source) for name, value in record.data.items()}
+    data = {name: redacted(name, value, source) for name, value in record.data.items()}
     return replace(record, data=data)
 
 
@@ -54,7 +54,8 @@ def masked(text: str) -> str:
     return _AREA_CODE.sub("[phone]", text)
 
 
-def _redacted(name: str, value: Any, source: Source) -> Any:  # noqa: ANN401 - any JSON value
+def redacted(name: str, value: Any, source: Source) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a field as it may be kept; see :func:`redact`."""
     if name in source.personal:
         return value if value is None or value == "" else REDACTED
     return masked(value) if isinstance(value, str) and source.fields.get(name) == "text" else value

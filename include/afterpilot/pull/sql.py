@@ -19,7 +19,7 @@ from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Decisions, UsageColumns, Workflow
 from afterpilot.pull.database import TIMEOUT_SECONDS, columns_of, engine_of, reading, table_of
-from afterpilot.pull.redact import masked
+from afterpilot.pull.redact import masked, redacted
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
 
 BATCH = 1000
@@ -70,6 +70,7 @@ class SqlSource:
         if declared is None:
             return
         columns = [declared.key, declared.time, declared.decision, declared.minutes, declared.note]
+        columns += declared.corrected_fields.values()
         wanted = list(dict.fromkeys(column for column in columns if column))
         words = _meanings(declared)
         for row in self._rows(declared.table, wanted, declared.time, declared.key, window):
@@ -152,7 +153,21 @@ class SqlSource:
             self.noted[f"{declared.minutes} is below 0: kept as missing"] += 1
             minutes = None
         note = masked(str(row[declared.note] or "")) if declared.note else ""
-        return HumanDecision(self._workflow.slug, str(key), at, meaning, minutes, note)
+        corrected = self._corrected(row, declared) if meaning == "corrected" else {}
+        return HumanDecision(self._workflow.slug, str(key), at, meaning, minutes, note, corrected)
+
+    def _corrected(self, row: Mapping[str, Any], declared: Decisions) -> dict[str, Any]:
+        """What the output should have been, by the source's field, as records are kept; a column that is NULL says nothing."""
+        found = {}
+        for name, column in declared.corrected_fields.items():
+            try:
+                value = kept(row[column], self._source.fields.get(name, "text"))
+            except NotFinite:
+                self.noted[f"{column} is not a finite number: kept as missing"] += 1
+                continue
+            if value is not None:
+                found[name] = redacted(name, value, self._source)
+        return found
 
     def _unknown(self, said: str) -> None:
         reason = f"decision with an unknown word {said[:_WORD_LENGTH]!r}"

@@ -15,6 +15,8 @@ from afterpilot.record.eval_usage import EvalUsage
 from afterpilot.record.fingerprints import Fingerprints
 from afterpilot.record.gate import GateDecisions
 from afterpilot.record.incidents import Incidents
+from afterpilot.record.judgements import Judgements
+from afterpilot.record.offers import CaseOffers
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.records import Records
 from afterpilot.record.reports import Reports
@@ -36,6 +38,8 @@ class Unit:
     eval_results: EvalResults
     baselines: Baselines
     fingerprints: Fingerprints
+    judgements: Judgements
+    offers: CaseOffers
     incidents: Incidents
     outbox: OutboxWriter
     reports: Reports
@@ -62,6 +66,8 @@ class Ops:
                 eval_results=EvalResults(connection),
                 baselines=Baselines(connection),
                 fingerprints=Fingerprints(connection),
+                judgements=Judgements(connection),
+                offers=CaseOffers(connection),
                 incidents=Incidents(connection),
                 outbox=OutboxWriter(connection),
                 reports=Reports(connection),

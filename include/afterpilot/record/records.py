@@ -212,9 +212,12 @@ class Records:
         new, kept = given.excluded, human_decisions.c
         statement = given.on_conflict_do_update(
             index_elements=["workflow", "key", "decided_at"],
-            set_={"decision": new.decision, "minutes": new.minutes, "note": new.note},
+            set_={name: new[name] for name in ("decision", "minutes", "note", "corrected")},
             where=sa.or_(
-                kept.decision != new.decision, kept.minutes.is_distinct_from(new.minutes), kept.note != new.note
+                kept.decision != new.decision,
+                kept.minutes.is_distinct_from(new.minutes),
+                kept.note != new.note,
+                kept.corrected != new.corrected,
             ),
         ).returning(kept.key)
         rows = [
@@ -225,6 +228,7 @@ class Records:
                 "decision": d.decision,
                 "minutes": d.minutes,
                 "note": d.note,
+                "corrected": plain(dict(d.corrected)),
             }
             for d in batch
         ]

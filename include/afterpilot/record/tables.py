@@ -281,8 +281,9 @@ case_offers = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),  # of its question: an equal one is a duplicate
     sa.Column("state", sa.Text, nullable=False, server_default="offered"),  # offered, accepted, declined, duplicate
     _time("offered_at", default_now=True),
-    _text("decided_by"),
+    _text("decided_by"),  # who accepted or declined it
     _text("note"),
+    _time("answered_at", nullable=True),  # when it was accepted or declined
     sa.CheckConstraint("state IN ('offered', 'accepted', 'declined', 'duplicate')", name="state"),
     sa.Index("ix_case_offers_state", "workflow", "state"),
 )

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from afterpilot.pipeline.evals.approving import Approval, Standing, approve, standing
+from afterpilot.pipeline.evals.judging import Calibration, calibrate, judge_drifts, judge_standings
 from afterpilot.pipeline.evals.probing import Probing, probe
 from afterpilot.pipeline.evals.running import evaluate
 
-__all__ = ["Approval", "Probing", "Standing", "approve", "evaluate", "probe", "standing"]
+__all__ = [
+    "Approval",
+    "Calibration",
+    "Probing",
+    "Standing",
+    "approve",
+    "calibrate",
+    "evaluate",
+    "judge_drifts",
+    "judge_standings",
+    "probe",
+    "standing",
+]

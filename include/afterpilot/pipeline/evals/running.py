@@ -12,6 +12,7 @@ from typing import Any
 
 from afterpilot.decide.eval_figures import Measured, measure
 from afterpilot.decide.evals import judge_budget_spent, judge_evals
+from afterpilot.decide.judging import with_judges
 from afterpilot.domain.errors import CheckError, ConfigurationError
 from afterpilot.domain.evals import Estimate, Sample
 from afterpilot.domain.money import Money
@@ -24,6 +25,7 @@ from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
 from afterpilot.pipeline.evals.comparing import Comparison, compare
 from afterpilot.pipeline.evals.fingerprinting import fingerprint, note
+from afterpilot.pipeline.evals.judging import Watched, watch
 from afterpilot.pipeline.evals.keeping import Keeper
 from afterpilot.pipeline.evals.knowing import known
 from afterpilot.pipeline.evals.locking import alone
@@ -82,18 +84,21 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
         return concluded(services, result, workflow, window, trigger, started, ran=False)
     if budget is not None:
         evals = budget.lowered(evals)
-    return _suite_run(services, workflow, evals, runner, estimate, budget, attempt, trigger)
+    watched = watch(services, workflow, evals, runner, estimate, began=attempt.began)
+    evals = replace(evals, max_cost=replace(evals.max_cost, amount=evals.max_cost.amount - watched.spent))
+    return _suite_run(services, workflow, evals, runner, estimate, budget, watched, attempt, trigger)
 
 
 def _attempt(services: Services, workflow: Workflow, run_id: uuid.UUID, started: datetime) -> _Attempt:
     with services.ops.begin() as unit:
+        began = unit.samples.began_at(run_id) or started
         return _Attempt(
             run_id=run_id,
-            began=unit.samples.began_at(run_id) or started,
+            began=began,
             started=started,
             done=unit.samples.scored(run_id),
             failed=unit.samples.failed(run_id),
-            advisory=judges.advisory(unit, workflow),
+            advisory=judges.advisory(unit, workflow, before=began),
         )
 
 
@@ -104,6 +109,7 @@ def _suite_run(
     runner: EvalRunner,
     estimate: Estimate,
     budget: Budget | None,
+    watched: Watched,
     attempt: _Attempt,
     trigger: Trigger,
 ) -> Run:
@@ -127,6 +133,7 @@ def _suite_run(
     result = judge_evals(
         workflow, measured, compared.against, flaky=compared.flaky, evidence=_said(estimate, budget, attempt)
     )
+    result = with_judges(result, workflow, watched.standings, watched.drifts, looked=watched.looked)
     row = _row(workflow, measured, compared, suite, marks, attempt, trigger)
 
     def also(unit: Unit, _run_id: uuid.UUID) -> None:
