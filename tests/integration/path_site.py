@@ -53,6 +53,7 @@ class Site:
         self, *, folder: Path, ops_url: str, erp_url: str, model_url: str = "http://127.0.0.1:9/v1", light: bool = True
     ) -> None:
         self.now = NOW
+        self._engine: sa.Engine | None = None
         self.folder = folder
         self.env = {
             "AFTERPILOT_DATABASE_URL": ops_url,
@@ -95,7 +96,10 @@ class Site:
 
     def wired(self) -> Wired:
         """As a new process would be wired, with this site's clock."""
+        if self._engine is not None:
+            self._engine.dispose()  # as the process before has ended, with its connections
         wired = wire(Settings.from_environment(self.env), EnvConnections(self.env))
+        self._engine = wired.engine
         return dataclasses.replace(wired, services=dataclasses.replace(wired.services, now=self._tick))
 
     def _tick(self) -> datetime:
