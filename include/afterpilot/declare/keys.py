@@ -8,4 +8,4 @@ from pydantic import BaseModel, ConfigDict
 class Keys(BaseModel):
     """A mapping with known keys."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, strict=True, extra="forbid", frozen=True)

@@ -153,7 +153,10 @@ class Sample:
     @property
     def deciding(self) -> tuple[Score, ...]:
         """The scores that decide: all but the advisory ones."""
-        return tuple(score for score in self.scores if not score.advisory)
+        for score in self.scores:  # a loop, as nearly always all decide, and this is asked many times
+            if score.advisory:
+                return tuple(score for score in self.scores if not score.advisory)
+        return self.scores
 
     @property
     def scored(self) -> bool:

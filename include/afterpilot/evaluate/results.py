@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,9 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Call, Sample, Score, ToolCall
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
+
+_JSON = json.JSONEncoder(default=str)
+_USAGE = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
         "pass_score": sample.pass_score,
         "assertions": [_assertion(score) for score in sample.scores],
         "error": sample.error or None,
-        "usage": asdict(sample.usage) if sample.usage else None,
+        "usage": _usage(sample.usage),
         "cost": None if sample.cost is None else str(sample.cost),
         "currency": asked.currency,
         "latency_ms": sample.latency_ms,
@@ -63,7 +66,7 @@ def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
         "calls": [
             {
                 "purpose": call.purpose,
-                "usage": asdict(call.usage) if call.usage else None,
+                "usage": _usage(call.usage),
                 "cost": None if call.cost is None else str(call.cost),
             }
             for call in sample.calls
@@ -152,7 +155,7 @@ class ResultsFile:
 
     def add(self, samples: Sequence[Sample], asked: Asked) -> None:
         """Append one line for each sample."""
-        lines = "".join(f"{json.dumps(line_of(sample, asked), ensure_ascii=True, default=str)}\n" for sample in samples)
+        lines = "".join(f"{_JSON.encode(line_of(sample, asked))}\n" for sample in samples)
         data = memoryview(lines.encode())
         try:
             while data:
@@ -182,6 +185,10 @@ def _assertion(score: Score) -> dict[str, Any]:
         "advisory": score.advisory,
         "details": dict(score.details),
     }
+
+
+def _usage(usage: Usage | None) -> dict[str, Any] | None:
+    return {name: getattr(usage, name) for name in _USAGE} if usage else None
 
 
 def _score(data: Mapping[str, Any]) -> Score:

@@ -20,14 +20,13 @@ from afterpilot.cli.evals.screen import Live, estimate_text
 from afterpilot.cli.evals.summary import as_data, print_summary
 from afterpilot.cli.output import AsJson, as_json, exit_status
 from afterpilot.decide.suites import SuiteOutcome, judge_suite
-from afterpilot.declare import load
+from afterpilot.declare.fleet import read_fleet
 from afterpilot.domain.errors import CheckError, DeclarationError
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.judging import is_judge
 from afterpilot.domain.money import Money
 from afterpilot.domain.ports import EvalRunner
 from afterpilot.domain.workflow import Evals, ModelPrice
-from afterpilot.evaluate.junit import junit_xml
 from afterpilot.evaluate.results import Asked, Results, ResultsFile, read
 from afterpilot.settings import EnvConnections, workflows_folder
 from afterpilot.spend.prices import Prices
@@ -100,6 +99,8 @@ def run(
     if dry_run:
         raise typer.Exit(0)
     if junit is not None:
+        from afterpilot.evaluate.junit import junit_xml
+
         _write(junit, junit_xml(suite, everything))
     if json:
         as_json([as_data(name, outcome) for name, outcome in outcomes])
@@ -118,19 +119,18 @@ def _run(
     advisory: Sequence[str],
     quiet: bool,
 ) -> Sequence[Sample]:
-    live = Live(
-        asked.name,
-        total=len(evals.cases) * evals.epochs,
-        already=list(done.values()),
-        currency=evals.max_cost.currency,
-    )
+    live: Live | None = None
+    if err.is_terminal and not quiet:
+        total, currency = len(evals.cases) * evals.epochs, evals.max_cost.currency
+        live = Live(asked.name, total=total, already=list(done.values()), currency=currency)
 
     def keep(batch: Sequence[Sample]) -> None:
         if file is not None:
             file.add(batch, asked)
-        live.add(batch)
+        if live is not None:
+            live.add(batch)
 
-    if quiet or not err.is_terminal:
+    if live is None:
         return runner.run(evals, keep=keep, done=done, advisory=advisory)
     with Screen(live, console=err, refresh_per_second=8, transient=True):
         return runner.run(evals, keep=keep, done=done, advisory=advisory)
@@ -171,7 +171,7 @@ def _runner(evals: Evals, base_url: str, key: str, price: str) -> EvalRunner:
     if price:
         prices.append(suites.price_of(price, evals.target.name, evals.max_cost.currency))
     folder = workflows_folder()
-    if folder.is_dir() and (fleet := load(folder).fleet) is not None:
+    if folder.is_dir() and (fleet := read_fleet(folder)[0]) is not None:
         prices += fleet.prices
     connections = suites.connections(evals, base_url, key, EnvConnections())
     return suite_runner(connections, Prices(prices))

@@ -9,8 +9,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from afterpilot.declare import load, load_suite
-from afterpilot.declare.importing import promptfoo
-from afterpilot.declare.writing import write_suite
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.ports import Connections, Endpoint
 from afterpilot.domain.workflow import Evals, ModelPrice, ScriptedTarget
@@ -50,6 +48,8 @@ def _file(path: Path) -> Sequence[Named]:
             f"{path} is neither a {_SUITE} nor a promptfoo configuration; "
             "CSV and JSON lines become a suite by `afterpilot evals import`"
         )
+    from afterpilot.declare.importing import promptfoo
+
     if promptfoo.looks_like(path):
         return _promptfoo(path)
     return [_native(path)]
@@ -63,6 +63,9 @@ def _native(path: Path) -> Named:
 
 
 def _promptfoo(path: Path) -> Sequence[Named]:
+    from afterpilot.declare.importing import promptfoo
+    from afterpilot.declare.writing import write_suite
+
     imported = promptfoo.read(path)
     left_out = tuple(map(str, imported.left_out))
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from afterpilot.domain.workflow import JsonTarget, ModelTarget
 from afterpilot.evaluate.targets.chat import ChatShape
-from afterpilot.evaluate.targets.endpoint import EndpointShape
 from afterpilot.evaluate.targets.messages import MessagesShape
 from afterpilot.evaluate.targets.responses import ResponsesShape
 from afterpilot.evaluate.targets.shape import Shape
@@ -20,4 +19,8 @@ _APIS: Mapping[str, Callable[[ModelTarget], Shape]] = {
 
 def shape_of(target: ModelTarget | JsonTarget) -> Shape:
     """The target's way to ask and to answer. Raises Refused where it cannot be asked as it is declared."""
-    return EndpointShape(target) if isinstance(target, JsonTarget) else _APIS[target.api](target)
+    if isinstance(target, JsonTarget):
+        from afterpilot.evaluate.targets.endpoint import EndpointShape  # JSONPaths take thirty milliseconds to import
+
+        return EndpointShape(target)
+    return _APIS[target.api](target)
