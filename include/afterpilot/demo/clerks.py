@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -74,7 +74,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a clerk decided: ok, fixed or refused, with the minutes it took."""
+    """What a clerk decided: ok, fixed or refused, with the minutes it took.
+
+    ``right_supplier`` to ``right_currency`` are what the document says, where the clerk mended a reading; None otherwise. The
+    order is empty where the document names none.
+    """
 
     run_id: str
     decided_at: datetime
@@ -82,6 +86,11 @@ class Decision:
     minutes: Decimal
     note: str
     clerk: str
+    right_supplier: str | None = None
+    right_invoice_no: str | None = None
+    right_po_number: str | None = None
+    right_total: Decimal | None = None
+    right_currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,20 @@ def decide(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]) 
     Whatever does not agree with its order is handled (4 to 9 minutes), so is what came twice. Of the rest, a few are
     spot-checked (about a minute), and some wrong or wrongly booked ones are found days later.
     """
+    decision = _decided(reading, invoice, orders)
+    if decision is None or decision.decision != "fixed" or not reading.slips(invoice):
+        return decision
+    return replace(
+        decision,
+        right_supplier=invoice.supplier,
+        right_invoice_no=invoice.invoice_no,
+        right_po_number=invoice.po_number or "",
+        right_total=invoice.total,
+        right_currency=invoice.currency,
+    )
+
+
+def _decided(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]) -> Decision | None:
     rng = _rng(reading.run_id)
     slips = reading.slips(invoice)
     if invoice.mess is Mess.DUPLICATE or not reading.agrees(orders):

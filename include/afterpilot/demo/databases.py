@@ -79,12 +79,22 @@ ai_invoice_runs = sa.Table(
     sa.Index("ix_ai_invoice_runs_finished_at", "finished_at"),
 )
 
+# What the invoice says, where the clerk mended a reading; NULL otherwise.
+RIGHT = (
+    sa.Column("right_supplier", sa.Text),
+    sa.Column("right_invoice_no", sa.Text),
+    sa.Column("right_po_number", sa.Text),
+    sa.Column("right_total", sa.Numeric(12, 2)),
+    sa.Column("right_currency", sa.Text),
+)
+
 ap_decisions = sa.Table(
     "ap_decisions",
     erp,
     *_decision(sa.Numeric(6, 2)),
     sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.Column("clerk", sa.Text, nullable=False),
+    *RIGHT,
     sa.CheckConstraint("decision IN ('ok', 'fixed', 'refused')", name="decision"),
     sa.Index("ix_ap_decisions_decided_at", "decided_at"),
 )

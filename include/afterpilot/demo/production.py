@@ -71,6 +71,7 @@ def load_erp(url: str, *, now: datetime, answers: Recording, office: Office | No
     """
     office = office or example()
     with _begin(url, databases.erp) as connection:
+        _add_columns(connection)
         ready = _answered(office, answers)
         week_zero = _week_zero(connection, now, _weeks(office, ready))
         known = set(connection.scalars(sa.select(databases.ai_invoice_runs.c.run_id)))
@@ -153,6 +154,13 @@ def _begin(url: str, tables: sa.MetaData) -> Iterator[sa.Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """What an office that was filled by an earlier version does not have yet."""
+    for column in databases.RIGHT:
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE ap_decisions ADD COLUMN IF NOT EXISTS {column.name} {kind}")
 
 
 def _add(connection: sa.Connection, table: sa.Table, new: Sequence[Mapping[str, Any]]) -> None:

@@ -89,10 +89,14 @@ def records_path(batch: Batch) -> None:
 
 @task(map_index_template="{{ batch_label }}", outlets=[AssetAlias(EVALS_ALIAS)])
 def evaluate(batch: Batch) -> dict[str, str]:
-    """Run the eval suites against the live models."""
+    """Measure the judges on what people have decided since, then run the eval suites against the live models."""
     trigger = context.trigger()
 
     def work(wired: Wired, workflow: Workflow) -> Run:
+        try:
+            pipeline.calibrate(wired.services, workflow)
+        except Exception:  # a judge that is not measured stays as it was; the suite runs all the same
+            log.exception("%s: the judges could not be measured", workflow.slug)
         return pipeline.evaluate(wired.services, workflow, trigger=trigger)
 
     runs = batches.each(batch, Stage.EVALUATE, work)

@@ -117,6 +117,7 @@ def _facts(
         unpriced=sum(row.unpriced for row in calls) + foreign,
         stages=_stages(unit.runs.between(workflow.slug, Window(week.start, max(at, week.end)))),
         incidents=tuple(unit.incidents.unresolved(workflow.slug)),
+        offers=unit.offers.waiting(workflow.slug),
     )
 
 

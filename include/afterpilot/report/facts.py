@@ -62,6 +62,7 @@ class WeekFacts:
         calls, unpriced: calls of the week; those without a known price.
         stages: stages that ran in the week.
         incidents: incidents that are not over.
+        offers: corrections that wait for the owner to make them eval cases.
     """
 
     week: date
@@ -76,6 +77,7 @@ class WeekFacts:
     unpriced: int = 0
     stages: tuple[StageWeek, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    offers: int = 0
 
     @property
     def this_week(self) -> WeekCounts | None:

@@ -24,6 +24,7 @@ def needs_owner(
         *_waiting(facts),
         *_unknown(workflow, facts, kpi, cost),
         *_drifting(workflow, facts, kpi, overrides),
+        *_offered(workflow, facts),
     ]
     left = len(found) - MOST
     return tuple(found[:MOST]) + ((f"{left} more in the run history",) if left > 0 else ())
@@ -61,6 +62,12 @@ def _drifting(workflow: Workflow, facts: WeekFacts, kpi: Figure, overrides: Figu
         yield f"{_capital(name)} is worse than before the launch: {number(kpi.value)} against {number(workflow.kpi.baseline)}"
     for stage in stages.standing(facts, Verdict.WARN):
         yield f"{_capital(stages.name(stage.stage))} WARN since {weekday(stage.since)}"
+
+
+def _offered(workflow: Workflow, facts: WeekFacts) -> Iterator[str]:
+    if facts.offers:
+        wait = "correction waits to become a case" if facts.offers == 1 else "corrections wait to become cases"
+        yield f"{facts.offers:,} {wait}: afterpilot evals corrections {workflow.slug}"
 
 
 def worse(value: Decimal, than: Decimal, better: str) -> bool:

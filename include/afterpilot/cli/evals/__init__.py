@@ -20,6 +20,14 @@ class _Commands(LazyGroup):
             "afterpilot.cli.evals.compare:compare",
             "Compare two results files case by case: what broke, what was fixed, and whether chance alone explains it.",
         ),
+        "judges": Later(
+            "afterpilot.cli.evals.judges:judges",
+            "Show where the judges of a workflow stand: their agreement with people, and whether they may decide.",
+        ),
+        "corrections": Later(
+            "afterpilot.cli.evals.corrections:corrections",
+            "Show which of people's corrections could become eval cases, and accept or decline them.",
+        ),
         "import": Later(
             "afterpilot.cli.evals.importing:app",
             "Carry a suite of another tool over. What cannot be carried over is listed, never dropped.",
