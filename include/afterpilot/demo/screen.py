@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.preview import render_terminal
 from afterpilot.record.ops import Ops
-from afterpilot.record.tables import outbox, review_items
+from afterpilot.record.tables import case_offers, eval_results, incidents, outbox, review_items
 
 _STYLE = {
     Verdict.PASS: ("✓", "green"),
@@ -30,7 +31,9 @@ _STYLE = {
 _EXAMPLES = 4
 _WEEKS = 4
 _SPAN = timedelta(weeks=_WEEKS)
-_MESSAGES = 3
+_MESSAGES = 4
+_NIGHTS = 30
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
@@ -41,12 +44,16 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
         now = datetime.now(UTC)
         weeks = {w.slug: unit.reports.weekly_counts(w.slug, Window(now - _SPAN, now)) for w in workflows}
         messages = _messages(unit.connection)
+        evals = {w.slug: _nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
     console.print(_verdicts(workflows, latest))
     console.rule("[bold]What went to people, and why", style="dim")
     for workflow in workflows:
         console.print(_routed(workflow, weeks[workflow.slug], reviews[workflow.slug]))
+    console.rule("[bold]Evals, night by night", style="dim")
+    for slug, nights in evals.items():
+        console.print(_evals(slug, nights))
     console.rule("[bold]Spend against the cap", style="dim")
     for workflow in workflows:
         run = latest[workflow.slug, Stage.SPEND]
@@ -103,6 +110,49 @@ def _routed(workflow: Workflow, weeks: Sequence[sa.Row[Any]], examples: Sequence
     return Group(*lines)
 
 
+@dataclass(frozen=True, slots=True)
+class _Nights:
+    """The newest eval runs of a workflow, oldest first, and the newest regression with what it says of its cause."""
+
+    results: Sequence[sa.Row[Any]]
+    regression: sa.Row[Any] | None
+    offers: int
+
+
+def _nights(connection: sa.Connection, workflow: str) -> _Nights:
+    newest = sa.select(eval_results).where(eval_results.c.workflow == workflow).order_by(eval_results.c.at.desc())
+    alarm = sa.select(incidents).where(incidents.c.workflow == workflow, incidents.c.kind == "evals.regressed")
+    waiting = sa.select(sa.func.count()).where(case_offers.c.workflow == workflow, case_offers.c.state == "offered")
+    return _Nights(
+        results=list(reversed(connection.execute(newest.limit(_NIGHTS)).all())),
+        regression=connection.execute(alarm.order_by(incidents.c.opened_at.desc()).limit(1)).first(),
+        offers=connection.scalar(waiting) or 0,
+    )
+
+
+def _evals(workflow: str, nights: _Nights) -> Group:
+    counted = Text(f"  {len(nights.results)} runs", style="dim")
+    lines: list[RenderableType] = [Text.assemble((f"  {workflow:<18}", "bold"), *map(_night, nights.results), counted)]
+    if (found := nights.regression) is not None:
+        over = f", over since {found.resolved_at:%d %B}" if found.resolved_at else ", not over yet"
+        lines.append(Text.assemble(("    ✗ ", "red"), f"{found.title}{over}"))
+        lines.append(Text(f"      {found.detail}", style="dim"))
+    if nights.offers:
+        text = (
+            f"    {nights.offers} corrections by people wait to become cases: afterpilot evals corrections {workflow}"
+        )
+        lines.append(Text(text))
+    return Group(*lines)
+
+
+def _night(result: sa.Row[Any]) -> tuple[str, str]:
+    """One run as a block whose height is the share of cases that pass, red while an alarm stands; ``?`` where it is UNKNOWN."""
+    if not result.valid or not result.scored:
+        return "?", "magenta"
+    height = round(result.passed / result.scored * (len(_BLOCKS) - 1))
+    return _BLOCKS[height], "red" if result.alarm == "alarm" else "green"
+
+
 def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:
     """The newest failing outputs, one for each kind of check, in words."""
     statement = (
@@ -124,6 +174,7 @@ def _messages(connection: sa.Connection) -> list[tuple[str, Message]]:
     newest: dict[tuple[str, str], tuple[str, Message]] = {}
     for row in connection.execute(statement):
         message = Message.from_dict(row.message)
-        newest.setdefault((row.kind, message.tone), (row.channel, message))
+        regressed = "regressed" if "evals.regressed" in message.footer and row.kind == "incident" else message.tone
+        newest.setdefault((row.kind, regressed), (row.channel, message))
     wanted = sorted(newest, key=lambda kind: (kind[0] == "resolved", kind[0] != "incident"))
     return [newest[kind] for kind in wanted[:_MESSAGES]]
