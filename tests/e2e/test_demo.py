@@ -48,7 +48,15 @@ def test_the_whole_path_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """Every stage ran in Airflow, outputs went to people with the reason, the history is behind the login, no process is left."""
     done = demo(tmp_path, free_port(), "--once")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    for words in ("outputs released", "to people", "purchase order PO-", "eval cases", "/afterpilot/", "week of"):
+    for words in (
+        "outputs released",
+        "to people",
+        "purchase order PO-",
+        "our prompt changed",
+        "wait to become cases",
+        "/afterpilot/",
+        "week of",
+    ):
         assert words in done.stdout, f"{words!r} is missing in:\n{done.stdout}"
     assert "UNKNOWN  no run yet" not in done.stdout
     assert left_over(tmp_path) == []

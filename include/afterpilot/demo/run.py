@@ -195,7 +195,9 @@ class Demo:
         if invoices is None:
             return
         with self._steps.counted("Replaying four weeks of eval nights, as recorded", eval_history.NIGHTS) as step:
-            eval_history.replay(wired.services, invoices, read_nights(RECORDED / "eval_nights.jsonl"), now=now, step=step)
+            eval_history.replay(
+                wired.services, invoices, read_nights(RECORDED / "eval_nights.jsonl"), now=now, step=step
+            )
 
     def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:
         api = airflow.Api(self._state, self._processes)
