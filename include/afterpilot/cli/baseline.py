@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,6 +66,7 @@ def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder nam
                 "note": standing.baseline.note,
                 "passed": standing.passed,
                 "cases": standing.cases,
+                **_terms(standing),
                 **_detects(standing),
             }
         )
@@ -77,6 +78,8 @@ def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder nam
         f"Approved by {approval.approved_by} at {approval.approved_at:%Y-%m-%d %H:%M} UTC, {len(approval.runs)} runs{why}"
     )
     _print(_detects(standing)["detects"])
+    if terms := _terms(standing):
+        _print(_in_words(terms))
 
 
 def _report(done: Approval) -> list[str]:
@@ -91,6 +94,27 @@ def _report(done: Approval) -> list[str]:
 
 def _detects(standing: Standing | None) -> dict[str, str]:
     return {"detects": standing.detects if standing else ""}
+
+
+def _terms(standing: Standing) -> dict[str, Any]:
+    """What the alarm reckons with."""
+    if standing.terms is None:
+        return {}
+    settings = standing.terms.settings
+    return {
+        "run_days_per_year": settings.run_days,
+        "alarm_at": settings.threshold,
+        "wobble": settings.wobble,
+        "wobble_measured": standing.terms.measured,
+    }
+
+
+def _in_words(terms: dict[str, Any]) -> str:
+    source = "measured over the fleet" if terms["wobble_measured"] else "assumed: too few quiet days are known"
+    return (
+        f"The suite runs on {terms['run_days_per_year']:.0f} days of a year, so the alarm is at evidence {terms['alarm_at']:,.0f}; "
+        f"days differ by {terms['wobble']:.2f} logits ({source})."
+    )
 
 
 def _print(text: str) -> None:

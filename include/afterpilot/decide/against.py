@@ -24,7 +24,8 @@ class Against:
     can. ``alarm`` is None where nothing could be compared. ``passed_then`` is case → all its approved samples passed.
     ``confirmed`` is whether the regression holds over the whole fleet of ``fleet`` workflows. ``before`` and ``after`` are
     answers by case, of the last good run ``good_run`` and of this one. ``rounds`` counts the same-day re-runs of ``reruns``
-    samples, whose cost is None where any has no price.
+    samples, whose cost is None where any has no price. ``wobble`` is the standard deviation of days in logits that the alarm
+    reckoned with, and ``wobble_measured`` whether it is the fleet's own.
     """
 
     run: str
@@ -45,6 +46,8 @@ class Against:
     rounds: int = 0
     reruns: int = 0
     rerun_cost: Decimal | None = None
+    wobble: float | None = None
+    wobble_measured: bool = False
 
     @property
     def due(self) -> bool:

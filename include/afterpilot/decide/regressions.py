@@ -113,6 +113,8 @@ def as_evidence(alarm: Alarm, against: Against) -> dict[str, Any]:
         "evidence": alarm.evidence,
         "alarm_at": alarm.threshold,
         "false_alarms_per_year": alarm.false_alarms_per_year,
+        "wobble": against.wobble,
+        "wobble_measured": against.wobble_measured,
         "kind": str(alarm.kind) if alarm.kind else None,
         "drop": None if alarm.drop is None else {"value": alarm.drop, "low": alarm.low, "high": alarm.high},
         "since": _day(alarm.since),

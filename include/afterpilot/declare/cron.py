@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from datetime import date, timedelta
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MOST_DAYS = 31
+_FIRST, _CYCLE = date(2025, 1, 1), 28 * 365 + 7  # days
 _PART = re.compile(r"^(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d{1,3}))?$")
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("minute", 0, 59, ()),
@@ -26,6 +30,51 @@ def cron_error(expression: str) -> str:
             if not _is_part(part, low, high, words):
                 return f"has {text!r} as its {name}, which takes {low} to {high}"
     return ""
+
+
+@functools.lru_cache(maxsize=256)
+def days_a_year(expression: str) -> float:
+    """On how many days of a year a cron expression falls due, 0 to 365.25: the mean over 28 years, after which weekdays repeat.
+
+    As Airflow reads it, the day of the month or of the week suffices where both are given: a field that leaves out no day is not
+    given where the other one has a star.
+
+    Raises:
+        ValueError: it is no cron expression.
+    """
+    if error := cron_error(expression):
+        raise ValueError(f"{expression!r} {error}")
+    texts = expression.lower().split()[2:]
+    days, months, weekdays = (_values(text, field) for text, field in zip(texts, _FIELDS[2:], strict=True))
+    weekdays = {day % 7 for day in weekdays}
+    free = (len(days) == _MOST_DAYS and "*" in texts[2]), (len(weekdays) == len(_DAYS) and "*" in texts[0])
+    either = "*" not in {texts[0], texts[2]} and not any(free)
+    due = 0
+    for number in range(_CYCLE):
+        day = _FIRST + timedelta(number)
+        if day.month in months:
+            found = day.day in days, day.isoweekday() % 7 in weekdays
+            due += any(found) if either else all(found)
+    return due * 365.25 / _CYCLE
+
+
+def _values(text: str, field: tuple[str, int, int, tuple[str, ...]]) -> set[int]:
+    """The numbers that a field of an expression without a flaw stands for; Sunday may be 0 or 7."""
+    _, low, high, words = field
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _PART.match(part)
+        if match is None:  # pragma: no cover - the expression has no flaw
+            continue
+        star, first, last, step = match.groups()
+        start = low if star else _number(first, low, words) or 0
+        end = _number(last, low, words) if last is not None else None
+        if end is None:
+            end = high if star or step else start
+        if words is _DAYS and (star or (step and last is None)):
+            end = min(end, len(_DAYS) - 1)  # 7 is Sunday once more
+        found |= set(range(start, end + 1, int(step or 1)))
+    return found
 
 
 def _is_part(part: str, low: int, high: int, words: tuple[str, ...]) -> bool:

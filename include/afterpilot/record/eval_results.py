@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.record.runs import plain
-from afterpilot.record.tables import eval_results, eval_suites
+from afterpilot.record.tables import baselines, eval_results, eval_suites
 
 _MOST = 400  # runs of one workflow that are read at once: more than a year of nights
 
@@ -99,6 +100,29 @@ class EvalResults:
         for workflow, evidence in self._connection.execute(statement):
             found.setdefault(workflow, []).append(float(evidence))
         return found
+
+    def quiet(self, *, workflows: int, runs: int) -> Iterator[Sequence[tuple[datetime, Mapping[str, tuple[int, int]]]]]:
+        """Time and outcomes of the newest valid runs without an alarm, of some workflows that have an approved baseline.
+
+        Runs of one workflow that differ in nothing that we record (suite, prompt, declaration, model) come together, oldest
+        first. The same workflows are chosen each time, by a hash of their names.
+        """
+        some = sa.select(baselines.c.workflow).group_by(baselines.c.workflow)
+        chosen = some.order_by(sa.func.md5(baselines.c.workflow)).limit(workflows).subquery()
+        newest = (
+            sa.select(eval_results.c.at, eval_results.c.suite, eval_results.c.outcomes, eval_results.c.fingerprint)
+            .where(eval_results.c.workflow == chosen.c.workflow, eval_results.c.valid, eval_results.c.alarm != "alarm")
+            .order_by(eval_results.c.at.desc())
+            .limit(runs)
+            .lateral()
+        )
+        mark = newest.c.fingerprint
+        marks = [mark["prompt"], mark["declaration"], mark["model"], mark["answered"]["model"]]
+        alike = sa.cast(sa.func.jsonb_build_array(chosen.c.workflow, newest.c.suite, *marks), sa.Text).label("alike")
+        statement = sa.select(alike, newest.c.at, newest.c.outcomes).select_from(chosen.join(newest, sa.true()))
+        rows = self._connection.execute(statement.order_by(alike, newest.c.at))
+        for _, group in itertools.groupby(rows, key=lambda row: row.alike):
+            yield [(row.at, _counts(row.outcomes)) for row in group]
 
     def keep_suite(self, workflow: str, suite: str, *, scorers: str, digests: Mapping[str, str], at: datetime) -> None:
         """Keep what a suite holds: a digest of each case, so that runs of another suite can be compared on the common ones."""

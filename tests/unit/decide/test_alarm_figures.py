@@ -175,3 +175,19 @@ def test_a_few_days_do_not_measure_the_wobble() -> None:
     assert pooled_wobble(approved(0.2, 3)) is None
     assert pooled_wobble([]) is None
     assert pooled_wobble([[RunOutcome(date(2026, 1, 1), {"a": (0, 0)})] * 300]) is None
+
+
+def test_suites_in_which_hardly_a_case_wavers_do_not_measure_the_wobble() -> None:
+    """Chance would be taken for it: two cases in forty that fail now and then say nothing, however many days there are."""
+    random = np.random.default_rng(3)
+    runs = [
+        [
+            RunOutcome(
+                date(2026, 1, 1) + timedelta(day),
+                {f"c{n}": (int(n > 1 or random.random() > 0.05), 1) for n in range(40)},
+            )
+            for day in range(30)
+        ]
+        for _ in range(10)
+    ]
+    assert pooled_wobble(runs) is None

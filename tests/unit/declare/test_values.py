@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from afterpilot.declare.cron import cron_error
+from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.declare.json_files import NotJson, json_schema, parse_json
 from afterpilot.declare.secrecy import looks_secret
 from afterpilot.declare.values import CapText, Channel, Duration, MoneyText, Points, Share, SlackUser
@@ -148,3 +148,37 @@ def test_schemas_that_cannot_be_used_are_refused(text: str) -> None:
     """A schema that is none would let every answer pass."""
     with pytest.raises(NotJson):
         json_schema(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        ("0 3 * * *", 10_227),
+        ("*/5 * * * *", 10_227),
+        ("0 3,15 * * 1", 1_461),
+        ("0 3 * * mon-fri", 7_305),
+        ("0 3 * * 0,7", 1_461),
+        ("0 3 * * 5-7", 4_383),
+        ("0 3 * * */2", 5_844),
+        ("0 3 * * 1/2", 4_383),
+        ("30 2 1 * *", 336),
+        ("0 3 5/10 * *", 1_008),
+        ("0 3 29 2 *", 7),
+        ("0 3 30 feb *", 0),
+        ("0 3 1 jan-mar *", 84),
+        ("0 3 * 6/2 *", 3_444),
+        ("0 3 1,15 * mon", 2_037),
+        ("0 3 */3 * 1", 4_509),
+        ("0 3 1-31 * 1", 10_227),
+        ("0 3 */1 * */7", 1_461),
+    ],
+)
+def test_the_days_of_a_schedule_are_counted_as_croniter_counts_them(expression: str, days: int) -> None:
+    """Days of the 28 years from 2025 on, on which Airflow's own reader of cron expressions falls due."""
+    assert days_a_year(expression) * 28 == pytest.approx(days)
+
+
+def test_what_is_no_schedule_has_no_days() -> None:
+    """It says why."""
+    with pytest.raises(ValueError, match="has 1 fields instead of 5"):
+        days_a_year("nightly")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _DAYS = 60
 _DRAWS = 60
+_DAILY = 350  # run-days of a year; a suite that runs as often may miss a night now and then
 _SEED = 20_260_101
 _TYPICAL_CASES = 200  # a larger suite is judged as this many of its cases
 
@@ -25,6 +26,7 @@ class Detectable:
 
     ``median`` and ``most`` (90 %) are of a drop of the whole suite, ``slice_most`` (90 %) of the slice. All count run-days from
     the change, for a change on day ``after`` since the approval, without confirming re-runs (which only make it faster).
+    ``run_days`` is on how many days of a year the suite runs.
     """
 
     cases: int
@@ -33,16 +35,18 @@ class Detectable:
     median: int | None
     most: int | None
     slice_most: int | None
+    run_days: float = 365.0
 
     def __str__(self) -> str:
         points = f"{self.smallest_drop * 100:g} points"
+        days = "days" if self.run_days >= _DAILY else "days on which it runs,"
         if self.median is None:
             whole = (
-                f"A drop of {points} is not found within {_DAYS} days by this suite of {self.cases} cases: add cases"
+                f"A drop of {points} is not found within {_DAYS} {days} by this suite of {self.cases} cases: add cases"
             )
         else:
             most = f"9 of 10 within {self.most}" if self.most is not None else f"1 in 10 or more takes over {_DAYS}"
-            whole = f"A drop of {points} is found in a median of {self.median} days with this suite of {self.cases} cases, {most}"
+            whole = f"A drop of {points} is found in a median of {self.median} {days} with this suite of {self.cases} cases, {most}"
         if self.slice_most is None:
             return f"{whole}; one case in twenty breaking may go unnoticed."
         return f"{whole}; one case in twenty breaking, 9 times of 10 within {self.slice_most}."
@@ -88,6 +92,7 @@ def detectable(baseline: Sequence[RunOutcome], settings: AlarmSettings, *, after
         median=_days(float(np.quantile(whole, 0.5, method="higher"))),
         most=_days(float(np.quantile(whole, 0.9, method="higher"))),
         slice_most=_days(float(np.quantile(part, 0.9, method="higher"))),
+        run_days=settings.run_days,
     )
 
 

@@ -14,7 +14,7 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pipeline.evals.comparing import settings_of
+from afterpilot.pipeline.evals.alarming import Terms, terms_of
 from afterpilot.pipeline.services import Services
 from afterpilot.record.baselines import Baseline
 from afterpilot.record.eval_results import EvalResult
@@ -45,12 +45,16 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The baseline that holds: how many of its run's cases passed, and what the suite ``detects`` against it, in words."""
+    """The baseline that holds: how many of its run's cases passed, and what the suite ``detects`` against it, in words.
+
+    ``terms`` are what the alarm is told; None where the workflow declares no evals.
+    """
 
     baseline: Baseline
     passed: int
     cases: int
     detects: str
+    terms: Terms | None = None
 
 
 def standing(services: Services, workflow: Workflow) -> Standing | None:
@@ -62,10 +66,11 @@ def standing(services: Services, workflow: Workflow) -> Standing | None:
         return None
     runs = [RunOutcome(result.at.astimezone(UTC).date(), result.outcomes) for result in results]
     detects = "Its results are not kept: nothing is compared with it. Approve a newer run."
-    if workflow.evals is not None and any(run.outcomes for run in runs):
-        detects = str(detectable(runs, settings_of(workflow.evals)))
+    terms = None if workflow.evals is None else terms_of(services, workflow, workflow.evals)
+    if terms is not None and any(run.outcomes for run in runs):
+        detects = str(detectable(runs, terms.settings))
     cases = _passed(results[-1]) if results else {}
-    return Standing(baseline, sum(cases.values()), len(cases), detects)
+    return Standing(baseline, sum(cases.values()), len(cases), detects, terms)
 
 
 def approve(

@@ -26,8 +26,9 @@ from afterpilot.decide.causes import causes, undone
 from afterpilot.decide.eval_figures import Measured, outcomes
 from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
-from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals import judges
+from afterpilot.pipeline.evals.alarming import terms_of
 from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
@@ -81,7 +82,8 @@ def compare(
     since = [_outcome(result, before.comparable(result, suite) - waived) for result in before.since]
     newest = max(run.day for run in approved)
     runs = [run for run in since if run.outcomes and run.day >= newest]
-    alarm, rounds, cost = _confirmed_today(approved, runs, measured, today, settings_of(measured.evals), again)
+    terms = terms_of(services, workflow, measured.evals)
+    alarm, rounds, cost = _confirmed_today(approved, runs, measured, today, terms.settings, again)
     held = replace(
         held,
         alarm=alarm,
@@ -89,17 +91,12 @@ def compare(
         rounds=len(rounds),
         reruns=sum(scored for one in rounds for _, scored in one.values()),
         rerun_cost=cost,
+        wobble=terms.settings.wobble,
+        wobble_measured=terms.measured,
     )
     if alarm.state is State.ALARM:
         held = _explained(services, workflow, measured, before, held, fingerprint=fingerprint, suite=suite)
     return Comparison(against=held, rounds=tuple(rounds), flaky=wavering)
-
-
-def settings_of(evals: Evals) -> AlarmSettings:
-    """What the declaration says of the alarm."""
-    return AlarmSettings(
-        false_alarms_per_year=float(evals.alarm.false_alarms_per_year), smallest_drop=float(evals.alarm.smallest_drop)
-    )
 
 
 def _outcome(result: EvalResult, cases: frozenset[str]) -> RunOutcome:
