@@ -14,6 +14,8 @@ from afterpilot.declare import load
 from afterpilot.demo.ai_app import RECORDED
 from afterpilot.demo.eval_history import APPROVED_AFTER, NIGHTS, SHORTENED, read_nights, replay
 from afterpilot.demo.model_server import MODEL_NAME, WEIGHTS_SHA256
+from afterpilot.demo.record_nights import SHORTER_TAKES, TAKES, shorter
+from afterpilot.domain.workflow import ModelTarget
 from afterpilot.record.tables import eval_results, incidents, outbox, samples
 from afterpilot.settings import WORKFLOWS, EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
@@ -64,8 +66,10 @@ def test_the_recording_is_of_the_model_prompt_and_cases_of_today(wired: Wired) -
         WEIGHTS_SHA256,
         evals.prompt_sha256,
     )
-    assert nights.takes(nights.prompt_sha256) == 5
-    assert nights.takes(nights.shorter.sha256) == 2
+    assert nights.takes(nights.prompt_sha256) == TAKES
+    assert nights.takes(nights.shorter.sha256) == SHORTER_TAKES
+    assert isinstance(evals.target, ModelTarget)
+    assert nights.shorter == shorter(evals.target.prompt)
     assert {case.id for case in evals.cases} <= {case for _, _, case in nights.answers}
 
 
