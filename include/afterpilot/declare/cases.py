@@ -8,7 +8,7 @@ from typing import Any
 
 from afterpilot.declare.json_files import NotJson, parse_json
 from afterpilot.declare.problems import Flaw, choices, describe, nearest, show_text
-from afterpilot.declare.secrecy import HINT, looks_secret
+from afterpilot.declare.secrecy import HINT, looks_secret, may_hold_secret
 from afterpilot.domain.evals import Case, Image, ScorerSpec
 from afterpilot.domain.prompt import Message
 from afterpilot.domain.scorers import expected_key
@@ -34,10 +34,11 @@ def read_lines(text: str) -> tuple[list[Line], list[Flaw]]:
     """The objects in the file, and what is wrong with its lines. Empty lines are skipped."""
     lines: list[Line] = []
     flaws: list[Flaw] = []
+    doubtful = may_hold_secret(text)
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        if looks_secret(line):
+        if doubtful and looks_secret(line):
             flaws.append(Flaw((), "holds what looks like a secret", HINT, line=number))
         try:
             data = parse_json(line)

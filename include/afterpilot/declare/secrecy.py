@@ -31,7 +31,12 @@ _MARKS = (
 
 def looks_secret(text: str) -> bool:
     """Whether a part of the text has the form of a key, a token or a URL with a password."""
-    return any(mark in text for mark in _MARKS) and _SECRET.search(text) is not None
+    return may_hold_secret(text) and _SECRET.search(text) is not None
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether any part of the text is worth a closer look; where it is not, no line of it looks secret."""
+    return any(mark in text for mark in _MARKS)
 
 
 def lines_with_secrets(text: str) -> list[int]:
