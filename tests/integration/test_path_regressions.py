@@ -236,11 +236,24 @@ def test_epochs_are_reduced_as_declared(site: Site, speaker: Speaker) -> None:
     assert (row["outcomes"]["w-00"], row["origin"], row["passed"]) == ([2, 3], "schedule", WORDS)
 
 
+def test_a_suite_that_has_run_before_is_foreseen_from_experience(site: Site) -> None:
+    """Within a fifth of what it then costs, also with more epochs; another prompt takes over the lengths of answers alone."""
+    first = ran(site)
+    again = ran(site, epochs=3)
+    other = ran(site, prompt="Please do say {{ word }}.")
+    expected = [Decimal(run.evidence["estimate"]["expected"]) for run in (first, again, other)]
+    cost = [Decimal(run.evidence["cost"]) for run in (first, again, other)]
+    assert cost[1] == 3 * cost[0]
+    assert not Decimal("0.8") <= expected[0] / cost[0] <= Decimal("1.2")
+    assert Decimal("0.8") <= expected[1] / cost[1] <= Decimal("1.2")
+    assert expected[2] < expected[0]
+
+
 def test_the_eval_budget_ends_runs_until_the_next_period(site: Site, model: ModelDouble) -> None:
     """A run that what is left cannot pay for is not begun; the next day there is money again."""
     first = ran(site)
-    assert (first.verdict, Decimal(first.evidence["estimate"]["expected"]) > 0) == (Verdict.PASS, True)
-    cap = Cap(Money(Decimal(first.evidence["estimate"]["expected"]) * Decimal("1.1")), "day")
+    assert (first.verdict, Decimal(first.evidence["cost"]) > 0) == (Verdict.PASS, True)
+    cap = Cap(Money(Decimal(first.evidence["cost"]) * Decimal("1.5")), "day")
     asked = len(model.requests)
     run = ran(site, cap=cap)
     assert (run.verdict, len(model.requests)) == (Verdict.UNKNOWN, asked)

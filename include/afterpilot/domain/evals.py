@@ -237,6 +237,17 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Typical:
+    """What a case has taken before: tokens of its answer over all turns, and the cost of one epoch with all that scorers asked.
+
+    None where it is not known, or holds no more.
+    """
+
+    answer: int | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What a run will take, before it starts: model calls, and their cost as expected and at most (None without a price)."""
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec
+from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec, Typical
 from afterpilot.domain.judging import Judgement
 from afterpilot.domain.message import Message
 from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
@@ -151,8 +151,10 @@ class EvalRunner(Protocol):
         """
         ...
 
-    def estimate(self, evals: Evals, *, epochs: range | None = None) -> Estimate:
-        """What a run will take, before it starts."""
+    def estimate(
+        self, evals: Evals, *, epochs: range | None = None, typical: Mapping[str, Typical] | None = None
+    ) -> Estimate:
+        """What a run will take, before it starts; ``typical`` is what cases have taken before, by id."""
         ...
 
     def probe(self, evals: Evals) -> Probed:

@@ -6,21 +6,21 @@ import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 
-from afterpilot.domain.evals import Case, Estimate
+from afterpilot.domain.evals import Case, Estimate, Typical
 from afterpilot.domain.workflow import Evals
-from afterpilot.evaluate.costs import TYPICAL, Costs, Lengths, Unpriced, embedding_of, judge_of, turns_of
+from afterpilot.evaluate.costs import TYPICAL, Costs, Unpriced, embedding_of, judge_of, turns_of
 from afterpilot.evaluate.scoring import Scoring, Specs
 
 _NOTHING = Decimal(0)
 
 
 def estimate(
-    evals: Evals, costs: Costs, scoring: Scoring, *, epochs: int, typical: Mapping[str, int] | int | None = None
+    evals: Evals, costs: Costs, scoring: Scoring, *, epochs: int, typical: Mapping[str, Typical] | None = None
 ) -> Estimate:
     """Calls of the target, judges and embeddings, and their cost as expected and at most.
 
-    Expected are four bytes to a token, and answers of half of ``max_tokens`` where ``typical`` does not say how many tokens
-    an answer has (for all, or by case id).
+    Expected is what a case has cost before, where ``typical`` says it; else four bytes to a token, and an answer as long as
+    before, or of half of ``max_tokens``.
     """
     cases = [(case, scoring.of(case)) for case in evals.cases]
     cases = [(case, specs) for case, specs in cases if specs]
@@ -29,7 +29,9 @@ def estimate(
     if why := costs.unpriced(scoring.all_of(evals.cases)):
         return Estimate(calls, None, None, currency, why)
     try:
-        expected = sum((costs.case(case, specs, _typical(case, typical)) for case, specs in cases), _NOTHING)
+        expected = sum(
+            (_expected(evals, costs, case, specs, (typical or {}).get(case.id)) for case, specs in cases), _NOTHING
+        )
         most = sum((costs.case(case, specs) for case, specs in cases), _NOTHING)
     except Unpriced as error:
         return Estimate(calls, None, None, currency, str(error))
@@ -41,6 +43,10 @@ def _calls(evals: Evals, case: Case, specs: Specs) -> int:
     return turns_of(evals.target, case) + asking
 
 
-def _typical(case: Case, typical: Mapping[str, int] | int | None) -> Lengths:
-    answer = typical.get(case.id) if isinstance(typical, Mapping) else typical
-    return dataclasses.replace(TYPICAL, answer=answer)
+def _expected(evals: Evals, costs: Costs, case: Case, specs: Specs, known: Typical | None) -> Decimal:
+    if known is None:
+        return costs.case(case, specs, TYPICAL)
+    if known.cost is not None:
+        return known.cost
+    answer = None if known.answer is None else -(-known.answer // turns_of(evals.target, case))
+    return costs.case(case, specs, dataclasses.replace(TYPICAL, answer=answer))

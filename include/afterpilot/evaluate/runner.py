@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from afterpilot.domain.errors import TargetError
-from afterpilot.domain.evals import Case, Estimate, Reply, Sample, Score, ScorerSpec
+from afterpilot.domain.evals import Case, Estimate, Reply, Sample, Score, ScorerSpec, Typical
 from afterpilot.domain.judging import Judgement
 from afterpilot.domain.ports import PriceList, Probed
 from afterpilot.domain.workflow import Evals
@@ -95,9 +95,9 @@ class Runner:
         return [samples[case.id, epoch] for case, epoch in wanted]
 
     def estimate(
-        self, evals: Evals, *, epochs: range | None = None, typical: Mapping[str, int] | int | None = None
+        self, evals: Evals, *, epochs: range | None = None, typical: Mapping[str, Typical] | None = None
     ) -> Estimate:
-        """What a run will take, before it starts; ``typical`` is how many tokens an answer has, for all or by case id."""
+        """What a run will take, before it starts; ``typical`` is what cases have taken before, by id."""
         costs, scoring = self._costs(evals), Scoring(evals.scorers)
         return estimate(evals, costs, scoring, epochs=len(_numbers(evals, epochs)), typical=typical)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.evals import Call, Sample, Score, ToolCall
+from afterpilot.domain.evals import Call, Sample, Score, ToolCall, Typical
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable
 from afterpilot.record import partitions
@@ -102,6 +103,23 @@ class Samples:
             .order_by(samples.c.case_id, samples.c.epoch.desc())
         )
         return {row.case_id: row.output for row in self._connection.execute(statement)}
+
+    def typical(self, run_id: uuid.UUID, began_at: datetime) -> dict[str, Typical]:
+        """What each case of a run took in one epoch, on average: None where any of its answers does not say it."""
+        tokens, cost = samples.c.usage["output_tokens"].as_integer(), samples.c.cost
+
+        def mean(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+            return sa.case((sa.func.count(value) == sa.func.count(), sa.func.avg(value)))
+
+        statement = (
+            sa.select(samples.c.case_id, mean(tokens).label("tokens"), mean(cost).label("cost"))
+            .where(samples.c.run_id == run_id, samples.c.at == began_at, samples.c.error == "")
+            .group_by(samples.c.case_id)
+        )
+        return {
+            row.case_id: Typical(None if row.tokens is None else math.ceil(row.tokens), row.cost)
+            for row in self._connection.execute(statement)
+        }
 
 
 _READ = [column for column in samples.c if column.name not in {"request", "response"}]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.domain.evals import Case, Estimate, Image, Reply, ScorerSpec
+from afterpilot.domain.evals import Case, Estimate, Image, Reply, ScorerSpec, Typical
 from afterpilot.domain.money import Money
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals, JsonTarget, ModelTarget, ScriptedTarget, Target
-from afterpilot.evaluate.costs import TOKENS_PER_IMAGE, TOKENS_PER_TURN, Costs, Unpriced, turns_of
+from afterpilot.evaluate.costs import TOKENS_PER_IMAGE, TOKENS_PER_TURN, TYPICAL, Costs, Unpriced, turns_of
 from afterpilot.evaluate.runner import Runner
 from doubles.asking import FakePrices
 
@@ -197,9 +197,26 @@ def test_an_estimate_counts_calls_and_both_costs() -> None:
     given = -(-FIRST // 4)
     assert estimate(evals) == Estimate(10, 10 * Decimal(given + 50), 10 * Decimal(FIRST + 100), "USD")
     assert estimate(evals, epochs=range(2, 5)).calls == 30
-    assert estimate(evals, typical=7).expected == 10 * (given + 7)
-    assert estimate(evals, typical={"c3": 7}).expected == 9 * (given + 50) + given + 7
-    assert estimate(evals, typical=10**6).expected == 10 * (given + 100)
+    assert estimate(evals, typical={"c3": Typical(7)}).expected == 9 * (given + 50) + given + 7
+    assert estimate(evals, typical={"c3": Typical(10**6)}).expected == 9 * (given + 50) + given + 100
+    assert estimate(evals, typical={"c3": Typical()}) == estimate(evals)
+
+
+def test_what_a_case_has_cost_before_is_what_it_is_expected_to_cost() -> None:
+    """In each epoch; the most that it can cost stays what it is."""
+    evals = suite(MODEL, *(Case(f"c{n}", {"q": "abc"}, {"": "yes"}) for n in range(3)))
+    typical = {f"c{n}": Typical(7, Decimal(n)) for n in range(3)}
+    found = estimate(evals, typical=typical, epochs=range(2))
+    assert (found.expected, found.most) == (6, estimate(evals, epochs=range(2)).most)
+
+
+def test_an_answer_as_long_as_before_is_that_of_all_its_turns() -> None:
+    """A conversation of two answers of 14 tokens together is expected to have two of 7."""
+    talk = replace(CASE, id="talk", messages=(GAP, Message("user", "go on")))
+    evals = suite(MODEL, talk)
+    assert estimate(evals, typical={"talk": Typical(14)}).expected == Costs(
+        evals, FakePrices("1"), now=lambda: AT
+    ).case(talk, (EXACT,), replace(TYPICAL, answer=7))
 
 
 def test_an_estimate_counts_judges_and_turns() -> None:

@@ -11,10 +11,7 @@ from afterpilot.domain.workflow import Evals, Fleet, Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Ops
 
-_WORKFLOWS, _RUNS = (
-    60,
-    40,
-)  # of which the days are compared: 2,400 days measure the wobble well, and are read in a blink
+_WORKFLOWS, _RUNS = 40, 30  # whose days are compared: 1,200 days tell enough, and take a tenth of a second to read
 _MOST_WOBBLE = 1.0  # what the alarm takes
 _DAILY = 365.0
 _MOST_KEPT = 16

@@ -24,6 +24,7 @@ from afterpilot.pipeline.conclude import concluded, crashed, finished
 from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
 from afterpilot.pipeline.evals.comparing import Comparison, compare
+from afterpilot.pipeline.evals.estimating import typical
 from afterpilot.pipeline.evals.fingerprinting import fingerprint, note
 from afterpilot.pipeline.evals.judging import Watched, watch
 from afterpilot.pipeline.evals.keeping import Keeper
@@ -75,7 +76,7 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
     except ConfigurationError as error:  # nobody can be asked; a retry cannot help
         return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
     attempt = _attempt(services, workflow, run_id, started)
-    estimate = runner.estimate(evals)
+    estimate = runner.estimate(evals, typical=typical(services, workflow, evals))
     log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
     if budget is not None and missing and not budget.allows(estimate):
