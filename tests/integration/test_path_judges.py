@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ from eval_site import DAY, Speaker, suite
 from path_site import SLUG, Site, trigger
 
 from afterpilot import pipeline
+from afterpilot.cli import main
 from afterpilot.domain.evals import ScorerSpec
 from afterpilot.domain.judging import Standing
 from afterpilot.domain.money import Cap, Money
@@ -24,6 +26,7 @@ from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Corrections, ModelTarget, Workflow
+from afterpilot.pipeline.evals.judges import advisory
 from doubles.model import Act, ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -37,12 +40,15 @@ class Judge:
     harsh: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     asked: int = 0
+    away: bool = False
 
     def __call__(self, request: Mapping[str, Any]) -> Act:
         """Judge one answer."""
         self.asked += 1
+        if self.away:
+            return Act(status=500, body=b"away")
         text = request["messages"][-1]["content"]
-        number = int(re.findall(r'"word": "w-(\d+)"', text)[0])
+        number = int(re.findall(r'"(?:word|invoice)": "w-(\d+)"', text)[0])
         answer = text.split("answered\n")[1].split("\n=====")[0]
         passed = answer == f"w-{number:02d}" and number not in self.harsh
         said = {"reason": "as the rubric says", "score": float(passed), "passed": passed}
@@ -202,7 +208,7 @@ def test_a_calibration_stops_at_its_money(office: Office) -> None:
     office.decided(60)
     done = office.calibrated(cap=Cap.parse("0.000001 USD/month"))
     assert (done.judged, office.judge.asked) == (0, 0)
-    assert "60 more were not asked" in done.why
+    assert "60 more were not judged: 0.00 USD is what may be spent" in done.why
     done = office.calibrated(max_cost=Money.parse("0.004 USD"))
     assert 0 < done.judged < 60
     spent = office.site.rows("SELECT sum(input_tokens + output_tokens) AS tokens FROM usage WHERE kind = 'eval'")
@@ -256,3 +262,59 @@ def test_a_judge_that_stays_the_same_is_asked_about_each_frozen_answer_in_turn(o
     asked = office.site.rows("SELECT subject, count(*) AS times FROM judgements WHERE label IS NULL GROUP BY subject")
     assert len(asked) == 40
     assert {row["times"] for row in asked} == {1}
+
+
+def test_a_judge_that_is_out_of_reach_has_said_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No word is kept, none is held against it, and it is asked again when it answers."""
+    monkeypatch.setattr("afterpilot.evaluate.calls.ATTEMPTS", 1)
+    office.decided(60)
+    office.judge.away = True
+    done = office.calibrated()
+    assert done.judged == 0
+    assert "60 more were not judged" in done.why
+    assert office.site.count("judgements") == 0
+    office.judge.away = False
+    assert office.calibrated().judged == 60
+    assert office.standing().trusted
+
+
+def test_a_run_that_was_cut_off_keeps_the_standing_that_it_began_with(office: Office) -> None:
+    """What is learned of a judge while a run is under way holds from the next run on."""
+    office.decided(60)
+    began = office.site.now
+    office.calibrated()
+    with office.site.wired().services.ops.begin() as unit:
+        assert advisory(unit, office.suite(), before=began) == {"judge"}
+        assert advisory(unit, office.suite()) == frozenset()
+
+
+def test_judges_on_the_command_line(
+    office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is on probation, why, with which figures; --calibrate measures and says what it did."""
+    site = office.site
+    (site.folder / SLUG / "rubric.md").write_text("The answer is the invoice's.\n")
+    site.edit(
+        f"{SLUG}/workflow.yaml",
+        "    - {json_schema: output.schema.json}\n",
+        "    - {json_schema: output.schema.json}\n    - {judge: rubric.md, model: {connection: local_model, name: judge}}\n",
+    )
+    site.edit(f"{SLUG}/workflow.yaml", "models_allowed: [", "models_allowed: [judge, ")
+    office.decided(60)
+    for name, value in site.env.items():
+        monkeypatch.setenv(name, value)
+
+    def cli(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["afterpilot", "evals", "judges", SLUG, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    assert "on probation. No person's decision" in cli()
+    assert "judge judged 10 outputs that people have decided on" in cli("--calibrate", "--most", "10")
+    said = json.loads(cli("--calibrate", "--json"))
+    assert said["calibrated"][0]["judged"] == 50
+    assert said["judges"][0]["labels"] == 60
+    assert said["judges"][0]["drift"] is None
+    assert said["judges"][0]["trusted"] is True

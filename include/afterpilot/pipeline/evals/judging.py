@@ -19,6 +19,7 @@ from afterpilot.domain.ports import EvalRunner
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import budget_of
+from afterpilot.pipeline.evals.locking import alone
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.redact import REDACTED, redact
 from afterpilot.record.eval_usage import EvalCall
@@ -79,7 +80,7 @@ def calibrate(services: Services, workflow: Workflow, *, most: int = MOST_LABELS
     the next run is expected to need. A judge that drifted is asked anew about what it judged before.
 
     Raises:
-        CheckError: the workflow declares no evals.
+        CheckError: the workflow declares no evals, or an eval run of it is still under way after an hour.
         ConfigurationError: a connection is missing, or budget and limit are in different currencies.
     """
     evals = workflow.evals
@@ -88,19 +89,8 @@ def calibrate(services: Services, workflow: Workflow, *, most: int = MOST_LABELS
     specs = judges.judges_of(evals)
     if not specs:
         return ()
-    runner, at = services.runner(workflow), services.now()
-    left = _spare(services, workflow, evals, runner, at)
-    done = []
-    for spec in specs:
-        with services.ops.begin() as unit:
-            drift = judges.drift_of(unit, workflow, spec)
-            decided = unit.judgements.unjudged(
-                workflow.slug, judge_sha256(spec), limit=most * _LOOKED_AT, since=drift.since if drift else None
-            )
-        found, spent = _calibrated(services, workflow, _within(evals, left), runner, spec, decided, most, at)
-        left -= spent
-        done.append(found)
-    return done
+    with alone(services.ops, workflow.slug):
+        return _measured(services, workflow, evals, specs, most)
 
 
 def watch(
@@ -135,6 +125,24 @@ def watch(
     return Watched(standings, drifts, spent, looked)
 
 
+def _measured(
+    services: Services, workflow: Workflow, evals: Evals, specs: Sequence[ScorerSpec], most: int
+) -> Sequence[Calibration]:
+    runner, at = services.runner(workflow), services.now()
+    left = _spare(services, workflow, evals, runner, at)
+    done = []
+    for spec in specs:
+        with services.ops.begin() as unit:
+            drift = judges.drift_of(unit, workflow, spec)
+            decided = unit.judgements.unjudged(
+                workflow.slug, judge_sha256(spec), limit=most * _LOOKED_AT, since=drift.since if drift else None
+            )
+        found, spent = _calibrated(services, workflow, _within(evals, left), runner, spec, decided, most, at)
+        left -= spent
+        done.append(found)
+    return done
+
+
 class _Keeper:
     """Keeps a judge's words one by one, each with what it used, and counts them."""
 
@@ -147,11 +155,15 @@ class _Keeper:
         self._labels = labels or {}
         self.spent = _NOTHING
         self.words = self.usable = 0
+        self.unreached = ""  # why the judge gave no reply at all, the first time
         with services.ops.begin() as unit:
             unit.eval_usage.prepare(at)
 
     def __call__(self, said: Judgement) -> None:
-        """One word in one transaction."""
+        """One word in one transaction; a judge that was not reached has said nothing, and is asked again another time."""
+        if said.passed is None and said.call is None:
+            self.unreached = self.unreached or said.error
+            return
         ref = f"judgement/{said.judge[:12]}/{said.subject}/{self._at:%Y%m%dT%H%M%S.%f}"
         with self._services.ops.begin() as unit:
             unit.judgements.add(self._slug, replace(said, label=self._labels.get(said.subject)), at=self._at)
@@ -192,7 +204,8 @@ def _calibrated(
     if questions:
         runner.rejudge(evals, spec, questions, keep=keep)
     unasked = len(questions) - keep.words
-    why = f"{unasked} more were not asked: the money or the judge did not allow it" if unasked else ""
+    reason = keep.unreached or f"{evals.max_cost} is what may be spent now"
+    why = f"{unasked} more were not judged: {reason}" if unasked else ""
     found = Calibration(spec.label, judge_sha256(spec), keep.words, keep.words - keep.usable, dict(left_out), why)
     log.info("%s: %s", workflow.slug, found)
     return found, keep.spent
