@@ -373,3 +373,18 @@ def test_the_mail_kpi_is_the_share_that_people_moved(empty_database: str) -> Non
         empty_database, "SELECT count(*) FILTER (WHERE decision = 'moved'), count(*) FROM sorted_by_people"
     )
     assert float(sum(value for _, value in kpi)) / 5 == pytest.approx(100 * moved / all_of_them, abs=5)
+
+
+def test_an_office_of_an_earlier_version_gets_the_columns_it_lacks(empty_database: str) -> None:
+    """Its rows stay, and from then on clerks note what is right."""
+    load_erp(empty_database, now=WEDNESDAY - timedelta(days=2), answers=recording(1))
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        for name in ("supplier", "invoice_no", "po_number", "total", "currency"):
+            connection.execute(sa.text(f"ALTER TABLE ap_decisions DROP COLUMN right_{name}"))
+    engine.dispose()
+    before = query(empty_database, "SELECT run_id, decision FROM ap_decisions")
+    load_erp(empty_database, now=WEDNESDAY + timedelta(days=3), answers=recording(1))
+    assert set(before) <= set(query(empty_database, "SELECT run_id, decision FROM ap_decisions"))
+    right = query(empty_database, "SELECT right_po_number FROM ap_decisions WHERE right_supplier IS NOT NULL")
+    assert right

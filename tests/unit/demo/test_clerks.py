@@ -103,3 +103,21 @@ def test_readers_keep_what_lies_right_and_move_what_does_not() -> None:
     assert len(right) / len(keys) == pytest.approx(MAILS_LOOKED_AT, abs=0.02)
     assert all(timedelta() < each.decided_at - MONDAY <= timedelta(days=1) for each in right)
     assert all(each.true_label == "discussion" for each in wrong)
+
+
+def test_who_mends_a_reading_writes_what_the_invoice_says() -> None:
+    """All five values, the order empty where the document names none; a decision that mends no reading writes nothing."""
+    invoice = CLEAN[0]
+    mended = decide(replace(read(invoice), total=Decimal("1.00")), invoice, ORDERS)
+    assert mended is not None
+    assert (mended.right_supplier, mended.right_total, mended.right_currency) == (
+        invoice.supplier,
+        invoice.total,
+        invoice.currency,
+    )
+    bare = [each for each in INVOICES if each.mess is Mess.NO_REFERENCE]
+    copied = [decide(replace(read(each), po_number="PO-50418"), each, ORDERS) for each in bare]
+    assert {each.right_po_number for each in copied if each and each.decision == "fixed"} == {""}
+    for each in INVOICES:
+        decision = decide(read(each), each, ORDERS)
+        assert decision is None or decision.right_supplier is None
