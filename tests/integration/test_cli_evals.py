@@ -104,6 +104,18 @@ def test_a_suite_runs_and_its_results_compare(suite: Path, model: ModelDouble, t
     assert len(told["broken"]) in {6, 7}
 
 
+def test_a_comparison_counts_as_the_runs_did(suite: Path, tmp_path: Path) -> None:
+    """Each word is right twice of three times, which is enough by majority: also where two runs are compared."""
+    spec = suite / "suite.yaml"
+    spec.write_text(SUITE + "epochs: 3\nreducer: majority\n")
+    results = tmp_path / "results.jsonl"
+    with ModelDouble(lambda body, times: Act("eleven") if times == 1 else echo(body, times)) as wavering:
+        code, out, _ = run(suite, wavering, "-o", results)
+    assert (code, "9 of 10 cases passed" in out) == (0, True)
+    told = json.loads(afterpilot("compare", results, results, "--json", cwd=tmp_path)[1])
+    assert (told["before"]["passed"], told["before"]["scored"]) == (9, 10)
+
+
 def test_a_run_goes_on_in_its_file_and_asks_nothing_twice(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
     """What is there is kept, half a line at the end is written over, and only the rest is asked."""
     results = tmp_path / "results.jsonl"

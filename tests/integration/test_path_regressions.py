@@ -232,8 +232,19 @@ def test_epochs_are_reduced_as_declared(site: Site, speaker: Speaker) -> None:
     speaker.wrong_at = dict.fromkeys(range(WORDS), 1)
     run = ran(site, epochs=3, reducer=Reducer("majority"))
     assert (run.verdict, run.evidence["passed"]) == (Verdict.PASS, WORDS)
-    (row,) = site.rows("SELECT outcomes, origin, passed, scored FROM eval_results")
+    (row,) = site.rows("SELECT outcomes, verdicts, origin, passed, scored FROM eval_results")
     assert (row["outcomes"]["w-00"], row["origin"], row["passed"]) == ([2, 3], "schedule", WORDS)
+    assert row["verdicts"] == {f"w-{n:02d}": True for n in range(WORDS)}
+    wired = site.wired()
+    changed = suite(wired, epochs=3, reducer=Reducer("majority"))
+    pipeline.approve(wired.services, changed, by="Dana Ruiz")
+    standing = pipeline.standing(wired.services, changed)
+    assert standing is not None
+    assert (standing.passed, standing.cases) == (WORDS, WORDS)
+    site.now += DAY
+    speaker.wrong, speaker.wrong_at = {7}, {}
+    compared = ran(site, epochs=3, reducer=Reducer("majority")).evidence["compared"]
+    assert (compared["broken"], compared["fixed"]) == (["w-07"], [])
 
 
 def test_a_suite_that_has_run_before_is_foreseen_from_experience(site: Site) -> None:

@@ -21,7 +21,7 @@ class Against:
     """The baseline (``run``, approved ``at`` a time ``by`` somebody) and what was seen against it.
 
     ``common`` of the suite's ``cases`` are the same as at the approval and can be compared; ``scorers_changed`` says why none
-    can. ``alarm`` is None where nothing could be compared. ``passed_then`` is case → all its approved samples passed.
+    can. ``alarm`` is None where nothing could be compared. ``passed_then`` is case → it passed in the newest approved run that has it.
     ``confirmed`` is whether the regression holds over the whole fleet of ``fleet`` workflows. ``before`` and ``after`` are
     answers by case, of the last good run ``good_run`` and of this one. ``rounds`` counts the same-day re-runs of ``reruns``
     samples, whose cost is None where any has no price. ``wobble`` is the standard deviation of days in logits that the alarm

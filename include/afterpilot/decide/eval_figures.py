@@ -40,6 +40,12 @@ class Measured:
     valid: bool
     figures: Mapping[str, Any]
 
+    @property
+    def verdicts(self) -> dict[str, bool | None]:
+        """The cases of which the suite's reducer says otherwise than that all their epochs passed; None where it cannot say."""
+        plain = {case: passed == scored for case, (passed, scored) in self.outcomes.items()}
+        return {case: self.passed.get(case) for case, passed in plain.items() if self.passed.get(case) is not passed}
+
 
 def measure(evals: Evals, samples: Sequence[Sample], *, today: date) -> Measured:
     """Put a run's samples together; those of later epochs than the suite's own (re-runs to confirm) are left out."""

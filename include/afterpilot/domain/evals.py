@@ -182,6 +182,9 @@ class Sample:
         return self.score is not None and self.score >= self.pass_score
 
 
+ReducerName = Literal["all", "mean", "majority", "at_least", "pass_at"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reducer:
     """How the epochs of a case become one verdict.
@@ -191,7 +194,7 @@ class Reducer:
     unbiased estimate 1 - C(n-c, k) / C(n, k) of n epochs of which c pass (Chen et al. 2021, arXiv 2107.03374).
     """
 
-    name: Literal["all", "mean", "majority", "at_least", "pass_at"] = "all"
+    name: ReducerName = "all"
     k: int = 1
     share: float | None = None
 

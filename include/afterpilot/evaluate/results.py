@@ -1,6 +1,6 @@
 """Results of a suite as a file: one JSON line for each sample, written as it comes, read again to go on or to compare.
 
-A line holds ``suite`` and ``suite_sha256`` (what was asked of whom), ``id`` of the case, ``epoch``, ``output``, ``passed``, ``score`` (0 to 1),
+A line holds ``suite`` and ``suite_sha256`` (what was asked of whom), ``reducer`` (how the epochs of a case become one verdict), ``id`` of the case, ``epoch``, ``output``, ``passed``, ``score`` (0 to 1),
 ``assertions`` (each with ``type``, ``pass``, ``score``, ``reason``, ``weight``, ``advisory``, ``details``), ``error`` (the harness's, never the model's), ``usage``,
 ``cost`` with ``currency``, ``latency_ms``, ``attempts``, ``tool_calls``, ``sources``, ``fingerprint`` and ``calls`` of scorers. What is unknown is null, never 0.
 """
@@ -16,30 +16,35 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.evals import Call, Sample, Score, ToolCall
+from afterpilot.domain.evals import Call, Reducer, ReducerName, Sample, Score, ToolCall
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
 
 _JSON = json.JSONEncoder(default=str)
+_ALL = Reducer()
+_NAMES = {name: name for name in get_args(ReducerName)}
 _USAGE = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a file's lines are about: the suite's name, and the hash of everything that makes its answers comparable."""
+    """What a file's lines are about: the suite's name, the hash of everything that makes its answers comparable, its reducer."""
 
     name: str
     sha256: str
     currency: str
+    reducer: Reducer = _ALL
 
     @classmethod
     def of(cls, name: str, evals: Evals, *, where: str = "") -> Asked:
         """The same suite asked of the same model, at ``where`` if that is not as declared."""
         parts = [evals.sha256, evals.declaration, evals.prompt_sha256, evals.target.name, where]
-        return cls(name, hashlib.sha256("\x1f".join(parts).encode()).hexdigest(), evals.max_cost.currency)
+        return cls(
+            name, hashlib.sha256("\x1f".join(parts).encode()).hexdigest(), evals.max_cost.currency, evals.reducer
+        )
 
 
 def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
@@ -47,6 +52,7 @@ def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
     return {
         "suite": asked.name,
         "suite_sha256": asked.sha256,
+        "reducer": {"name": asked.reducer.name, "k": asked.reducer.k, "share": asked.reducer.share},
         "id": sample.case_id,
         "epoch": sample.epoch,
         "output": sample.output,
@@ -125,7 +131,9 @@ def read(path: Path) -> Results:
         try:
             line = json.loads(text)
             sample = sample_of(line)
-            one = Asked(str(line["suite"]), str(line["suite_sha256"]), str(line["currency"]))
+            one = Asked(
+                str(line["suite"]), str(line["suite_sha256"]), str(line["currency"]), _reducer(line.get("reducer"))
+            )
         except (KeyError, TypeError, ValueError, InvalidOperation, RecursionError) as error:
             raise CheckError(f"{path}:{number} is no line of eval results") from error
         if asked.setdefault(one.name, one) != one:
@@ -185,6 +193,14 @@ def _assertion(score: Score) -> dict[str, Any]:
         "advisory": score.advisory,
         "details": dict(score.details),
     }
+
+
+def _reducer(data: Mapping[str, Any] | None) -> Reducer:
+    """All epochs must pass where a line does not say how they count."""
+    if data is None:
+        return _ALL
+    share = data["share"]
+    return Reducer(_NAMES[data["name"]], int(data["k"]), None if share is None else float(share))
 
 
 def _usage(usage: Usage | None) -> dict[str, Any] | None:

@@ -21,7 +21,11 @@ _MOST = 400  # runs of one workflow that are read at once: more than a year of n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResult:
-    """What an eval run came to; see the table for each field. ``outcomes`` is case → (epochs passed, epochs scored)."""
+    """What an eval run came to; see the table for each field.
+
+    ``outcomes`` is case → (epochs passed, epochs scored); ``verdicts`` holds the cases of which the suite's reducer says otherwise
+    than that all their epochs passed (None: it cannot say).
+    """
 
     run_id: uuid.UUID
     workflow: str
@@ -33,6 +37,7 @@ class EvalResult:
     passed: int
     scored: int
     outcomes: Mapping[str, tuple[int, int]]
+    verdicts: Mapping[str, bool | None] = field(default_factory=dict)
     rounds: Sequence[Mapping[str, tuple[int, int]]] = ()
     slices: Mapping[str, Any] = field(default_factory=dict)
     scorers: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +48,12 @@ class EvalResult:
     latency_p95: int | None = None
     evidence: float | None = None
     alarm: str = ""
+
+    @property
+    def passes(self) -> dict[str, bool]:
+        """Whether each scored case passed, as the run itself counted."""
+        plain = {case: passed == scored for case, (passed, scored) in self.outcomes.items() if scored}
+        return {case: said for case, said in (plain | dict(self.verdicts)).items() if said is not None}
 
     @property
     def whole(self) -> dict[str, tuple[int, int]]:
@@ -64,7 +75,7 @@ class EvalResults:
     def add(self, result: EvalResult) -> None:
         """Write a run's row, in the transaction of the run."""
         values = asdict(result)
-        for name in ("outcomes", "rounds", "slices", "scorers", "fingerprint"):
+        for name in ("outcomes", "verdicts", "rounds", "slices", "scorers", "fingerprint"):
             values[name] = plain(values[name])
         self._connection.execute(insert(eval_results).values(**values).on_conflict_do_nothing())
 

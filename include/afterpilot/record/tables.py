@@ -213,6 +213,9 @@ eval_results = sa.Table(
     sa.Column("passed", sa.Integer, nullable=False),  # cases, of those scored and not waived
     sa.Column("scored", sa.Integer, nullable=False),  # cases, waived ones apart
     _json("outcomes"),
+    _json(
+        "verdicts"
+    ),  # {case: passed} where the suite's reducer says otherwise than "all epochs passed"; null: too few scored
     _json("rounds", "[]"),  # same-day re-runs to confirm: [{case: [passed, scored]}]
     _json("slices"),  # {tag: {passed, of, share}}
     _json("scorers"),  # {label: {passed, of, share, mean, advisory}}

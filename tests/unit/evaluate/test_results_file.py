@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.evals import Call, Sample, Score, ToolCall
+from afterpilot.domain.evals import Call, Reducer, Sample, Score, ToolCall
 from afterpilot.domain.record import Usage
 from afterpilot.evaluate.junit import junit_xml
 from afterpilot.evaluate.results import Asked, ResultsFile, line_of, read, sample_of
@@ -134,3 +134,19 @@ def test_junit_keeps_failures_and_errors_apart() -> None:
 def test_junit_is_xml_whatever_was_answered(found: list[Sample], name: str) -> None:
     """Control characters and lone surrogates never break the file."""
     ET.fromstring(junit_xml(name, found))  # noqa: S314 - our own words
+
+
+def test_how_epochs_become_a_verdict_stands_in_the_file(tmp_path: Path) -> None:
+    """A line that does not say it is of a suite in which all epochs must pass; one that says nonsense is no line."""
+    asked = Asked("refunds", "abc", "USD", Reducer("pass_at", 2, 0.8))
+    path = tmp_path / "results.jsonl"
+    with ResultsFile(path) as file:
+        file.add([right("a")], asked)
+    assert read(path).asked["refunds"] == asked
+    line = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in line.items() if name != "reducer"}) + "\n")
+    assert read(path).asked["refunds"].reducer == Reducer("all")
+    for odd in ("mean", {"name": "sum", "k": 1, "share": None}, {"name": "mean"}):
+        path.write_text(json.dumps({**line, "reducer": odd}) + "\n")
+        with pytest.raises(CheckError, match=":1 is no line"):
+            read(path)

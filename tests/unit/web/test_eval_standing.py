@@ -14,6 +14,7 @@ from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import Drop, headline, paired_drop, read_drop, stand, threshold, why
+from afterpilot.web.pages.eval_compare import verdicts
 
 START = datetime(2026, 11, 1, 2, tzinfo=UTC)
 
@@ -168,6 +169,13 @@ def test_a_waiver_by_tag_covers_what_the_run_excused_by_it() -> None:
     assert not found.broken
     unsaid = sort_cases(nights("c", "++--"), {"c": 1.0}, waivers=waivers, today=date(2026, 11, 5))
     assert [row.id for row in unsaid.broken] == ["c"]
+
+
+def test_a_comparison_counts_a_case_as_its_run_did() -> None:
+    """All epochs must pass unless the reducer said otherwise; what it could not say, and what makes no sense, is left out."""
+    outcomes = {"a": [3, 3], "b": [2, 3], "c": [2, 3], "d": [1, 3], "e": [0, 0], "f": [3, 3]}
+    row = result(0, outcomes=outcomes, verdicts={"b": True, "d": None, "f": "odd"})
+    assert verdicts(row) == {"a": True, "b": True, "c": False}
 
 
 def test_a_strip_tells_size_and_words_besides_colour() -> None:

@@ -67,6 +67,8 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare two results files case by case: what broke, what was fixed, and whether chance alone explains it.
 
+    The epochs of a case count as the suite of each file reduces them.
+
     Example: afterpilot evals compare before.jsonl after.jsonl
 
     Exit status: 0 not worse, 1 worse by more than chance (exact McNemar test, 5 %) and more than --tolerance, 2 it cannot be judged.
@@ -89,11 +91,12 @@ def _side(path: Path, suite: str) -> Side:
         raise CheckError(f"{path} holds no suite {suite!r} (it holds: {', '.join(names) or 'nothing'})")
     if not suite and len(names) > 1:
         raise CheckError(f"{path} holds several suites, choose one with --suite: {', '.join(names)}")
-    chosen = results.samples.get(suite or (names[0] if names else ""), {})
+    name = suite or (names[0] if names else "")
+    reducer = results.asked[name].reducer if name in results.asked else Reducer()
     by_case: dict[str, list[Sample]] = {}
-    for (case, _epoch), sample in chosen.items():
+    for (case, _epoch), sample in results.samples.get(name, {}).items():
         by_case.setdefault(case, []).append(sample)
-    return Side(str(path), {case: Reducer().passes(samples) for case, samples in by_case.items()}, by_case)
+    return Side(str(path), {case: reducer.passes(samples) for case, samples in by_case.items()}, by_case)
 
 
 def _cannot_judge(sides: tuple[Side, Side], compared: Compared) -> str:

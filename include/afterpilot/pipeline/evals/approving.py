@@ -69,7 +69,7 @@ def standing(services: Services, workflow: Workflow) -> Standing | None:
     terms = None if workflow.evals is None else terms_of(services, workflow, workflow.evals)
     if terms is not None and any(run.outcomes for run in runs):
         detects = str(detectable(runs, terms.settings))
-    cases = _passed(results[-1]) if results else {}
+    cases = results[-1].passes if results else {}
     return Standing(baseline, sum(cases.values()), len(cases), detects, terms)
 
 
@@ -128,9 +128,5 @@ def _marks(result: EvalResult) -> tuple[object, ...]:
 def _against(unit: Unit, result: EvalResult, former: Baseline | None) -> Compared | None:
     """The run against the former baseline's, case by case; None where there is none to compare with."""
     then = next(iter(unit.eval_results.of_runs([former.run_id])), None) if former else None
-    compared = compare(_passed(result), _passed(then)) if then else None
+    compared = compare(result.passes, then.passes) if then else None
     return compared if compared is not None and compared.cases else None
-
-
-def _passed(result: EvalResult) -> dict[str, bool]:
-    return {case: passed == scored for case, (passed, scored) in result.outcomes.items() if scored}

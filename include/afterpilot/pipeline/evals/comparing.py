@@ -65,7 +65,8 @@ def compare(
     if before.baseline is None:
         return Comparison(against=None, flaky=wavering)
     waived = set(measured.waived)
-    approved = [_outcome(result, before.comparable(result, suite) - waived) for result in before.approved]
+    comparable = [before.comparable(result, suite) - waived for result in before.approved]
+    approved = [_outcome(result, cases) for result, cases in zip(before.approved, comparable, strict=True)]
     common = {case for run in approved for case, (_, scored) in run.outcomes.items() if scored}
     held = Against(
         run=str(before.baseline.run_id),
@@ -87,7 +88,7 @@ def compare(
     held = replace(
         held,
         alarm=alarm,
-        passed_then=_passed(approved),
+        passed_then=_passed(before.approved, comparable),
         rounds=len(rounds),
         reruns=sum(scored for one in rounds for _, scored in one.values()),
         rerun_cost=cost,
@@ -104,11 +105,11 @@ def _outcome(result: EvalResult, cases: frozenset[str]) -> RunOutcome:
     return RunOutcome(result.at.astimezone(UTC).date(), counts)
 
 
-def _passed(approved: Sequence[RunOutcome]) -> dict[str, bool]:
-    """How each case stood in the newest approved run that has it: whether all its samples passed."""
+def _passed(approved: Sequence[EvalResult], comparable: Sequence[frozenset[str]]) -> dict[str, bool]:
+    """How each case stood in the newest approved run that has it, by the suite's reducer."""
     passed: dict[str, bool] = {}
-    for run in approved:
-        passed |= {case: good == of for case, (good, of) in run.outcomes.items() if of}
+    for result, cases in zip(approved, comparable, strict=True):
+        passed |= {case: good for case, good in result.passes.items() if case in cases}
     return passed
 
 

@@ -204,6 +204,7 @@ def _row(
         passed=sum(measured.passed.values()),
         scored=len(measured.passed),
         outcomes=measured.outcomes,
+        verdicts=measured.verdicts,
         rounds=compared.rounds,
         slices=figures["by_tag"],
         scorers=figures["by_scorer"],

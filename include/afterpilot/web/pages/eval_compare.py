@@ -74,7 +74,7 @@ def _which(asked: Asked, name: str) -> uuid.UUID | None:
 
 
 def _compared(connection: sa.Connection, a: Row, b: Row) -> dict[str, Any]:
-    before, after = _passed(a), _passed(b)
+    before, after = verdicts(a), verdicts(b)
     result = compare(after, before)
     changed = [(case, "broken") for case in result.broken] + [(case, "fixed") for case in result.fixed]
     shown = changed[:MOST]
@@ -97,9 +97,10 @@ def _compared(connection: sa.Connection, a: Row, b: Row) -> dict[str, Any]:
     }
 
 
-def _passed(row: Row) -> dict[str, bool]:
-    """Whether each scored case passed in every epoch."""
+def verdicts(row: Row) -> dict[str, bool]:
+    """Whether each scored case passed, as the run itself counted: in every epoch, unless its reducer said otherwise."""
     found = {case: passes(outcome) for case, outcome in mapping(row["outcomes"]).items()}
+    found |= {case: said if isinstance(said, bool) else None for case, said in mapping(row["verdicts"]).items()}
     return {case: passed for case, passed in sorted(found.items()) if passed is not None}
 
 

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("passed", sa.Integer(), nullable=False),
         sa.Column("scored", sa.Integer(), nullable=False),
         sa.Column("outcomes", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("verdicts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("rounds", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.Column("slices", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("scorers", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
