@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Corrections, ModelTarget, Workflow
 from afterpilot.pipeline.evals.judges import advisory
+from afterpilot.wiring import Wired
 from doubles.model import Act, ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -57,30 +59,39 @@ class Judge:
 
 @dataclass
 class Office:
-    """A site whose model speaks words, and the judge of them."""
+    """A site whose model speaks words, and the judge of them, alone or with scorers ``beside`` it."""
 
     site: Site
     speaker: Speaker
     judge: Judge
     rubric: str = "The answer is the word."
+    beside: tuple[ScorerSpec, ...] = ()
+
+    @cached_property
+    def wired(self) -> Wired:
+        """One process for all that is done."""
+        return self.site.wired()
 
     def suite(self, **changed: Any) -> Workflow:
-        """The suite of words, judged by the judge alone."""
-        wired = self.site.wired()
+        """The suite of words."""
+        wired = self.wired
         evals = wired.workflow(SLUG).evals
         assert evals is not None
         assert isinstance(evals.target, ModelTarget)
         target = replace(evals.target, name="judge", prompt=Prompt(self.rubric), response_schema=None)
         judge = ScorerSpec("judge", "", {"target": target, "rubric": self.rubric})
         workflow = suite(
-            wired, scorers=(judge,), corrections=Corrections({"word": "document"}, {}, "extracted_json"), **changed
+            wired,
+            scorers=(*self.beside, judge),
+            corrections=Corrections({"word": "document"}, {}, "extracted_json"),
+            **changed,
         )
         source = replace(workflow.source, fields={"document": "text", "extracted_json": "text"})
         return replace(workflow, source=source)
 
     def decided(self, count: int, *, first: int = 0, wrong_every: int = 3) -> None:
         """Records that people have decided on: every third was wrong, and was corrected."""
-        services = self.site.wired().services
+        services = self.wired.services
         at = self.site.now - HALF
         numbers = range(first, first + count)
         bad = {n for n in numbers if n % wrong_every == 0}
@@ -100,17 +111,17 @@ class Office:
 
     def calibrated(self, **changed: Any) -> pipeline.Calibration:
         """Measure the judge."""
-        (done,) = pipeline.calibrate(self.site.wired().services, self.suite(**changed))
+        (done,) = pipeline.calibrate(self.wired.services, self.suite(**changed))
         return done
 
     def standing(self) -> Standing:
         """Where the judge stands."""
-        (found,) = pipeline.judge_standings(self.site.wired().services, self.suite())
+        (found,) = pipeline.judge_standings(self.wired.services, self.suite())
         return found
 
     def ran(self, **changed: Any) -> Run:
         """Run the suite; then it is the next day."""
-        run = pipeline.evaluate(self.site.wired().services, self.suite(**changed), trigger=trigger())
+        run = pipeline.evaluate(self.wired.services, self.suite(**changed), trigger=trigger())
         self.site.now += DAY
         return run
 
@@ -131,7 +142,9 @@ def office(tmp_path: Path, ops_url: str, empty_database: str) -> Iterator[Office
     with ModelDouble(answer) as model:
         site = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url)
         site.edit("_fleet.yaml", "prices:\n", PRICED)
-        yield Office(site, speaker, judge)
+        office = Office(site, speaker, judge)
+        yield office
+        office.wired.engine.dispose()
 
 
 PRICED = """prices:
@@ -183,7 +196,7 @@ def test_people_who_change_their_minds_change_the_standing(office: Office) -> No
     office.decided(60)
     office.calibrated()
     later = [HumanDecision(SLUG, f"r-{n}", office.site.now, "rejected") for n in range(1, 40)]
-    with office.site.wired().services.ops.begin() as unit:
+    with office.wired.services.ops.begin() as unit:
         unit.records.write_decisions(later)
     here = office.standing()
     assert not here.trusted
@@ -218,7 +231,7 @@ def test_a_calibration_stops_at_its_money(office: Office) -> None:
 def test_records_without_a_question_are_counted(office: Office) -> None:
     """A field that is empty, or personal, makes no question."""
     office.decided(3)
-    with office.site.wired().services.ops.begin() as unit:
+    with office.wired.services.ops.begin() as unit:
         unit.connection.execute(sa.text("UPDATE records SET data = '{\"extracted_json\": \"w\"}' WHERE key = 'r-1'"))
     done = office.calibrated()
     assert done.judged == 2
@@ -232,7 +245,7 @@ def test_a_drifting_judge_is_named_and_is_advisory_until_it_is_measured_anew(off
     for _ in range(6):
         assert office.ran().verdict is Verdict.PASS
     office.site.now -= HALF
-    pipeline.approve(office.site.wired().services, office.suite(), by="Dana Ruiz")
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz")
     office.site.now += HALF
     run = office.ran()
     assert run.verdict is Verdict.PASS, run.reasons
@@ -251,12 +264,32 @@ def test_a_drifting_judge_is_named_and_is_advisory_until_it_is_measured_anew(off
     assert "measured anew" in here.why
 
 
+def test_a_new_approval_ends_a_drift(office: Office) -> None:
+    """What the judge said then is the measure from then on, and the incident is over."""
+    office.beside = (ScorerSpec("exact", ""),)
+    office.decided(90, first=100)
+    office.calibrated()
+    office.ran()
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz")
+    office.judge.harsh = set(range(0, 40, 2))
+    office.ran()
+    assert not office.standing().trusted
+    assert [one["state"] for one in office.site.incidents() if one["kind"] == "evals.judge_drifted"] == ["open"]
+    run = office.ran()
+    assert run.verdict is Verdict.WARN, run.reasons
+    assert run.evidence["by_scorer"]["judge"]["advisory"] is True
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz", note="the judge is stricter")
+    office.ran()
+    assert office.standing().trusted
+    assert [one["state"] for one in office.site.incidents() if one["kind"] == "evals.judge_drifted"] == ["resolved"]
+
+
 def test_a_judge_that_stays_the_same_is_asked_about_each_frozen_answer_in_turn(office: Office) -> None:
     """Twenty a run, those first that were not asked for longest."""
     office.decided(60)
     office.calibrated()
     office.ran()
-    pipeline.approve(office.site.wired().services, office.suite(), by="Dana Ruiz")
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz")
     for _ in range(2):
         office.ran()
     asked = office.site.rows("SELECT subject, count(*) AS times FROM judgements WHERE label IS NULL GROUP BY subject")
@@ -283,7 +316,7 @@ def test_a_run_that_was_cut_off_keeps_the_standing_that_it_began_with(office: Of
     office.decided(60)
     began = office.site.now
     office.calibrated()
-    with office.site.wired().services.ops.begin() as unit:
+    with office.wired.services.ops.begin() as unit:
         assert advisory(unit, office.suite(), before=began) == {"judge"}
         assert advisory(unit, office.suite()) == frozenset()
 

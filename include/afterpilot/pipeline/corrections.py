@@ -22,6 +22,7 @@ from afterpilot.record.offers import Offer, State
 from afterpilot.record.ops import Unit
 
 MOST_OPEN = 100  # offers of one workflow that wait at once: more are made when some are answered
+_LOOKED_AT = 1000  # of the newest corrections, so that no pull grows with all there ever were
 TAG = "correction"
 OPEN: tuple[State, ...] = ("offered",)
 _LONGEST_KEY = 60  # characters of a record's key in a case's id
@@ -50,7 +51,7 @@ def offer_cases(services: Services, workflow: Workflow) -> Offered:
         return Offered()
     with services.ops.begin() as unit:
         unit.offers.lock(workflow.slug)
-        given = unit.offers.corrections(workflow.slug)
+        given = unit.offers.corrections(workflow.slug, limit=_LOOKED_AT)
         if not given:
             return Offered()
         made, found = _offers(unit, workflow, workflow.evals, terms, given)

@@ -46,7 +46,7 @@ class CaseOffers:
         statement = sa.text("SELECT pg_advisory_xact_lock(hashtext('case_offers'), hashtext(:workflow))")
         self._connection.execute(statement, {"workflow": workflow})
 
-    def corrections(self, workflow: str) -> Sequence[tuple[Record, HumanDecision]]:
+    def corrections(self, workflow: str, *, limit: int) -> Sequence[tuple[Record, HumanDecision]]:
         """Records whose newest decision is a correction with right values, and that is not offered yet, newest first.
 
         One whose offer nobody has answered and that was corrected anew since is there again.
@@ -71,6 +71,7 @@ class CaseOffers:
                 ),
             )
             .order_by(made.c.decided_at.desc(), records.c.key)
+            .limit(limit)
         )
         return [
             (
