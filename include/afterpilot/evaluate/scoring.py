@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from afterpilot.domain.evals import Case, Reply, Score, ScorerSpec
+from afterpilot.domain.judging import is_judge
 from afterpilot.evaluate.asking import Asking
 from afterpilot.evaluate.scorers import score_all
 
@@ -15,7 +16,10 @@ Specs = tuple[ScorerSpec, ...]
 
 
 class Scoring:
-    """The suite's scorers and the cases' own; those whose label is in ``advisory`` decide nothing."""
+    """The suite's scorers and the cases' own; judges whose label is in ``advisory`` decide nothing.
+
+    A title may stand over scorers of several kinds: one that is no judge always decides.
+    """
 
     def __init__(self, suite: Specs, advisory: Collection[str] = ()) -> None:
         self._suite = suite
@@ -48,12 +52,15 @@ class Scoring:
         """
         if not self._advisory:
             return await score_all(specs, case, reply, asking=asking, cost=cost)
-        deciding = [spec for spec in specs if spec.label not in self._advisory]
+        deciding = [spec for spec in specs if not self._on_probation(spec)]
         words = await score_all(deciding, case, reply, asking=asking, cost=cost)
         scores = {id(spec): score for spec, score in zip(deciding, words, strict=True)}
         for spec in specs:
-            if spec.label in self._advisory:
+            if self._on_probation(spec):
                 with suppress(Exception):
                     (score,) = await score_all((spec,), case, reply, asking=asking, cost=cost)
                     scores[id(spec)] = replace(score, advisory=True)
         return tuple(scores[id(spec)] for spec in specs if id(spec) in scores)
+
+    def _on_probation(self, spec: ScorerSpec) -> bool:
+        return is_judge(spec) and spec.label in self._advisory

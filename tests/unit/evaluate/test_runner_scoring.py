@@ -137,6 +137,15 @@ def test_an_advisory_score_is_shown_and_decides_nothing() -> None:
     assert sample.passed
 
 
+def test_a_scorer_that_bears_the_title_of_a_judge_on_probation_decides_all_the_same() -> None:
+    """One title may stand over several scorers, as a metric of promptfoo does."""
+    titled = replace(EXACT, title="tone")
+    (sample,) = run(suite(scorers=(titled, JUDGE)), FakeAsking(lambda _case, _seed: reply("no")), advisory={"tone"})
+    assert [(score.advisory, score.passed) for score in sample.scores] == [(False, False), (True, True)]
+    assert sample.scored
+    assert not sample.passed
+
+
 def test_an_advisory_judge_that_fails_takes_nothing_from_the_sample() -> None:
     """It is left out, and what it cost still counts."""
 
