@@ -78,18 +78,18 @@ def read_json(answer: str) -> Document:
         return Document(None, f"the answer is not JSON to rely on: {flaw}")
     except (ValueError, RecursionError):
         return Document(None, f"the answer is not JSON: {short(answer)}" if text.strip() else "the answer is empty")
-    if text.count("[") + text.count("{") > MOST_DEPTH and _depth(value) > MOST_DEPTH:
+    if text.count("[") + text.count("{") > MOST_DEPTH and depth(value) > MOST_DEPTH:
         return Document(None, f"the answer is not JSON to rely on: it is nested deeper than {MOST_DEPTH}")
     return Document(value)
 
 
-def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
+def depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
     """How deep a value is nested, level by level: a function that calls itself could not cope with what this looks for."""
-    level, depth = [value], 0
+    level, deep = [value], 0
     while level := [item for item in level if isinstance(item, list | dict)]:
-        depth += 1
+        deep += 1
         level = [part for item in level for part in (item.values() if isinstance(item, dict) else item)]
-    return depth
+    return deep
 
 
 def number(value: Any) -> Decimal | None:  # noqa: ANN401 - any JSON value

@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any
 
 from afterpilot.domain.errors import TargetError, TargetRefused
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable, storable_json
+from afterpilot.evaluate.answers import MOST_DEPTH, depth
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 _NEWEST = "-latest"
@@ -92,14 +94,16 @@ def no_answer(status: int, content: bytes) -> dict[str, Any]:
 
 
 def document(content: bytes, secret: Secret = NO_SECRET) -> dict[str, Any]:
-    """A reply's body as a JSON object whose texts can be kept anywhere.
+    """A reply's body as a JSON object that can be kept anywhere: no database takes infinity, or what is nested without end.
 
     Raises:
         Unreadable: it is not one.
     """
     content = secret.hide(content)
     try:
-        body = json.loads(content, parse_constant=_no_constant)
+        body = json.loads(content, parse_float=_finite, parse_constant=_no_constant)
+        if content.count(b"[") + content.count(b"{") > MOST_DEPTH and depth(body) > MOST_DEPTH:
+            raise ValueError("it is nested too deep to be kept")
         if b"\\u" in content or b"\\/" in content:
             body = secret.hide_in(storable_json(body))
     except (ValueError, RecursionError) as error:
@@ -155,6 +159,13 @@ def together(first: Usage | None, second: Usage | None) -> Usage | None:
 
 def _sum(first: int | None, second: int | None) -> int | None:
     return None if first is None or second is None else first + second
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise ValueError(f"{digits[:20]} is too large")
+    return value
 
 
 def _no_constant(name: str) -> None:

@@ -12,9 +12,22 @@ from afterpilot.evaluate.exchange import Secret, Unreadable, counted, document, 
 KEY = 'sk-a/b"c\\1234'
 
 
-@pytest.mark.parametrize("content", [b"", b'{"a": ', b"[1]", b"<html>", b'{"a": NaN}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"a": ',
+        b"[1]",
+        b"<html>",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}",
+    ],
+)
 def test_what_is_no_json_object_is_unreadable(content: bytes) -> None:
-    """Cut, nested without end, of another kind."""
+    """Cut, nested without end, of another kind, or such as no database takes."""
     with pytest.raises(Unreadable):
         document(content)
 

@@ -165,6 +165,35 @@ def test_a_reply_holds_text_calls_usage_and_what_answered(api: str) -> None:
     assert said.tool_calls == (ToolCall("find_order", {"id": 7}), ToolCall("find_order", "id=8"))
 
 
+@pytest.mark.parametrize("arguments", ['{"id": NaN}', '{"id": 1e999}', "[" * 500 + "]" * 500, '{"id": 7, "id": 8}'])
+def test_arguments_of_a_call_that_no_database_takes_stay_the_text_that_they_are(arguments: str) -> None:
+    """One model's answer must not end the run of all the others."""
+    message = {"tool_calls": [{"function": {"name": "find_order", "arguments": arguments}}]}
+    said = shape_of(target("chat")).read({"choices": [{"message": message}]})
+    assert said.tool_calls == (ToolCall("find_order", arguments),)
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("chat", {"choices": [{"finish_reason": "error", "message": {"content": "The to"}}]}),
+        (
+            "responses",
+            {
+                "status": "failed",
+                "error": {"code": "server_error"},
+                "output": [{"type": "message", "content": [{"type": "output_text", "text": "The to"}]}],
+            },
+        ),
+    ],
+)
+def test_an_answer_that_the_server_broke_off_is_no_answer(api: str, body: dict[str, Any]) -> None:
+    """It is the harness's trouble, and counts neither for nor against the model."""
+    said = shape_of(target(api)).read(body)
+    assert said.text is None
+    assert said.flaw.startswith("the server")
+
+
 @pytest.mark.parametrize(
     ("api", "body", "stopped"),
     [

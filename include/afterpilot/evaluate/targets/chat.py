@@ -13,6 +13,7 @@ from afterpilot.evaluate.exchange import count, counted
 from afterpilot.evaluate.targets.shape import MAX_TOKENS, REFUSAL, ModelTurns, Picture, Said, Talk, bearer, tool_call
 
 _STOPPED = {"length": MAX_TOKENS, "content_filter": REFUSAL}
+_FAILED = "error"
 _OF_ITSELF = frozenset({"stop", "tool_calls", "function_call", ""})
 
 
@@ -56,9 +57,11 @@ class ChatShape:
             content, refusal = message.get("content"), message.get("refusal")
         except (KeyError, IndexError, TypeError, AttributeError):
             return Said(None, model, usage)
+        ended = str(choice.get("finish_reason") or "")
+        if ended == _FAILED:  # a gateway's word for a model that broke off
+            return Said(None, model, usage, flaw="the server broke the answer off")
         said = content or refusal
         text = "".join(_texts(said)) if isinstance(said, list) else str(said or "")
-        ended = str(choice.get("finish_reason") or "")
         stopped = "" if ended in _OF_ITSELF else _STOPPED.get(ended, ended)
         return Said(
             text,

@@ -13,6 +13,7 @@ from afterpilot.evaluate.exchange import count, counted
 from afterpilot.evaluate.targets.shape import MAX_TOKENS, REFUSAL, ModelTurns, Said, Talk, bearer, tool_call
 
 _STOPPED = {"max_output_tokens": MAX_TOKENS, "content_filter": REFUSAL}
+_FAILED = ("failed", "cancelled")  # whatever was put out before that is no answer
 
 
 class ResponsesShape:
@@ -57,6 +58,8 @@ class ResponsesShape:
         """All messages of the output together; a refusal in words is an answer too."""
         model = str(body.get("model") or self.name)
         usage = _usage(model, body.get("usage"))
+        if body.get("status") in _FAILED:
+            return Said(None, model, usage, flaw=_flaw(body))
         output = body.get("output")
         items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
         calls = [item for item in items if item.get("type") == "function_call"]

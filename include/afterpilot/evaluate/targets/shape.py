@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,6 +15,7 @@ from afterpilot.domain.evals import Case, Image, ToolCall
 from afterpilot.domain.prompt import Message
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelTarget
+from afterpilot.evaluate.answers import read_json
 from afterpilot.evaluate.exchange import Exchange, Refused
 from afterpilot.evaluate.targets.template import Template
 
@@ -149,10 +149,13 @@ def named(images: Iterable[Image]) -> tuple[Picture, ...]:
 
 
 def tool_call(name: object, arguments: object) -> ToolCall:
-    """A call as a model words it; arguments are JSON in a text, or JSON already."""
+    """A call as a model words it; arguments are JSON in a text, or JSON already.
+
+    What is no JSON to rely on is kept as the text that it is: NaN, for one, which no database takes.
+    """
     if isinstance(arguments, str):
-        with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is kept as the text that it is
-            arguments = json.loads(arguments)
+        document = read_json(arguments)
+        arguments = arguments if document.flaw else document.value
     return ToolCall(str(name or ""), arguments)
 
 
