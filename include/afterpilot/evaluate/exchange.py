@@ -101,9 +101,7 @@ def document(content: bytes, secret: Secret = NO_SECRET) -> dict[str, Any]:
     """
     content = secret.hide(content)
     try:
-        body = json.loads(content, parse_float=_finite, parse_constant=_no_constant)
-        if content.count(b"[") + content.count(b"{") > MOST_DEPTH and depth(body) > MOST_DEPTH:
-            raise ValueError("it is nested too deep to be kept")
+        body = _parsed(content)
         if b"\\u" in content or b"\\/" in content:
             body = secret.hide_in(storable_json(body))
     except (ValueError, RecursionError) as error:
@@ -159,6 +157,13 @@ def together(first: Usage | None, second: Usage | None) -> Usage | None:
 
 def _sum(first: int | None, second: int | None) -> int | None:
     return None if first is None or second is None else first + second
+
+
+def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    body = json.loads(content, parse_float=_finite, parse_constant=_no_constant)
+    if content.count(b"[") + content.count(b"{") > MOST_DEPTH and depth(body) > MOST_DEPTH:
+        raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+    return body
 
 
 def _finite(digits: str) -> float:
