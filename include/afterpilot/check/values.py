@@ -18,6 +18,7 @@ from afterpilot.check.words import any_number, either, is_missing, label, missin
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.patterns import Patterns
 from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.schema_patterns import ecma, keywords
 from afterpilot.domain.workflow import Check
 
 _MOST_ERRORS = 5
@@ -115,14 +116,19 @@ def _schema_discrepancy(check: Check, error: jsonschema.ValidationError) -> Disc
     if rule == "required":
         return missing(check, next((name for name in asked if error.message.startswith(repr(name))), field))
     if rule == "additionalProperties":
-        known = cast("Mapping[str, Any]", error.schema).get("properties", {})
-        said, wanted = either([name for name in answer if name not in known], "and"), "no other fields"
+        said, wanted = either(_unasked(answer, cast("Mapping[str, Any]", error.schema)), "and"), "no other fields"
         text = f"the answer has fields that nobody asked for: {said}"
     else:
         said = shown(answer)
         wanted = _WANTED[rule].format(shown(asked)) if rule in _WANTED else shown(error.message)
         text = f"{said!r} is not {wanted}" if rule in _WANTED else wanted
     return Discrepancy(check.expect, field, said, wanted, "", f"{label(field)}: {text}")
+
+
+def _unasked(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """The fields that a schema without additional ones knows neither by name nor by form."""
+    names = [name for name in answer if name not in schema.get("properties", {})]
+    return [name for name in names if not any(_found(ecma(one), name) for one in schema.get("patternProperties", {}))]
 
 
 _WANTED = {
@@ -157,17 +163,10 @@ def _compiled(text: str) -> Validator:
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     kind.check_schema(schema)
     # An empty registry: a reference to another address is never fetched.
-    bounded = jsonschema.validators.extend(kind, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    own = keywords(kind.VALIDATORS, _found, jsonschema.ValidationError)
+    bounded = jsonschema.validators.extend(kind, own)  # type: ignore[no-untyped-call]
     validator: Validator = bounded(schema, registry=referencing.Registry())
     return validator
-
-
-def _pattern(
-    _validator: Validator, pattern: str, said: object, _schema: object
-) -> Iterator[jsonschema.ValidationError]:
-    """The keyword ``pattern`` with a limit of time."""
-    if isinstance(said, str) and not _found(pattern, said):
-        yield jsonschema.ValidationError(f"{said!r} does not match {pattern!r}")
 
 
 def _found(pattern: str, text: str) -> bool:

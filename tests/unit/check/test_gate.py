@@ -304,6 +304,18 @@ def test_the_raw_answer_follows_its_schema(answer: str | None, expected: list[st
     assert all(text.startswith(start) for text, start in zip(found_texts, expected, strict=True))
 
 
+def test_a_line_break_at_the_end_is_part_of_an_answer() -> None:
+    """Also in the name of a field: what has no known form is named, and what has one is not."""
+    number = {"type": "string", "pattern": "^[0-9]+$"}
+    schema = {"patternProperties": {"^n[0-9]$": number}, "additionalProperties": False}
+    raw = check("json_schema", column="raw", schema=schema)
+    assert texts(record(raw=json.dumps({"n1": "42"})), raw) == []
+    assert len(texts(record(raw=json.dumps({"n1": "42\n"})), raw)) == 1
+    (told,) = texts(record(raw=json.dumps({"n1": "42", "n2\n": "42"})), raw)
+    assert "n2" in told
+    assert "n1" not in told
+
+
 def test_a_schema_never_fetches_another_address() -> None:
     """A reference to the outside cannot be followed: the check cannot run."""
     schema = {"$ref": "http://127.0.0.1:1/schema.json"}
@@ -428,6 +440,10 @@ def test_thirty_digits_are_a_number_still() -> None:
         (
             {"raw": json.dumps("a" * 60 + "b")},
             check("json_schema", column="raw", schema={"pattern": "^(a+)+$"}),
+        ),
+        (
+            {"raw": json.dumps({"a" * 60 + "b": 1})},
+            check("json_schema", column="raw", schema={"patternProperties": {"^(a+)+$": {}}}),
         ),
         ({"raw": "[" * 900 + "]" * 900}, check("json_schema", column="raw", schema={"items": {"$ref": "#"}})),
     ],

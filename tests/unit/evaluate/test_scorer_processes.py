@@ -71,6 +71,8 @@ def test_a_schema_that_takes_too_long_blames_nobody(
         ({"uniqueItems": True}, "[1, 1]", "the answer: "),
         ({"uniqueItems": True}, "[1, true]", ""),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "string", "pattern": "^a$"}}}, '"a\\n"', "the answer: "),
+        ({"uniqueItems": True, "patternProperties": {"^a$": {"type": "null"}}}, '{"a\\n": 1}', ""),
+        ({"uniqueItems": True, "propertyNames": {"pattern": "^a$"}}, '{"a\\n": 1}', "the answer: "),
         ({"type": "string"}, json.dumps("x" * 20_000), ""),
         ({"type": "array", "items": {"type": "integer"}}, json.dumps([*range(4_000), "x"]), "4000: "),
     ],

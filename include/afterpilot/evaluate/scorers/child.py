@@ -1,6 +1,7 @@
 """The process in which patterns, schemas and a team's functions run, a line of JSON in and a line of JSON out.
 
-Run as a file of its own, it imports nothing of the package. See :mod:`afterpilot.evaluate.scorers.process` for the other end.
+Run as a file of its own, it imports of the package only what schemas need, when it needs it. See
+:mod:`afterpilot.evaluate.scorers.process` for the other end.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+_PACKAGES = str(Path(__file__).parents[3])  # where this package is: an isolated process may not know
 _MEMORY = 2 * 1024**3  # bytes of address space
 _MOST_TEXT = 1_000  # characters of what is answered in words
 _MOST_DETAILS = 20_000
@@ -41,30 +44,18 @@ def validator(schema: str) -> Any:  # noqa: ANN401 - jsonschema's
     document = json.loads(schema)
     kind = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
     kind.check_schema(document)
-    strict = jsonschema.validators.extend(kind, {"pattern": _pattern})
+    own = importlib.import_module("afterpilot.domain.schema_patterns").keywords
+    strict = jsonschema.validators.extend(kind, own(kind.VALIDATORS, _found, jsonschema.ValidationError))
     return strict(document, registry=referencing.Registry())
 
 
-def _pattern(kind: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Exception]:  # noqa: ANN401 - jsonschema's
-    """The keyword ``pattern``, whose ``$`` is the very end of a text as ECMA-262 has it, not the place before a last line break."""
-    if kind.is_type(value, "string") and not _strict(pattern).search(value):
-        error = importlib.import_module("jsonschema").ValidationError
-        yield error(f"{value!r} does not match {pattern!r}")
-
-
 @functools.lru_cache(maxsize=256)
-def _strict(pattern: str) -> re.Pattern[str]:
-    r"""The pattern with ``\Z`` for each ``$`` that is no letter of its own, neither escaped nor in brackets."""
-    parts, inside, escaped = [], False, False
-    for letter in pattern:
-        parts.append(r"\Z" if letter == "$" and not inside and not escaped else letter)
-        if not escaped and letter in "[]":
-            inside = letter == "["
-        escaped = letter == "\\" and not escaped
-    try:
-        return re.compile("".join(parts))
-    except re.error:  # such as a bracket right behind a bracket, which this reading takes for the end
-        return re.compile(pattern)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _found(pattern: str, text: str) -> bool:
+    return _compiled(pattern).search(text) is not None
 
 
 def call(*, source: str, file: str, function: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - what the function says
@@ -105,6 +96,7 @@ WORK: dict[str, Callable[..., Any]] = {"search": search, "validate": validate, "
 
 def main() -> None:
     """Do what each line says. An alarm ends the process where the other end cannot any more, since it is gone."""
+    sys.path.append(_PACKAGES)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
