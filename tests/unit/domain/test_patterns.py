@@ -40,9 +40,9 @@ def test_a_search_that_takes_for_ever_is_ended_and_the_next_one_works() -> None:
 def test_a_child_that_died_is_replaced(patterns: Patterns) -> None:
     """Whoever killed it."""
     assert patterns.search("a", "a")
-    child = patterns._child
+    child = patterns._process._child
     assert child is not None
     child.kill()
     child.wait()
     assert patterns.search("a", "a")
-    assert patterns._child is not child
+    assert patterns._process._child is not child
