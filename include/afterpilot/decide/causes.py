@@ -65,10 +65,15 @@ def undone(then: Causes, now: Causes) -> Causes:
     return Causes(then.changed, lines, now.unknown)
 
 
-def different(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
-    """How what is declared and what answers (as a probe sees them) differ from what was seen last, one line each."""
-    found = [*_hashes(now, before, ""), *_answered(now, [before])]
-    return tuple(line for _, line in found)
+def different(now: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Causes:
+    """How what a probe or run sees differs from what was seen before, oldest first; the last one is what it is held against.
+
+    A provider's fingerprint that was seen lately is no change: replies come from several servers in turn. A model is, also
+    where it was seen before: a switch back is a switch.
+    """
+    before = known[-1]
+    found = [*_hashes(now, before, ""), *_answered(now, known, switching=True), *_named(now, before)]
+    return Causes(tuple(dict.fromkeys(part for part, _ in found)), tuple(line for _, line in found))
 
 
 def _hashes(now: Mapping[str, Any], before: Mapping[str, Any], cases: str) -> Iterator[tuple[str, str]]:
@@ -82,11 +87,14 @@ def _hashes(now: Mapping[str, Any], before: Mapping[str, Any], cases: str) -> It
         yield "model", f"the model that we name changed: {before.get('model')} → {now.get('model')}"
 
 
-def _answered(now: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _answered(
+    now: Mapping[str, Any], good: Sequence[Mapping[str, Any]], *, switching: bool = False
+) -> Iterator[tuple[str, str]]:
     answers: Mapping[str, Sequence[str]] = now.get("answered", {})
     last: Mapping[str, Sequence[str]] = good[-1].get("answered", {})
     for what, values in answers.items():
-        seen = {value for one in good for value in one.get("answered", {}).get(what, ())}
+        held = good[-1:] if switching and what == "model" else good
+        seen = {value for one in held for value in one.get("answered", {}).get(what, ())}
         new = [value for value in values if value not in seen]
         if new and seen:
             of = "the model that answered" if what == "model" else _WORDS.get(what, f"the reply's {what}")
@@ -97,6 +105,8 @@ def _named(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[tuple[
     """What has names: data that the workflow reads, and judges."""
     for part, words in (("data", "the data that the workflow reads changed"), ("judges", "the judge changed")):
         then, new = before.get(part, {}), now.get(part, {})
+        if part not in before or part not in now:  # was not looked at
+            continue
         for name in sorted({*then, *new}):
             old, value = str(then.get(name, "not there")), str(new.get(name, "not there"))
             if old != value and not old.startswith(UNKNOWN) and not value.startswith(UNKNOWN):

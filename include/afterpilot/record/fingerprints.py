@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,11 +39,16 @@ class Fingerprints:
 
     def newest(self, workflow: str) -> Seen | None:
         """The latest one, or None where nothing was ever seen."""
+        return next(iter(self.latest(workflow, limit=1)), None)
+
+    def latest(self, workflow: str, *, limit: int) -> Sequence[Seen]:
+        """The latest ones, oldest first."""
         statement = sa.select(fingerprints).where(fingerprints.c.workflow == workflow)
-        row = self._connection.execute(statement.order_by(fingerprints.c.id.desc()).limit(1)).first()
-        if row is None:
-            return None
-        return Seen(row.id, row.fingerprint, row.first_seen_at, row.last_seen_at, row.error, row.failures)
+        rows = self._connection.execute(statement.order_by(fingerprints.c.id.desc()).limit(limit)).all()
+        return [
+            Seen(row.id, row.fingerprint, row.first_seen_at, row.last_seen_at, row.error, row.failures)
+            for row in reversed(rows)
+        ]
 
     def add(
         self, workflow: str, fingerprint: Mapping[str, Any], *, at: datetime, failures: int = 0, error: str = ""
@@ -63,6 +68,10 @@ class Fingerprints:
     def again(self, seen: Seen, *, at: datetime) -> None:
         """The latest one answers still."""
         self._update(seen, last_seen_at=at, failures=0, error="")
+
+    def learned(self, seen: Seen, fingerprint: Mapping[str, Any]) -> None:
+        """The latest one holds more than was known of it; that is no change."""
+        self._update(seen, fingerprint=plain(fingerprint))
 
     def failed(self, seen: Seen, error: str) -> None:
         """Nothing answered this time."""

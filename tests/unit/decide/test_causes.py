@@ -98,9 +98,9 @@ def test_without_a_good_run_there_is_nothing_to_compare_with() -> None:
 def test_a_probe_compares_what_it_sees() -> None:
     """What it did not ask for is no difference; what an answer says for the first time neither."""
     seen = {part: mark()[part] for part in ("prompt", "cases", "declaration", "model")}
-    assert different({**seen, "answered": {}}, mark()) == ()
-    assert different({**seen, "answered": {"x-model-version": ["7"]}}, mark()) == ()
-    assert different({**seen, "model": "gpt-6", "answered": {}}, mark()) == (
+    assert different({**seen, "answered": {}}, [mark()]).lines == ()
+    assert different({**seen, "answered": {"x-model-version": ["7"]}}, [mark()]).lines == ()
+    assert different({**seen, "model": "gpt-6", "answered": {}}, [mark()]).lines == (
         "the model that we name changed: gpt-5-mini → gpt-6",
     )
 

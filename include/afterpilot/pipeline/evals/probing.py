@@ -14,7 +14,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.evals.budgets import budget_of
-from afterpilot.pipeline.evals.fingerprinting import declared, note
+from afterpilot.pipeline.evals.fingerprinting import looked_at, note
 from afterpilot.pipeline.evals.keeping import keep_probe
 from afterpilot.pipeline.evals.locking import under_way
 from afterpilot.pipeline.services import Services
@@ -35,7 +35,8 @@ class Probing:
 
 
 def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probing:
-    """Compare prompt, cases, declaration and model with what was seen last, and ask one short question to see what answers.
+    """Compare prompt, cases, declaration, model, judges and data with what was seen last, and ask one short question to see what
+    answers.
 
     The suite must start where something differs and no run has begun since, and where the target answers again after it was
     out of reach; not while a run is under way: then the next probe sees to it. A suite that has never run is left to its
@@ -46,6 +47,7 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
     if evals is None:
         raise CheckError(f"{workflow.slug} declares no evals")
     at = services.now()
+    looked = looked_at(services, evals)
     probed = _asked(services, workflow, evals)
     keep_probe(services, workflow, probed, at=at)
     with services.ops.begin() as unit:
@@ -54,7 +56,7 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
         answered = {what: [value] for what, value in probed.fingerprint.items()}
         # What is seen for the first time beside runs of an older version is no change.
         since = latest.window.start if before is None and latest is not None else at
-        why = note(unit, workflow.slug, {**declared(evals), "answered": answered}, at=since)
+        why = note(unit, workflow.slug, {**looked, "answered": answered}, at=since, probing=True)
         if probed.error:
             failures = _failed(unit, workflow.slug, probed.error)
             told = any(one.kind == OUT_OF_REACH for one in unit.incidents.unresolved(workflow.slug))

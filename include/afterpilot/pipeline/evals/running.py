@@ -25,7 +25,7 @@ from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
 from afterpilot.pipeline.evals.comparing import Comparison, compare
 from afterpilot.pipeline.evals.estimating import typical
-from afterpilot.pipeline.evals.fingerprinting import fingerprint, note
+from afterpilot.pipeline.evals.fingerprinting import fingerprint, note, seen_by_run
 from afterpilot.pipeline.evals.judging import Watched, watch
 from afterpilot.pipeline.evals.keeping import Keeper
 from afterpilot.pipeline.evals.knowing import known
@@ -142,13 +142,10 @@ def _suite_run(
             workflow.slug, suite.name, scorers=suite.scorers, digests=suite.digests, at=attempt.began
         )
         unit.eval_results.add(row)
-        note(unit, workflow.slug, {key: marks[key] for key in _SEEN}, at=attempt.began)
+        note(unit, workflow.slug, seen_by_run(marks, evals), at=attempt.began)
 
     window = Window(attempt.began, services.now())
     return concluded(services, result, workflow, window, trigger, attempt.started, versions=_versions(marks), also=also)
-
-
-_SEEN = ("prompt", "cases", "declaration", "model", "answered")
 
 
 class _Again:
