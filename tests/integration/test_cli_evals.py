@@ -140,6 +140,31 @@ def test_results_of_another_version_are_never_mixed(suite: Path, model: ModelDou
     assert run(suite, model, "-o", results, "--anew")[0] == 1
 
 
+def test_a_judge_that_decides_is_another_suite_than_one_that_does_not(suite: Path, tmp_path: Path) -> None:
+    """What was scored while it was on probation, or by another rubric, is no part of a run in which it decides."""
+    (suite / "suite.yaml").write_text(
+        SUITE.replace("[exact]", "[exact, {judge: rubric.md, model: {connection: nowhere, name: double-1}}]")
+    )
+    (suite / "rubric.md").write_text("Is it polite?")
+    results, word = tmp_path / "results.jsonl", '{"reason": "rude", "score": 0, "passed": false}'
+    with ModelDouble(lambda body, times: Act(word) if len(body["messages"]) > 1 else echo(body, times)) as model:
+        assert run(suite, model, "-o", results)[0] == 0
+        code, _, err = run(suite, model, "-o", results, "--trust-judges")
+        assert (code, "judges" in err) == (2, True)
+        (suite / "rubric.md").write_text("Is it short?")
+        assert run(suite, model, "-o", results)[0] == 2
+
+
+def test_what_failed_attempts_have_cost_counts_against_the_cap(suite: Path, tmp_path: Path) -> None:
+    """Each answer was billed and could not be used: going on again and again never spends more than the cap."""
+    results = tmp_path / "results.jsonl"
+    broken = b'{"model": "double-1", "choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 8}}'
+    with ModelDouble(lambda _body, _times: Act(body=broken)) as model:
+        for _ in range(3):  # 0.000036 USD a call
+            assert run(suite, model, "-o", results, "--max-cost", "0.0005 USD")[0] == 2
+        assert 10 < len(model.requests) <= 13
+
+
 def test_what_cannot_be_judged_is_neither_good_nor_bad(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
     """A model that never answers, a case that is not there, an unpriced model: exit status 2 and the reason."""
     dead = f"{model.url.rsplit(':', 1)[0]}:1/v1"
@@ -160,7 +185,9 @@ def test_a_promptfoo_file_runs_as_it_is(model: ModelDouble, tmp_path: Path) -> N
     config = tmp_path / "promptfooconfig.yaml"
     config.write_text(PROMPTFOO)
     code, out, err = run(config, model, "--json")
-    assert (code, json.loads(out)[0]["passed"]) == (0, 2)
+    (told,) = json.loads(out)
+    assert (code, told["passed"]) == (0, 2)
+    assert any("javascript" in line for line in told["left_out"])
     code, _, err = run(config, model)
     assert "not carried over" in err
     assert "javascript" in err

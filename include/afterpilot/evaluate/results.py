@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Self, get_args
 
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Call, Reducer, ReducerName, Sample, Score, ToolCall
+from afterpilot.domain.judging import is_judge, judge_sha256
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
 
@@ -39,9 +40,11 @@ class Asked:
     reducer: Reducer = _ALL
 
     @classmethod
-    def of(cls, name: str, evals: Evals, *, where: str = "") -> Asked:
-        """The same suite asked of the same model, at ``where`` if that is not as declared."""
+    def of(cls, name: str, evals: Evals, *, where: str = "", advisory: Collection[str] = ()) -> Asked:
+        """The same suite asked of the same model, at ``where`` if that is not as declared, with the same judges deciding."""
         parts = [evals.sha256, evals.declaration, evals.prompt_sha256, evals.target.name, where]
+        own = (spec for case in evals.cases for spec in case.scorers)
+        parts += sorted({judge_sha256(spec) for spec in (*evals.scorers, *own) if is_judge(spec)}) + sorted(advisory)
         return cls(
             name, hashlib.sha256("\x1f".join(parts).encode()).hexdigest(), evals.max_cost.currency, evals.reducer
         )
@@ -107,9 +110,13 @@ def sample_of(line: Mapping[str, Any]) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a results file holds: by suite name, the samples by case and epoch; and the hash that each suite was asked under."""
+    """What a results file holds: by suite name, the latest samples by case and epoch, and the hash that each suite was asked under.
+
+    ``failed`` are all that cost something and could not be scored, also where a later line stands in their place.
+    """
 
     samples: Mapping[str, Mapping[tuple[str, int], Sample]] = field(default_factory=dict)
+    failed: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
     whole_bytes: int = 0  # of the file's whole lines; what follows was cut off while it was written
 
@@ -126,6 +133,7 @@ def read(path: Path) -> Results:
         raise CheckError(f"{path} cannot be read: {error.strerror or error}") from error
     whole = content.rfind(b"\n") + 1
     samples: dict[str, dict[tuple[str, int], Sample]] = {}
+    failed: dict[str, list[Sample]] = {}
     asked: dict[str, Asked] = {}
     for number, text in enumerate(content[:whole].split(b"\n")[:-1], 1):
         try:
@@ -139,7 +147,9 @@ def read(path: Path) -> Results:
         if asked.setdefault(one.name, one) != one:
             raise CheckError(f"{path}:{number} is about another version of {one.name} than the lines before it")
         samples.setdefault(one.name, {})[sample.case_id, sample.epoch] = sample
-    return Results(samples, asked, whole)
+        if sample.error and sample.attempts:
+            failed.setdefault(one.name, []).append(sample)
+    return Results(samples, failed, asked, whole)
 
 
 class ResultsFile:

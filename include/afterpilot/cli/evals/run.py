@@ -73,16 +73,17 @@ def run(
     """
     found = suites.suites(suite)
     results = _earlier(output, anew=anew)
-    outcomes: list[tuple[str, SuiteOutcome]] = []
+    outcomes: list[tuple[suites.Named, SuiteOutcome]] = []
     everything: list[Sample] = []
     with ExitStack() as stack:
         file: ResultsFile | None = None
         for named in found:
             evals = _narrowed(named.evals, model, concurrency, epochs, max_cost, case, tag)
-            asked = Asked.of(named.name, evals, where=base_url)
-            done = _done(results, asked, output)
-            runner = _runner(evals, base_url, os.environ.get(key_env, ""), price)
             advisory = () if trust_judges else _judges(evals)
+            asked = Asked.of(named.name, evals, where=base_url, advisory=advisory)
+            done = _done(results, asked, output)
+            failed = results.failed.get(asked.name, ())
+            runner = _runner(evals, base_url, os.environ.get(key_env, ""), price)
             estimate = runner.estimate(evals)
             if not json:
                 _say_before(named, evals, estimate_text(estimate, evals.max_cost), advisory, len(done))
@@ -90,9 +91,9 @@ def run(
                 continue
             if file is None and output is not None:
                 file = stack.enter_context(ResultsFile(output, whole_bytes=results.whole_bytes))
-            samples = _run(runner, evals, asked, done=done, file=file, advisory=advisory, quiet=json)
+            samples = _run(runner, evals, asked, done=done, failed=failed, file=file, advisory=advisory, quiet=json)
             outcome = judge_suite(evals, samples, today=datetime.now(UTC).date())
-            outcomes.append((named.name, outcome))
+            outcomes.append((named, outcome))
             everything += samples
             if not json:
                 print_summary(named.name, evals, samples, outcome)
@@ -103,7 +104,7 @@ def run(
 
         _write(junit, junit_xml(suite, everything))
     if json:
-        as_json([as_data(name, outcome) for name, outcome in outcomes])
+        as_json([as_data(named.name, outcome, left_out=named.left_out) for named, outcome in outcomes])
     elif output is not None:
         err.print(f"Results: {output} ({len(everything)} samples)", highlight=False, markup=False)
     raise typer.Exit(exit_status([outcome.verdict for _, outcome in outcomes]))
@@ -115,6 +116,7 @@ def _run(
     asked: Asked,
     *,
     done: dict[tuple[str, int], Sample],
+    failed: Sequence[Sample],
     file: ResultsFile | None,
     advisory: Sequence[str],
     quiet: bool,
@@ -131,9 +133,9 @@ def _run(
             live.add(batch)
 
     if live is None:
-        return runner.run(evals, keep=keep, done=done, advisory=advisory)
+        return runner.run(evals, keep=keep, done=done, failed=failed, advisory=advisory)
     with Screen(live, console=err, refresh_per_second=8, transient=True):
-        return runner.run(evals, keep=keep, done=done, advisory=advisory)
+        return runner.run(evals, keep=keep, done=done, failed=failed, advisory=advisory)
 
 
 def _narrowed(
@@ -187,7 +189,7 @@ def _done(results: Results, asked: Asked, output: Path | None) -> dict[tuple[str
     """What an earlier attempt has scored; an error is asked again."""
     if asked.name in results.asked and results.asked[asked.name] != asked:
         raise CheckError(
-            f"{output} holds results of {asked.name} as it was before (other cases, prompt, scorers or model): "
+            f"{output} holds results of {asked.name} as it was before (other cases, prompt, scorers, judges or model): "
             "name another file, or begin anew with --anew"
         )
     return {key: sample for key, sample in results.samples.get(asked.name, {}).items() if not sample.error}

@@ -37,13 +37,14 @@ def print_summary(name: str, evals: Evals, samples: Sequence[Sample], outcome: S
     out.print(_cost_line(evals, figures), style="dim", highlight=False)
 
 
-def as_data(name: str, outcome: SuiteOutcome) -> dict[str, Any]:
-    """The outcome as one JSON object."""
+def as_data(name: str, outcome: SuiteOutcome, *, left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The outcome as one JSON object; ``left_out`` is what of another tool's file could not be carried over."""
     return {
         "suite": name,
         "verdict": str(outcome.verdict),
         "summary": outcome.summary,
         "warnings": list(outcome.warnings),
+        "left_out": list(left_out),
         **outcome.figures,
     }
 
