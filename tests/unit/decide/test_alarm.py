@@ -197,6 +197,35 @@ def test_a_suite_that_always_passed_notices_that_it_always_fails() -> None:
     assert judge(runs(range(-6, 1), sure), failing, SETTINGS).state is State.ALARM
 
 
+FEW = {f"case-{at:02}": 1.0 for at in range(24)}
+HALF = FEW | dict.fromkeys(list(FEW)[:12], 0.0)
+
+
+def test_one_approved_run_is_enough_to_see_that_half_of_the_suite_broke() -> None:
+    """Twelve of 24 cases fail in the night after the approval: run again the same day, it is an alarm that names them."""
+    first = judge([run(0, FEW)], [run(1, HALF)], SETTINGS)
+    assert first.state is not State.NONE
+    again = replace(run(1, HALF, seed=1), day=APPROVED + timedelta(1))
+    alarm = judge([run(0, FEW)], [run(1, HALF), again, again], SETTINGS)
+    assert (alarm.state, alarm.kind) == (State.ALARM, Kind.SLICE)
+    assert {case for case, _ in alarm.broken} == set(list(FEW)[:12])
+    assert alarm.since == APPROVED + timedelta(1)
+    assert alarm.drop == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_suite_that_was_half_sound_from_the_start_is_no_alarm() -> None:
+    """The same cases failing as in the one approved run is what was approved."""
+    assert judge([run(0, HALF)], runs(range(1, 10), HALF), SETTINGS).state is State.NONE
+
+
+def test_an_alarm_of_half_of_the_suite_is_over_when_its_cases_pass_again() -> None:
+    """Within days, also where one run was approved."""
+    broke = runs(range(1, 8), HALF)
+    assert judge([run(0, FEW)], broke, SETTINGS).state is State.ALARM
+    over = judge([run(0, FEW)], [*broke, *runs(range(8, 14), FEW)], SETTINGS)
+    assert (over.state, over.recovered is not None) == (State.NONE, True)
+
+
 def test_a_slow_slide_is_found_since_the_baseline_never_moves() -> None:
     """A quarter of a point a day, from day 1 on."""
     slide = [

@@ -38,7 +38,18 @@ def finds_a_slice() -> bool:
 
 def finds_a_drop() -> bool:
     """Five points of the whole suite: a median of 5 days, with one of slack for so few trials."""
-    return bool(np.quantile(watched(Suite(TRUTH).uniform(0.05), days=60, after=30).first, 0.5, method="higher") <= 6)
+    suite = Suite(np.tile(TRUTH, (3, 1))).uniform(0.05)
+    return bool(np.quantile(watched(suite, days=20, after=10).first, 0.5, method="higher") <= 6)
+
+
+def finds_half() -> bool:
+    """Half of 24 cases, on the night after one approved run: by the second run in 95 %, with two trials of slack."""
+    suite = Suite(TRUTH[:, 2::4][:, :24]).slice(12)
+    random = np.random.default_rng(11)
+    levels = simulate.wobble(random, len(TRUTH), 4, deviation=0.2)
+    runs = simulate.run_suite(suite, levels, random=random, change=1)
+    seen = simulate.watch(suite, SETTINGS, levels, runs, baseline=1, random=random, change=1)
+    return bool((seen.first <= 2).sum() >= 36)
 
 
 def lets_go() -> bool:
@@ -55,7 +66,7 @@ def lets_go() -> bool:
     return bool((seen.alarms >= 2).mean() > 0.9)  # the second drop raises a second alarm
 
 
-ALL = (rarely_wrong, finds_a_slice, finds_a_drop, lets_go)
+ALL = (rarely_wrong, finds_a_slice, finds_a_drop, finds_half, lets_go)
 
 
 @pytest.mark.parametrize("figure", ALL)
@@ -71,8 +82,8 @@ def wrong_sign(patch: pytest.MonkeyPatch) -> None:
     def refer(*given: object) -> reference.Reference:
         right = honest(*given)  # type: ignore[arg-type]
         turned = right.kernel.copy()
-        for drop in (1, 2, 3):
-            shift = right.shifts[:, drop - 1, None, None] - right.shifts[:, drop - 1, None, None] * 2
+        for drop in range(1, len(reference.DROPS) + 1):
+            shift = -right.shifts[:, drop - 1, None, None]
             levels = shift + reference.LEVELS[:, None] * right.doubt[:, None, None]
             turned[:, drop] = np.exp(-0.5 * ((reference.DAY_LEVELS - levels) / right.wobble) ** 2) + 1e-300
         return replace(right, kernel=turned / turned.sum(-1, keepdims=True))
@@ -98,7 +109,13 @@ def low_bar(patch: pytest.MonkeyPatch) -> None:
 
 def no_slices(patch: pytest.MonkeyPatch) -> None:
     """Only drops of the whole suite are looked for."""
-    patch.setattr(sequential, "WEIGHTS", np.log([0.3, 0.5, 0.2, 1e-12]))
+    patch.setattr(sequential, "WEIGHTS", np.log([0.3, 0.5, 0.2, 1e-12, 1e-12, 1e-12, 1e-12]))
+
+
+def no_wide_slice(patch: pytest.MonkeyPatch) -> None:
+    """Only narrow slices are looked for."""
+    patch.setattr(sequential, "WEIGHTS", np.log([0.01, 0.4, 0.09, 1e-12, 1e-12, 0.5, 1e-12]))
+    patch.setattr(sequential.wide, "WATCH", 1e9)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +126,7 @@ def no_slices(patch: pytest.MonkeyPatch) -> None:
         (no_wobble, rarely_wrong),
         (low_bar, rarely_wrong),
         (no_slices, finds_a_slice),
+        (no_wide_slice, finds_half),
     ],
 )
 def test_a_detector_with_a_bug_misses_a_figure(
@@ -117,6 +135,23 @@ def test_a_detector_with_a_bug_misses_a_figure(
     """Otherwise the figures would prove nothing."""
     bug(monkeypatch)
     assert not figure()
+
+
+def test_the_weights_of_the_alternatives_are_one() -> None:
+    """The bound on false alarms counts on it."""
+    assert np.exp(sequential.WEIGHTS).sum() == pytest.approx(1)
+    assert len(sequential.WEIGHTS) == len(reference.DROPS) + 2
+
+
+def test_what_a_baseline_leaves_open_about_its_level_leans_upwards() -> None:
+    """A suite that passed 24 of 24 once may be better than it looks, hardly much worse; thirty runs say both about alike."""
+    few = reference.refer(np.ones((1, 24)), np.ones((1, 24)), 1, SETTINGS)
+    many = reference.refer(TRUTH[:1] * 30, np.full_like(TRUTH[:1], 30.0), 30, SETTINGS)
+    for each in (few, many):
+        assert np.exp(each.prior).sum(-1) == pytest.approx(1)
+    far = reference.LEVELS < -1.5
+    assert np.exp(few.prior[0, far]).sum() < 0.02
+    assert np.exp(many.prior[0, far]).sum() > 0.05
 
 
 def test_the_same_seed_gives_the_same_years() -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afterpilot.decide.alarm.reference import Floats, Reference
-from afterpilot.decide.alarm.sequential import WEIGHTS, WINDOW, Belief, log_likelihood
+from afterpilot.decide.alarm.likelihood import by_case, log_sum
+from afterpilot.decide.alarm.reference import DROPS, Floats, Reference
+from afterpilot.decide.alarm.sequential import NARROW, WEIGHTS, WIDE, WINDOW, Belief
 
 _Z = 1.959964  # 95 %
 _MASS = 0.8
@@ -34,14 +35,20 @@ class Start:
 
 def slice_share(belief: Belief) -> Floats:
     """How much of the evidence (B,) speaks for a slice, 0 to 1."""
-    return np.asarray(np.exp(belief.parts[:, 3] - belief.evidence))
+    return np.asarray(np.exp(log_sum(belief.parts[:, NARROW:]) - belief.evidence))
 
 
 def suspects(belief: Belief) -> Floats:
     """The probability (B, C) that a case broke, where a slice did: averaged over start dates."""
-    weight = np.exp(belief.starts - belief.starts.max(-1, keepdims=True))
-    weight /= weight.sum(-1, keepdims=True)
-    return np.asarray((weight[..., None] / (1 + np.exp(-belief.odds))).sum(1))
+    starts = np.concatenate([belief.starts + WEIGHTS[NARROW], wide_starts(belief) + WEIGHTS[WIDE]], 1)
+    weight = np.exp(starts - log_sum(starts)[:, None])
+    odds = np.concatenate([belief.odds, belief.wide_odds], 1)
+    return np.asarray((weight[..., None] / (1 + np.exp(-odds))).sum(1))
+
+
+def wide_starts(belief: Belief) -> Floats:
+    """The evidence (B, V) of a wide slice by start date, today first."""
+    return log_sum(belief.wide) - log_sum(belief.unchanged)[:, None]
 
 
 def broken(belief: Belief) -> Floats:
@@ -56,17 +63,20 @@ def start(reference: Reference, belief: Belief, counts: Sequence[tuple[Floats, F
     """
     levels = [day_levels(reference, passed, scored) for passed, scored in counts]
     unchanged = np.array([level[0] for level in levels])  # (T, U)
-    before = reference.prior + np.cumsum(unchanged, 0) - unchanged
+    before = reference.prior[0] + np.cumsum(unchanged, 0) - unchanged
     logs = []
-    for drop in range(1, len(WEIGHTS)):
+    for drop in range(1, len(DROPS) + 1):
         dropped = np.array([level[drop] for level in levels])
         after = np.cumsum(dropped[::-1], 0)[::-1]
         logs.append(WEIGHTS[drop - 1] + np.logaddexp.reduce(before + after, axis=-1))
-    null = np.logaddexp.reduce(reference.prior + unchanged.sum(0))
+    null = np.logaddexp.reduce(reference.prior[0] + unchanged.sum(0))
     by_start = np.logaddexp.reduce(np.array(logs), axis=0) - null
     held = min(newest + 1, WINDOW)
     slices = np.full(len(counts), -np.inf)
-    slices[newest + 1 - held : newest + 1] = belief.starts[0, :held][::-1] + WEIGHTS[3]
+    slices[newest + 1 - held : newest + 1] = belief.starts[0, :held][::-1] + WEIGHTS[NARROW]
+    wide = wide_starts(belief)[0, :held]
+    last = slice(newest + 1 - len(wide), newest + 1)
+    slices[last] = np.logaddexp(slices[last], wide[::-1] + WEIGHTS[WIDE])
     both = np.logaddexp(by_start, slices)[: newest + 1]
     mass = np.exp(both - both.max())
     order = np.argsort(-mass)
@@ -76,9 +86,9 @@ def start(reference: Reference, belief: Belief, counts: Sequence[tuple[Floats, F
 
 
 def day_levels(reference: Reference, passed: Floats, scored: Floats) -> Floats:
-    """Log likelihood (4, U) of one workflow's day, without a change and after each drop, at each level of the baseline."""
+    """Log likelihood (6, U) of one workflow's day, without a change and after each drop, at each level of the baseline."""
     logits = np.log(reference.passes) - np.log(reference.fails) + reference.offset[:, None]
-    likelihood = log_likelihood(logits, reference.passes + reference.fails, passed, scored)[0]
+    likelihood = by_case(logits, reference.passes + reference.fails, passed, scored)[0].sum(-1)
     return np.asarray(np.log(reference.kernel[0] @ np.exp(likelihood - likelihood.max()) + 1e-300))
 
 

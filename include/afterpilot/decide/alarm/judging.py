@@ -21,7 +21,7 @@ _TOLD = 0.5
 
 @dataclass(slots=True)
 class _Replay:
-    """The days as they were judged: day → level likelihoods (4, U), counts, and when an alarm was raised or over."""
+    """The days as they were judged: day → counts, and when an alarm was raised or over."""
 
     days: list[date] = field(default_factory=list)
     evidence: list[float] = field(default_factory=list)

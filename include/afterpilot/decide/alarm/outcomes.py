@@ -69,7 +69,7 @@ class AlarmSettings:
     @property
     def watch(self) -> float:
         """The evidence from which suspicious cases are run again on the same day."""
-        return max(self.threshold / 130.0, 5.0)
+        return max(self.threshold / 120.0, 5.0)
 
 
 class State(StrEnum):

@@ -14,14 +14,13 @@ Floats = NDArray[np.float64]
 CONCENTRATION = 1.5  # samples that the prior of a case is worth: cases mostly pass always or fail often
 _LEAST_FAILS = 0.4  # of the prior's: a case that never failed may still fail once in a hundred runs
 _MOST_PERFECT = 0.995  # a pass rate is never believed to be higher: some failure always comes
-DROPS = (0.6, 1.0, 2.0)  # of the smallest drop that matters: 3, 5 and 10 points for 5
+DROPS = (0.6, 1.0, 2.0, 4.0, 8.0)  # of the smallest drop that matters: 3, 5, 10, 20 and 40 points for 5
 LEVELS = np.linspace(-3.5, 3.5, 57)  # of the baseline's unknown level, in its standard deviations
 DAY_LEVELS = np.arange(-6.0, 2.01, 0.25)  # a day's level against the baseline, in logits
-_PERSISTENCE = 3.0  # how much more the mean of days wobbles where neighbours resemble each other (AR(1), one half)
-_SHARED = {"prior", "wobble"}  # by all workflows
+_SHARED = {"wobble"}  # by all workflows
 _MARGIN = 1.2  # on the wobble: a bad spell of days looks like a drop
 _MARGIN_GROWS = 1.75  # a logit of wobble above 0.2
-_MARGIN_SHORT, _SHORT = 0.25, 7  # more for a baseline of fewer days, which hardly knows its cases
+_MARGIN_SHORT, _SHORT = 0.15, 14  # more for a baseline of fewer days, which hardly knows its cases
 _LEAST_WOBBLE = 0.12  # the grid of day levels carries nothing narrower; no model is steadier
 
 
@@ -29,8 +28,8 @@ _LEAST_WOBBLE = 0.12  # the grid of day levels carries nothing narrower; no mode
 class Reference:
     """The baseline of B workflows of C cases each.
 
-    ``passes`` and ``fails`` (B, C) are the posterior Beta's; ``level`` (B,) the mean pass rate; ``shifts`` (B, 3) the logit
-    shift of each uniform drop; ``prior`` (U,) the log weights of the unknown level; ``kernel`` (B, 4, U, G) how likely a day
+    ``passes`` and ``fails`` (B, C) are the posterior Beta's; ``level`` (B,) the mean pass rate; ``shifts`` (B, 5) the logit
+    shift of each uniform drop; ``prior`` (B, U) the log weights of the unknown level; ``kernel`` (B, 6, U, G) how likely a day
     is at each day level, where nothing changed (first) and after each drop; ``wobble`` in logits; ``doubt`` (B,) the standard
     deviation of the baseline's level, in logits.
     """
@@ -65,22 +64,42 @@ def refer(passed: Floats, scored: Floats, days: int, settings: AlarmSettings) ->
     means = 1 / (1 + fails / passes * np.exp(-offset[..., None]))
     wobble = max(_margin(settings.wobble, days) * settings.wobble, _LEAST_WOBBLE)
     information = (np.maximum(scored, 0) * means * (1 - means)).sum(-1)
-    doubt = np.sqrt(_PERSISTENCE * wobble**2 / max(days, 1) + 1 / np.maximum(information, 0.5))
+    days_doubt = wobble * np.sqrt(_persistence(max(days, 1)) / max(days, 1))
+    doubt = np.sqrt(days_doubt**2 + 1 / np.maximum(information, 0.5))
     shifts = np.stack([shift_of(means, np.maximum(rate - settings.smallest_drop * part, 0.02)) for part in DROPS], -1)
     levels = np.concatenate([np.zeros_like(shifts[..., :1]), shifts], -1)[..., None] + LEVELS * doubt[..., None, None]
     kernel = np.exp(-0.5 * ((DAY_LEVELS - levels[..., None]) / wobble) ** 2) + 1e-300
-    prior = -0.5 * LEVELS**2
     return Reference(
         passes=passes,
         fails=fails,
         offset=offset,
         level=rate,
         shifts=shifts,
-        prior=prior - np.log(np.exp(prior).sum()),
+        prior=_level_prior(passes, fails, scored, LEVELS * doubt[..., None], days_doubt),
         kernel=kernel / kernel.sum(-1, keepdims=True),
         doubt=doubt,
         wobble=wobble,
     )
+
+
+def _level_prior(passes: Floats, fails: Floats, scored: Floats, levels: Floats, days_doubt: float) -> Floats:
+    """Log weights (B, U) of ``levels`` (B, U): the likelihood of the approved samples, spread by the wobble of their days.
+
+    A normal would do for thirty runs. For one, a suite that passed 24 of 24 may well be better than it looks, hardly worse.
+    """
+    means = passes / (passes + fails)
+    moved = (np.log(passes) - np.log(fails))[:, None] + levels[..., None]
+    lost = np.log1p(np.exp(-np.abs(moved))) + np.maximum(moved, 0)
+    sampling = (scored[:, None] * (means[:, None] * moved - lost)).sum(-1)
+    sampling -= sampling.max(-1, keepdims=True)
+    apart = (levels[:, :, None] - levels[:, None]) / days_doubt
+    weights = (np.exp(-0.5 * apart**2) @ np.exp(sampling)[..., None])[..., 0] + 1e-300
+    return np.asarray(np.log(weights / weights.sum(-1, keepdims=True)))
+
+
+def _persistence(days: int) -> float:
+    """How much more the mean of ``days`` wobbles than that of strangers: neighbours resemble each other (AR(1), one half)."""
+    return 3 - 4 * (1 - 0.5**days) / days
 
 
 def _margin(wobble: float, days: int) -> float:

@@ -13,10 +13,15 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from afterpilot.decide.alarm.reference import DAY_LEVELS, Floats, Reference
+from afterpilot.decide.alarm import wide
+from afterpilot.decide.alarm.likelihood import beta_binomial, by_case, log_sum
+from afterpilot.decide.alarm.reference import DAY_LEVELS, DROPS, Floats, Reference
 
 WINDOW = 10  # days back that a slice may have broken; an older start is in the uniform drops
-WEIGHTS = np.log([0.01, 0.4, 0.09, 0.5])  # of the alternatives: three uniform drops, a slice
+WEIGHTS = np.log(
+    [0.01, 0.43, 0.08, 0.02, 0.02, 0.27, 0.17]
+)  # of the alternatives: five uniform drops, a slice, a wide one
+NARROW, WIDE = len(DROPS), len(DROPS) + 1  # where the slices stand among them
 BROKE = 0.05  # the share of cases that a slice breaks
 BROKEN = (0.15, 0.85)  # the Beta of a broken case's pass probability
 _NODES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)])  # Gauss-Hermite, for the day's level
@@ -31,10 +36,10 @@ class Belief:
     """What is believed of B workflows at the end of a day; logarithms throughout.
 
     ``passes``, ``fails`` (B, C): each case's counts, learned while there is no alarm; ``offset`` (B,) keeps their mean at the
-    baseline's, so that learning which cases are hard never moves the bar. ``unchanged`` (B, U) and ``dropped`` (B, 3, U): the
-    likelihood at each level of the baseline, without a change and summed over start dates. ``starts`` (B, W): evidence of a
-    slice by start date, today first; ``odds`` (B, W, C) that a case broke; ``since_passed``, ``since_scored`` (B, W, C).
-    ``open`` (B,): alarm raised; ``over`` (B,): evidence that it is over, for ``calm`` (B,) days on end. ``evidence`` (B,), ``parts`` (B, 4).
+    baseline's, so that learning which cases are hard never moves the bar. ``unchanged`` (B, U) and ``dropped`` (B, 5, U): the
+    likelihood at each level of the baseline, without a change and summed over start dates; ``wide`` (B, V, U) by start date. ``starts`` (B, W): evidence of a
+    slice by start date, today first; ``odds`` (B, W, C) that a case broke, and ``wide_odds`` (B, V, C); ``since_passed``, ``since_scored`` (B, W, C).
+    ``open`` (B,): alarm raised; ``over`` (B,): evidence that it is over, for ``calm`` (B,) days on end. ``evidence`` (B,), ``parts`` (B, 7).
     """
 
     passes: Floats
@@ -42,6 +47,8 @@ class Belief:
     offset: Floats
     unchanged: Floats
     dropped: Floats
+    wide: Floats
+    wide_odds: Floats
     starts: Floats
     odds: Floats
     since_passed: Floats
@@ -65,13 +72,15 @@ class Belief:
 def begin(reference: Reference) -> Belief:
     """The belief at the approval: nothing has been seen."""
     workflows, cases = reference.passes.shape
-    levels = len(reference.prior)
+    levels = reference.prior.shape[-1]
     return Belief(
         passes=reference.passes.copy(),
         fails=reference.fails.copy(),
         offset=reference.offset.copy(),
-        unchanged=np.tile(reference.prior, (workflows, 1)),
-        dropped=np.full((workflows, 3, levels), -np.inf),
+        unchanged=reference.prior.copy(),
+        dropped=np.full((workflows, len(DROPS), levels), -np.inf),
+        wide=np.full((workflows, wide.SPAN, levels), -np.inf),
+        wide_odds=np.full((workflows, wide.SPAN, cases), wide.ODDS),
         starts=np.full((workflows, WINDOW), -np.inf),
         odds=np.full((workflows, WINDOW, cases), _ODDS),
         since_passed=np.zeros((workflows, WINDOW, cases)),
@@ -80,7 +89,7 @@ def begin(reference: Reference) -> Belief:
         over=np.zeros(workflows),
         calm=np.zeros(workflows),
         evidence=np.full(workflows, -np.inf),
-        parts=np.full((workflows, 4), -np.inf),
+        parts=np.full((workflows, len(WEIGHTS)), -np.inf),
     )
 
 
@@ -94,24 +103,41 @@ def step(reference: Reference, before: Belief, passed: Floats, scored: Floats, *
     before = _opened(before)
     logits = np.log(before.passes) - np.log(before.fails) + before.offset[:, None]
     worth = before.passes + before.fails
-    likelihood = log_likelihood(logits, worth, passed, scored)
+    sound = by_case(logits, worth, passed, scored)
+    likelihood = sound.sum(-1)
     peak = likelihood.max(-1, keepdims=True)
     weights = np.exp(likelihood - peak)
-    levels = np.log((reference.kernel @ weights[:, None, :, None])[..., 0] + 1e-300)  # the peak cancels in every ratio
+    levels = np.log((reference.kernel @ weights[:, None, :, None])[..., 0] + 1e-300) + peak[..., None]
     unchanged = before.unchanged + levels[:, 0]
     began = np.where(before.open[:, None], -np.inf, before.unchanged)[:, None]
     dropped = np.logaddexp(before.dropped, began) + levels[:, 1:]
-    null = _sum(unchanged)
-    uniform = _sum(dropped) - null[:, None]
+    null = log_sum(unchanged)
+    uniform = log_sum(dropped) - null[:, None]
     day = _day_level(reference, before, weights)
     starts, odds = _slices(before, logits, worth, day, passed, scored)
-    parts = np.concatenate([uniform, _sum(starts)[:, None]], -1) + WEIGHTS
-    evidence, over = _sum(parts), _over(before, levels, starts)
+    bad = _lack(logits, passed, scored) > wide.BAD
+    alive = wide.alive(before.wide, before.unchanged, before.evidence, is_open=before.open, bad=bad)
+    broke, wide_odds = wide.weighed(
+        reference,
+        logits,
+        worth,
+        sound,
+        (before.wide, before.wide_odds),
+        (before.since_passed[:, : wide.SPAN], before.since_scored[:, : wide.SPAN]),
+        (passed, scored),
+        alive,
+        BROKEN,
+    )
+    wider = before.wide + broke
+    parts = np.stack([*uniform.T, log_sum(starts), log_sum(_flat(wider)) - null], -1) + WEIGHTS
+    evidence, over = log_sum(parts), _over(before, levels, starts, broke)
     scale = unchanged.max(-1)
     after = replace(
         before,
         unchanged=unchanged - scale[:, None],
         dropped=dropped - scale[:, None, None],
+        wide=wider - scale[:, None, None],
+        wide_odds=wide_odds,
         starts=starts,
         odds=odds,
         since_passed=before.since_passed + passed[:, None],
@@ -134,30 +160,28 @@ def _opened(before: Belief) -> Belief:
             getattr(before, name),
             np.concatenate([np.full_like(getattr(before, name)[:, :1], fresh), getattr(before, name)[:, :-1]], 1),
         )
-        for name, fresh in (("starts", 0.0), ("odds", _ODDS), ("since_passed", 0.0), ("since_scored", 0.0))
+        for name, fresh in (
+            ("starts", 0.0),
+            ("odds", _ODDS),
+            ("since_passed", 0.0),
+            ("since_scored", 0.0),
+            ("wide_odds", wide.ODDS),
+        )
     }
+    begun = np.concatenate([before.unchanged[:, None], before.wide[:, :-1]], 1)
+    moved["wide"] = np.where(shut[..., None], before.wide, begun)
     return replace(before, **moved)
 
 
-def log_likelihood(logits: Floats, worth: Floats, passed: Floats, scored: Floats) -> Floats:
-    """Log likelihood (B, G) of a day's counts at each day level: Beta-binomial per case, independent given the level."""
-    if scored.size and scored.max() <= 1:
-        moved = logits[:, None] + DAY_LEVELS[:, None]
-        lost = np.log1p(np.exp(-np.abs(moved))) + np.maximum(moved, 0)  # -log P(fail)
-        return np.asarray((passed[:, None] * moved - scored[:, None] * lost).sum(-1))
-    means = 1 / (1 + np.exp(-logits[:, None] - DAY_LEVELS[:, None]))
-    return np.asarray(_beta_binomial(means, worth[:, None], passed[:, None], scored[:, None]).sum(-1))
+def _lack(logits: Floats, passed: Floats, scored: Floats) -> Floats:
+    """By how much (B,) a day's pass rate stays below what its cases promised."""
+    expected = scored / (1 + np.exp(-logits))
+    return np.asarray((expected - passed).sum(-1) / np.maximum(scored.sum(-1), 1.0))
 
 
-def _beta_binomial(means: Floats, worth: Floats, passed: Floats, scored: Floats) -> Floats:
-    """Log probability of one order of ``passed`` of ``scored`` for a Beta of mean ``means`` worth ``worth`` samples."""
-    total = np.zeros(np.broadcast_shapes(means.shape, passed.shape))
-    failed = scored - passed
-    for i in range(int(scored.max(initial=0))):
-        total += np.where(passed > i, np.log(means * worth + i), 0.0)
-        total += np.where(failed > i, np.log((1 - means) * worth + i), 0.0)
-        total -= np.where(scored > i, np.log(worth + i), 0.0)
-    return total
+def _flat(values: Floats) -> Floats:
+    """All but the first axis as one."""
+    return values.reshape(len(values), -1)
 
 
 def _day_level(reference: Reference, before: Belief, weights: Floats) -> Floats:
@@ -175,28 +199,29 @@ def _slices(
 ) -> tuple[Floats, Floats]:
     """The evidence of a slice that broke on each start date (B, W), and each case's odds of being in it (B, W, C)."""
     sound_means = 1 / (1 + np.exp(-logits[:, None] - day[..., None]))
-    sound = _beta_binomial(sound_means, worth[:, None], passed[:, None], scored[:, None])
+    sound = beta_binomial(sound_means, worth[:, None], passed[:, None], scored[:, None])
     trials = before.since_scored + sum(BROKEN)
-    broken = _beta_binomial((before.since_passed + BROKEN[0]) / trials, trials, passed[:, None], scored[:, None])
+    broken = beta_binomial((before.since_passed + BROKEN[0]) / trials, trials, passed[:, None], scored[:, None])
     share = 1 / (1 + np.exp(-before.odds))
     ratio = np.exp(np.clip(broken, -200.0, 0.0))[:, :, None] * np.exp(np.clip(-sound, 0.0, 200.0))[:, None]
     gain = np.log(np.maximum(1 + share[:, :, None] * (ratio - 1), 1e-300)).sum(-1)
     odds = np.clip(before.odds + broken - sound[:, None, 1], -40.0, 40.0)
-    return before.starts + _sum(gain + _NODE_WEIGHTS), odds
+    return before.starts + log_sum(gain + _NODE_WEIGHTS), odds
 
 
-def _over(before: Belief, levels: Floats, starts: Floats) -> Floats:
+def _over(before: Belief, levels: Floats, starts: Floats, broke: Floats) -> Floats:
     """Page's cumulative sum (B,) of how much better "over" explains the days of an open alarm than "still there"."""
     shares = before.parts - before.evidence[:, None]
-    level = before.dropped - _sum(before.dropped)[..., None]
+    level = before.dropped - log_sum(before.dropped)[..., None]
     still = np.concatenate(
         [
-            _sum(level + levels[:, 1:]) - _sum(level + levels[:, :1]),
-            (_sum(starts) - _sum(before.starts))[:, None],
+            log_sum(level + levels[:, 1:]) - log_sum(level + levels[:, :1]),
+            (log_sum(starts) - log_sum(before.starts))[:, None],
+            (log_sum(_flat(before.wide + broke)) - log_sum(_flat(before.wide + levels[:, :1])))[:, None],
         ],
         -1,
     )
-    gain = -_sum(np.where(np.isfinite(shares), shares + still, -np.inf))
+    gain = -log_sum(np.where(np.isfinite(shares), shares + still, -np.inf))
     return np.where(before.open, np.clip(before.over + np.where(np.isfinite(gain), gain, 0.0), 0.0, 2 * RECOVERED), 0.0)
 
 
@@ -214,9 +239,13 @@ def _learned(reference: Reference, after: Belief, passed: Floats, scored: Floats
 def watching(before: Belief, after: Belief, watch: float) -> NDArray[np.bool_]:
     """Which workflows (B,) should be run again today: suspected, not yet alarmed, and today made it worse.
 
-    Old suspicion that no longer grows has nothing to confirm.
+    Old suspicion that no longer grows has nothing to confirm. A wide slice is suspected early: after one approved run the
+    runs of two days hardly tell it from a suite that was never so good, while one more run of the same day does.
     """
-    return np.asarray((after.evidence >= np.log(watch)) & (after.evidence > before.evidence) & ~after.open)
+    grown = (after.evidence >= np.log(watch)) & (after.evidence > before.evidence)
+    broke = after.parts[:, WIDE] - WEIGHTS[WIDE]
+    wider = (broke >= wide.WATCH) & (after.parts[:, WIDE] > before.parts[:, WIDE])
+    return np.asarray((grown | wider) & ~after.open)
 
 
 def recover(reference: Reference, belief: Belief) -> NDArray[np.bool_]:
@@ -226,11 +255,3 @@ def recover(reference: Reference, belief: Belief) -> NDArray[np.bool_]:
         fresh = begin(reference)
         belief.put(done, fresh.rows(done))
     return np.asarray(done)
-
-
-def _sum(logs: Floats) -> Floats:
-    """Log of the sum of exponentials over the last axis; -inf where all are."""
-    peak = logs.max(-1, keepdims=True)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(logs - peak).sum(-1)) + peak[..., 0])
