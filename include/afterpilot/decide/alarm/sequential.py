@@ -2,7 +2,7 @@
 
 While nothing has changed, a case passes with its own probability, moved in logits by the day's level; the day's level is
 normal around the baseline's own, which is known as well as the approved runs tell. After a change the level is lower by one
-of three shifts, or each case is broken with probability 5 %. The evidence is a Shiryaev-Roberts statistic: the sum over all
+of five shifts, or each case is broken with probability 5 %, or one in three (`wide`). The evidence is a Shiryaev-Roberts statistic: the sum over all
 days on which the change could have begun of likelihood with the change over likelihood without, mixed over the alternatives.
 """
 
