@@ -1,7 +1,7 @@
 """### probe: has anything changed that calls for the eval suite at once?
 
-Every ten minutes, for all workflows with evals: prompt, cases, declaration and model as they are declared, and one short question
-to see what answers. Where something changed, the suite runs in this very DAG run; its alarm names what changed. A probe that
+Every ten minutes, for all workflows with evals: prompt, cases, declaration, model and judges as they are declared, the data that
+`evals.reads` names, and one short question to see what answers. Where something changed, the suite runs in this very DAG run; its alarm names what changed. A probe that
 finds nothing new leaves nothing in the run history.
 
 **When it is red** a probe or a suite broke for some workflow: its log names it. **A model that does not answer** three probes in
@@ -23,7 +23,7 @@ COMMON = common(doc=__doc__, tags=["evals"], runbook="EvalsOutOfReach")
 def probe() -> None:
     """Probe, evaluate what changed, then tell."""
     probed = tasks.probe.expand(batch=tasks.plan_probes())
-    tasks.told(probed, tasks.evaluate.expand(batch=tasks.changed(probed)))
+    tasks.told(probed, tasks.all_probed(probed), tasks.evaluate.expand(batch=tasks.changed(probed)))
 
 
 probe()

@@ -110,7 +110,8 @@ def test_the_path_of_probes(loaded: dict) -> None:
     """Plan, probe, then evaluate only what changed; a probe that failed makes the run red although the others go on."""
     assert loaded["dags"]["probe"]["tasks"] == {
         "plan_probes": ["probe"],
-        "probe": ["changed", "red"],
+        "probe": ["all_probed", "changed", "red"],
+        "all_probed": ["red"],
         "changed": ["evaluate"],
         "evaluate": ["deliver", "red"],
         "deliver": ["red"],

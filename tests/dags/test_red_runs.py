@@ -34,12 +34,14 @@ for name, items in {"good": ["a", "b"], "bad": ["a", "breaks"]}.items():
 def probe(x):
     if x == "breaks":
         raise ValueError("boom")
-    return {"label": x, "workflows": [x] if x == "changed" else []}
+    return {"label": x, "workflows": [x] if x == "changed" else [], "broken": ["w"] if x == "part" else []}
 
-for name, items in {"quiet": ["a", "b"], "starts": ["a", "changed"], "half": ["breaks", "changed"]}.items():
+for name, items in {
+    "quiet": ["a", "b"], "starts": ["a", "changed"], "half": ["breaks", "changed"], "part": ["part", "changed"],
+}.items():
     with DAG(name, schedule=None) as dag:
         probed = probe.expand(x=items)
-        tasks.told(probed, work.expand(x=tasks.changed(probed)))
+        tasks.told(probed, tasks.all_probed(probed), work.expand(x=tasks.changed(probed)))
     globals()[name] = dag
 """
 
@@ -84,12 +86,16 @@ def test_a_broken_stage_makes_the_run_red_and_is_told(tmp_path: Path) -> None:
 
 
 def test_only_what_changed_is_evaluated(tmp_path: Path) -> None:
-    """Nothing new: no suite, and a green run. A probe that broke stops no other suite, and the run is red."""
-    quiet, starts, half = ran(tmp_path, ("quiet", "starts", "half"))
+    """Nothing new: no suite, and a green run. A probe that broke stops no other suite, and the run is red, also where it broke
+    for one workflow of a batch.
+    """
+    quiet, starts, half, part = ran(tmp_path, ("quiet", "starts", "half", "part"))
     assert quiet.startswith("PROBE quiet success")
     assert "('work', -1, 'skipped')" in quiet
     assert starts.startswith("PROBE starts success")
     assert "('work', 0, 'success')" in starts
     assert half.startswith("PROBE half failed")
+    assert part.startswith("PROBE part failed")
     assert "('work', 0, 'success')" in half
-    assert all("('deliver', -1, 'success')" in line for line in (quiet, starts, half))
+    assert "('work', 0, 'success')" in part
+    assert all("('deliver', -1, 'success')" in line for line in (quiet, starts, half, part))

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eval_site import DAY, Speaker, probed, ran
-from path_site import SLUG, Site
+from eval_site import DAY, Speaker, probed, ran, suite
+from path_site import SLUG, Site, trigger
 
+from afterpilot import pipeline
 from afterpilot.domain.evals import ScorerSpec
 from afterpilot.domain.workflow import Reads
 from doubles.model import Act, ModelDouble
@@ -140,3 +141,16 @@ def test_a_changed_judge_starts_the_suite(site: Site) -> None:
     found = probed(site, scorers=(exact, judges[1]))
     assert found.starts
     assert found.why[0].startswith("the judge changed: judge (")
+
+
+def test_a_suite_that_two_probes_asked_for_runs_once(site: Site, model: ModelDouble) -> None:
+    """The second, which waited for its turn, finds the run that began since; one that began before is not enough."""
+    before = ran(site)
+    asked_at = site.now
+    wired = site.wired()
+    first = pipeline.evaluate(wired.services, suite(wired), trigger=trigger(), since=asked_at)
+    assert first.id != before.id
+    asked = len(model.asked)
+    second = pipeline.evaluate(wired.services, suite(wired), trigger=trigger(), since=asked_at)
+    assert (second.id, len(model.asked)) == (first.id, asked)
+    assert pipeline.evaluated_since(wired.services, suite(wired), site.now) is None

@@ -11,6 +11,7 @@ from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.corrections import Offered, accept_offers, decline_offer, offer_cases, offers
 from afterpilot.pipeline.declarations import declare
 from afterpilot.pipeline.evals import (
+    PROBE,
     Approval,
     Calibration,
     Probing,
@@ -18,6 +19,7 @@ from afterpilot.pipeline.evals import (
     approve,
     calibrate,
     evaluate,
+    evaluated_since,
     judge_drifts,
     judge_standings,
     probe,
@@ -29,6 +31,7 @@ from afterpilot.pipeline.spending import spend
 from afterpilot.pipeline.weekly import report
 
 __all__ = [
+    "PROBE",
     "Approval",
     "Calibration",
     "Offered",
@@ -43,6 +46,7 @@ __all__ = [
     "declare",
     "decline_offer",
     "evaluate",
+    "evaluated_since",
     "gate",
     "judge_drifts",
     "judge_standings",
