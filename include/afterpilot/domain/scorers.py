@@ -84,6 +84,7 @@ SHARED: Mapping[str, Parameter] = {
 FIELD = Parameter("field", "the field of the answer that is looked at; the whole answer unless given")
 _VALUE = Parameter("any", "what is expected, in place of the case's own expected value")
 _IGNORE_CASE = Parameter("boolean", "capital and small letters are the same")
+_FENCE = Parameter("boolean", "whether JSON may stand in a code fence; true unless given")
 _TOLERANCE = Parameter("not negative", "how far the number may be off; 0 unless given")
 _ORDER = Parameter(
     "word",
@@ -144,12 +145,16 @@ SCORERS: Mapping[str, Scorer] = {
         expects="field",
         instead=("value",),
     ),
-    "is_json": Scorer("the answer is JSON, strictly: no key twice, no NaN, nothing around it but a code fence"),
+    "is_json": Scorer(
+        "the answer is JSON, strictly: no key twice, no NaN, nothing around it but a code fence",
+        parameters={"fence": _FENCE},
+    ),
     "json_schema": Scorer(
         "the answer follows the JSON schema in the file",
         bare="file",
         bare_as="file",
         loaded="schema",
+        parameters={"fence": _FENCE},
     ),
     "json_fields": Scorer(
         "the answer's JSON field by field against the expected object; the value is F1 over the fields",

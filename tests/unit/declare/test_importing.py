@@ -149,10 +149,10 @@ def test_the_cases_are_those_of_the_tests(whole: Imported) -> None:
         ({"type": "regex", "value": r"(?<year>\d+)"}, {"regex": "", "pattern": r"(?P<year>\d+)"}),
         ({"type": "regex", "value": r"(?<!a)b"}, {"regex": "", "pattern": r"(?<!a)b"}),
         ({"type": "starts-with", "value": "a.b"}, {"regex": "", "pattern": r"\Aa\.b"}),
-        ({"type": "is-json"}, {"is_json": ""}),
-        ({"type": "not-is-json"}, {"is_json": "", "negate": True}),
-        ({"type": "is-json", "value": {"type": "object"}}, {"json_schema": "schema-1.json"}),
-        ({"type": "is-json", "value": "type: object"}, {"json_schema": "schema-1.json"}),
+        ({"type": "is-json"}, {"is_json": "", "fence": False}),
+        ({"type": "not-is-json"}, {"is_json": "", "fence": False, "negate": True}),
+        ({"type": "is-json", "value": {"type": "object"}}, {"json_schema": "schema-1.json", "fence": False}),
+        ({"type": "is-json", "value": "type: object"}, {"json_schema": "schema-1.json", "fence": False}),
         ({"type": "contains-json"}, {"python": "scorers.py", "function": "contains_json_1"}),
         ({"type": "latency", "threshold": 900}, {"latency": 900}),
         ({"type": "cost", "threshold": 0.01}, {"cost": 0.01}),
@@ -227,9 +227,7 @@ def test_an_assertion_becomes_the_scorer_of_its_meaning(tmp_path: Path, assertio
 def test_an_assertion_without_the_same_meaning_is_listed(tmp_path: Path, assertion: Any) -> None:
     """The test goes on with its other assertions; a test without any is listed too."""
     imported = configured(tmp_path, tests=[{"vars": {"x": "y"}, "assert": [assertion, {"type": "is-json"}]}])
-    assert imported.suites[0].cases[0]["scorers"] == ["is_json"] or imported.suites[0].cases[0]["scorers"] == [
-        {"is_json": ""}
-    ]
+    assert imported.suites[0].cases[0]["scorers"] == [{"is_json": "", "fence": False}]
     assert [one.place for one in imported.left_out if one.place.startswith("tests[0].assert[0]")]
     alone = configured(tmp_path, tests=[{"vars": {"x": "y"}, "assert": [assertion]}])
     assert alone.suites == ()
@@ -264,10 +262,16 @@ def test_functions_that_are_written_judge_as_promptfoo_does(tmp_path: Path) -> N
 
     assert says("contains_json_1", 'Sure: {"a": 1}.')
     assert not says("contains_json_1", 'Sure: {"b": 1}.')
-    assert says("contains_json_2", "Sure: [1].")
+    assert not says("contains_json_1", 'Sure: {"outer": {"a": 1}}.')
+    assert says("contains_json_2", "Sure: [{}].")
+    assert not says("contains_json_2", "As in [1].")
+    assert not says("contains_json_2", '{"a":' * 5_000)
     assert not says("contains_json_2", "Sure: {1.")
     assert says("within_edits_1", "sitting")
     assert not says("within_edits_1", "sittings")
+    assert functions["within_edits_1"]("x" * 100, {}, {})[1].startswith(
+        "the answer is longer"
+    )  # and nothing is counted
     assert says("valid_tool_calls_1", "", [{"name": "refund", "arguments": {"id": 1}}])
     assert not says("valid_tool_calls_1", "", [{"name": "refund", "arguments": {}}])
     assert not says("valid_tool_calls_1", "", [{"name": "other", "arguments": {}}])

@@ -191,3 +191,9 @@ def test_a_vector_points_where_it_points(vector: list[float]) -> None:
     assert cosine(vector, vector) == pytest.approx(1.0)
     assert cosine(vector, [-part for part in vector]) == 0.0
     assert cosine(vector, [3 * part for part in vector]) == pytest.approx(1.0)
+
+
+def test_an_answer_of_more_fields_than_anybody_asked_for_is_wrong_without_a_look_at_each() -> None:
+    """They would hold up every other case of the run."""
+    found = scored("json_fields", [0] * 50_000, {"": [0]}, extra=False)
+    assert (found.value, found.reason) == (0.0, "the answer has more than 20,000 fields")

@@ -18,7 +18,7 @@ def source(functions: Mapping[str, str]) -> str:
 
 
 def contains_json(name: str, schema: str) -> str:
-    """Whether anywhere in the answer an object or a list begins that is JSON, and keeps to the schema where there is one."""
+    """Whether the answer holds an object that is JSON, and keeps to the schema where there is one; what is inside an object is no other one."""
     check = "    return True, ''\n"
     if schema:
         check = f"""    import jsonschema
@@ -30,13 +30,14 @@ def contains_json(name: str, schema: str) -> str:
 """
     return f'''def {name}(answer, case, reply):
     """The answer holds JSON."""
-    found = []
-    for place, letter in enumerate(answer):
-        if letter in "[{{":
-            try:
-                found.append(json.JSONDecoder().raw_decode(answer, place)[0])
-            except ValueError:
-                continue
+    found, place = [], answer.find("{{")
+    while place >= 0:
+        try:
+            value, end = json.JSONDecoder().raw_decode(answer, place)
+            found.append(value)
+        except (ValueError, RecursionError):
+            end = place + 1
+        place = answer.find("{{", end)
     if not found:
         return False, "the answer holds no JSON"
 {check}'''
@@ -47,6 +48,8 @@ def within_edits(name: str, text: str, most: float) -> str:
     return f'''def {name}(answer, case, reply):
     """At most {most:g} edits lead from the answer to the expected text."""
     wanted = {text!r}
+    if abs(len(answer) - len(wanted)) > {most!r}:
+        return False, "the answer is longer or shorter than the expected text by more than {most:g}"
     row = list(range(len(wanted) + 1))
     for number, letter in enumerate(answer, 1):
         before, row[0] = row[0], number

@@ -112,7 +112,8 @@ def _starts_with(asked: Asked) -> dict[str, Any]:
 
 def _is_json(asked: Asked) -> dict[str, Any]:
     schema = asked.schema
-    return {"json_schema": asked.suite.file("schema", ".json", schema)} if schema else {"is_json": ""}
+    scorer = {"json_schema": asked.suite.file("schema", ".json", schema)} if schema else {"is_json": ""}
+    return {**scorer, "fence": False}  # promptfoo reads the answer as it comes
 
 
 def _contains_json(asked: Asked) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from afterpilot.evaluate.answers import as_text
 from afterpilot.evaluate.scorers.dates import date_flaw
 from afterpilot.evaluate.scorers.numbers import number_flaw
-from afterpilot.evaluate.scorers.question import Question, Result, ScorerError
+from afterpilot.evaluate.scorers.question import Flawed, Question, Result, ScorerError
 from afterpilot.evaluate.scorers.similarity import likeness
 from afterpilot.evaluate.scorers.texts import same
 
+_MOST = 20_000  # fields of an answer that are looked at: all others of the run wait meanwhile
 _SHOWN = 50  # paths of each kind in the details
 _IN_A_SENTENCE = 5
 _ALIKE = 0.8  # threshold of a field that is compared by similarity
@@ -30,7 +32,10 @@ def json_fields(question: Question) -> Result:
     wanted = _without(leaves(question.wanted()), question.param("ignore", ()))
     if not wanted:
         raise ScorerError("the case expects no field that counts")
-    found = _without(leaves(question.found(as_json=True)), question.param("ignore", ()))
+    answered = leaves(question.found(as_json=True), most=_MOST)
+    if len(answered) > _MOST:
+        raise Flawed(f"the answer has more than {_MOST:,} fields")
+    found = _without(answered, question.param("ignore", ()))
     modes = _modes(question.param("fields") or {})
     common = wanted.keys() & found.keys()
     right = {path for path in common if _right(found[path], wanted[path], modes.get(_any_item(path), {}))}
@@ -55,11 +60,11 @@ def f1(*, right: int, wrong: int, missing: int, extra: int) -> dict[str, float]:
     }
 
 
-def leaves(value: Any) -> dict[Path, Any]:  # noqa: ANN401 - any JSON value
-    """Every part that holds no other one, by its path; an empty object or list is such a part."""
+def leaves(value: Any, most: float = inf) -> dict[Path, Any]:  # noqa: ANN401 - any JSON value
+    """Every part that holds no other one, by its path; an empty object or list is such a part. No more than one over ``most``."""
     found: dict[Path, Any] = {}
     waiting: list[tuple[Path, Any]] = [((), value)]
-    while waiting:
+    while waiting and len(found) <= most:
         path, part = waiting.pop()
         if isinstance(part, Mapping) and part:
             waiting.extend(((*path, str(name)), inner) for name, inner in part.items())

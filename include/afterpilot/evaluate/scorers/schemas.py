@@ -23,6 +23,7 @@ _SLOW = frozenset({"uniqueItems", "$dynamicRef", "$recursiveRef", "unevaluatedPr
 def is_json(question: Question) -> Result:
     """The answer is JSON as :func:`~afterpilot.evaluate.answers.read_json` reads it; so is the text in its field."""
     try:
+        _bare(question)
         found = question.found(as_json=True)
     except Flawed as flaw:
         return verdict(str(flaw))
@@ -39,6 +40,7 @@ async def json_schema(question: Question) -> Result:
         raise ScorerError("the scorer json_schema has no schema")
     schema = _text_of(question.spec.params)
     patterns = _usable(schema)
+    _bare(question)
     found = question.found(as_json=True)
     length = len(question.answer.text)
     if patterns is not None and length <= LONGEST and is_quick(patterns, length):
@@ -49,6 +51,12 @@ async def json_schema(question: Question) -> Result:
         return verdict("")
     place, message = flaw
     return verdict(f"{'.'.join(map(str, place)) or 'the answer'}: {short(message)}")
+
+
+def _bare(question: Question) -> None:
+    """Raises Flawed where the answer stands in a code fence and must not."""
+    if question.param("fence") is False and question.answer.text.lstrip().startswith("```"):
+        raise Flawed("the answer stands in a code fence")
 
 
 def _validated(schema: str, value: Any) -> list[Any] | None:  # noqa: ANN401 - any JSON value
