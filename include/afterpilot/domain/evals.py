@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from math import comb
+from math import comb, isclose
 from typing import Any, Literal
 
 from afterpilot.domain.prompt import Message
@@ -179,7 +179,7 @@ class Sample:
             return False
         if self.pass_score is None:
             return all(score.passed for score in self.deciding)
-        return self.score is not None and self.score >= self.pass_score
+        return self.score is not None and _reaches(self.score, self.pass_score)
 
 
 ReducerName = Literal["all", "mean", "majority", "at_least", "pass_at"]
@@ -212,10 +212,17 @@ class Reducer:
             case "at_least":
                 return passed >= self.k
             case "pass_at":
-                return pass_at(self.k, passed=passed, of=len(scored)) >= (0.5 if self.share is None else self.share)
+                return _reaches(
+                    pass_at(self.k, passed=passed, of=len(scored)), 0.5 if self.share is None else self.share
+                )
             case "mean":
                 values = [sample.score or 0.0 for sample in scored]
-                return sum(values) / len(values) >= (1.0 if self.share is None else self.share)
+                return _reaches(sum(values) / len(values), 1.0 if self.share is None else self.share)
+
+
+def _reaches(value: float, least: float) -> bool:
+    """Whether a sum of fractions is at least so much, whatever was lost in rounding: three times 0.7 is 0.7 in the mean."""
+    return value >= least or isclose(value, least, rel_tol=1e-9)
 
 
 def pass_at(k: int, *, passed: int, of: int) -> float:
