@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="offered", nullable=False),
         sa.Column("offered_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("decided_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
             "state IN ('offered', 'accepted', 'declined', 'duplicate')", name=op.f("ck_case_offers_state")
