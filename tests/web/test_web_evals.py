@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,35 @@ def test_what_needs_attention_stands_first(site: Site) -> None:
     assert "since 13 Nov" in rows[0]
     assert "our prompt changed" in rows[0]
     assert "last probe failed" in rows[-1]
+
+
+def test_a_run_that_could_not_begin_turns_no_page_green(site: Site) -> None:
+    """A crashed run has no result: the list and the page say so, and what was known before."""
+    with site.engine.begin() as connection:
+        row = dict(
+            connection.execute(
+                sa.select(tables.runs)
+                .where(tables.runs.c.workflow == CLAIMS, tables.runs.c.stage == "evaluate")
+                .limit(1)
+            )
+            .mappings()
+            .one()
+        )
+        row |= {
+            "id": uuid.uuid4(),
+            "verdict": "UNKNOWN",
+            "summary": "the stage could not run",
+            "finished_at": row["finished_at"] + timedelta(days=60),
+        }
+        connection.execute(sa.insert(tables.runs).values(**row))
+    try:
+        assert "the newest run could not say (the stage could not run). The last that is known" in site.get(
+            f"/evals/{CLAIMS}"
+        )
+        assert re.search(rf"/evals/{CLAIMS}.*?the newest run could not say", site.get("/evals"), re.DOTALL)
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == row["id"]))
 
 
 def test_the_list_is_narrowed_by_part_of_a_name(site: Site) -> None:

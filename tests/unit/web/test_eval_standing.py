@@ -13,7 +13,7 @@ from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_char
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
-from afterpilot.web.evals.standing import Drop, headline, paired_drop, read_drop, stand, threshold, why
+from afterpilot.web.evals.standing import Drop, headline, heeding, paired_drop, read_drop, stand, threshold, why
 from afterpilot.web.pages.eval_compare import verdicts
 
 START = datetime(2026, 11, 1, 2, tzinfo=UTC)
@@ -70,6 +70,25 @@ def test_no_run_is_unknown() -> None:
     """Without any result nothing is known."""
     assert stand([], 0.8, approved=True).tone == "UNKNOWN"
     assert "nothing is known" in headline(stand([], 0.8, approved=True), None, bar=0.8)
+
+
+def test_a_run_that_could_not_begin_is_not_passed_over_for_an_older_good_one() -> None:
+    """Unknown with its reason, and what was known last; a warning is no plain green; an open alarm stays one."""
+    good = stand([result(0)], 0.8, approved=True)
+    crashed = {"last_id": "r", "last_verdict": "UNKNOWN", "last_summary": "the stage could not run"}
+    found = heeding(good, crashed)
+    assert (found.tone, found.state) == ("UNKNOWN", "the newest run could not say")
+    said = headline(found, result(0), bar=0.8, last=crashed["last_summary"])
+    assert said.startswith(
+        "Unknown: the newest run could not say (the stage could not run). The last that is known is of 1 Nov"
+    )
+    warned = heeding(good, {**crashed, "last_verdict": "WARN"})
+    assert warned.tone == "WARN"
+    assert "with a warning" in headline(warned, result(0), bar=0.8)
+    assert heeding(good, {**crashed, "last_verdict": "PASS"}) == heeding(good, None) == good
+    alarm = stand([result(0, alarm="alarm")], 0.8, approved=True)
+    assert heeding(alarm, crashed) == alarm
+    assert heeding(stand([], 0.8, approved=True), crashed).tone == "UNKNOWN"
 
 
 def test_an_unknown_night_neither_ends_nor_hides_an_alarm() -> None:

@@ -23,14 +23,18 @@ from afterpilot.record.tables import (
     samples,
 )
 
+_STAGE = "evaluate"
 MOST_RUNS = 400  # that a chart shows
 _here = eval_results
 _FIGURES = [column for column in _here.c if column.name not in {"outcomes", "rounds", "slices", "scorers"}]
+_LAST = (runs.c.id.label("last_id"), runs.c.verdict.label("last_verdict"), runs.c.summary.label("last_summary"))
 _SPARK = (_here.c.at, _here.c.valid, _here.c.cases, _here.c.passed, _here.c.scored, _here.c.alarm, _here.c.run_id)
 
 
 def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2000) -> Sequence[Row]:
-    """Every workflow that declares evals or ever ran them: ``evals`` as declared (or None), and its newest result (or NULLs)."""
+    """Every workflow that declares evals or ever ran them: ``evals`` as declared (or None), and its newest result, and how its newest run ended (or
+    NULLs): a run that could not even begin has no result.
+    """
     usable = declarations.alias("usable")
     named = sa.select(
         current_declarations.c.workflow, current_declarations.c.present, usable.c.document["evals"].label("evals")
@@ -51,14 +55,29 @@ def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2
         .limit(1)
         .lateral("newest")
     )
+    last = (
+        sa.select(*_LAST)
+        .where(runs.c.workflow == known.c.workflow, runs.c.stage == _STAGE)
+        .order_by(runs.c.finished_at.desc())
+        .limit(1)
+        .lateral("last")
+    )
     declares = sa.func.jsonb_typeof(known.c.evals) == "object"
     statement = (
-        sa.select(known, newest)
+        sa.select(known, newest, last)
+        .select_from(known)
         .outerjoin(newest, sa.true())
+        .outerjoin(last, sa.true())
         .where(sa.or_(declares, newest.c.run_id.is_not(None)))
         .order_by(known.c.workflow)
     )
     return all_rows(connection, statement.limit(limit))
+
+
+def last_run(connection: sa.Connection, workflow: str) -> Row | None:
+    """How the newest eval run of a workflow ended, whether it has a result or not; None without any."""
+    statement = sa.select(*_LAST).where(runs.c.workflow == workflow, runs.c.stage == _STAGE)
+    return one_row(connection, statement.order_by(runs.c.finished_at.desc()).limit(1))
 
 
 def recent(connection: sa.Connection, workflows: Sequence[str], *, limit: int = 60) -> Mapping[str, Sequence[Row]]:

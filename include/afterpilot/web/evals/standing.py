@@ -42,7 +42,8 @@ class Standing:
     since: datetime | None = None
 
 
-_ALARM, _UNKNOWN, _BELOW, _NEVER, _WATCH, _NO_BASELINE, _GOOD = range(7)
+_ALARM, _UNKNOWN, _BELOW, _NEVER, _WATCH, _NO_BASELINE, _WARNED, _GOOD = range(8)
+_SILENT = "the newest run could not say"
 
 
 def stand(rows: Sequence[Row], bar: float | None, *, approved: bool) -> Standing:
@@ -60,6 +61,18 @@ def stand(rows: Sequence[Row], bar: float | None, *, approved: bool) -> Standing
     if bar is not None and rate.value < bar:
         return Standing("FAIL", "below its bar", _BELOW)
     return _compared(str(rows[-1]["alarm"]), approved=approved)
+
+
+def heeding(standing: Standing, last: Row | None) -> Standing:
+    """The standing by the results, with how the newest run of all ended: one that could not begin left no result, and is not
+    passed over for an older one that was good.
+    """
+    verdict = str(last["last_verdict"] or "") if last else ""
+    if verdict == "UNKNOWN" and standing.tone != "FAIL" and standing.rank != _UNKNOWN:
+        return Standing("UNKNOWN", _SILENT, _UNKNOWN)
+    if verdict == "WARN" and standing.rank == _GOOD:
+        return Standing("WARN", "good, with a warning", _WARNED)
+    return standing
 
 
 def _compared(alarm: str, *, approved: bool) -> Standing:
@@ -89,8 +102,11 @@ def headline(
     drop: Drop | None = None,
     cause: str = "",
     workflow: str = "",
+    last: str = "",
 ) -> str:
-    """The sentence at the top of a workflow's page."""
+    """The sentence at the top of a workflow's page; ``last`` is what the newest run of all says."""
+    if standing.state == _SILENT:
+        return f"Unknown: {_SILENT} ({last.rstrip('.')}). {_before(newest)}".strip()
     if newest is None:
         return "No eval run yet: nothing is known about this workflow's answers."
     rate = rate_of(newest)
@@ -105,11 +121,7 @@ def headline(
             f"Unknown: of {newest['cases']} cases only {newest['scored']} could be scored on {short_day(newest['at'])}, "
             "so that run says nothing about the model."
         )
-    if standing.rank == _WATCH:
-        return f"{pass_now} Something may have changed: suspicious cases are run again before anybody is called."
-    if standing.rank == _NO_BASELINE:
-        return f"{pass_now} {_without_comparison(standing, workflow)}"
-    return pass_now if standing.rank == _BELOW else f"{pass_now.removesuffix('.')}: as the approved baseline."
+    return _compared_in_words(standing, pass_now, workflow)
 
 
 def read_drop(regression: object, broken: Sequence[str]) -> Drop | None:
@@ -186,6 +198,25 @@ def _passing(newest: Row, rate: Interval | None, bar: float | None) -> str:
     span = f"{percent(rate.low)} to {percent(rate.high)}"
     short = f", but {percent(bar)} must" if bar is not None and rate.value < bar else ""
     return f"{newest['passed']} of {newest['scored']} cases pass ({span}){short}."
+
+
+def _before(newest: Row | None) -> str:
+    rate = rate_of(newest) if newest else None
+    if newest is None or rate is None:
+        return ""
+    return f"The last that is known is of {short_day(newest['at'])}: {_passing(newest, rate, None)}"
+
+
+def _compared_in_words(standing: Standing, pass_now: str, workflow: str) -> str:
+    """How many pass, and what the comparison with the baseline says."""
+    if standing.rank == _WATCH:
+        return f"{pass_now} Something may have changed: suspicious cases are run again before anybody is called."
+    if standing.rank == _NO_BASELINE:
+        return f"{pass_now} {_without_comparison(standing, workflow)}"
+    if standing.rank == _BELOW:
+        return pass_now
+    warning = ", with a warning that the newest run explains" if standing.rank == _WARNED else ""
+    return f"{pass_now.removesuffix('.')}: as the approved baseline{warning}."
 
 
 def _without_comparison(standing: Standing, workflow: str) -> str:

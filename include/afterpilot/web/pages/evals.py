@@ -26,6 +26,7 @@ from afterpilot.web.evals.standing import (
     Standing,
     declared_bar,
     headline,
+    heeding,
     named_broken,
     paired_drop,
     read_drop,
@@ -63,7 +64,7 @@ class Listed:
     def fill(self, rows: Sequence[Row], answers: Sequence[Row]) -> None:
         """Add what the last results (oldest first) and probes (newest first) say."""
         # With the runs before the newest, an alarm is known to be open although the newest run could not say.
-        self.standing = stand(rows, self.bar, approved=self.approved is not None)
+        self.standing = heeding(stand(rows, self.bar, approved=self.approved is not None), self.row)
         self.rate = rate_of(self.row) if rows else None
         self.spark, self.runs = charts.spark(rows), len(rows)
         self.change = next(iter(answering.probed(answers)), None)
@@ -109,7 +110,8 @@ def _overview(connection: sa.Connection, wanted: str) -> list[Listed]:
     for row in known:
         slug, bar = row["workflow"], declared_bar(row["evals"])
         newest = [row] if row["run_id"] is not None else []
-        found.append(Listed(row, bar, stand(newest, bar, approved=slug in approved), approved.get(slug)))
+        standing = heeding(stand(newest, bar, approved=slug in approved), row)
+        found.append(Listed(row, bar, standing, approved.get(slug)))
     found.sort(key=Listed.place)
     shown = found[:SHOWN]
     recent = evals.recent(connection, [item.row["workflow"] for item in shown], limit=_SPARK)
@@ -143,7 +145,8 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
         known_waived=known.get("waived"),
     )
     bar = declared_bar(document)
-    standing = stand(rows, bar, approved=base is not None)
+    last_run = evals.last_run(connection, workflow)
+    standing = heeding(stand(rows, bar, approved=base is not None), last_run)
     happened = answering.events(rows)
     broken = [case.id for case in sorted_cases.broken]
     return {
@@ -154,6 +157,7 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
             drop=read_drop(regression, named or broken) or _drop(last, baseline, broken),
             cause=why(happened, rows, regression),
             workflow=workflow,
+            last=last_run["last_summary"] if last_run else "",
         ),
         "standing": standing,
         "bar": bar,
