@@ -93,6 +93,29 @@ def test_a_run_that_is_killed_asks_only_what_is_missing(
     assert spent(site).evidence["calls"] == CASES
 
 
+def test_a_suite_that_was_changed_between_two_attempts_is_asked_as_a_whole(
+    site: Site, model: ModelDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers to the old prompt are paid for, and are no part of the verdict on the new one."""
+    once, add, kept = trigger(), Samples.add, []
+
+    def dying(self: Samples, batch: Sequence[Sample], **options: Any) -> None:
+        if kept:
+            raise KeyboardInterrupt
+        kept.extend(batch)
+        add(self, batch, **options)
+
+    monkeypatch.setattr(Samples, "add", dying)
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(site, started_by=once)
+    monkeypatch.undo()
+    site.edit(f"{SLUG}/prompt.md", "## user", "Take your time.\n\n## user")
+    asked = len(model.requests)
+    evaluated(site, started_by=once)
+    assert len(model.requests) - asked == CASES
+    assert (site.count("samples"), site.count("usage")) == (CASES, CASES + len(kept))
+
+
 @pytest.mark.parametrize(
     "text",
     [

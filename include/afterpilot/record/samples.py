@@ -20,7 +20,7 @@ from afterpilot.record.runs import as_text
 from afterpilot.record.tables import samples
 
 # One statement for a whole batch: its columns go as arrays, and each value is serialised once. A scored sample replaces an
-# earlier error of the same case and epoch, never the reverse.
+# earlier error of the same case and epoch, never the reverse; and what was asked as the suite is now replaces what was asked before.
 _TEXTS = ("case_id", "output", "error")
 _REPLACED = (
     *("output", "error", "passed", "scores", "usage", "cost", "latency_ms", "attempts", "request", "response"),
@@ -43,7 +43,8 @@ _NAMES = ", ".join(_COLUMNS)
 _KEEP = (
     f"INSERT INTO samples (run_id, workflow, at, {_NAMES}) "  # noqa: S608 - names of this module alone
     f"SELECT %(run_id)s, %(workflow)s, %(at)s, {_NEW} FROM unnest({_ARRAYS}) AS new ({_NAMES}) "
-    f"ON CONFLICT (run_id, case_id, epoch, at) DO UPDATE SET {_LATEST} WHERE samples.error <> ''"
+    f"ON CONFLICT (run_id, case_id, epoch, at) DO UPDATE SET {_LATEST} "
+    "WHERE samples.error <> '' OR samples.details->>'asked' IS DISTINCT FROM excluded.details->>'asked'"
 )
 
 
@@ -64,9 +65,13 @@ class Samples:
         workflow: str,
         run_id: uuid.UUID,
         began_at: datetime,
+        asked: str = "",
         prepared: bool = False,
     ) -> None:
-        """Keep samples of one run, in one statement; ``prepared`` says that their partition is there (:meth:`prepare`)."""
+        """Keep samples of one run, in one statement.
+
+        ``asked`` is the hash of the suite as it was asked; ``prepared`` says that their partition is there (:meth:`prepare`).
+        """
         if not prepared:
             self.prepare(began_at)
         newest: dict[tuple[str, int], Sample] = {}
@@ -74,7 +79,7 @@ class Samples:
             key = (sample.case_id, sample.epoch)
             if key not in newest or newest[key].error:
                 newest[key] = sample
-        rows = [_values(sample) for sample in newest.values()]
+        rows = [_values(sample, asked) for sample in newest.values()]
         columns = {name: [row[name] for row in rows] for name in _COLUMNS}
         self._connection.exec_driver_sql(_KEEP, {"run_id": run_id, "workflow": workflow, "at": began_at, **columns})
 
@@ -85,14 +90,25 @@ class Samples:
         )
         return moment
 
-    def scored(self, run_id: uuid.UUID) -> dict[tuple[str, int], Sample]:
-        """The samples of a run that need not be asked again, by case and epoch; without what was sent and received."""
+    def scored(self, run_id: uuid.UUID, asked: str = "") -> dict[tuple[str, int], Sample]:
+        """The samples of a run that need not be asked again, by case and epoch; without what was sent and received.
+
+        With ``asked``, only those of the suite of this hash: who mends a suite and starts its run again means the new one.
+        """
         statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.error == "")
+        if asked:
+            statement = statement.where(~_asked_otherwise(asked))
         return {(row.case_id, row.epoch): _sample(row) for row in self._connection.execute(statement)}
 
-    def failed(self, run_id: uuid.UUID) -> Sequence[Sample]:
-        """The samples of a run that cost something and could not be scored, as the latest attempt left them."""
-        statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.error != "", samples.c.attempts > 0)
+    def failed(self, run_id: uuid.UUID, asked: str = "") -> Sequence[Sample]:
+        """The samples of a run that cost something and are of no use, as the latest attempt left them.
+
+        They could not be scored, or, with ``asked``, are of a suite of another hash.
+        """
+        useless = samples.c.error != ""
+        if asked:
+            useless |= _asked_otherwise(asked)
+        statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.attempts > 0, useless)
         return [_sample(row) for row in self._connection.execute(statement)]
 
     def answers(self, run_id: uuid.UUID, cases: Collection[str]) -> dict[str, str]:
@@ -125,7 +141,12 @@ class Samples:
 _READ = [column for column in samples.c if column.name not in {"request", "response"}]
 
 
-def _values(sample: Sample) -> dict[str, Any]:
+def _asked_otherwise(asked: str) -> sa.ColumnElement[bool]:
+    asked_of: sa.ColumnElement[str] = samples.c.details["asked"].as_string()
+    return asked_of.is_distinct_from(asked)
+
+
+def _values(sample: Sample, asked: str) -> dict[str, Any]:
     """A sample as the texts and numbers of its row."""
     return {
         "case_id": sample.case_id,
@@ -141,7 +162,7 @@ def _values(sample: Sample) -> dict[str, Any]:
         "request": as_text(sample.request),
         "response": as_text(sample.response),
         "fingerprint": as_text(sample.fingerprint),
-        "details": as_text(_details(sample)),
+        "details": as_text(_details(sample, asked)),
     }
 
 
@@ -157,9 +178,10 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _details(sample: Sample) -> dict[str, Any]:
+def _details(sample: Sample, asked: str) -> dict[str, Any]:
     """What most samples have nothing of, as far as there is something."""
     said = {
+        "asked": asked or None,
         "tool_calls": [asdict(call) for call in sample.tool_calls],
         "sources": list(sample.sources),
         "calls": [asdict(call) for call in sample.calls],

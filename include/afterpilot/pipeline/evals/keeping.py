@@ -17,15 +17,26 @@ from afterpilot.record.eval_usage import EvalCall
 
 
 class Keeper:
-    """Writes the samples of one attempt of a run; ``attempt`` is when it started: each attempt pays for its own calls."""
+    """Writes the samples of one attempt of a run.
+
+    ``attempt`` is when it started: each attempt pays for its own calls. ``asked`` is the hash of the suite as it is asked.
+    """
 
     def __init__(
-        self, services: Services, workflow: Workflow, run_id: uuid.UUID, *, began: datetime, attempt: datetime
+        self,
+        services: Services,
+        workflow: Workflow,
+        run_id: uuid.UUID,
+        *,
+        began: datetime,
+        attempt: datetime,
+        asked: str,
     ) -> None:
         self._services = services
         self._workflow = workflow
         self._run_id = run_id
         self._began = began
+        self._asked = asked
         self._attempt = f"{attempt:%Y%m%dT%H%M%S.%f}"
         with services.ops.begin() as unit:
             unit.samples.prepare(began)
@@ -41,7 +52,9 @@ class Keeper:
             # Nobody waits for the disk here: where the database itself crashes, the samples of its last fraction of a second
             # are lost and asked again. The run's own transaction is synchronous, and with it everything before it.
             unit.connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
-            unit.samples.add(batch, workflow=slug, run_id=self._run_id, began_at=self._began, prepared=True)
+            unit.samples.add(
+                batch, workflow=slug, run_id=self._run_id, began_at=self._began, asked=self._asked, prepared=True
+            )
             if calls:
                 unit.eval_usage.add(slug, calls, at=self._began)
 

@@ -20,6 +20,7 @@ from afterpilot.domain.ports import EvalRunner
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Evals, Workflow
+from afterpilot.evaluate.results import Asked
 from afterpilot.pipeline.conclude import concluded, crashed, finished
 from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
@@ -41,7 +42,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """One attempt of a run: ``began`` is when its first one did; ``done`` and ``failed`` are what earlier ones have left."""
+    """One attempt of a run: ``began`` is when its first one did; ``done`` and ``failed`` are what earlier ones have left.
+
+    ``asked`` is the hash of the suite as it is now: what an earlier attempt has asked of another one is paid for and of no use.
+    """
 
     run_id: uuid.UUID
     began: datetime
@@ -49,6 +53,7 @@ class _Attempt:
     done: Mapping[tuple[str, int], Sample]
     failed: Sequence[Sample]
     advisory: frozenset[str]
+    asked: str
 
 
 def evaluated_since(services: Services, workflow: Workflow, since: datetime | None) -> Run | None:
@@ -87,7 +92,7 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
         budget = budget_of(services, workflow, at=started, run_id=run_id)
     except ConfigurationError as error:  # nobody can be asked; a retry cannot help
         return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
-    attempt = _attempt(services, workflow, run_id, started)
+    attempt = _attempt(services, workflow, evals, run_id, started)
     estimate = runner.estimate(evals, typical=typical(services, workflow, evals))
     log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
@@ -102,16 +107,19 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
     return _suite_run(services, workflow, evals, runner, estimate, budget, watched, attempt, trigger)
 
 
-def _attempt(services: Services, workflow: Workflow, run_id: uuid.UUID, started: datetime) -> _Attempt:
+def _attempt(services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, started: datetime) -> _Attempt:
     with services.ops.begin() as unit:
         began = unit.samples.began_at(run_id) or started
+        advisory = judges.advisory(unit, workflow, before=began)
+        asked = Asked.of(workflow.slug, evals, advisory=advisory).sha256
         return _Attempt(
             run_id=run_id,
             began=began,
             started=started,
-            done=unit.samples.scored(run_id),
-            failed=unit.samples.failed(run_id),
-            advisory=judges.advisory(unit, workflow, before=began),
+            done=unit.samples.scored(run_id, asked),
+            failed=unit.samples.failed(run_id, asked),
+            advisory=advisory,
+            asked=asked,
         )
 
 
@@ -126,7 +134,7 @@ def _suite_run(
     attempt: _Attempt,
     trigger: Trigger,
 ) -> Run:
-    keep = Keeper(services, workflow, attempt.run_id, began=attempt.began, attempt=attempt.started)
+    keep = Keeper(services, workflow, attempt.run_id, began=attempt.began, attempt=attempt.started, asked=attempt.asked)
     samples = runner.run(evals, keep=keep, done=attempt.done, failed=attempt.failed, advisory=attempt.advisory)
     measured = measure(evals, samples, today=attempt.began.astimezone(UTC).date())
     suite = suite_of(evals, attempt.advisory)
