@@ -208,8 +208,16 @@ class Demo:
         )
         evals = everything or self._due(wired, Stage.EVALUATE, began - timedelta(days=1))
         weekly = everything or self._due(wired, Stage.REPORT, began - timedelta(days=7))
-        path = ["declarations", "records.hourly", "evals.nightly", "spend", "weekly_outcomes.monday_morning", "deliver"]
-        due = {"evals.nightly": evals, "weekly_outcomes.monday_morning": weekly, "deliver": evals or weekly}
+        path = [
+            *("declarations", "records.hourly", "evals.nightly", "probe"),
+            *("spend", "weekly_outcomes.monday_morning", "deliver"),
+        ]
+        due = {
+            "evals.nightly": evals,
+            "probe": evals,
+            "weekly_outcomes.monday_morning": weekly,
+            "deliver": evals or weekly,
+        }
         wanted = [dag_id for dag_id in path if due.get(dag_id, True)]
         with self._steps.step("Waiting for the DAGs"):
             api.wait_for_dags(set(wanted))
