@@ -9,7 +9,8 @@ _CHILD = """
 import json, re, sys
 for line in sys.stdin:
     asked = json.loads(line)
-    print(json.dumps({"said": re.search(asked["pattern"], asked["text"]) is not None}), flush=True)
+    found = re.search(asked["pattern"], asked["text"]) is not None
+    print(json.dumps({"mark": asked["mark"], "said": found}), flush=True)
 """
 
 

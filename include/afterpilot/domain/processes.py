@@ -30,8 +30,9 @@ class Broken(Exception):
 class Process:
     """A child that is started when it is first needed, and does one thing at a time.
 
-    It reads JSON objects, a line each (``do``, ``seconds`` and what the work needs), and answers each with a line: an object with
-    what it has ``said``, or with an ``error``.
+    It reads JSON objects, a line each (``do``, ``seconds``, ``mark`` and what the work needs), and answers each with a line: an
+    object with the same ``mark`` and what it has ``said``, or an ``error``. Other lines end it: one too many would be taken for
+    the next one's answer.
 
     Args:
         program: arguments of Python, which runs isolated (``-I``).
@@ -50,13 +51,17 @@ class Process:
             TooSlow: it took longer than ``seconds``, the start of the process included.
             Broken: it failed or died.
         """
-        line = json.dumps({"do": work, "seconds": seconds, **arguments}, default=str) + "\n"
+        mark = os.urandom(8).hex()
+        line = json.dumps({"do": work, "seconds": seconds, "mark": mark, **arguments}, default=str) + "\n"
         with self._lock:
             try:
                 answer = self._asked(line, seconds)
             except OSError as error:
                 self.close()
                 raise Broken(f"the process failed: {error}") from error
+            if answer.get("mark") != mark:  # then whatever comes next could be about something else, too
+                self.close()
+                raise Broken("the process said more than it was asked")
         if "error" in answer:
             raise Broken(answer["error"])
         return answer["said"]
@@ -83,8 +88,11 @@ class Process:
         if not answer.endswith("\n"):
             self.close()
             raise Broken("the process died, which too much memory can do")
-        said: dict[str, Any] = json.loads(answer)
-        return said
+        try:
+            said = json.loads(answer)
+        except ValueError:
+            said = None
+        return said if isinstance(said, dict) else {}
 
     def _running(self) -> subprocess.Popen[str]:
         """The child; a new one where there is none, or where this process was forked and the child is its parent's."""

@@ -163,6 +163,33 @@ def test_a_function_that_fails_is_the_harness_s_fault(source: str, reason: str) 
         said(source)
 
 
+FORKED = """import os
+def score(answer, case, reply):
+    child = os.fork()
+    if child: os.waitpid(child, 0)
+    return answer == 'good' if child else True"""
+LOUD = """import os
+def score(answer, case, reply):
+    for number in range(3, 20):
+        try: os.write(number, b'{"said": true}\\n')
+        except OSError: pass
+    return answer == 'good'"""
+
+
+def test_an_answer_is_never_judged_by_what_was_said_of_another_one() -> None:
+    """Neither by a process that the function has forked, nor by what it has written where answers go."""
+    assert [said(FORKED, answer).passed for answer in ("bad", "good", "bad", "bad")] == [False, True, False, False]
+    for answer in ("bad", "good", "bad"):
+        with pytest.raises(ScorerError, match="said more than it was asked"):
+            said(LOUD, answer)
+
+
+def test_what_a_function_says_can_be_shown_and_kept() -> None:
+    """Half of a surrogate pair and NUL are in no encoding, and in no database."""
+    found = said("def score(*args): return {'score': 0, 'reason': 'odd \\ud800\\0', 'details': {'\\0': '\\udfff'}}")
+    assert (found.reason, dict(found.details)) == ("odd ?\N{SYMBOL FOR NULL}", {"\N{SYMBOL FOR NULL}": "?"})
+
+
 def test_a_function_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """It took too long, and nobody is blamed."""
     monkeypatch.setattr(functions, "SECONDS", 0.2)

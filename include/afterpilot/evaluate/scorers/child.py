@@ -95,22 +95,30 @@ WORK: dict[str, Callable[..., Any]] = {"search": search, "validate": validate, "
 
 
 def main() -> None:
-    """Do what each line says. An alarm ends the process where the other end cannot any more, since it is gone."""
+    """Do what each line says. An alarm ends the process where the other end cannot any more, since it is gone.
+
+    An answer bears the mark of what was asked, and a process that a function has forked answers nothing: an answer too many would
+    be taken for the next one's.
+    """
     sys.path.append(_PACKAGES)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a function prints is no answer
+    itself = os.getpid()
     for line in sys.stdin:
         asked = json.loads(line)
+        mark = asked.pop("mark")
         signal.setitimer(signal.ITIMER_REAL, asked.pop("seconds") + 1)
         try:
             answer = {"said": WORK[asked.pop("do")](**asked)}
         except Exception as error:  # noqa: BLE001 - all that goes wrong is told
             last = str(error).strip().splitlines()[-1:] or [""]
             answer = {"error": f"{type(error).__name__}: {last[0][:_MOST_TEXT]}"}
+        if os.getpid() != itself:
+            os._exit(0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps({"mark": mark, **answer}) + "\n")
         answers.flush()
 
 

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from afterpilot.domain.evals import Case, Reply
+from afterpilot.domain.storable import storable_json
 from afterpilot.evaluate.answers import as_text, short
 from afterpilot.evaluate.scorers.process import Broken, Process, TooSlow
 from afterpilot.evaluate.scorers.question import Question, Result, ScorerError
@@ -33,7 +34,7 @@ async def python(question: Question) -> Result:
         said = await asyncio.to_thread(_process(source).do, "call", seconds=SECONDS, **work)
     except (TooSlow, Broken) as error:
         raise ScorerError(f"{function} of {file} could not be used: {error}") from error
-    return _result(said, f"{function} of {file}")
+    return _result(storable_json(said), f"{function} of {file}")
 
 
 def _process(source: str) -> Process:
