@@ -12,11 +12,12 @@ from typing import Any
 from afterpilot.domain.errors import TargetError, TargetRefused
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable, storable_json
-from afterpilot.evaluate.answers import MOST_DEPTH, depth
+from afterpilot.evaluate.answers import depth
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 _NEWEST = "-latest"
 _MOST_TOKENS = 10**12  # of one call; what is more is no count, and no database could hold its price
+_MOST_DEPTH = 400  # of a body; what is nested deeper cannot be written down again
 _KEPT = 2_000  # characters of a body that is no answer
 _LEAST_SECRET = 8  # characters; a server that wants no key is given one such as "none", which is a word like any other
 _HIDDEN = "[key]"
@@ -137,8 +138,8 @@ def count(value: object) -> int | None:
 
 
 def counted(model: str, given: int | None, output: int | None, cached: int | None) -> Usage | None:
-    """What a call used; None where neither side was counted. More cached tokens than were given are none."""
-    if given is None and output is None:
+    """What a call used; None where neither side was counted: no call uses 0 tokens. More cached ones than were given are none."""
+    if not given and not output:
         return None
     return Usage(model, given, output, cached if cached and cached <= (given or 0) else 0)
 
@@ -161,8 +162,8 @@ def _sum(first: int | None, second: int | None) -> int | None:
 
 def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
     body = json.loads(content, parse_float=_finite, parse_constant=_no_constant)
-    if content.count(b"[") + content.count(b"{") > MOST_DEPTH and depth(body) > MOST_DEPTH:
-        raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+    if content.count(b"[") + content.count(b"{") > _MOST_DEPTH and depth(body) > _MOST_DEPTH:
+        raise ValueError(f"it is nested deeper than {_MOST_DEPTH}")
     return body
 
 

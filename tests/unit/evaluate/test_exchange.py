@@ -7,6 +7,7 @@ import json
 import pytest
 
 from afterpilot.domain.record import Usage
+from afterpilot.domain.storable import storable_json
 from afterpilot.evaluate.exchange import Secret, Unreadable, counted, document, same_model, together
 
 KEY = 'sk-a/b"c\\1234'
@@ -23,7 +24,7 @@ KEY = 'sk-a/b"c\\1234'
         b'{"a": 1e999}',
         b"\xff",
         b"[" * 100_000,
-        b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}",
     ],
 )
 def test_what_is_no_json_object_is_unreadable(content: bytes) -> None:
@@ -45,6 +46,16 @@ def test_a_key_is_hidden_however_json_writes_it(written: str) -> None:
     """Also as the name of a field."""
     body = document(f'{{"said": ["it is ", {written}], {written}: 1}}'.encode(), Secret(KEY))
     assert body == {"said": ["it is ", "[key]"], "[key]": 1}
+
+
+def test_what_is_nested_as_deep_as_is_taken_can_be_made_storable_from_any_stack() -> None:
+    """A task of Airflow stands on a hundred frames of its own."""
+    deep = document(b'{"a": ' + b"[" * 390 + b'"\\u0000"' + b"]" * 390 + b"}")
+
+    def below(frames: int) -> object:
+        return below(frames - 1) if frames else storable_json(deep)
+
+    assert below(300) == deep
 
 
 def test_what_no_database_takes_is_replaced() -> None:
@@ -82,6 +93,13 @@ def test_more_cached_tokens_than_were_given_are_none() -> None:
     assert counted("m", 10, 1, 11) == Usage("m", 10, 1, 0)
     assert counted("m", None, 1, 5) == Usage("m", None, 1, 0)
     assert counted("m", None, None, 5) is None
+
+
+def test_a_call_that_used_nothing_was_not_counted() -> None:
+    """Then its cost is unknown and counts with the most, not with 0."""
+    assert counted("m", 0, 0, 0) is None
+    assert counted("m", 0, None, 0) is None
+    assert counted("m", 12, 0, 0) == Usage("m", 12, 0, 0)
 
 
 def test_usage_of_two_calls_is_known_as_far_as_both_tell_it() -> None:

@@ -276,7 +276,7 @@ def test_missing_usage_is_none_and_never_zero(api: str, usage: object) -> None:
     ("api", "usage", "found"),
     [
         ("chat", {"prompt_tokens": 12}, Usage("gpt-5-mini", 12, None, 0)),
-        ("chat", {"prompt_tokens": 0, "completion_tokens": 0}, Usage("gpt-5-mini", 0, 0, 0)),
+        ("chat", {"prompt_tokens": 2, "completion_tokens": 0}, Usage("gpt-5-mini", 2, 0, 0)),
         (
             "chat",
             {"prompt_tokens": 2, "completion_tokens": 1, "prompt_tokens_details": None},
