@@ -7,11 +7,13 @@ A line holds ``suite`` and ``suite_sha256`` (what was asked of whom), ``reducer`
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import stat
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -119,6 +121,7 @@ class Results:
     failed: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     asked: Mapping[str, Asked] = field(default_factory=dict)
     whole_bytes: int = 0  # of the file's whole lines; what follows was cut off while it was written
+    all_bytes: int = 0
 
 
 def read(path: Path) -> Results:
@@ -149,23 +152,30 @@ def read(path: Path) -> Results:
         samples.setdefault(one.name, {})[sample.case_id, sample.epoch] = sample
         if sample.error and sample.attempts:
             failed.setdefault(one.name, []).append(sample)
-    return Results(samples, failed, asked, whole)
+    return Results(samples, failed, asked, whole, len(content))
 
 
 class ResultsFile:
     """A results file that is written: each batch of samples reaches the operating system before the next case begins.
 
+    It is one run's at a time: another one would ask, and pay for, the same cases.
+
     Raises:
-        CheckError: the file cannot be written.
+        CheckError: the file cannot be written, another run writes it, or it is not the file any more that it was.
     """
 
-    def __init__(self, path: Path, *, whole_bytes: int = 0) -> None:
-        """Go on after ``whole_bytes`` of what is there; 0 begins anew."""
+    def __init__(self, path: Path, *, found: Results | None = None) -> None:
+        """Go on after the whole lines that were ``found`` there; without them, begin anew."""
         self._path = path
+        whole_bytes = found.whole_bytes if found else 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            if stat.S_ISREG(os.fstat(self._file).st_mode):  # a pipe or a terminal has nothing to be cut
+            self._regular = stat.S_ISREG(os.fstat(self._file).st_mode)
+            if self._regular:  # a pipe or a terminal has nothing to be cut
+                self._lock()
+                if found and os.fstat(self._file).st_size != found.all_bytes:
+                    raise CheckError(f"{path} has changed since it was read: run the same command again")
                 os.ftruncate(self._file, whole_bytes)
                 os.lseek(self._file, whole_bytes, os.SEEK_SET)
         except OSError as error:
@@ -178,6 +188,8 @@ class ResultsFile:
         try:
             while data:
                 data = data[os.write(self._file, data) :]
+            if self._regular and not os.fstat(self._file).st_nlink:
+                raise CheckError(f"{self._path} was removed while it was written")
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -188,6 +200,13 @@ class ResultsFile:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+    def _lock(self) -> None:
+        with suppress(OSError):  # a file system that knows no locks
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise CheckError(f"{self._path} is written by another run at this moment") from error
 
     def _unwritable(self, error: OSError) -> CheckError:
         return CheckError(f"{self._path} cannot be written: {error.strerror or error}")

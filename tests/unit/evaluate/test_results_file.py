@@ -76,9 +76,33 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(tmp_path: Path) -> Non
         half.write(b'{"suite": "refu')
     found = read(path)
     assert list(found.samples["refunds"]) == [("a", 0), ("b", 0)]
-    with ResultsFile(path, whole_bytes=found.whole_bytes) as file:
+    with ResultsFile(path, found=found) as file:
         file.add([right("c")], ASKED)
     assert [key for key, _ in read(path).samples["refunds"]] == ["a", "b", "c"]
+
+
+def test_two_runs_never_write_one_file(tmp_path: Path) -> None:
+    """While one writes, and where one has written since the other looked."""
+    path = tmp_path / "results.jsonl"
+    with ResultsFile(path) as file:
+        with pytest.raises(CheckError, match="is written by another run at this moment"):
+            ResultsFile(path)
+        file.add([right("a")], ASKED)
+        found = read(path)
+        file.add([right("b")], ASKED)
+    with pytest.raises(CheckError, match="has changed since it was read"):
+        ResultsFile(path, found=found)
+    assert len(read(path).samples["refunds"]) == 2
+
+
+def test_a_file_that_is_removed_while_it_is_written_is_said_at_once(tmp_path: Path) -> None:
+    """Else every further answer would be paid for and lost."""
+    path = tmp_path / "results.jsonl"
+    with ResultsFile(path) as file:
+        file.add([right("a")], ASKED)
+        path.unlink()
+        with pytest.raises(CheckError, match="was removed while it was written"):
+            file.add([right("b")], ASKED)
 
 
 def test_of_two_lines_about_one_case_the_last_counts(tmp_path: Path) -> None:
