@@ -188,6 +188,8 @@ def _unexpected(scorer: ScorerSpec, expected: Mapping[str, Any], at: int) -> Ite
         hint = f"did you mean it where it says '{show_text(meant)}'?" if meant else ""
         text = f"has no value for {what}, which the scorer {scorer.name} compares with"
         yield Flaw(("expected",), text, hint, line=at)
+    elif scorer.name == "contains" and not expected[key] and isinstance(expected[key], str):
+        yield Flaw(("expected", key) if key else ("expected",), "is empty, and every answer contains that", line=at)
     elif scorer.name == "numeric" and not _is_number(expected[key]):
         yield Flaw(("expected", key), f"must be a number, but is {describe(expected[key])}", line=at)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from afterpilot.declare.problems import choices, describe
-from afterpilot.declare.values import Wrong, matching, share_of, text_of, typed
+from afterpilot.declare.values import Wrong, matching, some_share_of, text_of, typed
 from afterpilot.domain.evals import Reducer
 from afterpilot.domain.workflow import AlarmTerms
 
@@ -38,8 +38,8 @@ def reducer(value: Any) -> Reducer:  # noqa: ANN401 - YAML holds anything
         unknown = name if name not in _WITH_VALUE else next(key for key in more if key != "share" or name != "pass_at")
         raise Wrong(f"has an unknown key {describe(unknown)}", _REDUCER)
     if name == "mean":
-        return Reducer("mean", share=float(share_of(value["mean"])))
-    share = float(share_of(value["share"])) if "share" in value else None
+        return Reducer("mean", share=float(some_share_of(value["mean"])))
+    share = float(some_share_of(value["share"])) if "share" in value else None
     return Reducer(name, k=_epochs(value[name]), share=share)
 
 

@@ -117,7 +117,8 @@ def share_of(value: Any) -> Decimal:  # noqa: ANN401 - YAML holds anything
     return share
 
 
-def _some_share(value: Any) -> Decimal:  # noqa: ANN401
+def some_share_of(value: Any) -> Decimal:  # noqa: ANN401 - as above
+    """Read a share that something can miss. Raises Wrong as above, and for 0 %."""
     share = share_of(value)
     if not share:
         raise Wrong("must be above 0 %")
@@ -275,7 +276,7 @@ Duration = Annotated[timedelta, *typed(duration, "duration, such as `30m`, `2h`,
 SomeTime = Annotated[timedelta, *typed(_some_time, "duration above nothing, such as `30m`, `2h`, `28d`")]
 Days = Annotated[int, *typed(_days, "whole days, such as `400d`")]
 Share = Annotated[Decimal, *typed(share_of, "share from 0% to 100%")]
-SomeShare = Annotated[Decimal, *typed(_some_share, "share above 0% up to 100%")]
+SomeShare = Annotated[Decimal, *typed(some_share_of, "share above 0% up to 100%")]
 Points = Annotated[Decimal, *typed(_points, "percentage points, such as `5pp`")]
 Number = Annotated[Decimal, *typed(_number, "number")]
 Price = Annotated[Decimal, *typed(_price, "number, 0 or more")]

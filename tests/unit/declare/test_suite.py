@@ -120,6 +120,21 @@ def test_each_reducer_arrives(folder: Path, text: str, reducer: Reducer) -> None
     assert evals.reducer == reducer
 
 
+@pytest.mark.parametrize("text", ["{mean: 0%}", "{pass_at: 1, share: 0%}"])
+def test_no_reducer_passes_whatever_was_answered(folder: Path, text: str) -> None:
+    """A share of nothing would be reached by no right answer at all."""
+    (problem,) = told(folder, f"{MODEL}{BASE}reducer: {text}\n")
+    assert "reducer: must be above 0 %" in problem
+
+
+@pytest.mark.parametrize(("scorer", "expected"), [("contains", ""), ("contains: city", {"city": ""})])
+def test_no_case_passes_since_every_answer_contains_nothing(folder: Path, scorer: str, expected: object) -> None:
+    """An empty cell of another tool's table is no expectation."""
+    (folder / "cases.jsonl").write_text(json.dumps({"id": "a", "vars": {"q": "1+1"}, "expected": expected}))
+    (problem,) = told(folder, MODEL + BASE.replace("[exact]", f"[{{{scorer}}}]" if ":" in scorer else f"[{scorer}]"))
+    assert "is empty, and every answer contains that" in problem
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

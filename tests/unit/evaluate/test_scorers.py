@@ -88,6 +88,8 @@ def test_wrong_answers_score_zero_with_a_plain_reason(
         ("exact", {}, "", {}, "no expected value"),
         ("exact", {"other": 1}, "n", {}, "no expected value"),
         ("contains", {}, "", {}, "no expected value"),
+        ("contains", {"": ""}, "", {}, "no text to look for"),
+        ("contains", {}, "", {"any": ["a", ""]}, "no text to look for"),
         ("numeric", {}, "", {}, "no expected value"),
         ("numeric", {"": "none"}, "", {}, "not a number"),
         ("numeric", {"": 1}, "", {"tolerance": "wide"}, "tolerance"),

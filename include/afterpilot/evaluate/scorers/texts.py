@@ -40,6 +40,8 @@ def contains(question: Question) -> Result:
     some = [as_text(text) for text in params.get("any", ())]
     if "text" in params or not (every or some):
         every.append(as_text(question.wanted("text")))
+    if "" in every or "" in some:
+        raise ScorerError("there is no text to look for, and every answer contains that")
     fold = bool(question.param("ignore_case"))
     found = question.found()
     text = _folded(as_text(found), fold=fold)
