@@ -351,3 +351,19 @@ def test_judges_on_the_command_line(
     assert said["judges"][0]["labels"] == 60
     assert said["judges"][0]["drift"] is None
     assert said["judges"][0]["trusted"] is True
+
+
+def test_a_judge_that_decides_nothing_is_no_cause(office: Office) -> None:
+    """It drifted and the model got worse: the finding of the regression does not lay it at the judge's door."""
+    office.beside = (ScorerSpec("exact", ""),)
+    for _ in range(6):
+        office.ran()
+    office.site.now -= HALF
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz")
+    office.site.now += HALF
+    office.judge.harsh = set(range(0, 40, 2))
+    office.speaker.wrong = set(range(12))
+    run = office.ran()
+    findings = {row["kind"]: row for row in office.site.rows("SELECT * FROM findings WHERE run_id = :run", run=run.id)}
+    assert "evals.judge_drifted" in findings
+    assert "nothing that we record changed" in findings["evals.regressed"]["detail"]

@@ -39,22 +39,29 @@ class Causes:
 
 
 def causes(
-    now: Mapping[str, Any], good: Sequence[Mapping[str, Any]], *, cases: str = "", also: Sequence[str] = ()
+    now: Mapping[str, Any],
+    good: Sequence[Mapping[str, Any]],
+    *,
+    cases: str = "",
+    also: Sequence[str] = (),
+    begun: Mapping[str, Any] | None = None,
 ) -> Causes:
     """Compare a run's fingerprint with those of good runs, oldest first; the last one is what it is held against.
 
     What a provider changes between replies (a fingerprint of whichever server answered) counts as changed only where none of
     the good runs had it. ``cases`` says in words how the cases differ, where that is known; ``also`` are causes that others
-    have found, such as a judge that drifted.
+    have found, such as a judge that drifted. ``begun`` is of a run by which the drop had surely begun: where something had
+    changed by then, what changed only later is no cause of it, and is told as such.
     """
     if not good:
         return Causes((), ("there is no earlier good run to compare with",))
-    before = good[-1]
-    found = [*_hashes(now, before, cases), *_answered(now, good), *_named(now, before)]
-    if now.get("harness", "") != before.get("harness", ""):
-        found.append(("harness", f"Afterpilot itself changed: {before.get('harness')} → {now.get('harness')}"))
-    unknown = tuple(f"{name} ({why})" for name, why in _unknown(now, before))
-    return Causes(tuple(dict.fromkeys(part for part, _ in found)), (*also, *(line for _, line in found)), unknown)
+    found = _changed(now, good, cases)
+    early = {part for part, _ in _changed(begun, good, "")} if begun else set()
+    causing = [(part, line) for part, line in found if part in early] or found
+    later = [f"{line}, but only after the drop had begun" for part, line in found if (part, line) not in causing]
+    unknown = tuple(f"{name} ({why})" for name, why in _unknown(now, good[-1]))
+    lines = (*also, *(line for _, line in causing), *later)
+    return Causes(tuple(dict.fromkeys(part for part, _ in causing)), lines, unknown)
 
 
 def undone(then: Causes, now: Causes) -> Causes:
@@ -74,6 +81,15 @@ def different(now: Mapping[str, Any], known: Sequence[Mapping[str, Any]]) -> Cau
     before = known[-1]
     found = [*_hashes(now, before, ""), *_answered(now, known, switching=True), *_named(now, before)]
     return Causes(tuple(dict.fromkeys(part for part, _ in found)), tuple(line for _, line in found))
+
+
+def _changed(now: Mapping[str, Any], good: Sequence[Mapping[str, Any]], cases: str) -> list[tuple[str, str]]:
+    """Each part that differs from the last good run, with its sentence."""
+    before = good[-1]
+    found = [*_hashes(now, before, cases), *_answered(now, good), *_named(now, before)]
+    if now.get("harness", "") != before.get("harness", ""):
+        found.append(("harness", f"Afterpilot itself changed: {before.get('harness')} → {now.get('harness')}"))
+    return found
 
 
 def _hashes(now: Mapping[str, Any], before: Mapping[str, Any], cases: str) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,18 @@ def test_the_words_of_others_are_part_of_the_line() -> None:
     assert found.line == "the judge tone drifted; our cases changed (2 added)"
 
 
+def test_what_changed_after_the_drop_had_begun_is_no_cause() -> None:
+    """A prompt that was mended after the model had changed is told apart; where nothing had changed by then, all may be causes."""
+    now, begun = mark(model="gpt-6", prompt="e" * 64), mark(model="gpt-6")
+    found = causes(now, [mark()], begun=begun)
+    assert found.changed == ("model",)
+    assert found.line == (
+        "the model that we name changed: gpt-5-mini → gpt-6; "
+        "our prompt changed (aaaaaaa → eeeeeee), but only after the drop had begun"
+    )
+    assert causes(now, [mark()], begun=mark()) == causes(now, [mark()])
+
+
 def test_without_a_good_run_there_is_nothing_to_compare_with() -> None:
     """That is said too."""
     assert causes(mark(), []).line == "there is no earlier good run to compare with"

@@ -29,6 +29,7 @@ from afterpilot.domain.evals import Sample
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals import judges
 from afterpilot.pipeline.evals.alarming import terms_of
+from afterpilot.pipeline.evals.fingerprinting import deciding_judges
 from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
@@ -159,10 +160,11 @@ def _explained(
     ] or list(before.approved)
     last = good[-1]
     with services.ops.begin() as unit:
-        moved = judges.drifted(unit, workflow)
+        moved = judges.drifted(unit, workflow, deciding=deciding_judges(fingerprint))
     marks = [result.fingerprint for result in good[-_GOOD_RUNS:]]
-    found = causes(fingerprint, marks, cases=_cases_changed(before, last, suite), also=moved)
-    first = next((result for result in before.since if result.at.astimezone(UTC).date() >= alarm.since), None)
+    first, begun = _first(before.since, alarm.since), _first(before.since, alarm.latest or alarm.since)
+    changed = _cases_changed(before, last, suite)
+    found = causes(fingerprint, marks, cases=changed, also=moved, begun=begun.fingerprint if begun else None)
     if first is not None and not moved:
         found = undone(causes(first.fingerprint, marks), found)
     broken = broken_cases(measured, held)
@@ -183,6 +185,11 @@ def _explained(
         confirmed=workflow.slug in sure,
         fleet=len(evidence),
     )
+
+
+def _first(results: Sequence[EvalResult], day: date) -> EvalResult | None:
+    """The first result of that day or later."""
+    return next((result for result in results if result.at.astimezone(UTC).date() >= day), None)
 
 
 def _quarter(alarm: Alarm) -> date:

@@ -18,6 +18,7 @@ from afterpilot.record.ops import Unit
 
 _MOST_VALUES = 20  # of one thing that replies say, such as the fingerprints of a provider's servers
 _LATELY = 5  # changes back to which a server's fingerprint is known
+_PROBATION = " on probation"
 _CHECKS = "data checks"
 _DAILY = timedelta(
     hours=20
@@ -136,12 +137,16 @@ def _data(services: Services, workflow: Workflow, evals: Evals) -> dict[str, str
 
 def _judges(evals: Evals, samples: Iterable[Sample], advisory: Collection[str]) -> dict[str, str]:
     found = {
-        label: f"{sha256}{' on probation' if label in advisory else ''}"
-        for label, sha256 in _named_judges(evals).items()
+        label: f"{sha256}{_PROBATION if label in advisory else ''}" for label, sha256 in _named_judges(evals).items()
     }
     calls = [call for sample in samples for call in sample.calls if call.purpose == "judge"]
     models = {call.usage.model for call in calls if call.usage and call.usage.model}
     return found | ({"models that judged": ", ".join(sorted(models))} if models else {})
+
+
+def deciding_judges(marks: Mapping[str, Any]) -> frozenset[str]:
+    """The labels of the judges that decided in the run of this fingerprint."""
+    return frozenset(label for label, said in marks.get("judges", {}).items() if not said.endswith(_PROBATION))
 
 
 def _named_judges(evals: Evals) -> dict[str, str]:

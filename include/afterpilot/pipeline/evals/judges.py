@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,9 +53,12 @@ def standings(unit: Unit, workflow: Workflow, *, before: datetime | None = None)
     return found
 
 
-def drifted(unit: Unit, workflow: Workflow) -> Sequence[str]:
-    """Which judges drifted, each as a cause: they say otherwise of the approved run's answers than they did then."""
-    return [drift.line for drift in drifts(unit, workflow)]
+def drifted(unit: Unit, workflow: Workflow, *, deciding: Collection[str]) -> Sequence[str]:
+    """Which judges drifted, each as a cause: they say otherwise of the approved run's answers than they did then.
+
+    One that does not decide breaks no case, and is no cause.
+    """
+    return [drift.line for drift in drifts(unit, workflow) if drift.scorer in deciding]
 
 
 def drifts(unit: Unit, workflow: Workflow) -> Sequence[Drift]:
