@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -101,11 +101,22 @@ class EvalResults:
     def fleet_evidence(self, since: date) -> Mapping[str, Sequence[float]]:
         """The evidence of a regression at the end of each day (UTC) since then, oldest first, by workflow."""
         day = sa.cast(sa.func.timezone("UTC", eval_results.c.at), sa.Date)
+        # Evidence is only of workflows with an approval. By their names the index is used; else all runs ever would be read.
+        approved = sa.select(baselines.c.workflow).distinct().subquery("approved")
+        late = (
+            sa.select(day.label("day"), eval_results.c.at, eval_results.c.evidence)
+            .where(
+                eval_results.c.workflow == approved.c.workflow,
+                eval_results.c.at >= datetime.combine(since, time(), UTC),
+                eval_results.c.evidence.is_not(None),
+            )
+            .lateral("late")
+        )
         statement = (
-            sa.select(eval_results.c.workflow, eval_results.c.evidence)
-            .distinct(eval_results.c.workflow, day)
-            .where(eval_results.c.evidence.is_not(None), day >= since)
-            .order_by(eval_results.c.workflow, day, eval_results.c.at.desc())
+            sa.select(approved.c.workflow, late.c.evidence)
+            .distinct(approved.c.workflow, late.c.day)
+            .select_from(approved.join(late, sa.true()))
+            .order_by(approved.c.workflow, late.c.day, late.c.at.desc())
         )
         found: dict[str, list[float]] = {}
         for workflow, evidence in self._connection.execute(statement):
