@@ -15,7 +15,7 @@ def storable_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [storable_json(item) for item in value]
+        return list(map(storable_json, value))  # a comprehension would double the stack of what is nested deep
     if isinstance(value, dict):
-        return {storable_json(key): storable_json(item) for key, item in value.items()}
+        return dict(zip(map(storable_json, value), map(storable_json, value.values()), strict=True))
     return value

@@ -17,7 +17,7 @@ from afterpilot.evaluate.answers import depth
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 _NEWEST = "-latest"
 _MOST_TOKENS = 10**12  # of one call; what is more is no count, and no database could hold its price
-_MOST_DEPTH = 400  # of a body; what is nested deeper cannot be written down again
+_MOST_DEPTH = 500  # of a body; what is nested deeper cannot be written down again
 _KEPT = 2_000  # characters of a body that is no answer
 _LEAST_SECRET = 8  # characters; a server that wants no key is given one such as "none", which is a word like any other
 _HIDDEN = "[key]"
@@ -80,9 +80,9 @@ class Secret:
                 value = value.replace(form, _HIDDEN)
             return value
         if isinstance(value, list):
-            return [self.hide_in(item) for item in value]
+            return list(map(self.hide_in, value))  # as in storable_json: what is nested deep needs half the stack
         if isinstance(value, dict):
-            return {self.hide_in(key): self.hide_in(item) for key, item in value.items()}
+            return dict(zip(map(self.hide_in, value), map(self.hide_in, value.values()), strict=True))
         return value
 
 

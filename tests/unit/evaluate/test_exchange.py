@@ -50,7 +50,7 @@ def test_a_key_is_hidden_however_json_writes_it(written: str) -> None:
 
 def test_what_is_nested_as_deep_as_is_taken_can_be_made_storable_from_any_stack() -> None:
     """A task of Airflow stands on a hundred frames of its own."""
-    deep = document(b'{"a": ' + b"[" * 390 + b'"\\u0000"' + b"]" * 390 + b"}")
+    deep = document(b'{"a": ' + b"[" * 490 + b'"\\u0000"' + b"]" * 490 + b"}")
 
     def below(frames: int) -> object:
         return below(frames - 1) if frames else storable_json(deep)
