@@ -91,6 +91,13 @@ def test_a_schema_says_the_same_in_its_process(schema: dict[str, Any], answer: s
         ({"items": {"$ref": "#"}}, None),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"$ref": "#/$defs/a"}}}, None),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"pattern": "^b$"}}}, ("^b$",)),
+        (
+            {
+                "$ref": "#/$defs/0",
+                "$defs": {"8": {}} | {f"{n}": {"anyOf": [{"$ref": f"#/$defs/{n + 1}"}] * 3} for n in range(8)},
+            },
+            None,
+        ),
         ({"patternProperties": {"^x": {"pattern": "y"}}}, ("y", "^x")),
         ({"properties": {"pattern": {"type": "string"}}}, ()),
     ],

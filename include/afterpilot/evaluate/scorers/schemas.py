@@ -16,6 +16,7 @@ from afterpilot.evaluate.scorers.question import Flawed, Question, Result, Score
 from afterpilot.evaluate.scorers.regexes import PROCESS, SECONDS, is_quick
 
 LONGEST = 10_000  # characters of an answer that is validated in this process
+_MOST_REFS = 1_000  # definitions that are looked at for one value, one inside the other
 # What may take longer than the answer is long: comparing all items with each other, and schemas that name themselves.
 _SLOW = frozenset({"uniqueItems", "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems"})
 
@@ -105,7 +106,7 @@ def _usable(schema: str) -> tuple[str, ...] | None:
             re.compile(pattern)
     except Exception as error:
         raise ScorerError(f"the schema cannot be used: {getattr(error, 'message', error)}") from error
-    slow = any(_SLOW & one.keys() for one in objects) or _names_itself(document)
+    slow = any(_SLOW & one.keys() for one in objects) or _unfolds(document)
     return None if slow else tuple(patterns)
 
 
@@ -117,17 +118,26 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSO
         yield from _objects(part)
 
 
-def _names_itself(document: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether following ``$ref`` may never end: it leads in a circle, or elsewhere than to a definition of this schema."""
+def _unfolds(document: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether following each ``$ref`` may take long: it leads in a circle, to too many places, or elsewhere than to a definition."""
     definitions = {
-        f"#/{place}/{name}": {str(one["$ref"]) for one in _objects(part) if "$ref" in one}
+        f"#/{place}/{name}": _refs(part)
         for place in ("$defs", "definitions")
         for name, part in (document.get(place, {}) if isinstance(document, dict) else {}).items()
     }
-    waiting = {str(one["$ref"]) for one in _objects(document) if "$ref" in one}
+    steps: dict[str, int] = {}  # of a definition with all that it leads to
+    waiting = set(_refs(document))
     while waiting:
-        ended = {name for name in waiting if name in definitions and not definitions[name] & waiting}
+        ended = {name for name in waiting if name in definitions and steps.keys() >= set(definitions[name])}
+        for name in ended:
+            steps[name] = 1 + sum(steps[inner] for inner in definitions[name])
+            if steps[name] > _MOST_REFS:
+                return True
         if not ended:
             return True
         waiting -= ended
     return False
+
+
+def _refs(part: Any) -> list[str]:  # noqa: ANN401 - any JSON value
+    return [str(one["$ref"]) for one in _objects(part) if "$ref" in one]
