@@ -168,7 +168,7 @@ def test_the_cases_are_those_of_the_tests(whole: Imported) -> None:
         ),
         (
             {"type": "tool-call-f1", "value": ["a", "b"], "threshold": 0.5},
-            {"tool_call": "", "calls": [{"name": "a"}, {"name": "b"}], "arguments": "ignore", "threshold": 0.5},
+            {"python": "scorers.py", "function": "tools_called_1", "threshold": 0.5},
         ),
         (
             {"type": "similar", "value": "b", "provider": "openai:embedding:e"},
@@ -248,6 +248,7 @@ def test_functions_that_are_written_judge_as_promptfoo_does(tmp_path: Path) -> N
                     {"type": "contains-json"},
                     {"type": "levenshtein", "value": "kitten", "threshold": 3},
                     {"type": "is-valid-openai-tools-call"},
+                    {"type": "tool-call-f1", "value": "refund, find"},
                 ],
             }
         ],
@@ -276,6 +277,9 @@ def test_functions_that_are_written_judge_as_promptfoo_does(tmp_path: Path) -> N
     assert not says("valid_tool_calls_1", "", [{"name": "refund", "arguments": {}}])
     assert not says("valid_tool_calls_1", "", [{"name": "other", "arguments": {}}])
     assert not says("valid_tool_calls_1", "")
+    twice = [{"name": "refund", "arguments": {}}, {"name": "refund", "arguments": {}}]
+    assert functions["tools_called_1"]("", {}, {"tool_calls": twice})[0] == pytest.approx(2 / 3)
+    assert not says("tools_called_1", "")
 
 
 @pytest.mark.parametrize(

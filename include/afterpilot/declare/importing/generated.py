@@ -59,6 +59,15 @@ def within_edits(name: str, text: str, most: float) -> str:
 '''
 
 
+def tools_called(name: str, tools: list[str]) -> str:
+    """F1 over the names of tools (van Rijsbergen 1979), each counted once however often it is called."""
+    return f'''def {name}(answer, case, reply):
+    """How well the tools that are called are the expected ones, 0 to 1."""
+    wanted, made = set({tools!r}), {{call["name"] for call in reply["tool_calls"]}}
+    return 2 * len(wanted & made) / (len(wanted) + len(made)), f"called: {{', '.join(sorted(made)) or 'nothing'}}"
+'''
+
+
 def valid_tool_calls(name: str, tools: str) -> str:
     """Whether the answer calls tools, and each call names one of them and keeps to its parameters' schema."""
     return f'''def {name}(answer, case, reply):

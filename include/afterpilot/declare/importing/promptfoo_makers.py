@@ -185,8 +185,13 @@ def _tools_call(asked: Asked) -> dict[str, Any]:
 
 
 def _tool_f1(asked: Asked) -> dict[str, Any]:
-    calls = [{"name": name.strip()} for name in asked.texts]
-    return {"tool_call": "", "calls": calls, "arguments": "ignore", "threshold": asked.threshold(1.0)}
+    names = sorted({name.strip() for name in asked.texts} - {""})
+    if not names:
+        raise NotCarried("it names no tool")
+    if asked.negated:
+        raise NotCarried("turned round, its threshold would mean something else")
+    scorer = asked.suite.function("tools_called", lambda name: generated.tools_called(name, names))
+    return {**scorer, "threshold": asked.threshold(1.0)}
 
 
 MAKERS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
