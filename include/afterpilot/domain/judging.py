@@ -60,12 +60,16 @@ def is_judge(spec: ScorerSpec) -> bool:
 
 
 def judge_sha256(spec: ScorerSpec) -> str:
-    """What makes a judge the same one: its model, rubric and threshold, and our instructions. A change of any puts it back on probation."""
+    """What makes a judge the same one: its model, rubric and threshold, whether it is turned round, and our instructions.
+
+    A change of any puts it back on probation.
+    """
     target = spec.params.get("target")
     who = (
         [target.connection, target.name, target.api, target.temperature, target.max_tokens]
         if isinstance(target, ModelTarget)
         else []
     )
-    text = json.dumps([INSTRUCTIONS, who, spec.field, str(spec.params.get("rubric", "")), spec.threshold])
-    return hashlib.sha256(text.encode()).hexdigest()
+    parts = [INSTRUCTIONS, who, spec.field, str(spec.params.get("rubric", "")), spec.threshold]
+    parts += ["negate"] if spec.params.get("negate") else []
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

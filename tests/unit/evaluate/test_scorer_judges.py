@@ -142,3 +142,9 @@ def test_other_instructions_are_another_edition_which_puts_every_judge_back_on_p
     before = judging.judge_sha256(SPEC)
     monkeypatch.setattr(judging, "INSTRUCTIONS", judging.INSTRUCTIONS + 1)
     assert judging.judge_sha256(SPEC) != before
+
+
+def test_a_judge_that_is_turned_round_is_another_one() -> None:
+    """What people agreed with was the opposite."""
+    turned = dataclasses.replace(SPEC, params={**SPEC.params, "negate": True})
+    assert judging.judge_sha256(turned) != judging.judge_sha256(SPEC)
