@@ -154,3 +154,13 @@ def test_a_suite_that_two_probes_asked_for_runs_once(site: Site, model: ModelDou
     second = pipeline.evaluate(wired.services, suite(wired), trigger=trigger(), since=asked_at)
     assert (second.id, len(model.asked)) == (first.id, asked)
     assert pipeline.evaluated_since(wired.services, suite(wired), site.now) is None
+
+
+def test_a_case_wavers_also_where_servers_answer_in_turn(site: Site, speaker: Servers) -> None:
+    """Another server of the same model every night is no reason to forget a case's history."""
+    for night in range(12):
+        speaker.system = f"fp_{night}"
+        speaker.wrong = {3} if night % 2 else set()
+        run = ran(site)
+        site.now += DAY
+    assert [one["case"] for one in run.evidence["flaky"]] == ["w-03"]
