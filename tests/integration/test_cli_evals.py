@@ -104,6 +104,16 @@ def test_a_suite_runs_and_its_results_compare(suite: Path, model: ModelDouble, t
     assert len(told["broken"]) in {6, 7}
 
 
+def test_a_run_that_was_cut_off_is_not_compared(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """What is missing from it may be what got worse; that there is more than before is no matter."""
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    run(suite, model, "-o", before)
+    after.write_text("".join(before.read_text().splitlines(keepends=True)[:5]))
+    code, out, _ = afterpilot("compare", before, after, cwd=tmp_path)
+    assert (code, "only 5 of 10 cases" in out) == (2, True)
+    assert afterpilot("compare", after, before, cwd=tmp_path)[0] == 0
+
+
 def test_a_comparison_counts_as_the_runs_did(suite: Path, tmp_path: Path) -> None:
     """Each word is right twice of three times, which is enough by majority: also where two runs are compared."""
     spec = suite / "suite.yaml"

@@ -105,7 +105,11 @@ def _cannot_judge(sides: tuple[Side, Side], compared: Compared) -> str:
             return f"{side.name} holds no case"
         if len(side.known) < LEAST_SCORED * len(side.passed):
             return f"only {len(side.known)} of {len(side.passed)} cases of {side.name} could be scored"
-    return "" if compared.cases else "the two files have no case in common"
+    before, after = sides
+    there = len(before.passed.keys() & after.passed.keys())
+    if there < LEAST_SCORED * len(before.passed):  # a run that was cut off, or one of some cases only, is no proof
+        return f"only {there} of {len(before.passed)} cases of {before.name} are in {after.name}"
+    return "" if compared.cases else "the two files have no scored case in common"
 
 
 def _data(sides: tuple[Side, Side], compared: Compared, *, worse: bool | None, why: str) -> dict[str, Any]:
