@@ -199,7 +199,7 @@ class Caller:
         secret, status = call.server.site.secret, received.status
         if status in _OK:
             return document(received.content, secret)
-        content = secret.hide(received.content)
+        content = secret.hide_escaped(received.content)
         if status in _AGAIN and _NO_MONEY not in content:
             raise _Again(f"HTTP {status}", pause=asked_pause(received.headers), response=no_answer(status, content))
         if status == _BAD_REQUEST and call.habits is not None and call.habits.learn(call.request, content):

@@ -21,6 +21,7 @@ _MOST_DEPTH = 500  # of a body; what is nested deeper cannot be written down aga
 _KEPT = 2_000  # characters of a body that is no answer
 _LEAST_SECRET = 8  # characters; a server that wants no key is given one such as "none", which is a word like any other
 _HIDDEN = "[key]"
+_ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")  # a letter of ASCII, as some servers write + and quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,15 @@ class Secret:
                 content = content.replace(form, _HIDDEN.encode())
         return content
 
+    def hide_escaped(self, content: bytes) -> bytes:
+        """The same in a body that is kept as the text that it is, also where JSON escapes letters of the key."""
+        content = self.hide(content)
+        if self._bytes and b"\\u00" in content:
+            plain = _ESCAPED.sub(lambda letter: bytes((int(letter[1], 16),)), content)
+            if (hidden := self.hide(plain)) != plain:
+                return hidden
+        return content
+
     def hide_in(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """The same in a JSON value's texts, where a key that was written with escapes comes to light."""
         if isinstance(value, str):
@@ -106,7 +116,9 @@ def document(content: bytes, secret: Secret = NO_SECRET) -> dict[str, Any]:
         if b"\\u" in content or b"\\/" in content:
             body = secret.hide_in(storable_json(body))
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the reply is not JSON", Exchange(response=no_answer(200, content))) from error
+        raise Unreadable(
+            "the reply is not JSON", Exchange(response=no_answer(200, secret.hide_escaped(content)))
+        ) from error
     if not isinstance(body, dict):
         raise Unreadable("the reply is not a JSON object", Exchange(response=no_answer(200, content)))
     return body

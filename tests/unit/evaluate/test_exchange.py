@@ -48,6 +48,16 @@ def test_a_key_is_hidden_however_json_writes_it(written: str) -> None:
     assert body == {"said": ["it is ", "[key]"], "[key]": 1}
 
 
+def test_a_key_is_hidden_in_a_text_that_escapes_letters_of_it() -> None:
+    """As servers in .NET write a plus; what else is escaped stays as it is."""
+    secret = Secret("sk+0123456789")
+    assert secret.hide_escaped(b'{"error": "no \\u002b sk\\u002B0123456789"}') == b'{"error": "no + [key]"}'
+    assert secret.hide_escaped(b'{"error": "no \\u002b"}') == b'{"error": "no \\u002b"}'
+    with pytest.raises(Unreadable) as caught:
+        document(b'{"error": "sk\\u002B0123456789"', secret)
+    assert "0123456789" not in str(caught.value.exchange)
+
+
 def test_what_is_nested_as_deep_as_is_taken_can_be_made_storable_from_any_stack() -> None:
     """A task of Airflow stands on a hundred frames of its own."""
     deep = document(b'{"a": ' + b"[" * 490 + b'"\\u0000"' + b"]" * 490 + b"}")
