@@ -25,9 +25,15 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def site(tmp_path: Path, ops_url: str, empty_database: str) -> Iterator[Site]:
+def speaker() -> Speaker:
+    """What the model does."""
+    return Speaker()
+
+
+@pytest.fixture
+def site(tmp_path: Path, ops_url: str, empty_database: str, speaker: Speaker) -> Iterator[Site]:
     """A site with a model that says what it is asked for."""
-    with ModelDouble(Speaker()) as double:
+    with ModelDouble(speaker) as double:
         yield Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=double.url)
 
 
@@ -127,3 +133,19 @@ def test_the_wobble_is_measured_once_a_day(site: Site) -> None:
     assert not regression(site)["wobble_measured"]
     site.now += timedelta(days=1)
     assert regression(site)["wobble_measured"]
+
+
+def test_an_open_alarm_keeps_the_wobble_that_it_was_raised_with(site: Site, speaker: Speaker) -> None:
+    """Days that differ more, as is learned later, end no alarm: only runs that speak for the baseline do."""
+    approved(site)
+    speaker.wrong = {1, 2, 3, 4, 5, 6}
+    told = regression(site)
+    while told["alarm"] != "alarm":
+        site.now += DAY
+        told = regression(site)
+    assert not told["wobble_measured"]
+    history(site, 3.0)
+    site.now += DAY
+    speaker.wrong = {1, 2, 3, 4, 5}
+    told = regression(site)
+    assert (told["alarm"], told["wobble"], told["wobble_measured"]) == ("alarm", 0.2, False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from afterpilot.decide.alarm import AlarmSettings, RunOutcome, pooled_wobble
@@ -35,6 +36,19 @@ def terms_of(services: Services, workflow: Workflow, evals: Evals) -> Terms:
         **({} if wobble is None else {"wobble": min(wobble, _MOST_WOBBLE)}),
     )
     return Terms(settings, measured=wobble is not None)
+
+
+def as_raised(services: Services, terms: Terms, run_id: uuid.UUID) -> Terms:
+    """The terms with the wobble that the run reckoned with, whose alarm is open.
+
+    All days are judged anew with each run: with another wobble an alarm could vanish although nothing has recovered.
+    """
+    with services.ops.begin() as unit:
+        run = unit.runs.get(run_id)
+    told = run.evidence.get("regression", {}) if run else {}
+    if not isinstance(wobble := told.get("wobble"), int | float):
+        return terms
+    return Terms(replace(terms.settings, wobble=wobble), measured=bool(told.get("wobble_measured")))
 
 
 def _run_days(fleet: Fleet, workflow: Workflow) -> float:

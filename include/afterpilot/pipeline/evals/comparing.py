@@ -28,7 +28,7 @@ from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals import judges
-from afterpilot.pipeline.evals.alarming import terms_of
+from afterpilot.pipeline.evals.alarming import as_raised, terms_of
 from afterpilot.pipeline.evals.fingerprinting import deciding_judges
 from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
@@ -85,6 +85,8 @@ def compare(
     newest = max(run.day for run in approved)
     runs = [run for run in since if run.outcomes and run.day >= newest]
     terms = terms_of(services, workflow, measured.evals)
+    if before.since and before.since[-1].alarm == str(State.ALARM):
+        terms = as_raised(services, terms, before.since[-1].run_id)
     alarm, rounds, cost = _confirmed_today(approved, runs, measured, today, terms.settings, again)
     held = replace(
         held,
