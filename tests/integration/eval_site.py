@@ -31,6 +31,7 @@ class Speaker:
     model: str | None = None
     latency: float = 0.0
     status: int = 200
+    silent: bool = False  # about what its answers used
 
     def __call__(self, request: Mapping[str, Any], times: int) -> Act:
         """Answer one request."""
@@ -38,7 +39,8 @@ class Speaker:
             return Act(status=self.status, headers={"Retry-After": "0"}, body=b"away")
         number = int(re.findall(r"w-(\d+)", request["messages"][-1]["content"])[-1])
         bad = number in self.wrong or self.wrong_at.get(number) == times
-        return Act(text="nonsense" if bad else f"w-{number:02d}", model=self.model, latency=self.latency)
+        said = Act(text="nonsense" if bad else f"w-{number:02d}", model=self.model, latency=self.latency)
+        return replace(said, usage=None) if self.silent else said
 
 
 def suite(wired: Wired, *, prompt: str = "Say {{ word }}.", words: int = WORDS, **changed: Any) -> Workflow:

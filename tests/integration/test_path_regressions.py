@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_suspicious_cases_are_asked_again_on_the_same_day(site: Site, speaker: S
     epochs = site.rows("SELECT max(epoch) AS most FROM samples WHERE run_id = :run", run=run.id)
     assert epochs[0]["most"] == len(row["rounds"])
     assert (run.evidence["passed"], row["outcomes"]["w-00"]) == (WORDS - 4, [0, 1])
+
+
+def test_asking_again_keeps_the_limit_also_where_nobody_knows_what_was_spent(
+    site: Site, speaker: Speaker, model: ModelDouble
+) -> None:
+    """What a provider does not say counts with the most that it can be, and then nothing is left for suspicious cases."""
+    wired = site.wired()
+    workflow = suite(wired)
+    assert workflow.evals is not None
+    most = wired.services.runner(workflow).estimate(workflow.evals).most
+    assert most is not None
+    limit = replace(workflow.evals.max_cost, amount=most * Decimal("1.01"))
+    approved(site, max_cost=limit)
+    asked, speaker.wrong, speaker.silent = len(model.requests), set(range(4)), True
+    assert ran(site, max_cost=limit).evidence["passed"] == WORDS - 4
+    assert len(model.requests) - asked == WORDS
 
 
 def test_an_alarm_is_over_when_later_runs_speak_for_the_baseline(site: Site, speaker: Speaker) -> None:

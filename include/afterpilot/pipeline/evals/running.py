@@ -149,7 +149,7 @@ def _suite_run(
             suite=suite,
             fingerprint=marks,
             began=attempt.began,
-            again=_Again(evals, runner, keep, attempt, samples),
+            again=_Again(evals, runner, keep, attempt, samples, estimate),
         )
     result = judge_evals(
         workflow, measured, compared.against, flaky=compared.flaky, evidence=_said(estimate, budget, attempt)
@@ -169,16 +169,26 @@ def _suite_run(
 
 
 class _Again:
-    """Asks some cases once more on the same day, in epochs after the suite's own, with what the run's limit leaves."""
+    """Asks some cases once more on the same day, in epochs after the suite's own, with what the run's limit leaves.
+
+    An answer of unknown cost counts against it with what a case can cost at most, on average.
+    """
 
     def __init__(
-        self, evals: Evals, runner: EvalRunner, keep: Keeper, attempt: _Attempt, samples: Sequence[Sample]
+        self,
+        evals: Evals,
+        runner: EvalRunner,
+        keep: Keeper,
+        attempt: _Attempt,
+        samples: Sequence[Sample],
+        estimate: Estimate,
     ) -> None:
         self._evals = evals
         self._runner = runner
         self._keep = keep
         self._attempt = attempt
-        self._spent = _cost([*samples, *attempt.failed]) or Decimal(0)
+        self._most = (estimate.most or Decimal(0)) / max(1, len(evals.cases) * evals.epochs)
+        self._spent = self._cost([*samples, *attempt.failed])
 
     def __call__(self, cases: Sequence[str], number: int) -> Sequence[Sample]:
         limit = self._evals.max_cost
@@ -190,8 +200,12 @@ class _Again:
         samples = self._runner.run(
             part, keep=self._keep, done=done, epochs=range(epoch, epoch + 1), advisory=self._attempt.advisory
         )
-        self._spent += _cost(samples) or Decimal(0)
+        self._spent += self._cost(samples)
         return samples
+
+    def _cost(self, samples: Sequence[Sample]) -> Decimal:
+        costs = (self._most if sample.cost is None else sample.cost for sample in samples if sample.attempts)
+        return sum(costs, Decimal(0))
 
 
 def _row(
