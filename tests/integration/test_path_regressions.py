@@ -21,7 +21,7 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Reads
-from afterpilot.pipeline.evals.locking import alone
+from afterpilot.pipeline.evals.locking import alone, under_way
 from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -306,6 +306,21 @@ def test_two_attempts_at_once_are_one_run(site: Site, speaker: Speaker, model: M
     assert (site.count("samples"), site.count("usage"), site.count("runs")) == (WORDS, WORDS, 1)
     assert len({run.id for run in runs}) == 1
     assert len(runs) == 2
+
+
+def test_a_run_whose_lock_was_lost_takes_it_again_or_gives_way(site: Site) -> None:
+    """A connection that is cut off, as a silent one may be, lets no second run ask and pay for the same cases unnoticed."""
+    ops = site.wired().services.ops
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    with alone(ops, SLUG) as lock:
+        assert site.rows(cut)
+        lock.hold()
+        assert under_way(ops, SLUG)
+        assert site.rows(cut)
+        with alone(ops, SLUG) as other:
+            with pytest.raises(CheckError, match="began while the database was out of reach"):
+                lock.hold()
+            other.hold()
 
 
 def test_a_probe_starts_the_suite_when_something_changed(site: Site, speaker: Speaker) -> None:

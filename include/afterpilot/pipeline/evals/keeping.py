@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.ports import Probed
 from afterpilot.domain.workflow import JsonTarget, ScriptedTarget, Workflow
+from afterpilot.pipeline.evals.locking import Lock
 from afterpilot.pipeline.services import Services
 from afterpilot.record.eval_usage import EvalCall
 
@@ -31,7 +32,9 @@ class Keeper:
         began: datetime,
         attempt: datetime,
         asked: str,
+        lock: Lock,
     ) -> None:
+        self._lock = lock
         self._services = services
         self._workflow = workflow
         self._run_id = run_id
@@ -43,7 +46,7 @@ class Keeper:
             unit.eval_usage.prepare(began)
 
     def __call__(self, batch: Sequence[Sample]) -> None:
-        """Samples and usage of a batch in one transaction of three statements."""
+        """Samples and usage of a batch in one transaction of three statements. Raises where another run has begun meanwhile."""
         if not batch:
             return
         calls = [call for sample in batch for call in self._calls(sample)]
@@ -57,6 +60,7 @@ class Keeper:
             )
             if calls:
                 unit.eval_usage.add(slug, calls, at=self._began)
+        self._lock.hold()
 
     def _calls(self, sample: Sample) -> Iterator[EvalCall]:
         """The call for the answer, and those of scorers: each with its own model and price."""

@@ -30,7 +30,7 @@ from afterpilot.pipeline.evals.fingerprinting import fingerprint, note, seen_by_
 from afterpilot.pipeline.evals.judging import Watched, watch
 from afterpilot.pipeline.evals.keeping import Keeper
 from afterpilot.pipeline.evals.knowing import known
-from afterpilot.pipeline.evals.locking import alone
+from afterpilot.pipeline.evals.locking import Lock, alone
 from afterpilot.pipeline.evals.suites import Suite, suite_of
 from afterpilot.pipeline.services import Services
 from afterpilot.record.eval_results import EvalResult
@@ -54,6 +54,7 @@ class _Attempt:
     failed: Sequence[Sample]
     advisory: frozenset[str]
     asked: str
+    lock: Lock
 
 
 def evaluated_since(services: Services, workflow: Workflow, since: datetime | None) -> Run | None:
@@ -77,22 +78,24 @@ def evaluate(services: Services, workflow: Workflow, *, trigger: Trigger, since:
     if workflow.evals is None:
         raise CheckError(f"{workflow.slug} declares no evals")
     run_id = Run.identity(workflow.slug, Stage.EVALUATE, trigger)
-    with alone(services.ops, workflow.slug):
+    with alone(services.ops, workflow.slug) as lock:
         if (done := finished(services, workflow, Stage.EVALUATE, trigger)) is not None:
             return done
         if (done := evaluated_since(services, workflow, since)) is not None:
             return done
-        return _evaluated(services, workflow, workflow.evals, run_id, trigger)
+        return _evaluated(services, workflow, workflow.evals, run_id, trigger, lock)
 
 
-def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, trigger: Trigger) -> Run:
+def _evaluated(
+    services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, trigger: Trigger, lock: Lock
+) -> Run:
     started = services.now()
     try:
         runner = services.runner(workflow)
         budget = budget_of(services, workflow, at=started, run_id=run_id)
     except ConfigurationError as error:  # nobody can be asked; a retry cannot help
         return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
-    attempt = _attempt(services, workflow, evals, run_id, started)
+    attempt = _attempt(services, workflow, evals, run_id, started, lock)
     estimate = runner.estimate(evals, typical=typical(services, workflow, evals))
     log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
@@ -107,7 +110,9 @@ def _evaluated(services: Services, workflow: Workflow, evals: Evals, run_id: uui
     return _suite_run(services, workflow, evals, runner, estimate, budget, watched, attempt, trigger)
 
 
-def _attempt(services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, started: datetime) -> _Attempt:
+def _attempt(
+    services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, started: datetime, lock: Lock
+) -> _Attempt:
     with services.ops.begin() as unit:
         began = unit.samples.began_at(run_id) or started
         advisory = judges.advisory(unit, workflow, before=began)
@@ -120,6 +125,7 @@ def _attempt(services: Services, workflow: Workflow, evals: Evals, run_id: uuid.
             failed=unit.samples.failed(run_id, asked),
             advisory=advisory,
             asked=asked,
+            lock=lock,
         )
 
 
@@ -134,7 +140,15 @@ def _suite_run(
     attempt: _Attempt,
     trigger: Trigger,
 ) -> Run:
-    keep = Keeper(services, workflow, attempt.run_id, began=attempt.began, attempt=attempt.started, asked=attempt.asked)
+    keep = Keeper(
+        services,
+        workflow,
+        attempt.run_id,
+        began=attempt.began,
+        attempt=attempt.started,
+        asked=attempt.asked,
+        lock=attempt.lock,
+    )
     samples = runner.run(evals, keep=keep, done=attempt.done, failed=attempt.failed, advisory=attempt.advisory)
     measured = measure(evals, samples, today=attempt.began.astimezone(UTC).date())
     suite = suite_of(evals, attempt.advisory)
