@@ -72,4 +72,5 @@ def judge_sha256(spec: ScorerSpec) -> str:
     )
     parts = [INSTRUCTIONS, who, spec.field, str(spec.params.get("rubric", "")), spec.threshold]
     parts += ["negate"] if spec.params.get("negate") else []
+    parts += ["word and score"] if spec.threshold < 1 else []  # how the two are read makes another judge too
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

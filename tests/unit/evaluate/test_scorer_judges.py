@@ -56,13 +56,26 @@ def test_the_judges_own_yes_or_no_decides_without_a_threshold() -> None:
     assert not asked(SPEC, CASE, reply("What?"), asking=Judge({**GOOD, "passed": False})).passed
 
 
-@pytest.mark.parametrize(("threshold", "passed"), [(0.7, True), (0.71, False)])
-def test_with_a_threshold_the_judges_score_decides(threshold: float, *, passed: bool) -> None:
-    """Whatever it says of passing: one number, one bar."""
-    spec = dataclasses.replace(SPEC, threshold=threshold)
-    found = asked(spec, CASE, reply("a"), asking=Judge({**GOOD, "passed": not passed}))
-    assert (found.value, found.passed) == (0.7, passed)
-    assert found.reason == ("" if passed else "It greets.")
+@pytest.mark.parametrize(
+    ("threshold", "word", "negate", "value", "passed"),
+    [
+        (0.7, True, False, 0.7, True),
+        (0.71, True, False, 0.7, False),
+        (0.7, False, False, 0.0, False),
+        (0.3, False, True, 0.3, True),
+        (0.31, False, True, 0.3, False),
+        (0.3, True, True, 0.0, False),
+    ],
+)
+def test_with_a_threshold_an_answer_passes_where_the_judges_word_and_its_score_both_allow_it(
+    threshold: float, value: float, *, word: bool, negate: bool, passed: bool
+) -> None:
+    """Turned round too: then neither may speak for what must not hold. The value always says the same as the verdict."""
+    spec = dataclasses.replace(SPEC, threshold=threshold, params={**SPEC.params, "negate": negate})
+    found = asked(spec, CASE, reply("a"), asking=Judge({**GOOD, "passed": word}))
+    assert (found.value, found.passed) == (pytest.approx(value), passed)
+    assert bool(found.reason) is not passed
+    assert found.details["score"] == 0.7
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ rubric) and "passed" (true or false: whether it is good enough by the rubric).""
 async def judge(question: Question) -> Result:
     """The judge's word on the answer; it is asked once more where it gives none that can be used.
 
-    The value is the judge's own score where the scorer has a threshold below 1; else it is 1 or 0, as the judge says that the
-    answer passes or not. Raises what ``asking`` raises where the judge could not be asked.
+    Without a threshold below 1 the value is 1 or 0, as the judge says that the answer passes or not. With one it is the judge's
+    score, as long as the judge's word goes the same way: an answer passes where both allow it. Raises what ``asking`` raises where the judge could not be asked.
     """
     spec = question.spec
     target = spec.params.get("target")
@@ -56,7 +56,7 @@ async def judge(question: Question) -> Result:
         except _Unusable as error:
             flaw = str(error)
             continue
-        value = float(word.passed) if spec.threshold >= 1 else word.score
+        value = _value(spec, word)
         details = {"score": word.score, "reason": word.reason, "fingerprint": dict(reply.fingerprint)}
         return Result(value, word.reason, details)
     raise ScorerError(f"the judge {spec.label} gave no usable word: {flaw}")
@@ -96,6 +96,14 @@ class _Word:
     passed: bool
     score: float
     reason: str
+
+
+def _value(spec: ScorerSpec, word: _Word) -> float:
+    """0 to 1, before a scorer that is negated is turned round: then a judge that says yes must not let the answer pass."""
+    negated = bool(spec.params.get("negate"))
+    if spec.threshold >= 1 or word.passed is negated:
+        return float(word.passed)
+    return word.score
 
 
 def _word(text: str) -> _Word:
