@@ -264,6 +264,28 @@ def test_a_drifting_judge_is_named_and_is_advisory_until_it_is_measured_anew(off
     assert "measured anew" in here.why
 
 
+def test_a_drifted_judge_that_was_measured_anew_decides_from_then_on(office: Office) -> None:
+    """The finding is told while it is on probation, in words that fit, and is over with it, however often it is asked again."""
+    office.beside = (ScorerSpec("exact", ""),)
+    office.decided(90, first=100)
+    office.calibrated()
+    office.ran()
+    pipeline.approve(office.wired.services, office.suite(), by="Dana Ruiz")
+    office.judge.harsh = set(range(0, 40, 2))
+
+    def told() -> list[str]:
+        found = office.site.rows("SELECT * FROM findings WHERE run_id = :run", run=office.ran().id)
+        return [row["detail"] for row in found if row["kind"] == "evals.judge_drifted"]
+
+    said = "From the next run on its scores are advisory."
+    assert [said in detail for detail in (*told(), *told())] == [True, False]
+    office.calibrated()
+    for _ in range(4):
+        assert told() == []
+        assert office.standing().trusted, office.standing().why
+    assert [one["state"] for one in office.site.incidents() if one["kind"] == "evals.judge_drifted"] == ["resolved"]
+
+
 def test_a_new_approval_ends_a_drift(office: Office) -> None:
     """What the judge said then is the measure from then on, and the incident is over."""
     office.beside = (ScorerSpec("exact", ""),)

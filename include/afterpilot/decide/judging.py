@@ -115,18 +115,25 @@ def with_judges(
     *,
     looked: bool,
 ) -> StageResult:
-    """A run's result with where its judges stand, and a finding for each that drifted; ``looked`` is whether any could be seen."""
+    """A run's result with where its judges stood as it began, and a finding for each of ``drifts``; ``looked`` is whether any could
+    be seen.
+    """
+    decided = {(one.scorer, one.judge) for one in standings if one.trusted}
+    found = [judge_drifted(workflow, drift, decided=(drift.scorer, drift.judge) in decided) for drift in drifts]
     return replace(
         result,
-        findings=(*result.findings, *(judge_drifted(workflow, drift) for drift in drifts)),
+        findings=(*result.findings, *found),
         evidence={**result.evidence, **({"judges": [as_evidence(one) for one in standings]} if standings else {})},
         covered=(*result.covered, DRIFTED) if looked or not standings else result.covered,
     )
 
 
-def judge_drifted(workflow: Workflow, drift: Drift) -> Finding:
-    """A warning: the judge is not the one that was measured, whatever it is called."""
+def judge_drifted(workflow: Workflow, drift: Drift, *, decided: bool) -> Finding:
+    """A warning: the judge is not the one that was measured, whatever it is called; ``decided`` is whether it did in this run."""
     moved = drift.moved
+    now = (
+        "From the next run on its scores are advisory." if decided else "Its scores are advisory: they decide nothing."
+    )
     turned = [f"now fails: {one}" for one in moved.to_fail] + [f"now passes: {one}" for one in moved.to_pass]
     return Finding(
         workflow=workflow.slug,
@@ -136,10 +143,12 @@ def judge_drifted(workflow: Workflow, drift: Drift) -> Finding:
         title=f"The judge {short(drift.scorer)} judges {len(turned)} of {moved.answers} unchanged answers otherwise than before",
         about=short(drift.scorer),
         detail="The answers are those of the approved baseline, so the judge has changed, not the model under test. "
-        "From the next run on its scores are advisory.",
+        f"{now}",
         evidence={
             "certainty": f"as many turns happen by chance with a probability of {max(moved.p_value, 1e-6):.1g}",
-            "cost": "a case that this judge decides may pass or fail for the judge's own reasons",
+            "cost": "a case that this judge decides may pass or fail for the judge's own reasons"
+            if decided
+            else "nothing is decided by this judge until it is measured anew",
             "to_do": "See whether the judge's model was changed behind its name. It decides again once 50 labels judged since "
             "then agree, or a new baseline is approved.",
             "examples": [short(line) for line in turned[:_NAMED]],

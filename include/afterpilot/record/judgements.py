@@ -46,6 +46,14 @@ class FrozenWord:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class WordsAt:
+    """A judge's usable words of one moment on frozen answers: subject → whether it let the answer pass."""
+
+    at: datetime
+    passed: Mapping[str, bool]
+
+
 class Judgements:
     """The words of the judges of all workflows."""
 
@@ -162,6 +170,20 @@ class Judgements:
             .order_by(here.subject, here.passed.is_(None), here.id.desc())
         )
         return {row.subject: FrozenWord(row.passed, row.at) for row in self._connection.execute(statement)}
+
+    def frozen_by_moment(
+        self, workflow: str, judge: str, run_id: str | uuid.UUID, *, before: datetime | None = None
+    ) -> Sequence[WordsAt]:
+        """All usable words of a judge on the frozen answers of a run, by the moment at which it was asked, oldest first."""
+        here = judgements.c
+        statement = (
+            sa.select(here.at, sa.func.jsonb_object_agg(here.subject, here.passed).label("passed"))
+            .where(here.workflow == workflow, here.judge == judge, here.subject.startswith(f"{FROZEN}{run_id}/"))
+            .where(here.passed.is_not(None), *([here.at < before] if before else []))
+            .group_by(here.at)
+            .order_by(here.at)
+        )
+        return [WordsAt(row.at, row.passed) for row in self._connection.execute(statement)]
 
     def asked_since(self, workflow: str, judge: str, run_id: str | uuid.UUID, moment: datetime) -> Collection[str]:
         """The frozen answers of a run on which a judge was asked at that moment or later."""

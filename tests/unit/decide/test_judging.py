@@ -137,9 +137,11 @@ def test_a_drift_is_a_warning_that_names_the_answers() -> None:
     then = {f"frozen:1/c{number}/0": True for number in range(20)}
     now = {subject: number > 6 for number, subject in enumerate(then)}
     drift = Drift("helpful", JUDGE, moved(then, now), datetime(2026, 11, 21, tzinfo=UTC))
-    finding = judge_drifted(WORKFLOW, drift)
+    finding = judge_drifted(WORKFLOW, drift, decided=True)
     assert (finding.kind, str(finding.severity)) == (DRIFTED, "warning")
     assert "7 of 20" in finding.title
+    assert "From the next run on its scores are advisory" in finding.detail
+    assert "From the next run" not in judge_drifted(WORKFLOW, drift, decided=False).detail
     assert len(finding.evidence["to_fail"]) == 7
     assert "7 otherwise than at the approval (7 fail now, 0 pass now)" in drift.line
     told = after_drift(standing(JUDGE, "helpful", []), drift)

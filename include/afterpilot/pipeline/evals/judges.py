@@ -68,20 +68,26 @@ def drifts(unit: Unit, workflow: Workflow) -> Sequence[Drift]:
 
 
 def drift_of(unit: Unit, workflow: Workflow, spec: ScorerSpec, *, before: datetime | None = None) -> Drift | None:
-    """How a judge drifted since the approval, by its latest words on the frozen answers; None where it did not, as far as is known."""
+    """How a judge drifted since the approval, by its latest words on the frozen answers; None where it did not, as far as is known.
+
+    It drifted at the moment from which on its words have shown so: being asked about the same answers again moves that not.
+    """
     frozen = frozen_of(unit, workflow, spec)
     baseline = unit.baselines.newest(workflow.slug)
     if frozen is None or baseline is None:
         return None
     sha256 = judge_sha256(spec)
-    words = unit.judgements.frozen(workflow.slug, sha256, baseline.run_id, before=before)
-    now = {subject: word.passed for subject, word in words.items() if word.passed is not None}
     then = {subject: passed for subject, (_, _, passed) in frozen.answers.items()}
-    found = moved(then, now)
-    if not found.answers or not found.moved:
-        return None
-    turned = (*found.to_fail, *found.to_pass)
-    return Drift(spec.label, sha256, found, min(words[subject].at for subject in turned))
+    now: dict[str, bool] = {}
+    drift = None
+    for words in unit.judgements.frozen_by_moment(workflow.slug, sha256, baseline.run_id, before=before):
+        now |= words.passed
+        found = moved(then, now)
+        if not found.answers or not found.moved:
+            drift = None
+        else:
+            drift = Drift(spec.label, sha256, found, drift.since if drift else words.at)
+    return drift
 
 
 def frozen_of(unit: Unit, workflow: Workflow, spec: ScorerSpec) -> Frozen | None:

@@ -50,7 +50,8 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What a run knows of its judges: where they stand as it begins, which of them drifted, and what asking them again cost.
+    """What a run knows of its judges: where they stand as it begins, which of them drifted and were not measured anew with
+    success since, and what asking them again cost.
 
     ``looked`` is whether a drift would have been seen.
     """
@@ -122,7 +123,9 @@ def watch(
         with services.ops.begin() as unit:
             drift = judges.drift_of(unit, workflow, spec)
         drifts += [drift] if drift else []
-    return Watched(standings, drifts, spent, looked)
+    with services.ops.begin() as unit:
+        trusted = {(one.scorer, one.judge) for one in judges.standings(unit, workflow) if one.trusted}
+    return Watched(standings, [one for one in drifts if (one.scorer, one.judge) not in trusted], spent, looked)
 
 
 def _measured(
