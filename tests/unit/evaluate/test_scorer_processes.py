@@ -232,3 +232,24 @@ def test_a_process_that_was_ended_is_started_anew() -> None:
         process.do("search", seconds=0.2, pattern="(a+)+$", text=BOMB, whole=False)
     process.close()
     process.close()
+
+
+def test_a_function_that_hangs_is_not_waited_for_case_after_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three time-outs in a row it is not called again, and the error says so; a quick answer begins the count anew."""
+    source = (
+        "import time\ndef score(answer, case, reply):\n    time.sleep(30 if answer == 'hang' else 0)\n    return True\n"
+    )
+    monkeypatch.setattr(functions, "SECONDS", 20)
+    assert said(source, "quick").passed
+    monkeypatch.setattr(functions, "SECONDS", 0.2)
+    for _ in range(2):
+        with pytest.raises(ScorerError, match="longer than"):
+            said(source, "hang")
+    monkeypatch.setattr(functions, "SECONDS", 20)
+    assert said(source, "quick").passed
+    monkeypatch.setattr(functions, "SECONDS", 0.2)
+    for _ in range(functions.GIVE_UP_AFTER):
+        with pytest.raises(ScorerError, match="longer than"):
+            said(source, "hang")
+    with pytest.raises(ScorerError, match="not called again"):
+        said(source, "quick")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from collections import Counter
 from typing import Any
 
 from afterpilot.domain.evals import Case, Reply
@@ -14,6 +15,8 @@ from afterpilot.evaluate.scorers.process import Broken, Process, TooSlow
 from afterpilot.evaluate.scorers.question import Question, Result, ScorerError
 
 SECONDS = 10.0
+GIVE_UP_AFTER = 3  # time-outs in a row: a function that hangs would hold up each case for its whole time
+_slow: Counter[tuple[str, str]] = Counter()
 _LOCK = threading.Lock()
 
 
@@ -29,11 +32,16 @@ async def python(question: Question) -> Result:
     file = str(question.param("file") or "the scorer's file")
     found = question.found()
     arguments = [as_text(found) if question.spec.field else question.reply.text, _case(question.case), _reply(question)]
+    which = (source, function)
+    if _slow[which] >= GIVE_UP_AFTER:
+        raise ScorerError(f"{function} of {file} was too slow {GIVE_UP_AFTER} times in a row and is not called again")
     work = {"source": source, "file": file, "function": function, "arguments": arguments}
     try:
         said = await asyncio.to_thread(_process(source).do, "call", seconds=SECONDS, **work)
     except (TooSlow, Broken) as error:
+        _slow[which] += isinstance(error, TooSlow)
         raise ScorerError(f"{function} of {file} could not be used: {error}") from error
+    _slow.pop(which, None)
     return _result(storable_json(said), f"{function} of {file}")
 
 
