@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from afterpilot.declare.images import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES, media_t
 from afterpilot.declare.named_files import Reading, function_flaw
 from afterpilot.declare.problems import Flaw, Path, choices, describe, show_text
 from afterpilot.declare.rules import dig, items
-from afterpilot.declare.scorers import file_of, name_of, scorer_flaws, scorer_of
+from afterpilot.declare.scorers import file_of, name_of, same_label_flaws, scorer_flaws, scorer_of
 from afterpilot.domain.evals import Image, ScorerSpec
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.scorers import SCORERS
@@ -77,7 +77,7 @@ class _Suite:
 
     def _scorers(self) -> list[ScorerSpec]:
         """The suite's scorers, as far as they have no flaw; flaws of their keys are told by the rules."""
-        found = []
+        found, places = [], []
         for index, scorer in items(self.section.get("scorers")):
             path: Path = (*self.at, "scorers", index)
             if any(True for _ in scorer_flaws(scorer, path)):
@@ -85,7 +85,9 @@ class _Suite:
             spec = self._files(scorer, path)
             if spec is not None:
                 found.append(spec)
+                places.append(path)
                 self.reading.flaws += self._unknown_field(spec, path)
+        self.reading.flaws += same_label_flaws((), list(zip(places, found, strict=True)))
         self.reading.named.scorers = tuple(found)
         return found
 
@@ -126,7 +128,7 @@ class _Suite:
         lines, flaws = read_lines(text)
         before = len(reading.elsewhere)
         for line in lines:
-            flaws += self._own_scorers(line, file)
+            flaws += self._own_scorers(line, file, scorers)
         flaws += self._images(lines)
         flaws += [*case_flaws(lines), *variable_flaws(lines, reading.named.variables)]
         complete = len(scorers) == len(list(items(self.section.get("scorers")))) and len(reading.elsewhere) == before
@@ -150,8 +152,8 @@ class _Suite:
         hint = "write {{ name }} where a case's value belongs"
         self.reading.flaws.append(Flaw((*self.at, *key), f"the {what} has no variable", hint))
 
-    def _own_scorers(self, line: Line, file: str) -> Iterator[Flaw]:
-        found = []
+    def _own_scorers(self, line: Line, file: str, suite: Sequence[ScorerSpec]) -> Iterator[Flaw]:
+        found: list[tuple[Path, ScorerSpec]] = []
         for index, scorer in items(line.data.get("scorers")):
             key = json.dumps(scorer, sort_keys=True)
             if key not in self.known:
@@ -162,10 +164,12 @@ class _Suite:
             for flaw in flaws:
                 yield replace(flaw, path=("scorers", index, *flaw.path), line=line.number)
             if spec is not None:
-                found.append(spec)
+                again = any(spec is other for _, other in found)  # what stands twice is two, each with its own score
+                found.append((("scorers", index), replace(spec) if again else spec))
                 for flaw in self._unknown_field(spec, ("scorers", index)):
                     yield replace(flaw, line=line.number)
-        line.scorers = tuple(found)
+        yield from same_label_flaws(suite, found, line=line.number)
+        line.scorers = tuple(spec for _, spec in found)
 
     def _images(self, lines: list[Line]) -> Iterator[Flaw]:
         """The images of all cases, each read once."""

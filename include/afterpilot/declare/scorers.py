@@ -5,12 +5,13 @@ Which scorers there are and what each may be told stands in :data:`afterpilot.do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from afterpilot.declare.problems import Flaw, Path, choices, describe
+from afterpilot.declare.problems import Flaw, Path, choices, describe, show_text
 from afterpilot.declare.scorer_kinds import JudgeModel, number_of_share, value_flaws
 from afterpilot.domain.evals import ScorerSpec
+from afterpilot.domain.judging import is_judge
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.scorers import SCORERS, SHARED, Parameter, Scorer
 from afterpilot.domain.workflow import ModelTarget
@@ -61,6 +62,31 @@ def file_of(scorer: Any) -> tuple[str, str] | None:  # noqa: ANN401 - YAML holds
         return None
     file = scorer[name]
     return (SCORERS[name].loaded, file.strip()) if isinstance(file, str) and file.strip() else None
+
+
+def label_of(scorer: Any) -> str:  # noqa: ANN401 - YAML holds anything
+    """How a scorer without flaws is called in results."""
+    name = name_of(scorer)
+    if name is None or isinstance(scorer, str):
+        return name or ""
+    field = scorer[name] if SCORERS[name].bare in _FIELD_KINDS else scorer.get("field", "")
+    return ScorerSpec(name, field, title=scorer.get("title", "")).label
+
+
+def same_label_flaws(
+    others: Sequence[ScorerSpec], placed: Sequence[tuple[Path, ScorerSpec]], *, line: int = 0
+) -> Iterator[Flaw]:
+    """Scorers that are called like one before them where one of both is a judge.
+
+    What may decide is known by its label: a judge on probation would take the other one's trust away.
+    """
+    judges: dict[str, bool] = {}
+    for path, spec in (*(((), other) for other in others), *placed):
+        judge = is_judge(spec)
+        if path and spec.label in judges and (judge or judges[spec.label]):
+            text = f"is called '{show_text(spec.label)}' like another scorer, and one of them is a judge"
+            yield Flaw(path, text, "give it a `title` of its own", line=line)
+        judges[spec.label] = judge or judges.get(spec.label, False)
 
 
 def models_of(scorer: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - YAML holds anything

@@ -18,13 +18,16 @@ Specs = tuple[ScorerSpec, ...]
 class Scoring:
     """The suite's scorers and the cases' own; judges whose label is in ``advisory`` decide nothing.
 
-    A title may stand over scorers of several kinds: one that is no judge always decides.
+    Scorers that are called the same are numbered in what they say: ``exact``, ``exact (2)``, first the suite's, then the case's
+    own. No declaration has a judge among such; one that is no judge always decides.
     """
 
     def __init__(self, suite: Specs, advisory: Collection[str] = ()) -> None:
         self._suite = suite
         self._advisory = frozenset(advisory)
         self._tagged = any(spec.tags for spec in suite)
+        self._labels: set[str] = set()
+        self._names = _numbered(suite, self._labels)
 
     def of(self, case: Case) -> Specs:
         """The case's scorers: those of the suite, one with tags only where the case bears one of them, then its own."""
@@ -45,13 +48,14 @@ class Scoring:
     async def scores(
         self, specs: Specs, case: Case, reply: Reply, *, asking: Asking, cost: Decimal | None
     ) -> tuple[Score, ...]:
-        """Every scorer's word, in their order.
+        """Every scorer's word, in their order, each under a name of its own.
 
         An advisory scorer that fails is left out: what decides nothing cannot make an answer unjudged. Raises whatever a
         deciding one raises.
         """
         if not self._advisory:
-            return await score_all(specs, case, reply, asking=asking, cost=cost)
+            words = await score_all(specs, case, reply, asking=asking, cost=cost)
+            return self._named(case, list(zip(specs, words, strict=True)))
         deciding = [spec for spec in specs if not self._on_probation(spec)]
         words = await score_all(deciding, case, reply, asking=asking, cost=cost)
         scores = {id(spec): score for spec, score in zip(deciding, words, strict=True)}
@@ -60,7 +64,27 @@ class Scoring:
                 with suppress(Exception):
                     (score,) = await score_all((spec,), case, reply, asking=asking, cost=cost)
                     scores[id(spec)] = replace(score, advisory=True)
-        return tuple(scores[id(spec)] for spec in specs if id(spec) in scores)
+        return self._named(case, [(spec, scores[id(spec)]) for spec in specs if id(spec) in scores])
+
+    def _named(self, case: Case, words: Sequence[tuple[ScorerSpec, Score]]) -> tuple[Score, ...]:
+        names = self._names | _numbered(case.scorers, set(self._labels)) if case.scorers else self._names
+        if not names:
+            return tuple(score for _, score in words)
+        return tuple(replace(score, scorer=names.get(id(spec), score.scorer)) for spec, score in words)
 
     def _on_probation(self, spec: ScorerSpec) -> bool:
         return is_judge(spec) and spec.label in self._advisory
+
+
+def _numbered(specs: Specs, taken: set[str]) -> dict[int, str]:
+    """By identity, the names of the scorers that are called like one before them; all names are ``taken`` then."""
+    names: dict[int, str] = {}
+    for spec in specs:
+        name, number = spec.label, 1
+        while name in taken:
+            number += 1
+            name = f"{spec.label} ({number})"
+        taken.add(name)
+        if number > 1:
+            names[id(spec)] = name
+    return names

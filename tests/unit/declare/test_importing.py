@@ -35,6 +35,7 @@ def configured(folder: Path, **changes: Any) -> Imported:
         "providers": ["openai:gpt-5-mini"],
         "tests": [{"vars": {"x": "y"}, "assert": [{"type": "contains", "value": "y"}]}],
     }
+    folder.mkdir(exist_ok=True)
     path = folder / "promptfooconfig.json"
     path.write_text(json.dumps({**data, **changes}))
     return promptfoo.read(path)
@@ -198,6 +199,23 @@ def test_the_cases_are_those_of_the_tests(whole: Imported) -> None:
 def test_an_assertion_becomes_the_scorer_of_its_meaning(tmp_path: Path, assertion: dict[str, Any], scorer: Any) -> None:
     """Each deterministic type, its negation, weight, metric and threshold."""
     assert asserted(tmp_path, assertion) == [scorer]
+
+
+def test_judges_of_one_case_get_titles_of_their_own(tmp_path: Path) -> None:
+    """Also under one metric, and where the same one stands twice; a judge bears its title in all cases, and alone it needs none."""
+    kind, short = {"type": "llm-rubric", "value": "kind"}, {"type": "llm-rubric", "value": "short"}
+    titles = [scorer["title"] for scorer in asserted(tmp_path / "a", kind, short, kind)]
+    assert titles == ["judge", "judge (2)", "judge (3)"]
+    tone = {"type": "contains", "value": "a", "metric": "tone"}
+    found = asserted(tmp_path / "b", tone, {**kind, "metric": "tone"}, {**short, "metric": "tone"})
+    assert [scorer["title"] for scorer in found] == ["tone", "tone (2)", "tone (3)"]
+    tests = [{"vars": {"x": "1"}, "assert": [kind]}, {"vars": {"x": "2"}, "assert": [short, kind]}]
+    (suite,) = configured(tmp_path, tests=tests).suites
+    assert [scorer["title"] for scorer in suite.keys["scorers"]] == ["judge"]
+    assert [scorer["title"] for scorer in suite.cases[1]["scorers"]] == ["judge (2)"]
+    loaded(suite, tmp_path)
+    (alone,) = configured(tmp_path, tests=[tests[0], {"vars": {"x": "2"}, "assert": [short]}]).suites
+    assert not any("title" in scorer for case in alone.cases for scorer in case["scorers"])
 
 
 @pytest.mark.parametrize(

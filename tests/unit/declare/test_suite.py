@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from afterpilot.declare import load_suite
 from afterpilot.declare.images import media_type
@@ -224,3 +225,36 @@ def test_a_prompt_without_a_variable_suits_cases_with_turns_of_their_own(folder:
     case = '{"id": "%s", "expected": "2", "messages": [{"role": "user", "content": "%s"}]}\n'
     (folder / "cases.jsonl").write_text(case % ("a", "1+1") + case % ("b", "3-1"))
     assert told(folder, MODEL + BASE) == []
+
+
+JUDGE = "{judge: prompt.md, model: {connection: x, name: j}%s}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "named"),
+    [
+        (JUDGE % "", JUDGE % "", "judge"),
+        (JUDGE % ", title: tone", "{exact: '', title: tone}", "tone"),
+        ("{exact: '', title: tone}", JUDGE % ", title: tone", "tone"),
+        (JUDGE % ", tags: [a]", JUDGE % ", tags: [b]", "judge"),
+    ],
+)
+def test_no_judge_is_called_like_another_scorer(folder: Path, first: str, second: str, named: str) -> None:
+    """Of the suite, or of a case together with the suite; what may decide is known by its label."""
+    base = MODEL + BASE.replace("[exact]", f"[{first}, {second}]")
+    text = f"is called '{named}' like another scorer, and one of them is a judge (give it a `title` of its own)"
+    assert [line for line in told(folder, base) if "scorers[1]" in line and line.endswith(text)]
+    case = {"id": "a", "vars": {"q": "1+1"}, "expected": "2", "scorers": [yaml.safe_load(second)]}
+    (folder / "cases.jsonl").write_text(json.dumps(case))
+    of_case = told(folder, MODEL + BASE.replace("[exact]", f"[{first}]"))
+    assert f"cases.jsonl:1: scorers[0]: {text}" in of_case
+
+
+def test_other_scorers_may_share_a_label_and_each_stays_one(folder: Path) -> None:
+    """Also the very same one twice in a case."""
+    case = {"id": "a", "vars": {"q": "1+1"}, "expected": "2", "scorers": ["exact", "exact"]}
+    (folder / "cases.jsonl").write_text(json.dumps(case))
+    assert told(folder, MODEL + BASE) == []
+    evals = load_suite(folder).evals
+    assert evals is not None
+    assert len({id(spec) for spec in (*evals.scorers, *evals.cases[0].scorers)}) == 3

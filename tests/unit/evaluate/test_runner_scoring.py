@@ -146,6 +146,18 @@ def test_a_scorer_that_bears_the_title_of_a_judge_on_probation_decides_all_the_s
     assert not sample.passed
 
 
+def test_scorers_that_are_called_the_same_are_numbered() -> None:
+    """The suite's first and always alike, also where tags leave one out, then a case's own; no title of another is taken."""
+    tagged = replace(EXACT, tags=("a",))
+    scorers = (tagged, EXACT, replace(EXACT, title="exact (3)"))
+    own = replace(CASE, id="own", tags=("a",), scorers=(replace(EXACT),))
+    plain, with_own = run(suite(CASE, own, scorers=scorers))
+    assert labels(plain) == ["exact (2)", "exact (3)"]
+    assert labels(with_own) == ["exact", "exact (2)", "exact (3)", "exact (4)"]
+    (advised,) = run(suite(scorers=(replace(EXACT), EXACT, JUDGE)), advisory={"tone"})
+    assert labels(advised) == ["exact", "exact (2)", "tone"]
+
+
 def test_an_advisory_judge_that_fails_takes_nothing_from_the_sample() -> None:
     """It is left out, and what it cost still counts."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afterpilot.declare.importing.carried import MAX_COST, Imported, Names, Notes, id_of
-from afterpilot.declare.importing.promptfoo_assertions import Assertions
+from afterpilot.declare.importing.promptfoo_assertions import Assertions, titled
 from afterpilot.declare.importing.promptfoo_files import Config, all_texts, resolved, variables_of
 from afterpilot.declare.importing.promptfoo_prompts import NewPrompt, prompts
 from afterpilot.declare.importing.promptfoo_providers import Provider, providers, suite_name
@@ -125,6 +125,8 @@ class _Made:
         if why := _unusable(prompt, cases, files):
             self.config.notes.leave("", f"the suite {name}", why)
             return None
+        for case, scorers in zip(cases, titled([case["scorers"] for case in cases]), strict=True):
+            case["scorers"] = scorers
         shared = [scorer for scorer in cases[0]["scorers"] if all(scorer in case["scorers"] for case in cases)]
         shared = shared if len(cases) > 1 else []
         for case in cases:

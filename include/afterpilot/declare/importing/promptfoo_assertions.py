@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from afterpilot.declare.importing import generated
 from afterpilot.declare.importing.promptfoo_files import PREFIX, Config, all_texts, is_plain, rendered
 from afterpilot.declare.importing.promptfoo_makers import MAKERS, NOT, Asked, NotCarried
-from afterpilot.declare.scorers import scorer_flaws
+from afterpilot.declare.scorers import label_of, scorer_flaws
 
 Item = Any
 
@@ -172,6 +175,45 @@ def _settled(scorer: dict[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
     extra |= {"title": metric} if isinstance(metric, str) and metric else {}
     extra |= {"negate": True} if str(item["type"]).startswith(NOT) and name != "refusal" else {}
     return scorer | extra
+
+
+def titled(cases: Sequence[list[Item]]) -> list[list[Item]]:
+    """The scorers of each case, every judge under a title of its own where one is called like another scorer of its case.
+
+    The same judge keeps its title over all cases. A metric may stand over several assertions of promptfoo.
+    """
+    if not any(any(True for _ in _clashes(case)) for case in cases):
+        return list(cases)
+    taken = {label_of(scorer) for case in cases for scorer in case if not _judges(scorer)}
+    titles: dict[tuple[str, int], str] = {}
+    named = []
+    for case in cases:
+        seen: Counter[str] = Counter()
+        items = []
+        for scorer in case:
+            key = (json.dumps(scorer, sort_keys=True), seen[json.dumps(scorer, sort_keys=True)])
+            seen[key[0]] += 1
+            if _judges(scorer) and key not in titles:
+                titles[key] = _free(label_of(scorer), taken)
+                taken.add(titles[key])
+            items.append({**scorer, "title": titles[key]} if _judges(scorer) else scorer)
+        named.append(items)
+    return named
+
+
+def _clashes(case: Sequence[Item]) -> Iterator[str]:
+    """Labels of judges that another scorer of the case has too."""
+    labels = Counter(map(label_of, case))
+    yield from (label_of(scorer) for scorer in case if _judges(scorer) and labels[label_of(scorer)] > 1)
+
+
+def _judges(scorer: Item) -> bool:
+    return isinstance(scorer, dict) and "judge" in scorer
+
+
+def _free(label: str, taken: Collection[str]) -> str:
+    numbers = (f"{label} ({number})" for number in itertools.count(2))
+    return label if label not in taken else next(name for name in numbers if name not in taken)
 
 
 def of_cell(text: str) -> Iterator[dict[str, Any]]:
