@@ -25,7 +25,8 @@ class Against:
     ``confirmed`` is whether the regression holds over the whole fleet of ``fleet`` workflows. ``before`` and ``after`` are
     answers by case, of the last good run ``good_run`` and of this one. ``rounds`` counts the same-day re-runs of ``reruns``
     samples, whose cost is None where any has no price. ``wobble`` is the standard deviation of days in logits that the alarm
-    reckoned with, and ``wobble_measured`` whether it is the fleet's own.
+    reckoned with, and ``wobble_measured`` whether it is the fleet's own; ``smallest_drop`` is the share of the cases that it looks
+    for. ``terms_changed`` names the alarm's terms that are declared otherwise now than at the approval, whose terms hold.
     """
 
     run: str
@@ -48,11 +49,13 @@ class Against:
     rerun_cost: Decimal | None = None
     wobble: float | None = None
     wobble_measured: bool = False
+    smallest_drop: float | None = None
+    terms_changed: tuple[str, ...] = ()
 
     @property
     def due(self) -> bool:
-        """Whether a new approval is due: the suite is not the approved one any more."""
-        return self.scorers_changed or self.common < self.cases
+        """Whether a new approval is due: the suite, or what the alarm is told, is not the approved one any more."""
+        return self.scorers_changed or self.common < self.cases or bool(self.terms_changed)
 
     @property
     def too_little(self) -> bool:

@@ -32,7 +32,9 @@ def no_baseline(workflow: Workflow) -> Finding:
 
 
 def baseline_due(workflow: Workflow, against: Against) -> Finding:
-    """The suite is not the approved one any more: a note while most can be compared, a warning where too little can."""
+    """The suite, or what the alarm is told, is not the approved one any more: a note while most can be compared, a warning where
+    too little can.
+    """
     approve = (
         f"`afterpilot baseline approve {workflow.slug} --by NAME` makes a run of the new suite the one to compare with."
     )
@@ -42,11 +44,15 @@ def baseline_due(workflow: Workflow, against: Against) -> Finding:
     elif not against.common:
         title = "Nothing can be compared with the approved baseline"
         why = "No case is as it was then, or its results are not kept."
+    elif against.common == against.cases:
+        title = "The alarm's terms have changed since the baseline was approved: those of the approval hold"
+        why = _terms_changed(against)
     else:
         title = (
             f"The cases have changed since the baseline was approved: {against.common} of {against.cases} are compared"
         )
         why = "The others are new or not what they were."
+        why += f" {_terms_changed(against)}" if against.terms_changed else ""
     return Finding(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
@@ -63,6 +69,10 @@ def baseline_due(workflow: Workflow, against: Against) -> Finding:
     )
 
 
+def _terms_changed(against: Against) -> str:
+    return f"Declared anew: {', '.join(against.terms_changed)}. Approve anew to use it."
+
+
 def regressed(workflow: Workflow, measured: Measured, against: Against, rate: Interval) -> Finding | None:
     """The finding of an open alarm; None where there is none.
 
@@ -72,7 +82,8 @@ def regressed(workflow: Workflow, measured: Measured, against: Against, rate: In
     alarm = against.alarm
     if alarm is None or alarm.state is not State.ALARM or alarm.drop is None:
         return None
-    smallest = float(measured.evals.alarm.smallest_drop)
+    declared = float(measured.evals.alarm.smallest_drop)
+    smallest = declared if against.smallest_drop is None else against.smallest_drop
     grave = against.confirmed or alarm.drop >= smallest
     broken = broken_cases(measured, against)
     cause = against.causes.line if against.causes else ""

@@ -304,6 +304,7 @@ baselines = sa.Table(
     sa.Column(
         "runs", sa.ARRAY(UUID(as_uuid=True)), nullable=False, server_default="{}"
     ),  # oldest first, run_id the last
+    _json("terms"),  # what the alarm is told, fixed here; empty for what was approved before it was kept
 )
 
 # What the gate decided on each output. An output that was released and then changed at its source is decided again; what

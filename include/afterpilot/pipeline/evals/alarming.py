@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from afterpilot.decide.alarm import AlarmSettings, RunOutcome, pooled_wobble
 from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.domain.workflow import Evals, Fleet, Workflow
 from afterpilot.pipeline.services import Services
+from afterpilot.record.baselines import Baseline
 from afterpilot.record.ops import Ops
 
 _WORKFLOWS, _RUNS = 40, 30  # whose days are compared: 1,200 days tell enough, and take a tenth of a second to read
@@ -25,9 +28,18 @@ class Terms:
     settings: AlarmSettings
     measured: bool
 
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Terms:
+        """The terms as an approval has kept them."""
+        return cls(AlarmSettings(**kept["settings"]), measured=bool(kept["wobble_measured"]))
+
+    def as_kept(self) -> dict[str, Any]:
+        """The terms as an approval keeps them, JSON-serialisable."""
+        return {"settings": asdict(self.settings), "wobble_measured": self.measured}
+
 
 def terms_of(services: Services, workflow: Workflow, evals: Evals) -> Terms:
-    """What holds for a workflow today."""
+    """What would hold for a workflow that is approved today."""
     wobble = _wobble(services.ops, services.now())
     settings = AlarmSettings(
         false_alarms_per_year=float(evals.alarm.false_alarms_per_year),
@@ -38,17 +50,27 @@ def terms_of(services: Services, workflow: Workflow, evals: Evals) -> Terms:
     return Terms(settings, measured=wobble is not None)
 
 
-def as_raised(services: Services, terms: Terms, run_id: uuid.UUID) -> Terms:
-    """The terms with the wobble that the run reckoned with, whose alarm is open.
+def terms_held(services: Services, workflow: Workflow, evals: Evals, baseline: Baseline) -> Terms:
+    """What holds against a baseline: what held at its approval.
 
-    All days are judged anew with each run: with another wobble an alarm could vanish although nothing has recovered.
+    All days are judged anew with each run: on other terms a day that is past could raise an alarm, or an open one could vanish,
+    although nothing has happened since. Today's hold where none were kept, which was before any run was compared.
     """
-    with services.ops.begin() as unit:
-        run = unit.runs.get(run_id)
-    told = run.evidence.get("regression", {}) if run else {}
-    if not isinstance(wobble := told.get("wobble"), int | float):
-        return terms
-    return Terms(replace(terms.settings, wobble=wobble), measured=bool(told.get("wobble_measured")))
+    return Terms.of(baseline.terms) if baseline.terms else terms_of(services, workflow, evals)
+
+
+def terms_changed(services: Services, workflow: Workflow, evals: Evals, held: Terms) -> tuple[str, ...]:
+    """Which of the alarm's terms are declared otherwise than they hold; what is measured is not declared."""
+    declared = {
+        "false_alarms_per_year": float(evals.alarm.false_alarms_per_year),
+        "smallest_drop": float(evals.alarm.smallest_drop),
+        "schedule": _run_days(services.fleet, workflow),
+    }
+    now = held.settings
+    holds = (now.false_alarms_per_year, now.smallest_drop, now.run_days)
+    return tuple(
+        name for (name, value), old in zip(declared.items(), holds, strict=True) if not math.isclose(value, old)
+    )
 
 
 def _run_days(fleet: Fleet, workflow: Workflow) -> float:

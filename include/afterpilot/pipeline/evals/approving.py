@@ -14,7 +14,7 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pipeline.evals.alarming import Terms, terms_of
+from afterpilot.pipeline.evals.alarming import Terms, terms_held, terms_of
 from afterpilot.pipeline.services import Services
 from afterpilot.record.baselines import Baseline
 from afterpilot.record.eval_results import EvalResult
@@ -66,7 +66,7 @@ def standing(services: Services, workflow: Workflow) -> Standing | None:
         return None
     runs = [RunOutcome(result.at.astimezone(UTC).date(), result.outcomes) for result in results]
     detects = "Its results are not kept: nothing is compared with it. Approve a newer run."
-    terms = None if workflow.evals is None else terms_of(services, workflow, workflow.evals)
+    terms = None if workflow.evals is None else terms_held(services, workflow, workflow.evals, baseline)
     if terms is not None and any(run.outcomes for run in runs):
         detects = str(detectable(runs, terms.settings))
     cases = results[-1].passes if results else {}
@@ -79,17 +79,18 @@ def approve(
     """Approve a run, the newest one unless said; with it count earlier valid runs of the same suite, prompt and model.
 
     They reach back to the last change of any of these or of what answered, at most 30 in all: the more there are, the better
-    the alarm knows which cases waver.
+    the alarm knows which cases waver. What the alarm is told is fixed here, until the next approval.
 
     Raises:
         CheckError: there is no such run, or it could not be judged.
     """
+    terms = None if workflow.evals is None else terms_of(services, workflow, workflow.evals).as_kept()
     with services.ops.begin() as unit:
         run, result = _run(unit, workflow, run_id)
         runs = tuple(one.run_id for one in _alike(unit, result))
         former = unit.baselines.newest(workflow.slug)
         compared = _against(unit, result, former)
-        unit.baselines.approve(workflow.slug, runs, by=by, note=note, at=services.now())
+        unit.baselines.approve(workflow.slug, runs, by=by, note=note, at=services.now(), terms=terms)
     return Approval(run, result, runs, former, compared)
 
 

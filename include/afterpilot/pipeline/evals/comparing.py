@@ -28,7 +28,7 @@ from afterpilot.decide.regressions import broken_cases
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals import judges
-from afterpilot.pipeline.evals.alarming import as_raised, terms_of
+from afterpilot.pipeline.evals.alarming import terms_changed, terms_held
 from afterpilot.pipeline.evals.fingerprinting import deciding_judges
 from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
@@ -84,9 +84,7 @@ def compare(
     since = [_outcome(result, before.comparable(result, suite) - waived) for result in before.since]
     newest = max(run.day for run in approved)
     runs = [run for run in since if run.outcomes and run.day >= newest]
-    terms = terms_of(services, workflow, measured.evals)
-    if before.since and before.since[-1].alarm == str(State.ALARM):
-        terms = as_raised(services, terms, before.since[-1].run_id)
+    terms = terms_held(services, workflow, measured.evals, before.baseline)
     alarm, rounds, cost = _confirmed_today(approved, runs, measured, today, terms.settings, again)
     held = replace(
         held,
@@ -97,6 +95,8 @@ def compare(
         rerun_cost=cost,
         wobble=terms.settings.wobble,
         wobble_measured=terms.measured,
+        smallest_drop=terms.settings.smallest_drop,
+        terms_changed=terms_changed(services, workflow, measured.evals, terms),
     )
     if alarm.state is State.ALARM:
         held = _explained(services, workflow, measured, before, held, fingerprint=fingerprint, suite=suite)

@@ -111,6 +111,10 @@ def upgrade() -> None:
     )
     op.add_column("baselines", sa.Column("runs", sa.ARRAY(sa.UUID()), server_default="{}", nullable=False))
     op.add_column(
+        "baselines",
+        sa.Column("terms", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+    )
+    op.add_column(
         "human_decisions",
         sa.Column("corrected", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
     )
@@ -127,6 +131,7 @@ def downgrade() -> None:
     op.drop_column("samples", "details")
     op.drop_column("samples", "fingerprint")
     op.drop_column("human_decisions", "corrected")
+    op.drop_column("baselines", "terms")
     op.drop_column("baselines", "runs")
     op.drop_index("ix_eval_results_workflow_at", table_name="eval_results")
     op.drop_table("eval_results")
