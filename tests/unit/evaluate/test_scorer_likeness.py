@@ -15,9 +15,9 @@ from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.record import Usage
 from afterpilot.evaluate.asking import Embedded
 from afterpilot.evaluate.exchange import Exchange, Unanswered
-from afterpilot.evaluate.scorers import ScorerError
+from afterpilot.evaluate.scorers import ScorerError, regexes, similarity
 from afterpilot.evaluate.scorers.fields import leaves
-from afterpilot.evaluate.scorers.similarity import METHODS, cosine, likeness
+from afterpilot.evaluate.scorers.similarity import METHODS, cosine
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -25,6 +25,15 @@ JSON = st.recursive(
     max_leaves=8,
 )
 INVOICE = {"po": "PO-1", "total": 453.6, "due": "2026-03-04", "lines": [{"price": 10}, {"price": 20}]}
+
+
+def likeness(one: str, other: str, **how: Any) -> float:
+    """Of texts that wait for no process."""
+    try:
+        similarity.likeness(one, other, **how).send(None)
+    except StopIteration as ended:
+        return float(ended.value)
+    raise AssertionError("it waited for something")
 
 
 def test_each_field_is_right_wrong_missing_or_extra() -> None:
@@ -131,6 +140,29 @@ def test_texts_too_long_to_compare_fail_by_their_length_or_blame_nobody() -> Non
     assert likeness("x" * 10**7, "y" * 1_000, threshold=0.8) == 0.0
     with pytest.raises(ScorerError, match="too long"):
         likeness("x" * 10**5, "y" * 10**5, threshold=0.8)
+
+
+def test_long_texts_hold_up_no_other_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are compared in a process of their own, field by field too, and to the same end."""
+    monkeypatch.setattr(similarity, "_AT_ONCE", 20)
+    case = Case("c", {}, {"": "sitting \ud800"})
+    try:
+        for method in METHODS:
+            spec = ScorerSpec("similarity", "", {"method": method})
+            with pytest.raises(ScorerError, match="event loop"):
+                asked(spec, case, reply("kitten \ud800"))
+            found = asked(spec, case, reply("kitten \ud800"), waits=True).value
+            with monkeypatch.context() as at_once:
+                at_once.setattr(similarity, "_AT_ONCE", 1_000)
+                assert found == asked(spec, case, reply("kitten \ud800")).value
+        fields = ScorerSpec("json_fields", "", {"fields": {"a": {"compare": "similarity", "threshold": 0.5}}})
+        of_field = Case("c", {}, {"": {"a": "sitting"}})
+        assert asked(fields, of_field, reply('{"a": "kitten"}'), waits=True).passed
+        monkeypatch.setattr(similarity, "SECONDS", 0.0)
+        with pytest.raises(ScorerError, match="cannot be compared: "):
+            asked(ScorerSpec("similarity", ""), Case("c", {}, {"": "yz" * 20_000}), reply("xz" * 20_000), waits=True)
+    finally:
+        regexes.PROCESS.close()
 
 
 class Vectors:

@@ -1,4 +1,4 @@
-"""The process in which patterns, schemas and a team's functions run, a line of JSON in and a line of JSON out.
+"""The process in which patterns, schemas, long texts and a team's functions run, a line of JSON in and a line of JSON out.
 
 Run as a file of its own, it imports of the package only what schemas need, when it needs it. See
 :mod:`afterpilot.evaluate.scorers.process` for the other end.
@@ -58,6 +58,15 @@ def _found(pattern: str, text: str) -> bool:
     return _compiled(pattern).search(text) is not None
 
 
+def alike(*, one: str, other: str, method: str) -> float:
+    """0 to 1, how alike two texts are; see :func:`afterpilot.evaluate.scorers.similarity.likeness`."""
+    if not one or not other:
+        return 1.0 if one == other else 0.0
+    if method == "levenshtein":
+        return float(importlib.import_module("rapidfuzz.distance").Levenshtein.normalized_similarity(one, other))
+    return float(importlib.import_module("rapidfuzz.fuzz").token_sort_ratio(one, other)) / 100
+
+
 def call(*, source: str, file: str, function: str, arguments: list[Any]) -> Any:  # noqa: ANN401 - what the function says
     """What a team's function says of an answer, in JSON."""
     found = _namespace(source, file).get(function)
@@ -91,7 +100,7 @@ def _namespace(source: str, file: str) -> dict[str, Any]:
     return namespace
 
 
-WORK: dict[str, Callable[..., Any]] = {"search": search, "validate": validate, "call": call}
+WORK: dict[str, Callable[..., Any]] = {"search": search, "validate": validate, "alike": alike, "call": call}
 
 
 def main() -> None:

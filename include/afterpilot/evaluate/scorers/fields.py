@@ -22,7 +22,7 @@ _MODES = ("exact", "numeric", "date", "similarity")
 Path = tuple[str | int, ...]
 
 
-def json_fields(question: Question) -> Result:
+async def json_fields(question: Question) -> Result:
     """F1 over the fields of the expected object, of objects inside it, and of the items of its lists, place by place.
 
     Right: there, and like the expected one by its way to compare. Wrong: there, and not like it. Missing: expected only. Extra: in
@@ -38,7 +38,7 @@ def json_fields(question: Question) -> Result:
     found = _without(answered, question.param("ignore", ()))
     modes = _modes(question.param("fields") or {})
     common = wanted.keys() & found.keys()
-    right = {path for path in common if _right(found[path], wanted[path], modes.get(_any_item(path), {}))}
+    right = {path for path in common if await _right(found[path], wanted[path], modes.get(_any_item(path), {}))}
     missing, extra = wanted.keys() - common, found.keys() - common
     if question.param("extra", True) is False:
         extra = set()
@@ -110,7 +110,7 @@ def _modes(declared: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return modes
 
 
-def _right(found: Any, wanted: Any, mode: Mapping[str, Any]) -> bool:  # noqa: ANN401 - any JSON values
+async def _right(found: Any, wanted: Any, mode: Mapping[str, Any]) -> bool:  # noqa: ANN401 - any JSON values
     match mode.get("compare", "exact"):
         case "numeric":
             return not number_flaw(found, wanted, tolerance=mode.get("tolerance", 0), relative=mode.get("relative", 0))
@@ -118,7 +118,7 @@ def _right(found: Any, wanted: Any, mode: Mapping[str, Any]) -> bool:  # noqa: A
             return not date_flaw(found, wanted, order=mode.get("order", ""), tolerance=mode.get("tolerance", 0))
         case "similarity":
             least = float(mode.get("threshold", _ALIKE))
-            return likeness(as_text(found).strip(), as_text(wanted).strip(), threshold=least) >= least
+            return await likeness(as_text(found).strip(), as_text(wanted).strip(), threshold=least) >= least
     if isinstance(found, str) and isinstance(wanted, str):
         return found.strip() == wanted.strip()
     return same(found, wanted)

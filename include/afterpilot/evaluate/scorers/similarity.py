@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from math import isfinite, sqrt
 
 from afterpilot.evaluate.answers import as_text, short
+from afterpilot.evaluate.scorers.child import alike
+from afterpilot.evaluate.scorers.process import Broken, TooSlow
 from afterpilot.evaluate.scorers.question import Question, Result, ScorerError
+from afterpilot.evaluate.scorers.regexes import PROCESS, SECONDS
 
-_MOST_WORK = 2_000_000_000  # product of two texts' lengths that is still compared: some 50 ms
+_AT_ONCE = 200_000_000  # product of two texts' lengths up to which all other cases wait meanwhile: some 50 ms
+_MOST_WORK = 2_000_000_000  # and up to which they are compared at all: some 0.5 s
 METHODS = ("levenshtein", "token_sort")
 
 
@@ -21,35 +26,36 @@ async def similarity(question: Question) -> Result:
     if embedding:
         return await _embedded(question, found, wanted)
     method = question.param("method", "levenshtein")
-    value = likeness(found, wanted, method=method, threshold=question.spec.threshold)
+    value = await likeness(found, wanted, method=method, threshold=question.spec.threshold)
     return Result(value, _reason(value, found, wanted), {"similarity": value, "method": method})
 
 
-def likeness(one: str, other: str, *, method: str = "levenshtein", threshold: float = 0.0) -> float:
+async def likeness(one: str, other: str, *, method: str = "levenshtein", threshold: float = 0.0) -> float:
     """0 to 1, the same whichever comes first; 1 for the same text.
 
     levenshtein: 1 - distance / length of the longer one (Levenshtein, 1966; normalised as in Yujian and Bo, 2007). token_sort: the
-    words of both are put in order first, then 1 - the distance without replacements / length of both together.
+    words of both are put in order first, then 1 - the distance without replacements / length of both together. Long texts are
+    compared in a process of their own: a thread would hold the interpreter all the while.
 
     Raises:
         ScorerError: both are too long to be compared, and their lengths alone do not put them below the threshold.
     """
-    from rapidfuzz import fuzz
-    from rapidfuzz.distance import Levenshtein
-
     if method not in METHODS:
         raise ScorerError(f"texts cannot be compared by {method!r}")
-    if len(one) * len(other) > _MOST_WORK:
+    work = len(one) * len(other)
+    if work > _MOST_WORK:
         shorter, longer = sorted((len(one), len(other)))
         best = shorter / longer if method == "levenshtein" else 2 * shorter / (shorter + longer)
         if best < threshold:
             return 0.0
         raise ScorerError(f"texts of {len(one):,} and {len(other):,} characters are too long to be compared")
-    if not one or not other:
-        return 1.0 if one == other else 0.0
-    if method == "levenshtein":
-        return float(Levenshtein.normalized_similarity(one, other))
-    return float(fuzz.token_sort_ratio(one, other)) / 100
+    if work <= _AT_ONCE:
+        return alike(one=one, other=other, method=method)
+    try:
+        doing = asyncio.to_thread(PROCESS.do, "alike", seconds=SECONDS, one=one, other=other, method=method)
+        return float(await doing)
+    except (TooSlow, Broken) as error:
+        raise ScorerError(f"texts of {len(one):,} and {len(other):,} characters cannot be compared: {error}") from error
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
