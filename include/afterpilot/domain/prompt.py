@@ -18,6 +18,11 @@ class Message:
     role: str
     content: str
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether the model itself has to speak here: a turn of the assistant without content."""
+        return self.role == "assistant" and not self.content.strip()
+
     def as_dict(self) -> dict[str, str]:
         """The turn in the shape of a chat-completions request."""
         return {"role": self.role, "content": self.content}

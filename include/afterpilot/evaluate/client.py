@@ -130,7 +130,7 @@ class Client:
         pictured = _last_user_turn(turns) if case.images else -1
         reply: Reply | None = None
         for turn in turns:
-            if _is_gap(turn):
+            if turn.is_gap:
                 reply = await self._turn(asker, Talk(case, past, pictured=pictured), seed, effort)
                 past.append(Message("assistant", _as_turn(reply)))
             else:
@@ -244,13 +244,9 @@ def _fingerprint(said: Said, headers: Mapping[str, str], secret: Secret) -> dict
     return found
 
 
-def _is_gap(turn: Message) -> bool:
-    return turn.role == "assistant" and not turn.content.strip()
-
-
 def _last_user_turn(turns: Sequence[Message]) -> int:
     """Before the first answer of the model."""
-    end = next((place for place, turn in enumerate(turns) if _is_gap(turn)), len(turns))
+    end = next((place for place, turn in enumerate(turns) if turn.is_gap), len(turns))
     return max((place for place, turn in enumerate(turns[:end]) if turn.role == "user"), default=-1)
 
 

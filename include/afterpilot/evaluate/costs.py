@@ -184,12 +184,8 @@ def embedding_of(spec: ScorerSpec) -> str | None:
 def turns_of(target: Target, case: Case) -> int:
     """How often a target is asked for one case: for each turn that it has to speak itself, and for the last answer."""
     turns = (*target.prompt.turns, *case.messages) if isinstance(target, ModelTarget) else case.messages
-    gaps = sum(_is_gap(turn) for turn in turns)
-    return gaps + (not (turns and _is_gap(turns[-1])))
-
-
-def _is_gap(turn: Message) -> bool:
-    return turn.role == "assistant" and not turn.content.strip()
+    gaps = sum(turn.is_gap for turn in turns)
+    return gaps + (not (turns and turns[-1].is_gap))
 
 
 class _Frame:
@@ -198,8 +194,8 @@ class _Frame:
     def __init__(self, target: ModelTarget) -> None:
         self.target = target
         turns = target.prompt.turns
-        self.gaps = sum(_is_gap(turn) for turn in turns)
-        self.ends_open = bool(turns) and _is_gap(turns[-1])
+        self.gaps = sum(turn.is_gap for turn in turns)
+        self.ends_open = bool(turns) and turns[-1].is_gap
         self._fixed = _size(turns)
         for extra in (target.response_schema, target.tools):
             self._fixed += len(json.dumps(extra, default=dict)) if extra else 0
@@ -233,7 +229,7 @@ def _conversation(frame: _Frame, case: Case, lengths: Lengths) -> tuple[int, int
     for _ in range(frame.gaps):
         given, output, said = given + said, output + answer, said + kept + TOKENS_PER_TURN
     for turn in case.messages:
-        if gap := _is_gap(turn):
+        if gap := turn.is_gap:
             given, output, said = given + said, output + answer, said + kept + TOKENS_PER_TURN
         else:
             said += lengths.tokens(len(turn.content.encode())) + TOKENS_PER_TURN

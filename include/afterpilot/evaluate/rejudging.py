@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,12 +10,12 @@ from decimal import Decimal
 from afterpilot.domain.errors import TargetError
 from afterpilot.domain.evals import Call, Case, Reply, ScorerSpec
 from afterpilot.domain.judging import Judgement, judge_sha256
-from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
 from afterpilot.evaluate.admission import Admission
 from afterpilot.evaluate.asking import Asking
 from afterpilot.evaluate.budget import Budget, Reservation
 from afterpilot.evaluate.costs import Costs
+from afterpilot.evaluate.exchange import together
 from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
 from afterpilot.evaluate.metering import Metered
 from afterpilot.evaluate.scorers import score_all
@@ -110,20 +111,8 @@ def _together(calls: Sequence[Call]) -> Call | None:
     if len(calls) <= 1:
         return calls[0] if calls else None
     costs = [call.cost for call in calls if call.cost is not None]
-    usages = [call.usage for call in calls if call.usage is not None]
     return Call(
         calls[0].purpose,
-        _sum(usages) if len(usages) == len(calls) else None,
+        functools.reduce(together, [call.usage for call in calls]),
         sum(costs, Decimal(0)) if len(costs) == len(calls) else None,
-    )
-
-
-def _sum(usages: Sequence[Usage]) -> Usage:
-    given = [usage.input_tokens for usage in usages if usage.input_tokens is not None]
-    output = [usage.output_tokens for usage in usages if usage.output_tokens is not None]
-    return Usage(
-        usages[-1].model,
-        sum(given) if len(given) == len(usages) else None,
-        sum(output) if len(output) == len(usages) else None,
-        sum(usage.cached_tokens for usage in usages),
     )
