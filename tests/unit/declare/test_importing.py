@@ -201,6 +201,33 @@ def test_an_assertion_becomes_the_scorer_of_its_meaning(tmp_path: Path, assertio
     assert asserted(tmp_path, assertion) == [scorer]
 
 
+def test_what_an_assertion_set_says_of_itself_is_listed(tmp_path: Path) -> None:
+    """Its assertions stand alone; one that decides nothing is left out whole."""
+    inner = [{"type": "contains", "value": "a"}]
+    group = {"type": "assert-set", "assert": inner, "weight": 3, "metric": "tone"}
+    imported = configured(tmp_path, tests=[{"assert": [group, {"type": "is-json"}]}])
+    assert [one.place for one in imported.left_out] == ["tests[0].assert[0].metric", "tests[0].assert[0].weight"]
+    assert len(imported.suites[0].cases[0]["scorers"]) == 2
+    imported = configured(tmp_path, tests=[{"assert": [{**group, "weight": 0}, {"type": "is-json"}]}])
+    assert "tests[0].assert[0]" in [one.place for one in imported.left_out]
+    assert len(imported.suites[0].cases[0]["scorers"]) == 1
+
+
+@pytest.mark.parametrize("threshold", [1.5, -1, "80%", True])
+def test_a_threshold_that_no_score_can_be_held_against_is_listed(tmp_path: Path, threshold: Any) -> None:
+    """And all assertions of the test must pass, in the suite of all others that have none; 0 means the same to promptfoo."""
+    asserts = [{"type": "contains", "value": "a"}]
+    tests = [{"vars": {"x": str(one)}, "assert": asserts, "threshold": one} for one in (threshold, 0, None)]
+    imported = configured(tmp_path, tests=tests)
+    assert [one.place for one in imported.left_out] == ["tests[0].threshold"]
+    (suite,) = imported.suites
+    assert len(suite.cases) == 3
+    assert "pass_score" not in suite.keys
+    (tmp_path / "t.csv").write_text(f"x,__expected,__threshold\na,b,{threshold}\n")
+    imported = configured(tmp_path, tests="file://t.csv")
+    assert [(one.place, "threshold" in one.what) for one in imported.left_out] == [("t.csv line 2.threshold", True)]
+
+
 def test_judges_of_one_case_get_titles_of_their_own(tmp_path: Path) -> None:
     """Also under one metric, and where the same one stands twice; a judge bears its title in all cases, and alone it needs none."""
     kind, short = {"type": "llm-rubric", "value": "kind"}, {"type": "llm-rubric", "value": "short"}

@@ -133,7 +133,7 @@ class _Made:
             case["scorers"] = [scorer for scorer in case["scorers"] if scorer not in shared]
         keys: dict[str, Any] = {"model": provider.keys} | ({"scorers": shared} if shared else {}) | dict(self.options)
         keys |= {"pass_rate": "100%", "max_cost": MAX_COST}
-        if threshold is not None and 0 < threshold <= 1:
+        if threshold is not None:
             keys["pass_score"] = f"{threshold * 100:.4f}".rstrip("0").rstrip(".") + "%"
         return NewSuite(
             name=self.names.unique(name),

@@ -19,10 +19,11 @@ Item = Any
 
 _NOT_OF_THE_ANSWER = frozenset({"latency", "cost", "is-valid-openai-tools-call", "tool-call-f1"})
 _KEYS = frozenset({"type", "value", "threshold", "weight", "metric", "provider", "transform"})
+_OF_A_SET = frozenset({"type", "assert", "threshold"})
 _WHY: Mapping[str, str] = {
     "javascript": "JavaScript is not run here: write it as a Python function, {python: scorers.py, function: …}",
     "python": "it needs a look: put it into a file as f(answer, case, reply), {python: scorers.py, function: …}",
-    "assert-set": "groups with a threshold of their own do not exist here",
+    "assert-set": "groups with a threshold of their own, or of weight 0, do not exist here",
     "webhook": "no address is asked about answers",
     "select-best": "answers are judged one by one, never against each other",
     "max-score": "answers are judged one by one, never against each other",
@@ -52,7 +53,11 @@ class Assertions:
             kind = one.get("type") if isinstance(one, dict) else None
             if not isinstance(one, dict) or not isinstance(kind, str):
                 self.config.notes.leave(where, "an assertion", "it has no type")
-            elif kind == "assert-set" and "threshold" not in one:
+            elif kind == "assert-set" and one.get("threshold") is None and one.get("weight") != 0:
+                for key in sorted(one.keys() - _OF_A_SET, key=str):
+                    self.config.notes.leave(
+                        f"{where}.{key}", str(key), "groups do not exist here: its assertions stand alone"
+                    )
                 made += self.scorers(one.get("assert"), f"{where}.assert", values, options)
             else:
                 scorer = self._scorer(one, where, values, options)

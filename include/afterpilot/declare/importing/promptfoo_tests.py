@@ -152,11 +152,22 @@ def _rows(config: Config, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield place, item
 
 
-def _number(text: str) -> float | None:
+def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
+        return text
+
+
+def _threshold(config: Config, found: Any, place: str) -> float | None:  # noqa: ANN401 - YAML holds anything
+    """The score from which on a test passes; None where all its assertions must, which is what 0 means too."""
+    if found is None or (found == 0 and not isinstance(found, bool)):
         return None
+    if isinstance(found, (int, float)) and not isinstance(found, bool) and 0 < found <= 1:
+        return found
+    why = "it is no share from 0 to 1: every assertion of the test must pass instead"
+    config.notes.leave(f"{place}.threshold", f"threshold {found}", why)
+    return None
 
 
 def _unfolded(config: Config, item: Mapping[str, Any], default: Mapping[str, Any], place: str) -> Iterator[NewTest]:
@@ -176,8 +187,7 @@ def _unfolded(config: Config, item: Mapping[str, Any], default: Mapping[str, Any
     options = whole.get("options") if isinstance(whole.get("options"), dict) else {}
     unfold = not (isinstance(options, dict) and options.get("disableVarExpansion") is True)
     lists = [value if unfold and isinstance(value, list) and value else [value] for value in values.values()]
-    metadata = whole.get("metadata")
-    threshold = whole.get("threshold")
+    metadata, threshold = whole.get("metadata"), _threshold(config, whole.get("threshold"), place)
     asserts = whole.get("assert")
     for number, combined in enumerate(itertools.islice(itertools.product(*lists), MOST_CASES + 1), 1):
         several = any(len(one) > 1 for one in lists)
@@ -186,7 +196,7 @@ def _unfolded(config: Config, item: Mapping[str, Any], default: Mapping[str, Any
             vars=dict(zip(values, combined, strict=True)),
             asserts=asserts if isinstance(asserts, list) else [],
             description=str(whole.get("description") or ""),
-            threshold=threshold if isinstance(threshold, (int, float)) and not isinstance(threshold, bool) else None,
+            threshold=threshold,
             tags=tuple(tags_of(metadata)) if isinstance(metadata, dict) else (),
             options=options if isinstance(options, dict) else {},
         )
