@@ -14,6 +14,8 @@ from path_site import SLUG, Site, trigger
 
 from afterpilot import pipeline
 from afterpilot.domain.evals import ScorerSpec
+from afterpilot.domain.money import Cap
+from afterpilot.domain.run import Stage
 from afterpilot.domain.workflow import Reads
 from doubles.model import Act, ModelDouble
 
@@ -154,6 +156,42 @@ def test_a_suite_that_two_probes_asked_for_runs_once(site: Site, model: ModelDou
     second = pipeline.evaluate(wired.services, suite(wired), trigger=trigger(), since=asked_at)
     assert (second.id, len(model.asked)) == (first.id, asked)
     assert pipeline.evaluated_since(wired.services, suite(wired), site.now) is None
+
+
+PLEASE = "Please say {{ word }}."
+
+
+def test_a_change_whose_suite_crashed_is_tried_again_after_an_hour(site: Site) -> None:
+    """A crash evaluates nothing; another change in between starts the suite at once."""
+    ran(site)
+    assert probed(site, prompt=PLEASE).starts
+    site.now += HOUR / 6
+    wired = site.wired()
+    pipeline.crashed(wired.services, suite(wired), Stage.EVALUATE, RuntimeError("away"), trigger=trigger())
+    for _ in range(6):
+        assert not probed(site, prompt=PLEASE).starts
+        site.now += HOUR / 6
+    found = probed(site, prompt=PLEASE)
+    assert (found.starts, found.why) == (True, ("a change was not evaluated yet",))
+    pipeline.crashed(wired.services, suite(wired), Stage.EVALUATE, RuntimeError("away"), trigger=trigger())
+    site.now += HOUR / 6
+    assert not probed(site, prompt=PLEASE).starts
+    assert probed(site, prompt="Say {{ word }}, please.").starts
+    ran(site, prompt="Say {{ word }}, please.")
+    site.now += DAY
+    assert not probed(site, prompt="Say {{ word }}, please.").starts
+
+
+def test_a_change_whose_suite_was_refused_for_the_budget_is_not_evaluated(site: Site) -> None:
+    """It is tried again every hour, until the budget pays for it."""
+    ran(site)
+    cap = Cap.parse("0.000001 USD/month")
+    assert probed(site, prompt=PLEASE, cap=cap).starts
+    for _ in range(2):
+        assert ran(site, prompt=PLEASE, cap=cap).evidence["ran"] is False
+        assert not probed(site, prompt=PLEASE, cap=cap).starts
+        site.now += HOUR
+        assert probed(site, prompt=PLEASE, cap=cap).starts
 
 
 def test_a_case_wavers_also_where_servers_answer_in_turn(site: Site, speaker: Servers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from afterpilot.decide.eval_findings import OUT_OF_REACH
 from afterpilot.decide.evals import judge_out_of_reach
@@ -21,6 +22,7 @@ from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
 OUT_OF_REACH_AFTER = 3  # probes in a row without an answer
+RETRY_AFTER = timedelta(hours=1)  # where the suite that a change started could not run
 _NOT_ASKED = "not asked"
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
     """Compare prompt, cases, declaration, model, judges and data with what was seen last, and ask one short question to see what
     answers.
 
-    The suite must start where something differs and no run has begun since, and where the target answers again after it was
-    out of reach; not while a run is under way: then the next probe sees to it. A suite that has never run is left to its
+    The suite must start where something differs and no run that did its work has begun since, and where the target answers
+    again after it was out of reach. One that crashed, or was refused for the budget, is tried again an hour later; not while a run is under way: then the next probe sees to it. A suite that has never run is left to its
     schedule. A probe writes no run, but one that finds the target out of reach for the third time. It asks nothing where the
     eval budget is spent.
     """
@@ -52,10 +54,11 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
     keep_probe(services, workflow, probed, at=at)
     with services.ops.begin() as unit:
         before = unit.fingerprints.newest(workflow.slug)
-        latest = unit.runs.latest(workflow.slug, Stage.EVALUATE)
+        tried = unit.runs.latest(workflow.slug, Stage.EVALUATE)
+        ran = unit.runs.latest_ran(workflow.slug, Stage.EVALUATE)
         answered = {what: [value] for what, value in probed.fingerprint.items()}
         # What is seen for the first time beside runs of an older version is no change.
-        since = latest.window.start if before is None and latest is not None else at
+        since = ran.window.start if before is None and ran is not None else at
         why = note(unit, workflow.slug, {**looked, "answered": answered}, at=since, probing=True)
         if probed.error:
             failures = _failed(unit, workflow.slug, probed.error)
@@ -72,12 +75,24 @@ def probe(services: Services, workflow: Workflow, *, trigger: Trigger) -> Probin
             run=concluded(services, result, workflow, Window(at, services.now()), trigger, at, ran=False),
         )
     back = before is not None and before.failures >= OUT_OF_REACH_AFTER
-    pending = latest is not None and newest is not None and newest.first_seen_at > latest.window.start
+    pending = (
+        ran is not None
+        and newest is not None
+        and newest.first_seen_at > ran.window.start
+        and not _tried_lately(tried, ran, since=newest.first_seen_at, at=at)
+    )
     if not (back or pending) or under_way(services.ops, workflow.slug):
         return Probing(starts=False, why=why)
     reasons = (*why, *(["the model answers again"] if back else [])) or ("a change was not evaluated yet",)
     log.info("%s: the suite starts: %s", workflow.slug, "; ".join(reasons))
     return Probing(starts=True, why=reasons)
+
+
+def _tried_lately(tried: Run | None, ran: Run, *, since: datetime, at: datetime) -> bool:
+    """Whether a run that could not do its work ended since the change, less than an hour ago: what is broken is not hammered."""
+    return (
+        tried is not None and tried.id != ran.id and tried.finished_at >= since and at - tried.finished_at < RETRY_AFTER
+    )
 
 
 def _asked(services: Services, workflow: Workflow, evals: Evals) -> Probed:
