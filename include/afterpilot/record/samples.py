@@ -38,12 +38,18 @@ _COLUMNS = ("case_id", "epoch", *_REPLACED)
 # Binary (``%b``): as text, each quote in an array would be escaped by itself, which takes longer than all the rest.
 _ARRAYS = ", ".join(f"%({name})b::{_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
 _NEW = ", ".join(name if name in _TYPES else f"{name}::jsonb" for name in _COLUMNS)
-_LATEST = ", ".join(f"{name} = excluded.{name}" for name in _REPLACED)
+_LATEST = ", ".join(f"{name} = excluded.{name}" for name in _REPLACED if name != "details")
+# What each replaced sample has cost stays with the one in its place: a run's limit is for all of its attempts together.
+_PAID = (
+    "details = excluded.details || CASE WHEN samples.attempts > 0 THEN jsonb_build_object('paid', "
+    "coalesce(samples.details->'paid', '[]') || jsonb_build_array(samples.cost::text)) "
+    "WHEN samples.details->'paid' IS NOT NULL THEN jsonb_build_object('paid', samples.details->'paid') ELSE '{}' END"
+)
 _NAMES = ", ".join(_COLUMNS)
 _KEEP = (
     f"INSERT INTO samples (run_id, workflow, at, {_NAMES}) "  # noqa: S608 - names of this module alone
     f"SELECT %(run_id)s, %(workflow)s, %(at)s, {_NEW} FROM unnest({_ARRAYS}) AS new ({_NAMES}) "
-    f"ON CONFLICT (run_id, case_id, epoch, at) DO UPDATE SET {_LATEST} "
+    f"ON CONFLICT (run_id, case_id, epoch, at) DO UPDATE SET {_LATEST}, {_PAID} "
     "WHERE samples.error <> '' OR samples.details->>'asked' IS DISTINCT FROM excluded.details->>'asked'"
 )
 
@@ -101,15 +107,23 @@ class Samples:
         return {(row.case_id, row.epoch): _sample(row) for row in self._connection.execute(statement)}
 
     def failed(self, run_id: uuid.UUID, asked: str = "") -> Sequence[Sample]:
-        """The samples of a run that cost something and are of no use, as the latest attempt left them.
+        """The samples of a run that cost something and are of no use, those of all earlier attempts too.
 
-        They could not be scored, or, with ``asked``, are of a suite of another hash.
+        They could not be scored, or, with ``asked``, are of a suite of another hash. Of one in whose place another stands by
+        now, only the cost is left.
         """
         useless = samples.c.error != ""
         if asked:
             useless |= _asked_otherwise(asked)
-        statement = sa.select(*_READ).where(samples.c.run_id == run_id, samples.c.attempts > 0, useless)
-        return [_sample(row) for row in self._connection.execute(statement)]
+        useless &= samples.c.attempts > 0
+        replaced = samples.c.details["paid"].is_not(None)
+        columns: list[sa.ColumnElement[Any]] = [*_READ, useless.label("useless")]
+        statement = sa.select(*columns).where(samples.c.run_id == run_id, useless | replaced)
+        found: list[Sample] = []
+        for row in self._connection.execute(statement):
+            found += [_sample(row)] if row.useless else []
+            found += [_replaced(row, cost) for cost in row.details.get("paid", ())]
+        return found
 
     def answers(self, run_id: uuid.UUID, cases: Collection[str]) -> dict[str, str]:
         """What was answered to some cases of a run: the first epoch that was scored."""
@@ -208,6 +222,12 @@ def _sample(row: sa.Row[Any]) -> Sample:
         calls=tuple(_call(call) for call in details.get("calls", ())),
         pass_score=details.get("pass_score"),
     )
+
+
+def _replaced(row: sa.Row[Any], cost: str | None) -> Sample:
+    error = "an earlier attempt"
+    cost_of_it = None if cost is None else Decimal(cost)
+    return Sample(row.case_id, row.epoch, None, (), error=error, cost=cost_of_it, attempts=1)
 
 
 def _call(data: dict[str, Any]) -> Call:

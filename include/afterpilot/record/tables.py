@@ -194,7 +194,7 @@ samples = sa.Table(
     _json("request"),
     _json("response"),
     _json("fingerprint"),  # what answered: model, system_fingerprint, headers
-    _json("details"),  # tool_calls, sources, calls of scorers, pass_score
+    _json("details"),  # tool_calls, sources, calls of scorers, pass_score, what replaced samples cost
     postgresql_partition_by="RANGE (at)",
 )
 
