@@ -147,3 +147,12 @@ def test_an_unchanged_folder_is_confirmed_hourly_not_on_every_load(site: Site) -
     assert {slug for slug in first if changed[slug] != first[slug]} == {"bills"}
     site.now += timedelta(hours=1)
     assert not {run.id for run in declared(site).values()} & set(changed.values())
+
+
+def test_the_named_schedules_are_kept_with_the_run(site: Site) -> None:
+    """Readers of the history learn from them how old a result may be; a change of them is kept at once."""
+    first = declared(site)["_fleet"]
+    assert first.evidence["schedules"]["evals.nightly"] == "0 2 * * *"
+    assert declared(site)["_fleet"].id == first.id
+    site.edit("_fleet.yaml", "evals: {nightly: 0 2 * * *}", "evals: {nightly: 0 3 * * *}")
+    assert declared(site)["_fleet"].evidence["schedules"]["evals.nightly"] == "0 3 * * *"

@@ -74,6 +74,41 @@ def test_a_run_that_could_not_begin_turns_no_page_green(site: Site) -> None:
             connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == row["id"]))
 
 
+def test_a_result_that_no_run_has_renewed_is_stale(site: Site) -> None:
+    """Three days where the schedule is not known, else twice its period; neither the list nor the page is green then."""
+    later = TestClient(mounted(site.engine, clock=lambda: sample_data.NOW + timedelta(days=4)))
+
+    def told() -> tuple[str, str, bool]:
+        listed, page = (
+            later.get(f"/afterpilot{path}", headers=BROWSER).text for path in ("/evals", f"/evals/{CLAIMS}")
+        )
+        row = listed[listed.index(f"/evals/{CLAIMS}") :]
+        (headline,) = re.findall(r'class="headline t-(\w+)"', page)
+        return re.findall(r'class="verdict (\w+)"', row)[0], headline, "stale since 23 Nov" in text_of(page)
+
+    assert told() == ("UNKNOWN", "UNKNOWN", True)
+    run = uuid.uuid4()
+    try:
+        with site.engine.begin() as connection:
+            connection.execute(
+                sa.insert(tables.runs).values(
+                    id=run, workflow="_fleet", stage="declare", verdict="PASS", evidence={"schedules": {"evals.w": "0 2 * * mon"}},
+                    **dict.fromkeys(("window_start", "window_end", "started_at", "finished_at"), sample_data.NOW + timedelta(1)),
+                )
+            )  # fmt: skip
+            connection.exec_driver_sql(
+                'UPDATE declarations SET document = document || \'{"schedule": {"evals": "w"}}\' WHERE workflow = %s',
+                (CLAIMS,),
+            )
+        assert told() == ("PASS", "PASS", False)
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run))
+            connection.exec_driver_sql(
+                "UPDATE declarations SET document = document - 'schedule' WHERE workflow = %s", (CLAIMS,)
+            )
+
+
 def test_the_list_is_narrowed_by_part_of_a_name(site: Site) -> None:
     """A part of a name narrows the list; signs of the database's patterns stand for themselves."""
     assert REPLIES in site.get("/evals?workflow=port_re")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from datetime import date, timedelta
 
@@ -44,18 +45,37 @@ def days_a_year(expression: str) -> float:
     """
     if error := cron_error(expression):
         raise ValueError(f"{expression!r} {error}")
+    return len(_due_days(expression)) * 365.25 / _CYCLE
+
+
+@functools.lru_cache(maxsize=256)
+def most_days_between(expression: str) -> int | None:
+    """The longest wait of a cron expression, in days from one day on which it falls due to the next, within 28 years; None where
+    it falls due on less than two.
+
+    Raises:
+        ValueError: it is no cron expression.
+    """
+    if error := cron_error(expression):
+        raise ValueError(f"{expression!r} {error}")
+    due = _due_days(expression)
+    return max((later - day for day, later in itertools.pairwise(due)), default=None)
+
+
+def _due_days(expression: str) -> list[int]:
+    """The days of 28 years, from 0, on which an expression without a flaw falls due."""
     texts = expression.lower().split()[2:]
     days, months, weekdays = (_values(text, field) for text, field in zip(texts, _FIELDS[2:], strict=True))
     weekdays = {day % 7 for day in weekdays}
     free = (len(days) == _MOST_DAYS and "*" in texts[2]), (len(weekdays) == len(_DAYS) and "*" in texts[0])
     either = "*" not in {texts[0], texts[2]} and not any(free)
-    due = 0
+    due = []
     for number in range(_CYCLE):
         day = _FIRST + timedelta(number)
         if day.month in months:
             found = day.day in days, day.isoweekday() % 7 in weekdays
-            due += any(found) if either else all(found)
-    return due * 365.25 / _CYCLE
+            due += [number] if (any(found) if either else all(found)) else []
+    return due
 
 
 def _values(text: str, field: tuple[str, int, int, tuple[str, ...]]) -> set[int]:

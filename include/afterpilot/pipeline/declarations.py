@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from afterpilot.decide.declaring import judge_declaration, judge_gone
 from afterpilot.domain.run import Run, Stage, Trigger
@@ -37,12 +39,18 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         sha256="",
         document={},
     )
-    runs = [_judged(services, loaded, trigger=trigger, at=at) for loaded in (*declarations.folders, fleet)]
+    runs = [_judged(services, loaded, trigger=trigger, at=at) for loaded in declarations.folders]
+    schedules = {"schedules": dict(services.fleet.schedules)}
+    runs.append(_judged(services, fleet, trigger=trigger, at=at, told=schedules))
     return runs + [_gone(services, slug, retired=retired, trigger=trigger, at=at) for slug, retired in absent.items()]
 
 
-def _judged(services: Services, loaded: Loaded, *, trigger: Trigger, at: datetime) -> Run:
+def _judged(
+    services: Services, loaded: Loaded, *, trigger: Trigger, at: datetime, told: Mapping[str, Any] | None = None
+) -> Run:
+    """``told`` is kept with the run for those that read the history; a change of it is news."""
     result = judge_declaration(loaded)
+    result = replace(result, evidence={**result.evidence, **(told or {})})
     with services.ops.begin() as unit:
         latest = unit.runs.latest(loaded.slug, Stage.DECLARE)
     if (
@@ -50,6 +58,7 @@ def _judged(services: Services, loaded: Loaded, *, trigger: Trigger, at: datetim
         and at - latest.finished_at < CONFIRM_EVERY
         and (latest.verdict, latest.summary, latest.evidence.get("sha256"))
         == (result.verdict, result.summary, loaded.sha256)
+        and all(latest.evidence.get(name) == value for name, value in (told or {}).items())
     ):
         return latest
     return concluded(services, result, loaded.workflow, Window(at, at), trigger, at)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from afterpilot.web.evals.age import aged, lasts
 from afterpilot.web.evals.answering import changed, events
 from afterpilot.web.evals.cases import Covered, sort_cases, strip
 from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, rate_chart, spark
@@ -89,6 +90,40 @@ def test_a_run_that_could_not_begin_is_not_passed_over_for_an_older_good_one() -
     alarm = stand([result(0, alarm="alarm")], 0.8, approved=True)
     assert heeding(alarm, crashed) == alarm
     assert heeding(stand([], 0.8, approved=True), crashed).tone == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("cron", "days"),
+    [
+        ("0 2 * * *", 2),
+        ("0 * * * *", 2),
+        ("0 2 * * mon-fri", 6),
+        ("0 2 * * mon", 14),
+        ("no cron", 3),
+        ("0 2 30 2 *", 3),
+    ],
+)
+def test_a_result_holds_for_two_periods_of_its_schedule(cron: str, days: int) -> None:
+    """The period is the longest wait: a weekend counts; three days where the schedule is not known."""
+    assert lasts({"evals": "named"}, {"evals.named": cron}) == timedelta(days=days)
+    assert lasts(None, {"evals.named": cron}) == lasts({"evals": "other"}, {}) == timedelta(days=3)
+
+
+def test_an_old_result_is_stale_and_never_green() -> None:
+    """Since when, and what was known last; a warning is stale too, and red stays red."""
+    holds, late = timedelta(days=2), START + timedelta(days=2, minutes=1)
+    good = stand([result(0)], 0.8, approved=True)
+    assert aged(good, result(0), holds, now=late - timedelta(minutes=1)) == good
+    found = aged(good, result(0), holds, now=late)
+    assert (found.tone, found.state, found.since) == ("UNKNOWN", "stale", START + holds)
+    said = headline(found, result(0), bar=0.8)
+    assert said.startswith(
+        "Unknown: stale since 3 Nov, for no run came since. The last that is known is of 1 Nov: 9 of 10"
+    )
+    watched = stand([result(0, alarm="watch")], 0.8, approved=True)
+    assert aged(watched, result(0), holds, now=late).tone == "UNKNOWN"
+    alarm = stand([result(0, alarm="alarm")], 0.8, approved=True)
+    assert aged(alarm, result(0), holds, now=late) == alarm
 
 
 def test_an_unknown_night_neither_ends_nor_hides_an_alarm() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,12 +33,15 @@ _SPARK = (_here.c.at, _here.c.valid, _here.c.cases, _here.c.passed, _here.c.scor
 
 
 def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2000) -> Sequence[Row]:
-    """Every workflow that declares evals or ever ran them: ``evals`` as declared (or None), and its newest result, and how its newest run ended (or
+    """Every workflow that declares evals or ever ran them: ``evals`` and ``schedule`` as declared (or None), and its newest result, and how its newest run ended (or
     NULLs): a run that could not even begin has no result.
     """
     usable = declarations.alias("usable")
     named = sa.select(
-        current_declarations.c.workflow, current_declarations.c.present, usable.c.document["evals"].label("evals")
+        current_declarations.c.workflow,
+        current_declarations.c.present,
+        usable.c.document["evals"].label("evals"),
+        usable.c.document["schedule"].label("schedule"),
     ).outerjoin(
         usable,
         sa.and_(
@@ -72,6 +76,15 @@ def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2
         .order_by(known.c.workflow)
     )
     return all_rows(connection, statement.limit(limit))
+
+
+def schedules(connection: sa.Connection) -> Mapping[str, Any]:
+    """The named schedules of the fleet (``evals.nightly`` → a cron expression), as they were loaded last; empty where not known."""
+    statement = sa.select(runs.c.evidence["schedules"].label("schedules")).where(
+        runs.c.workflow == "_fleet", runs.c.stage == "declare"
+    )
+    row = one_row(connection, statement.order_by(runs.c.finished_at.desc()).limit(1))
+    return row["schedules"] if row and isinstance(row["schedules"], dict) else {}
 
 
 def last_run(connection: sa.Connection, workflow: str) -> Row | None:

@@ -44,6 +44,7 @@ class Standing:
 
 _ALARM, _UNKNOWN, _BELOW, _NEVER, _WATCH, _NO_BASELINE, _WARNED, _GOOD = range(8)
 _SILENT = "the newest run could not say"
+STALE, UNKNOWN_RANK = "stale", _UNKNOWN
 
 
 def stand(rows: Sequence[Row], bar: float | None, *, approved: bool) -> Standing:
@@ -107,6 +108,8 @@ def headline(
     """The sentence at the top of a workflow's page; ``last`` is what the newest run of all says."""
     if standing.state == _SILENT:
         return f"Unknown: {_SILENT} ({last.rstrip('.')}). {_before(newest)}".strip()
+    if standing.state == STALE and standing.since:
+        return f"Unknown: stale since {short_day(standing.since)}, for no run came since. {_before(newest)}".strip()
     if newest is None:
         return "No eval run yet: nothing is known about this workflow's answers."
     rate = rate_of(newest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from afterpilot.domain.intervals import Interval
 from afterpilot.record.history import evals
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals import answering, charts
+from afterpilot.web.evals.age import aged, lasts
 from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import mapping, pooled, rate_of
@@ -51,6 +52,7 @@ class Listed:
     bar: float | None
     standing: Standing
     approved: Row | None
+    holds: timedelta
     rate: Interval | None = None
     spark: Sequence[Shape] = ()
     runs: int = 0
@@ -61,10 +63,11 @@ class Listed:
         """Where it stands in the list: what needs attention first."""
         return self.standing.rank, self.row["workflow"]
 
-    def fill(self, rows: Sequence[Row], answers: Sequence[Row]) -> None:
+    def fill(self, rows: Sequence[Row], answers: Sequence[Row], *, now: datetime) -> None:
         """Add what the last results (oldest first) and probes (newest first) say."""
         # With the runs before the newest, an alarm is known to be open although the newest run could not say.
-        self.standing = heeding(stand(rows, self.bar, approved=self.approved is not None), self.row)
+        found = heeding(stand(rows, self.bar, approved=self.approved is not None), self.row)
+        self.standing = aged(found, rows[-1] if rows else None, self.holds, now=now)
         self.rate = rate_of(self.row) if rows else None
         self.spark, self.runs = charts.spark(rows), len(rows)
         self.change = next(iter(answering.probed(answers)), None)
@@ -80,7 +83,7 @@ def router(frame: Frame) -> APIRouter:
         asked = Asked(request)
         wanted = asked.text("workflow")
         with frame.reading() as connection:
-            rows = _overview(connection, wanted)
+            rows = _overview(connection, wanted, frame.clock())
         return frame.page(
             request,
             "evals.html",
@@ -102,22 +105,25 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _overview(connection: sa.Connection, wanted: str) -> list[Listed]:
+def _overview(connection: sa.Connection, wanted: str, now: datetime) -> list[Listed]:
     """Every workflow with evals, what needs attention first."""
     known = evals.standings(connection, containing=wanted)
     approved = evals.approvals(connection, [row["workflow"] for row in known])
+    schedules = evals.schedules(connection)
     found = []
     for row in known:
         slug, bar = row["workflow"], declared_bar(row["evals"])
         newest = [row] if row["run_id"] is not None else []
+        holds = lasts(row["schedule"], schedules)
         standing = heeding(stand(newest, bar, approved=slug in approved), row)
-        found.append(Listed(row, bar, standing, approved.get(slug)))
+        standing = aged(standing, newest[0] if newest else None, holds, now=now)
+        found.append(Listed(row, bar, standing, approved.get(slug), holds))
     found.sort(key=Listed.place)
     shown = found[:SHOWN]
     recent = evals.recent(connection, [item.row["workflow"] for item in shown], limit=_SPARK)
     answers = evals.answering(connection, [item.row["workflow"] for item in shown])
     for item in shown:
-        item.fill(recent.get(item.row["workflow"], ()), answers.get(item.row["workflow"], ()))
+        item.fill(recent.get(item.row["workflow"], ()), answers.get(item.row["workflow"], ()), now=now)
     return sorted(shown, key=Listed.place) + found[SHOWN:]
 
 
@@ -127,7 +133,8 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
     rows = evals.results(connection, workflow, limit=limit)
     if declared is None and not rows:
         raise HTTPException(404, "No workflow of this name was ever declared, and no eval run of it is kept.")
-    document = mapping(mapping(declared["document"] if declared else None).get("evals"))
+    whole = mapping(declared["document"] if declared else None)
+    document = mapping(whole.get("evals"))
     base = evals.approvals(connection, [workflow]).get(workflow)
     last, based = _cases_of(connection, rows, base)
     newest = next((row for row in reversed(last) if row["valid"]), None)
@@ -147,6 +154,8 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
     bar = declared_bar(document)
     last_run = evals.last_run(connection, workflow)
     standing = heeding(stand(rows, bar, approved=base is not None), last_run)
+    holds = lasts(whole.get("schedule"), evals.schedules(connection))
+    standing = aged(standing, rows[-1] if rows else None, holds, now=now)
     happened = answering.events(rows)
     broken = [case.id for case in sorted_cases.broken]
     return {
