@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -59,8 +60,8 @@ def suite(wired: Wired, *, prompt: str = "Say {{ word }}.", words: int = WORDS, 
 
 def ran(site: Site, *, started_by: Trigger | None = None, **changed: Any) -> Run:
     """Run the suite of words."""
-    wired = site.wired()
-    return pipeline.evaluate(wired.services, suite(wired, **changed), trigger=started_by or trigger())
+    with _once(site) as wired:
+        return pipeline.evaluate(wired.services, suite(wired, **changed), trigger=started_by or trigger())
 
 
 def approved(site: Site, *, days: int = 6, **changed: Any) -> pipeline.Approval:
@@ -68,14 +69,24 @@ def approved(site: Site, *, days: int = 6, **changed: Any) -> pipeline.Approval:
     for _ in range(days):
         assert ran(site, **changed).evidence["pass_rate"] == 1.0
         site.now += DAY
-    wired = site.wired()
     site.now -= DAY / 2
-    done = pipeline.approve(wired.services, suite(wired, **changed), by="Dana Ruiz", note="the first")
+    with _once(site) as wired:
+        done = pipeline.approve(wired.services, suite(wired, **changed), by="Dana Ruiz", note="the first")
     site.now += DAY / 2
     return done
 
 
 def probed(site: Site, *, started_by: Trigger | None = None, **changed: Any) -> pipeline.Probing:
     """Probe."""
+    with _once(site) as wired:
+        return pipeline.probe(wired.services, suite(wired, **changed), trigger=started_by or trigger())
+
+
+@contextlib.contextmanager
+def _once(site: Site) -> Iterator[Wired]:
+    """One process for one thing that is done; it leaves no connection behind."""
     wired = site.wired()
-    return pipeline.probe(wired.services, suite(wired, **changed), trigger=started_by or trigger())
+    try:
+        yield wired
+    finally:
+        wired.engine.dispose()
