@@ -6,6 +6,7 @@ import argparse
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import requests
@@ -24,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     width = None if sys.stdout.isatty() else max(120, shutil.get_terminal_size().columns)
     console = Console(width=width)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _on_signals(_interrupt)
     demo: Demo | None = None
     try:
         demo = Demo(open_state(), console)
@@ -45,6 +46,7 @@ def main() -> int:
         console.print("\nStopping …")
         return 130 if options.once else 0
     finally:
+        _on_signals(_ignore)
         if demo is not None:
             demo.stop()
     return 0
@@ -55,8 +57,18 @@ def _say_stopped(console: Console, why: str) -> None:
     console.print("`make demo` goes on where it stopped; `make clean` starts from nothing.")
 
 
+def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _on_signals(_ignore)  # `timeout` and make send a second one, which must not end the stopping
     raise KeyboardInterrupt
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Not SIG_IGN, which the processes that stop the others would inherit."""
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,11 @@ from pathlib import Path
 from afterpilot.demo.state import DemoError
 
 _STOP_SECONDS = 12.0
+_KILL_SECONDS = 10.0
 _LOG_LINES = 12
+_MARK = (
+    "AFTERPILOT_DEMO_PROCESS_OF"  # in the environment of all that a demo starts, so that no other process is ever ended
+)
 
 
 class Processes:
@@ -23,23 +26,23 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._logs = folder / "logs"
         self._logs.mkdir(exist_ok=True)
-        self._register = folder / "processes.json"
+        self._mark = str(folder.resolve())
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._stop_left_over()
+        self._kill_left_over()  # of a demo that was killed
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         """Start a process that stays; its output goes to ``logs/<name>.log``."""
         log = (self._logs / f"{name}.log").open("wb")
         self._running[name] = subprocess.Popen(  # noqa: S603 - the commands are our own
             command,
-            env=dict(environ),
+            # Without SPT_NOENV the processes of Airflow write their titles over the mark.
+            env={**environ, _MARK: self._mark, "SPT_NOENV": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         log.close()
-        self._register.write_text(json.dumps({name: process.pid for name, process in self._running.items()}))
 
     def run(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         """Run a command to its end.
@@ -78,20 +81,26 @@ class Processes:
         for process in self._running.values():
             process.wait()
         self._running.clear()
-        self._register.unlink(missing_ok=True)
+        self._kill_left_over()
 
-    def _stop_left_over(self) -> None:
-        """A demo that was killed may have left processes; only those that are still ours are ended."""
-        try:
-            known = json.loads(self._register.read_text()) if self._register.exists() else {}
-        except ValueError:  # cut off while it was written
-            known = {}
-        for pid in known.values():
-            with contextlib.suppress(OSError):
-                ours = str(self._logs.parent).encode() in Path(f"/proc/{pid}/environ").read_bytes()
-                if ours and os.getpgid(pid) == pid:
-                    _signal(pid, signal.SIGKILL)
-        self._register.unlink(missing_ok=True)
+    def _kill_left_over(self) -> None:
+        """Kill what carries the mark of this folder, also what left its group, and wait until its ports are free."""
+        deadline = time.monotonic() + _KILL_SECONDS
+        while (left := _marked(self._mark)) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+
+def _marked(mark: str) -> list[int]:
+    wanted = f"{_MARK}={mark}".encode()
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+            if wanted in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+    return found
 
 
 def _signal(group: int, number: signal.Signals) -> None:

@@ -49,8 +49,8 @@ class Demo:
         self._console = console
         self._steps = Steps(console)
         self._lock = _only_one(state.folder)
+        self._processes = Processes(state.folder)  # before the port is looked at: what an earlier demo left may hold it
         require_free(state.port)
-        self._processes = Processes(state.folder)
         self._postgres: EmbeddedPostgres | None = None
         self._environ: dict[str, str] = {}
         self._workflows = ROOT / "include" / "workflows"
