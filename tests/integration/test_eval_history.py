@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from afterpilot.declare import load
+from afterpilot.demo import screen
 from afterpilot.demo.ai_app import RECORDED
 from afterpilot.demo.eval_history import APPROVED_AFTER, NIGHTS, SHORTENED, read_nights, replay
 from afterpilot.demo.model_server import MODEL_NAME, WEIGHTS_SHA256
@@ -54,6 +58,24 @@ def test_four_weeks_with_two_nights_of_a_shorter_prompt(wired: Wired) -> None:
     assert any("our prompt changed" in message["summary"] for message in said)
     assert kept is not None
     assert kept >= NIGHTS * len(workflow.evals.cases if workflow.evals else ())
+
+
+def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired) -> None:
+    """The line of the nights in the past tense, and of the incident's messages the newest one alone, which repeats the cause."""
+    replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list)
+    shown = StringIO()
+    screen.show(Console(file=shown, width=240), wired.services.ops, wired.declarations.workflows)
+    text = " ".join(shown.getvalue().split())
+    assert re.search(
+        r"✓ 11 to 14 November: worse than the approved baseline by about \d+ points; cause: our prompt changed "
+        r"\(\w+ → \w+\)\. It is over\.",
+        text,
+    ), text
+    assert "✓ invoice_matching: over: Worse than the approved baseline" in text
+    assert "(3 d)" in text
+    assert re.search(r"It was our prompt changed \(\w+ → \w+\) ", text)
+    assert "✗ invoice_matching: Worse than" not in text
+    assert "as before by now" not in text
 
 
 def test_the_recording_is_of_the_model_prompt_and_cases_of_today(wired: Wired) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from afterpilot.domain.causation import AS_BEFORE
+
 UNKNOWN = "unknown"
 _NOTHING = (
     "nothing that we record changed: same prompt, cases, declaration, model named, model that answered, data, judges and "
@@ -68,7 +70,7 @@ def undone(then: Causes, now: Causes) -> Causes:
     """The cause of a drop that lasts: what had changed when it began, also where it is as before by now."""
     if now.changed or not then.changed:
         return now
-    lines = tuple(f"{line}, and is as before by now: the drop should end with the next runs" for line in then.lines)
+    lines = tuple(f"{line}{AS_BEFORE}" for line in then.lines)
     return Causes(then.changed, lines, now.unknown)
 
 

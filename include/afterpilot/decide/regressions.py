@@ -9,6 +9,7 @@ from afterpilot.decide.alarm import Alarm, Kind, State
 from afterpilot.decide.eval_figures import Measured
 from afterpilot.decide.eval_findings import waived_line
 from afterpilot.decide.eval_words import NAMED, at_this_rate, names, points, reasons, short
+from afterpilot.domain.causation import cause_sentence
 from afterpilot.domain.intervals import Interval
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
@@ -88,7 +89,7 @@ def regressed(workflow: Workflow, measured: Measured, against: Against, rate: In
     broken = broken_cases(measured, against)
     cause = against.causes.line if against.causes else ""
     size = "" if grave else f" It is smaller than the {points(smallest)} that the suite looks for."
-    said = [f"Cause: {cause}." if cause else "", f"Broken: {names(broken)}." if broken else "", waived_line(measured)]
+    said = [cause_sentence(cause), f"Broken: {names(broken)}." if broken else "", waived_line(measured)]
     return Finding(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from afterpilot.domain.causation import cause_in
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
@@ -31,7 +32,7 @@ _STYLE = {
 _EXAMPLES = 4
 _WEEKS = 4
 _SPAN = timedelta(weeks=_WEEKS)
-_MESSAGES = 4
+_MESSAGES = 5
 _NIGHTS = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -134,15 +135,28 @@ def _evals(workflow: str, nights: _Nights) -> Group:
     counted = Text(f"  {len(nights.results)} runs", style="dim")
     lines: list[RenderableType] = [Text.assemble((f"  {workflow:<18}", "bold"), *map(_night, nights.results), counted)]
     if (found := nights.regression) is not None:
-        over = f", over since {found.resolved_at:%d %B}" if found.resolved_at else ", not over yet"
-        lines.append(Text.assemble(("    ✗ ", "red"), f"{found.title}{over}"))
-        lines.append(Text(f"      {found.detail}", style="dim"))
+        lines += _regression(found)
     if nights.offers:
         text = (
             f"    {nights.offers} corrections by people wait to become cases: afterpilot evals corrections {workflow}"
         )
         lines.append(Text(text))
     return Group(*lines)
+
+
+def _regression(found: sa.Row[Any]) -> list[RenderableType]:
+    """A regression that stands, in red with its detail; one that is over in the past tense, with its days and its cause."""
+    if found.resolved_at is None:
+        return [
+            Text.assemble(("    ✗ ", "red"), f"{found.title}, not over yet"),
+            Text(f"      {found.detail}", style="dim"),
+        ]
+    began, over = found.opened_at.astimezone(UTC), found.resolved_at.astimezone(UTC)
+    month = "" if (began.year, began.month) == (over.year, over.month) else f" {began:%B}"
+    days = f"{over.day} {over:%B}" if began.date() == over.date() else f"{began.day}{month} to {over.day} {over:%B}"
+    was = f"{found.title[:1].lower()}{found.title[1:]}".rsplit(" since ", 1)[0]
+    cause = cause_in(found.detail)
+    return [Text.assemble(("    ✓ ", "green"), f"{days}: {was}", f"; cause: {cause}" if cause else "", ". It is over.")]
 
 
 def _night(result: sa.Row[Any]) -> tuple[str, str]:
@@ -169,12 +183,15 @@ def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:
 
 
 def _messages(connection: sa.Connection) -> list[tuple[str, Message]]:
-    """The newest message of each kind."""
-    statement = sa.select(outbox).where(outbox.c.state == "sent").order_by(outbox.c.created_at.desc()).limit(200)
-    newest: dict[tuple[str, str], tuple[str, Message]] = {}
+    """The newest message of each incident and report, one of each kind and tone; what is over comes last, but for a regression."""
+    statement = sa.select(outbox).where(outbox.c.state != "dead").order_by(outbox.c.created_at.desc()).limit(500)
+    current: dict[object, sa.Row[Any]] = {}
     for row in connection.execute(statement):
+        current.setdefault(row.incident_id or row.report_id or row.id, row)
+    shown: dict[tuple[int, str, str], tuple[str, Message]] = {}
+    for row in current.values():
         message = Message.from_dict(row.message)
-        regressed = "regressed" if "evals.regressed" in message.footer and row.kind == "incident" else message.tone
-        newest.setdefault((row.kind, regressed), (row.channel, message))
-    wanted = sorted(newest, key=lambda kind: (kind[0] == "resolved", kind[0] != "incident"))
-    return [newest[kind] for kind in wanted[:_MESSAGES]]
+        regressed = "evals.regressed" in message.footer
+        rank = {"weekly": 2, "resolved": 1 if regressed else 3}.get(row.kind, 0)
+        shown.setdefault((rank, row.kind, "regressed" if regressed else message.tone), (row.channel, message))
+    return [shown[kind] for kind in sorted(shown, key=lambda kind: kind[0])[:_MESSAGES]]

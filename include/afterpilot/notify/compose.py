@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from afterpilot.domain.causation import cause_in
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Link, Message, Tone
 from afterpilot.domain.verdict import Finding, Severity
@@ -143,6 +144,7 @@ def at(moment: datetime) -> str:
 
 def _resolved(incident: Incident, given: Context) -> Message:
     over = incident.resolved_at or incident.last_seen_at
+    cause = cause_in(incident.detail)
     return Message(
         tone="good",
         title=f"{incident.workflow}: over: {_short(incident.title)}",
@@ -150,6 +152,7 @@ def _resolved(incident: Incident, given: Context) -> Message:
         notification=f"Over {incident.workflow}: {incident.title}",
         facts=(
             Fact("Lasted", f"{at(incident.opened_at)} to {at(over)} ({lasted(over - incident.opened_at)})"),
+            *((Fact("It was", cause),) if cause else ()),
             Fact("How sure", given.certainty or "a run that looks for it did not find it again"),
             Fact("Who acts", "nobody needs to"),
         ),

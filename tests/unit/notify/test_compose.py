@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from afterpilot.domain.causation import AS_BEFORE
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.verdict import Finding, Severity
@@ -233,3 +234,22 @@ def test_every_message_survives_the_outbox() -> None:
 def test_spans_of_time_are_told_in_two_units(minutes: int, words: str) -> None:
     """Short enough to read, exact enough to act."""
     assert lasted(timedelta(minutes=minutes)) == words
+
+
+@pytest.mark.parametrize(
+    ("detail", "was"),
+    [
+        ("Cause: our prompt changed (aaaaaaa → bbbbbbb). Broken: hard-20.", "our prompt changed (aaaaaaa → bbbbbbb)"),
+        (
+            "Cause: the model that answered changed: gpt-4.1 → gpt-4.2.",
+            "the model that answered changed: gpt-4.1 → gpt-4.2",
+        ),
+        (f"Cause: our prompt changed (a → b){AS_BEFORE}. 2 cases are waived.", "our prompt changed (a → b)"),
+        ("2 % are allowed, 5.9 % are missing.", None),
+        ("", None),
+    ],
+)
+def test_what_is_over_repeats_its_cause(detail: str, was: str | None) -> None:
+    """As the incident's detail names it, without advice that has been overtaken; nothing is said where none was named."""
+    over = replace(INCIDENT, detail=detail, state=IncidentState.RESOLVED, resolved_at=BEGAN + timedelta(days=3))
+    assert facts(incident_message(over)).get("It was") == was
