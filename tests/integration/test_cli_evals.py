@@ -57,9 +57,9 @@ def suite(tmp_path: Path) -> Path:
     return folder
 
 
-def afterpilot(*arguments: object, cwd: Path) -> tuple[int, str, str]:
+def afterpilot(*arguments: object, cwd: Path, **environment: str) -> tuple[int, str, str]:
     """The command in a process of its own: exit status, standard output and error."""
-    environ = {**os.environ, "AFTERPILOT_WORKFLOWS": str(cwd / "none"), "COLUMNS": "200"}
+    environ = {**os.environ, "AFTERPILOT_WORKFLOWS": str(cwd / "none"), "COLUMNS": "200", **environment}
     command = [str(Path(sys.executable).with_name("afterpilot")), "evals", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environ)
     assert "Traceback" not in done.stderr, done.stderr
@@ -182,9 +182,6 @@ def test_what_cannot_be_judged_is_neither_good_nor_bad(suite: Path, model: Model
     assert code == 2
     assert "cannot be judged: only 0 of 1 samples" in out
     assert run(suite, model, "--case", "eleven")[0] == 2
-    code, out, _ = afterpilot("run", suite, "--base-url", model.url, cwd=tmp_path)
-    assert code == 2
-    assert "no price" in out
     (suite / "cases.jsonl").write_text("")
     code, _, err = run(suite, model)
     assert (code, "is empty" in err) == (2, True)
@@ -227,3 +224,84 @@ def test_a_dry_run_asks_nobody(suite: Path, model: ModelDouble) -> None:
     assert (code, len(model.requests)) == (0, 0)
     assert "10 calls" in err
     assert "at most" in err
+
+
+def test_a_price_that_is_said_goes_before_the_fleet_s(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """Also before the one that the fleet has for a dated version of the model."""
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    entry = "{{model: {}, input_per_million: 1000000, output_per_million: 1000000, {}}}"
+    rest = "cached_per_million: 1000000, currency: USD, note: contract"
+    prices = ", ".join(entry.format(name, rest) for name in ("double-1", "double-1-2026-01-01"))
+    (folder / "_fleet.yaml").write_text(f"channel: '#x'\nprices: [{prices}]\n")
+    command = ["run", suite, "--base-url", model.url, "--case", "one", "--max-cost", "90000000 USD"]
+    for more, cost in ([], 1.0), (["--price", "0/0"], 0.0):
+        results = tmp_path / f"{cost}.jsonl"
+        code, _, err = afterpilot(*command, *more, "-o", results, cwd=tmp_path, AFTERPILOT_WORKFLOWS=str(folder))
+        (line,) = lines(results)
+        assert (code, bool(float(line["cost"]))) == (0, bool(cost)), err
+
+
+def test_a_suite_without_a_price_is_refused_once(suite: Path, model: ModelDouble, tmp_path: Path) -> None:
+    """Before anything is asked: one sentence, and no line in the file, however often it is tried."""
+    results = tmp_path / "results.jsonl"
+    for _ in range(2):
+        code, out, err = afterpilot("run", suite, "--base-url", model.url, "-o", results, cwd=tmp_path)
+        assert (code, out, results.exists(), len(model.requests)) == (2, "", False, 0)
+        assert "no price is known for double-1" in err
+        assert "--price" in err
+        assert len(err.splitlines()) == 1
+
+
+def test_an_endpoint_that_costs_nothing_needs_no_most_cost(suite: Path, tmp_path: Path) -> None:
+    """With a price of 0 the most is 0; with any other price it still has to say what a call costs at most."""
+    spec = SUITE.replace(
+        "model: {connection: nowhere, name: double-1, prompt: prompt.md, max_tokens: 20}",
+        "endpoint: {connection: nowhere, name: flow-1, path: /answer, request: request.json, answer: $.a, "
+        "input_tokens: $.in, output_tokens: $.out}",
+    )
+    (suite / "suite.yaml").write_text(spec)
+    (suite / "request.json").write_text('{"q": "{{ word }}"}')
+    with ModelDouble(lambda _body, _times: Act(body=b'{"a": "one", "in": 3, "out": 1}')) as flow:
+        command = ["run", suite, "--base-url", flow.url, "--case", "one", "--price"]
+        code, out, err = afterpilot(*command, "1/2", cwd=tmp_path)
+        assert (code, out, len(flow.requests), "most_cost" in err) == (2, "", 0, True)
+        code, out, err = afterpilot(*command, "0/0", cwd=tmp_path)
+        assert (code, "1 of 1 case" in out, "0.0000 USD" in out) == (0, True, True), out + err
+
+
+def test_a_missing_connection_is_said_once_with_both_ways_out(tmp_path: Path) -> None:
+    """Before anything is asked: the connection as a variable, or another address with a key."""
+    config = tmp_path / "promptfooconfig.yaml"
+    config.write_text(PROMPTFOO)
+    command = ["run", config, "--price", "1/2", "-o", tmp_path / "r.jsonl"]
+    code, out, err = afterpilot(*command, cwd=tmp_path, OPENAI_API_KEY="sk-secret-of-mine")
+    assert (code, out, (tmp_path / "r.jsonl").exists()) == (2, "", False)
+    said = """AIRFLOW_CONN_OPENAI='{"conn_type": "http", "host": "https://api.openai.com/v1", "password": "KEY"}'"""
+    assert err.count("there is no connection 'openai'") == 1
+    assert said in err
+    assert "--base-url https://api.openai.com/v1 with the key in OPENAI_API_KEY" in err
+    assert "sk-secret" not in err
+
+
+def test_the_connection_of_a_judge_that_decides_is_required_too(suite: Path, model: ModelDouble) -> None:
+    """One on probation may be without: it decides nothing."""
+    judge = "[exact, {judge: rubric.md, model: {connection: graders, name: double-1}}]"
+    (suite / "suite.yaml").write_text(SUITE.replace("[exact]", judge))
+    (suite / "rubric.md").write_text("Is it polite?")
+    code, _, err = run(suite, model, "--trust-judges")
+    assert (code, "there is no connection 'graders'" in err, len(model.requests)) == (2, True, 0)
+    assert run(suite, model)[0] == 0
+
+
+def test_a_folder_of_suites_runs_all_of_them(model: ModelDouble, tmp_path: Path) -> None:
+    """What `import` has written runs in one go, and what was left out of a file that runs as it is stands there once."""
+    config = tmp_path / "promptfooconfig.yaml"
+    config.write_text(PROMPTFOO.replace('["openai:chat:double-1"]', '["openai:chat:double-1", "openai:chat:double-2"]'))
+    afterpilot("import", "promptfoo", config, "-o", "made", cwd=tmp_path)
+    command = ["--base-url", model.url, "--model", "double-1", "--price", "0/0", "--junit", tmp_path / "j.xml"]
+    code, out, _ = afterpilot("run", "made", *command, cwd=tmp_path)
+    assert (code, out.count("2 of 2 cases passed")) == (0, 2)
+    assert (tmp_path / "j.xml").read_text().count("<testsuite ") == 2
+    code, _, err = afterpilot("run", config, *command, cwd=tmp_path)
+    assert (code, err.count("not carried over")) == (0, 1)

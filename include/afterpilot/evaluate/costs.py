@@ -152,10 +152,17 @@ class Costs:
 
     def _of_endpoint(self, target: JsonTarget) -> Decimal:
         if target.most_cost is None:
+            if not target.cost and self._is_free(target.name):
+                return _NOTHING
             raise self._unknown(f"{target.name} does not declare what a call costs at most (most_cost)")
         if target.most_cost.currency != self._cap.currency:
             raise self._unknown(f"{target.name} declares its most_cost in {target.most_cost.currency}")
         return target.most_cost.amount
+
+    def _is_free(self, model: str) -> bool:
+        """Whether its tokens cost nothing: then nobody needs to know how many they are."""
+        priced = self._prices.price(Usage(model, 1, 1), self._now())
+        return priced.cost == 0 and priced.currency == self._cap.currency
 
     def _priced(self, model: str, given: int, output: int) -> Decimal:
         priced = self._prices.price(Usage(model, given, output), self._now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from afterpilot.domain.evals import Sample
@@ -12,20 +12,26 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST = 2_000  # characters of an output
 
 
-def junit_xml(name: str, samples: Sequence[Sample]) -> bytes:
-    """One test case for each sample, in the form of Apache Ant's JUnit task; times in seconds."""
+def junit_xml(name: str, suites: Mapping[str, Sequence[Sample]]) -> bytes:
+    """One suite for each name with its samples, in which each sample is a test case, in the form of Apache Ant's JUnit task; times in
+    seconds.
+    """
+    everything = [sample for samples in suites.values() for sample in samples]
+    root = ET.Element("testsuites", _counts(name, everything))
+    for suite, samples in suites.items():
+        time = _seconds(sum(sample.latency_ms or 0 for sample in samples))
+        element = ET.SubElement(root, "testsuite", {**_counts(suite, samples), "time": time})
+        for sample in samples:
+            _case(element, suite, sample)
+    ET.indent(root)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def _counts(name: str, samples: Sequence[Sample]) -> dict[str, str]:
     failures = sum(sample.scored and not sample.passed for sample in samples)
     errors = sum(not sample.scored for sample in samples)
-    attributes = {"name": _clean(name), "tests": str(len(samples)), "failures": str(failures), "errors": str(errors)}
-    suites = ET.Element("testsuites", attributes)
-    suite = ET.SubElement(
-        suites, "testsuite", {**attributes, "time": _seconds(sum(s.latency_ms or 0 for s in samples))}
-    )
-    for sample in samples:
-        _case(suite, name, sample)
-    ET.indent(suites)
-    text: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return text
+    return {"name": _clean(name), "tests": str(len(samples)), "failures": str(failures), "errors": str(errors)}
 
 
 def _case(suite: ET.Element, name: str, sample: Sample) -> None:

@@ -145,7 +145,7 @@ def test_junit_keeps_failures_and_errors_apart() -> None:
     """A wrong answer is a failure with its reason, a harness's fault an error, and both are counted."""
     wrong = Sample("w", 0, "no\x00", (Score("exact", 0.0, passed=False, reason="'no' instead of 'yes'"),))
     lost = Sample("l", 1, None, (), error="HTTP \x1b[31m500")
-    root = ET.fromstring(junit_xml("refunds", [right("a"), wrong, lost]))  # noqa: S314 - our own words
+    root = ET.fromstring(junit_xml("ours", {"refunds": [right("a"), wrong, lost]}))  # noqa: S314 - our own words
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "1")
     cases = {case.get("name"): case for case in root.iter("testcase")}
     assert "'no' instead of 'yes'" in cases["w"].find("failure").get("message")
@@ -153,11 +153,21 @@ def test_junit_keeps_failures_and_errors_apart() -> None:
     assert list(cases["a"]) == []
 
 
+def test_junit_keeps_suites_apart() -> None:
+    """The same case of two suites stands in two of them: their names do not collide."""
+    lost = Sample("a", 0, None, (), error="HTTP 500")
+    root = ET.fromstring(junit_xml("ours", {"one": [right("a")], "two": [lost]}))  # noqa: S314 - our own words
+    told = {suite.get("name"): (suite.get("tests"), suite.get("errors")) for suite in root.iter("testsuite")}
+    assert told == {"one": ("1", "0"), "two": ("1", "1")}
+    assert [(case.get("classname"), case.get("name")) for case in root.iter("testcase")] == [("one", "a"), ("two", "a")]
+    assert (root.get("name"), root.get("tests"), root.get("errors")) == ("ours", "2", "1")
+
+
 @given(st.lists(samples, max_size=2), texts)
 @settings(max_examples=30)
 def test_junit_is_xml_whatever_was_answered(found: list[Sample], name: str) -> None:
     """Control characters and lone surrogates never break the file."""
-    ET.fromstring(junit_xml(name, found))  # noqa: S314 - our own words
+    ET.fromstring(junit_xml(name, {name: found}))  # noqa: S314 - our own words
 
 
 def test_how_epochs_become_a_verdict_stands_in_the_file(tmp_path: Path) -> None:

@@ -137,6 +137,17 @@ def test_an_endpoint_costs_what_it_declares_and_nothing_else_holds_a_cap() -> No
         most(CASE, replace(ENDPOINT, most_cost=Money(Decimal(1), "EUR")))
 
 
+def test_the_most_of_an_endpoint_whose_model_is_free_is_nothing() -> None:
+    """However many tokens it uses; not where it says itself what its calls cost, and not in another currency."""
+    free = replace(ENDPOINT, most_cost=None, input_tokens="$.in", output_tokens="$.out")
+    priced = costs(suite(free), FakePrices("0", known=("flow-1",)))
+    assert (priced.unpriced([EXACT]), priced.answer(CASE)) == ("", 0)
+    assert "most_cost" in costs(suite(free), FakePrices("0.1", known=("flow-1",))).unpriced([EXACT])
+    assert "most_cost" in costs(suite(free), FakePrices(None)).unpriced([EXACT])
+    own = replace(free, cost="$.cost")
+    assert "most_cost" in costs(suite(own), FakePrices("0", known=("flow-1",))).unpriced([EXACT])
+
+
 def test_an_endpoint_s_own_word_on_its_cost_counts_before_a_price() -> None:
     """In the cap's currency only."""
     reply = Reply("yes", Usage("m", 10, 2), "m", 5, 1, {}, {}, cost=Decimal("0.07"))

@@ -38,7 +38,7 @@ class _Commands(LazyGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Run, compare and import eval suites.\n\n"
-    "SUITE is a workflow's name, a suite.yaml (or its folder), or a promptfoo configuration. Results are JSON lines.\n\n"
+    "SUITE is a workflow's name, a suite.yaml (or its folder, or a folder of such folders), or a promptfoo configuration. Results are JSON lines.\n\n"
     "Exit status: 0 good, 1 worse or below the bar, 2 it could not be judged.",
     no_args_is_help=True,
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,21 +14,14 @@ from rich.live import Live as Screen
 from rich.text import Text
 
 from afterpilot.cli.evals import suites
+from afterpilot.cli.evals.prepared import Options, Prepared, prepare
 from afterpilot.cli.evals.screen import Live, estimate_text
 from afterpilot.cli.evals.summary import as_data, print_summary
-from afterpilot.cli.output import AsJson, as_json, exit_status
+from afterpilot.cli.output import AsJson, as_json, exit_status, plural
 from afterpilot.decide.suites import SuiteOutcome, judge_suite
-from afterpilot.declare.fleet import read_fleet
-from afterpilot.domain.errors import CheckError, DeclarationError
+from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Sample
-from afterpilot.domain.judging import is_judge
-from afterpilot.domain.money import Money
-from afterpilot.domain.ports import EvalRunner
-from afterpilot.domain.workflow import Evals, ModelPrice
-from afterpilot.evaluate.results import Asked, Results, ResultsFile, read
-from afterpilot.settings import EnvConnections, workflows_folder
-from afterpilot.spend.prices import Prices
-from afterpilot.wiring import suite_runner
+from afterpilot.evaluate.results import Results, ResultsFile, read
 
 err = Console(stderr=True, soft_wrap=True)
 Output = Annotated[
@@ -44,12 +35,12 @@ Output = Annotated[
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="A workflow's name, a suite.yaml or its folder, or a promptfoo file.")],
+    suite: Annotated[str, typer.Argument(help="A workflow's name, a suite.yaml, its folder or a folder of such, or a promptfoo file.")],
     *,
     base_url: Annotated[str, typer.Option(help="Ask here instead of at the declared connection, such as http://127.0.0.1:8080/v1.")] = "",
     model: Annotated[str, typer.Option(help="Ask this model instead of the declared one.")] = "",
     key_env: Annotated[str, typer.Option(help="With --base-url: the variable that holds the key.")] = "OPENAI_API_KEY",
-    price: Annotated[str, typer.Option(help="IN/OUT for a million tokens where no list knows the model; 0/0 costs nothing.")] = "",
+    price: Annotated[str, typer.Option(help="The model's price, IN/OUT for a million tokens, whatever a list says; 0/0 costs nothing.")] = "",
     concurrency: Annotated[int | None, typer.Option(min=1, max=512, help="Requests at the same time.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="How often each case is asked.")] = None,
     max_cost: Annotated[str, typer.Option(help="The most that the run may cost, such as '2 USD'.")] = "",
@@ -71,57 +62,67 @@ def run(
 
     Exit status: 0 the bar is reached, 1 it is not, 2 it could not be judged (under 95 % of the cases scored, or none at all).
     """
-    found = suites.suites(suite)
     results = _earlier(output, anew=anew)
-    outcomes: list[tuple[suites.Named, SuiteOutcome]] = []
-    everything: list[Sample] = []
+    options = Options(
+        base_url,
+        key_env,
+        price,
+        model,
+        concurrency,
+        epochs,
+        max_cost,
+        tuple(case or ()),
+        tuple(tag or ()),
+        trust_judges,
+    )
+    prepared = [prepare(named, options, results, output) for named in suites.suites(suite)]
+    if not json:
+        _say_left_out(prepared)
+    if dry_run:
+        for one in () if json else prepared:
+            _say_before(one)
+        raise typer.Exit(0)
+    for one in prepared:
+        one.require()
+    outcomes: list[SuiteOutcome] = []
+    by_suite: dict[str, Sequence[Sample]] = {}
     with ExitStack() as stack:
         file: ResultsFile | None = None
-        for named in found:
-            evals = _narrowed(named.evals, model, concurrency, epochs, max_cost, case, tag)
-            advisory = () if trust_judges else _judges(evals)
-            asked = Asked.of(named.name, evals, where=base_url, advisory=advisory)
-            done = _done(results, asked, output)
-            failed = results.failed.get(asked.name, ())
-            runner = _runner(evals, base_url, os.environ.get(key_env, ""), price)
-            estimate = runner.estimate(evals)
-            if not json:
-                _say_before(named, evals, estimate_text(estimate, evals.max_cost), advisory, len(done))
-            if dry_run:
-                continue
-            if file is None and output is not None:
-                file = stack.enter_context(ResultsFile(output, found=None if anew else results))
-            samples = _run(runner, evals, asked, done=done, failed=failed, file=file, advisory=advisory, quiet=json)
-            outcome = judge_suite(evals, samples, today=datetime.now(UTC).date())
-            outcomes.append((named, outcome))
-            everything += samples
-            if not json:
-                print_summary(named.name, evals, samples, outcome)
-    if dry_run:
-        raise typer.Exit(0)
+        if output is not None:
+            file = stack.enter_context(ResultsFile(output, found=None if anew else results))
+        for one in prepared:
+            failed = results.failed.get(one.asked.name, ())
+            outcome, by_suite[one.named.name] = _judged(one, failed=failed, file=file, quiet=json)
+            outcomes.append(outcome)
     if junit is not None:
         from afterpilot.evaluate.junit import junit_xml
 
-        _write(junit, junit_xml(suite, everything))
+        _write(junit, junit_xml(suite, by_suite))
     if json:
-        as_json([as_data(named.name, outcome, left_out=named.left_out) for named, outcome in outcomes])
+        told = zip(prepared, outcomes, strict=True)
+        as_json([as_data(one.named.name, outcome, left_out=one.named.left_out) for one, outcome in told])
     elif output is not None:
-        err.print(f"Results: {output} ({len(everything)} samples)", highlight=False, markup=False)
-    raise typer.Exit(exit_status([outcome.verdict for _, outcome in outcomes]))
+        count = plural(sum(map(len, by_suite.values())), "sample")
+        err.print(f"Results: {output} ({count})", highlight=False, markup=False)
+    raise typer.Exit(exit_status([outcome.verdict for outcome in outcomes]))
 
 
-def _run(
-    runner: EvalRunner,
-    evals: Evals,
-    asked: Asked,
-    *,
-    done: dict[tuple[str, int], Sample],
-    failed: Sequence[Sample],
-    file: ResultsFile | None,
-    advisory: Sequence[str],
-    quiet: bool,
-) -> Sequence[Sample]:
+def _judged(
+    one: Prepared, *, failed: Sequence[Sample], file: ResultsFile | None, quiet: bool
+) -> tuple[SuiteOutcome, Sequence[Sample]]:
+    """Run one suite, and tell of it unless ``quiet``."""
+    if not quiet:
+        _say_before(one)
+    samples = _run(one, failed=failed, file=file, quiet=quiet)
+    outcome = judge_suite(one.evals, samples, today=datetime.now(UTC).date())
+    if not quiet:
+        print_summary(one.named.name, one.evals, samples, outcome)
+    return outcome, samples
+
+
+def _run(one: Prepared, *, failed: Sequence[Sample], file: ResultsFile | None, quiet: bool) -> Sequence[Sample]:
     live: Live | None = None
+    evals, asked, done, advisory, runner = one.evals, one.asked, one.done, one.advisory, one.runner
     if err.is_terminal and not quiet:
         total, currency = len(evals.cases) * evals.epochs, evals.max_cost.currency
         live = Live(asked.name, total=total, already=list(done.values()), currency=currency)
@@ -138,47 +139,6 @@ def _run(
         return runner.run(evals, keep=keep, done=done, failed=failed, advisory=advisory)
 
 
-def _narrowed(
-    evals: Evals,
-    model: str,
-    concurrency: int | None,
-    epochs: int | None,
-    max_cost: str,
-    cases: list[str] | None,
-    tags: list[str] | None,
-) -> Evals:
-    """The suite as the options have it."""
-    changes: dict[str, Any] = {}
-    if concurrency:
-        changes["concurrency"] = concurrency
-    if epochs:
-        changes["epochs"] = epochs
-    if max_cost:
-        try:
-            changes["max_cost"] = Money.parse(max_cost)
-        except ValueError as error:
-            raise DeclarationError(f"--max-cost: {error}") from error
-    if cases or tags:
-        kept = tuple(one for one in evals.cases if one.id in (cases or ()) or set(one.tags) & set(tags or ()))
-        if not kept:
-            raise DeclarationError("no case of the suite has such an id or tag")
-        if unknown := set(cases or ()) - {one.id for one in evals.cases}:
-            raise DeclarationError(f"there is no case {', '.join(sorted(unknown))} in the suite")
-        changes["cases"] = kept
-    return replace(suites.renamed(evals, model), **changes)
-
-
-def _runner(evals: Evals, base_url: str, key: str, price: str) -> EvalRunner:
-    prices: list[ModelPrice] = []
-    if price:
-        prices.append(suites.price_of(price, evals.target.name, evals.max_cost.currency))
-    folder = workflows_folder()
-    if folder.is_dir() and (fleet := read_fleet(folder)[0]) is not None:
-        prices += fleet.prices
-    connections = suites.connections(evals, base_url, key, EnvConnections())
-    return suite_runner(connections, Prices(prices))
-
-
 def _earlier(output: Path | None, *, anew: bool) -> Results:
     if (
         output is None or anew or not output.is_file()
@@ -187,31 +147,22 @@ def _earlier(output: Path | None, *, anew: bool) -> Results:
     return read(output)
 
 
-def _done(results: Results, asked: Asked, output: Path | None) -> dict[tuple[str, int], Sample]:
-    """What an earlier attempt has scored; an error is asked again."""
-    if asked.name in results.asked and results.asked[asked.name] != asked:
-        raise CheckError(
-            f"{output} holds results of {asked.name} as it was before (other cases, prompt, scorers, judges or model): "
-            "name another file, or begin anew with --anew"
-        )
-    return {key: sample for key, sample in results.samples.get(asked.name, {}).items() if not sample.error}
-
-
-def _judges(evals: Evals) -> tuple[str, ...]:
-    own = [spec for case in evals.cases for spec in case.scorers]
-    return tuple({spec.label: None for spec in [*evals.scorers, *own] if is_judge(spec)})
-
-
-def _say_before(named: suites.Named, evals: Evals, estimate: str, advisory: Sequence[str], done: int) -> None:
-    for line in named.left_out:
+def _say_left_out(prepared: Sequence[Prepared]) -> None:
+    """Each thing once: all suites of a file have the same."""
+    for line in dict.fromkeys(line for one in prepared for line in one.named.left_out):
         err.print(Text.assemble(("not carried over: ", "yellow"), line))
-    where = Text.assemble((named.name, "bold"), f": {len(evals.cases)} cases to {evals.target.name}; {estimate}")
-    err.print(where)
-    if advisory:
-        text = f"{', '.join(advisory)}: shown, but decides nothing until its agreement with people is known (--trust-judges)"
+
+
+def _say_before(one: Prepared) -> None:
+    evals, count = one.evals, plural(len(one.evals.cases), "case")
+    estimate = estimate_text(one.estimate, evals.max_cost)
+    err.print(Text.assemble((one.named.name, "bold"), f": {count} to {evals.target.name}; {estimate}"))
+    if one.advisory:
+        text = f"{', '.join(one.advisory)}: shown, but decides nothing until its agreement with people is known (--trust-judges)"
         err.print(Text.assemble(("on probation: ", "yellow"), text))
-    if done:
-        err.print(f"{done} samples are there already and are not asked again", highlight=False)
+    if done := len(one.done):
+        there = "is there already and is" if done == 1 else "are there already and are"
+        err.print(f"{plural(done, 'sample')} {there} not asked again", highlight=False)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.ports import Connections, Endpoint
 from afterpilot.domain.workflow import Evals, ModelPrice, ScriptedTarget
 from afterpilot.evaluate.client import Elsewhere
+from afterpilot.evaluate.exchange import same_model
 from afterpilot.settings import workflows_folder
 
 _SUITE = "suite.yaml"
@@ -29,7 +30,7 @@ class Named:
 
 
 def suites(text: str) -> Sequence[Named]:
-    """The suites that a word on the command line means: one, or for promptfoo one for each provider and prompt.
+    """The suites that a word on the command line means: one, those of a folder, or for promptfoo one for each provider and prompt.
 
     Raises:
         DeclarationError: there is no such suite, or it is broken; all its problems are named.
@@ -37,6 +38,8 @@ def suites(text: str) -> Sequence[Named]:
     path = Path(text)
     if path.is_dir() and (path / _SUITE).is_file():
         return [_native(path / _SUITE)]
+    if path.is_dir() and (inside := sorted(path.glob(f"*/{_SUITE}"))):
+        return [_native(one) for one in inside]
     if path.is_file():
         return [_native(path)] if path.name == _SUITE else _file(path)
     return [_workflow(text)]
@@ -91,7 +94,7 @@ def _workflow(slug: str) -> Named:
             return Named(slug, one.workflow.evals)
     known = ", ".join(one.slug for one in declared.folders) or "none"
     raise DeclarationError(
-        f"{slug!r} is neither a file, a folder with a {_SUITE}, nor a workflow of {folder} (known: {known})"
+        f"{slug!r} is neither a file, a folder with a {_SUITE} or of such folders, nor a workflow of {folder} (known: {known})"
     )
 
 
@@ -111,6 +114,13 @@ def renamed(evals: Evals, model: str) -> Evals:
     if isinstance(evals.target, ScriptedTarget):
         raise DeclarationError("the suite's answers are scripted: there is no model to name")
     return replace(evals, target=replace(evals.target, name=model))
+
+
+def priced(own: ModelPrice | None, fleet: Sequence[ModelPrice]) -> Sequence[ModelPrice]:
+    """The fleet's prices with the one of the command line in place of all that the fleet has for that model and its dated versions."""
+    if own is None:
+        return fleet
+    return [*(price for price in fleet if price.model != own.model and not same_model(own.model, price.model)), own]
 
 
 def price_of(text: str, model: str, currency: str) -> ModelPrice:
