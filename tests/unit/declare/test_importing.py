@@ -82,15 +82,39 @@ def test_what_is_not_carried_over_is_listed_with_its_place(whole: Imported) -> N
         ("providers[1].config.top_p", "top_p"),
         ("providers[3]", "bedrock:us.amazon.nova-lite"),
         ("evaluateOptions.delay", "delay"),
-        ("tests[0] (1).assert[4]", "javascript"),
-        ("tests[0] (2).assert[4]", "javascript"),
-        ("tests[1].assert[9]", "rouge-n"),
+        ("tests[0] (1).assert[2]", "javascript"),
+        ("tests[0] (2).assert[2]", "javascript"),
+        ("tests[1].assert[7]", "rouge-n"),
         ("tests[2]", "a test"),
         ("tests[6]", "file://tests/made.js"),
-        ("more.yaml[1].assert[2]", "equals"),
-        ("table.csv line 4.assert[2]", "javascript"),
+        ("more.yaml[1].assert[0]", "equals"),
+        ("more.yaml[1]", "all assertions of its own"),
+        ("table.csv line 4.assert[0]", "javascript"),
+        ("table.csv line 4", "all assertions of its own"),
     }
     assert all(one.why and one.file == "promptfooconfig.yaml" for one in whole.left_out)
+
+
+def test_places_are_those_of_the_file_also_where_default_assertions_come_first(tmp_path: Path) -> None:
+    """What stands in defaultTest says so, once; a test that only lives on those is named."""
+    script = {"type": "javascript", "value": "true"}
+    usual = {"assert": [script, {"type": "contains", "value": "a"}]}
+    asked = [
+        {"vars": {"x": "p"}, "assert": [{"type": "contains", "value": "p"}, script]},
+        {"vars": {"x": "q"}, "assert": [script]},
+        {"vars": {"x": "r"}},
+    ]
+    scenario = {"config": [{"vars": {"x": "s"}, "assert": [script]}], "tests": [{"assert": [{"type": "is-json"}]}]}
+    imported = configured(tmp_path, tests=asked, defaultTest=usual, scenarios=[scenario])
+    assert [(one.place, one.what) for one in imported.left_out] == [
+        ("defaultTest.assert[0]", "javascript"),
+        ("tests[0].assert[1]", "javascript"),
+        ("tests[1].assert[0]", "javascript"),
+        ("tests[1]", "all assertions of its own"),
+        ("scenarios[0].config[0].assert[0]", "javascript"),
+    ]
+    assert "only defaultTest's assertions are left" in str(imported.left_out[3])
+    assert len(imported.suites[0].cases) == 4
 
 
 def test_a_provider_keeps_its_settings(whole: Imported, tmp_path: Path) -> None:

@@ -153,10 +153,15 @@ class _Made:
                 test.place, "a test", "it has no assertion, and what nobody looks at is no pass here"
             )
             return None
-        scorers = assertions.scorers(test.asserts, f"{test.place}.assert", values, test.options)
+        made = [(one, assertions.of(one.item, one.place, values, test.options)) for one in test.asserts]
+        scorers = [scorer for _, some in made for scorer in some]
         if not scorers:
             self.config.notes.leave(test.place, "a test", "none of its assertions can be carried over")
             return None
+        own = [some for one, some in made if not one.by_default]
+        if own and not any(own):
+            why = "none can be carried over: only defaultTest's assertions are left, and the test passes by them alone"
+            self.config.notes.leave(test.place, "all assertions of its own", why)
         asked = {name: values.get(name, "") for name in variables_of(prompt.text)}
         case: dict[str, Any] = {
             "id": ids.unique(id_of(test.description) or test.place),

@@ -46,23 +46,23 @@ class Assertions:
 
     def scorers(self, found: Any, place: str, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Item]:  # noqa: ANN401 - YAML holds anything
         """The scorers of a list of assertions, with a case's variables filled in; the others are noted."""
-        made: list[Item] = []
-        for index, item in enumerate(found if isinstance(found, list) else []):
-            where = f"{place}[{index}]"
-            one = self._referred(item)
-            kind = one.get("type") if isinstance(one, dict) else None
-            if not isinstance(one, dict) or not isinstance(kind, str):
-                self.config.notes.leave(where, "an assertion", "it has no type")
-            elif kind == "assert-set" and one.get("threshold") is None and one.get("weight") != 0:
-                for key in sorted(one.keys() - _OF_A_SET, key=str):
-                    self.config.notes.leave(
-                        f"{where}.{key}", str(key), "groups do not exist here: its assertions stand alone"
-                    )
-                made += self.scorers(one.get("assert"), f"{where}.assert", values, options)
-            else:
-                scorer = self._scorer(one, where, values, options)
-                made += [scorer] if scorer is not None else []
-        return made
+        items = enumerate(found if isinstance(found, list) else [])
+        return [one for index, item in items for one in self.of(item, f"{place}[{index}]", values, options)]
+
+    def of(self, item: Any, place: str, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Item]:  # noqa: ANN401 - YAML holds anything
+        """The scorers of one assertion: several for a set, none where it is noted instead."""
+        one = self._referred(item)
+        kind = one.get("type") if isinstance(one, dict) else None
+        if not isinstance(one, dict) or not isinstance(kind, str):
+            self.config.notes.leave(place, "an assertion", "it has no type")
+            return []
+        if kind == "assert-set" and one.get("threshold") is None and one.get("weight") != 0:
+            for key in sorted(one.keys() - _OF_A_SET, key=str):
+                why = "groups do not exist here: its assertions stand alone"
+                self.config.notes.leave(f"{place}.{key}", str(key), why)
+            return self.scorers(one.get("assert"), f"{place}.assert", values, options)
+        scorer = self._scorer(one, place, values, options)
+        return [scorer] if scorer is not None else []
 
     def _referred(self, item: Any) -> Any:  # noqa: ANN401 - YAML holds anything
         """What ``$ref: '#/assertionTemplates/name'`` means."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,21 @@ _MOST_CELL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Asserted:
+    """An assertion, where it stands, and whether that is in ``defaultTest``."""
+
+    place: str
+    item: Any
+    by_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewTest:
     """A test with one value for each variable; ``place`` is where it stands in the configuration."""
 
     place: str
     vars: Mapping[str, Any]
-    asserts: list[Any]
+    asserts: Sequence[Asserted]
     description: str = ""
     threshold: float | None = None
     tags: tuple[str, ...] = ()
@@ -54,8 +63,20 @@ def _all(config: Config, data: Mapping[str, Any], default: Mapping[str, Any]) ->
             continue
         settings = list(_items(config, scenario.get("config"), f"{place}.config"))
         asked = list(_items(config, scenario.get("tests"), f"{place}.tests")) or [(place, {})]
-        for (_, setting), (where, item) in itertools.product(settings, asked):
-            yield from _unfolded(config, _merged(setting, item), default, where)
+        for (there, setting), (where, item) in itertools.product(settings, asked):
+            yield from _unfolded(config, _merged(_placed(setting, there), _placed(item, where)), default, where)
+
+
+def _placed(item: Mapping[str, Any], place: str, *, by_default: bool = False) -> dict[str, Any]:
+    """The test with each of its assertions' own place: once they are merged, nobody can count them any more."""
+    found = item.get("assert")
+    if not isinstance(found, list):
+        return {key: value for key, value in item.items() if key != "assert"}
+    asserts = (
+        one if isinstance(one, Asserted) else Asserted(f"{place}.assert[{index}]", one, by_default)
+        for index, one in enumerate(found)
+    )
+    return {**item, "assert": list(asserts)}
 
 
 def _merged(default: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +195,8 @@ def _unfolded(config: Config, item: Mapping[str, Any], default: Mapping[str, Any
     """A test for each combination of the values of its variables; a list of values means one test for each."""
     given = item.get("options")
     without = isinstance(given, dict) and given.get("disableDefaultAsserts") is True
-    whole = _merged({**default, "assert": []} if without else default, item)
+    usual = _placed({**default, "assert": []} if without else default, "defaultTest", by_default=True)
+    whole = _merged(usual, _placed(item, place))
     for key in item:
         if key not in _PARTS:
             config.notes.leave(f"{place}.{key}", key, "tests have no such part here")
@@ -188,18 +210,22 @@ def _unfolded(config: Config, item: Mapping[str, Any], default: Mapping[str, Any
     unfold = not (isinstance(options, dict) and options.get("disableVarExpansion") is True)
     lists = [value if unfold and isinstance(value, list) and value else [value] for value in values.values()]
     metadata, threshold = whole.get("metadata"), _threshold(config, whole.get("threshold"), place)
-    asserts = whole.get("assert")
     for number, combined in enumerate(itertools.islice(itertools.product(*lists), MOST_CASES + 1), 1):
-        several = any(len(one) > 1 for one in lists)
+        here = f"{place} ({number})" if any(len(one) > 1 for one in lists) else place
         yield NewTest(
-            place=f"{place} ({number})" if several else place,
+            place=here,
             vars=dict(zip(values, combined, strict=True)),
-            asserts=asserts if isinstance(asserts, list) else [],
+            asserts=[_moved(one, place, here) for one in whole.get("assert", ())],
             description=str(whole.get("description") or ""),
             threshold=threshold,
             tags=tuple(tags_of(metadata)) if isinstance(metadata, dict) else (),
             options=options if isinstance(options, dict) else {},
         )
+
+
+def _moved(one: Asserted, place: str, here: str) -> Asserted:
+    """The assertion of a test at its place among the several that a test was unfolded to."""
+    return replace(one, place=here + one.place.removeprefix(place)) if one.place.startswith(f"{place}.assert[") else one
 
 
 def _mapping(config: Config, found: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - YAML holds anything
