@@ -20,7 +20,7 @@ from afterpilot.demo.eval_history import APPROVED_AFTER, NIGHTS, SHORTENED, read
 from afterpilot.demo.model_server import MODEL_NAME, WEIGHTS_SHA256
 from afterpilot.demo.record_nights import SHORTER_TAKES, TAKES, shorter
 from afterpilot.domain.workflow import ModelTarget
-from afterpilot.record.tables import eval_results, incidents, outbox, samples
+from afterpilot.record.tables import eval_results, findings, incidents, outbox, runs, samples
 from afterpilot.settings import WORKFLOWS, EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 
@@ -76,6 +76,25 @@ def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired)
     assert re.search(r"It was our prompt changed \(\w+ → \w+\) ", text)
     assert "✗ invoice_matching: Worse than" not in text
     assert "as before by now" not in text
+
+
+def test_cases_that_pass_again_are_not_called_broken(wired: Wired) -> None:
+    """In the third night the old prompt is back, and the alarm stands: it says which cases broke and since when they pass again."""
+    replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list)
+    with wired.engine.connect() as connection:
+        regressed = sa.select(findings).join(runs).where(findings.c.kind == "evals.regressed")
+        first, *_, last = connection.execute(regressed.order_by(runs.c.started_at)).all()
+        passed = sa.select(eval_results.c.outcomes).where(eval_results.c.run_id == last.run_id)
+        outcomes = connection.scalars(passed).one()
+    assert "Broken: " in first.detail
+    assert first.evidence["passing_again"] == []
+    assert all(outcomes[one["case"]][0] == 0 for one in last.evidence["broken"])
+    again = [one["case"] for one in last.evidence["passing_again"]]
+    assert again
+    assert all(outcomes[case][0] == outcomes[case][1] for case in again)
+    assert f"Broke on 11 November, pass again since 13 November: {again[0]}" in last.detail
+    assert f"passes again: {again[0]} (since 13 November)" in last.evidence["examples"]
+    assert last.evidence["to_do"].startswith("See in the next runs")
 
 
 def test_the_recording_is_of_the_model_prompt_and_cases_of_today(wired: Wired) -> None:

@@ -22,6 +22,7 @@ class Against:
 
     ``common`` of the suite's ``cases`` are the same as at the approval and can be compared; ``scorers_changed`` says why none
     can. ``alarm`` is None where nothing could be compared. ``passed_then`` is case → it passed in the newest approved run that has it.
+    ``passing_since`` is case → the first day of the runs, up to this one, in all of which it passed.
     ``confirmed`` is whether the regression holds over the whole fleet of ``fleet`` workflows. ``before`` and ``after`` are
     answers by case, of the last good run ``good_run`` and of this one. ``rounds`` counts the same-day re-runs of ``reruns``
     samples, whose cost is None where any has no price. ``wobble`` is the standard deviation of days in logits that the alarm
@@ -37,6 +38,7 @@ class Against:
     scorers_changed: bool = False
     alarm: Alarm | None = None
     passed_then: Mapping[str, bool] = field(default_factory=dict)
+    passing_since: Mapping[str, date] = field(default_factory=dict)
     causes: Causes | None = None
     confirmed: bool = False
     fleet: int = 1

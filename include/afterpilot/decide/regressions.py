@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from afterpilot.decide.against import Against
@@ -9,7 +11,7 @@ from afterpilot.decide.alarm import Alarm, Kind, State
 from afterpilot.decide.eval_figures import Measured
 from afterpilot.decide.eval_findings import waived_line
 from afterpilot.decide.eval_words import NAMED, at_this_rate, names, points, reasons, short
-from afterpilot.domain.causation import cause_sentence
+from afterpilot.domain.causation import AS_BEFORE, cause_sentence
 from afterpilot.domain.intervals import Interval
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
@@ -18,6 +20,8 @@ from afterpilot.domain.workflow import Workflow
 REGRESSED, NO_BASELINE, BASELINE_DUE = "evals.regressed", "evals.no_baseline", "evals.baseline_due"
 _ANSWER = 300  # characters of an answer that are shown
 _LISTED = 20
+_UNDO = "Undo what the cause line names, and run the suite again; or approve the new state as the baseline."
+_UNDONE = "See in the next runs that the drop ends: what the cause line names is undone."
 
 
 def no_baseline(workflow: Workflow) -> Finding:
@@ -89,7 +93,13 @@ def regressed(workflow: Workflow, measured: Measured, against: Against, rate: In
     broken = broken_cases(measured, against)
     cause = against.causes.line if against.causes else ""
     size = "" if grave else f" It is smaller than the {points(smallest)} that the suite looks for."
-    said = [cause_sentence(cause), f"Broken: {names(broken)}." if broken else "", waived_line(measured)]
+    again = passing_again(measured, against)
+    said = [
+        cause_sentence(cause),
+        f"Broken: {names(broken)}." if broken else "",
+        _again_line(again, alarm),
+        waived_line(measured),
+    ]
     return Finding(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
@@ -100,21 +110,54 @@ def regressed(workflow: Workflow, measured: Measured, against: Against, rate: In
         evidence={
             "certainty": _certainty(alarm, against),
             "cost": at_this_rate(workflow, rate.value),
-            "to_do": "Undo what the cause line names, and run the suite again; or approve the new state as the baseline.",
-            "examples": _examples(broken, measured, against),
+            "to_do": _UNDONE if AS_BEFORE in cause else _UNDO,
+            "examples": [*_examples(broken, measured, against), *_examples_again(again)][:NAMED],
             **as_evidence(alarm, against),
             "run_cost": measured.figures["cost"],
             "broken": _broken_as_data(broken, measured, against),
+            "passing_again": [{"case": case, "since": _day(since)} for case, since in list(again.items())[:_LISTED]],
         },
     )
 
 
 def broken_cases(measured: Measured, against: Against) -> list[str]:
-    """The cases to name: those that broke by the alarm's own word first, then those that passed at the approval and fail now."""
-    alarm = against.alarm
-    by_word = [case for case, _ in alarm.broken] if alarm and alarm.kind is Kind.SLICE else []
+    """Cases that fail now: those that broke by the alarm's own word first, then those that passed at the approval."""
     now = [case for case, good in measured.passed.items() if not good and against.passed_then.get(case)]
-    return [*dict.fromkeys([*(case for case in by_word if case in measured.passed), *now])]
+    return [*dict.fromkeys([*(case for case in _by_word(against) if measured.passed.get(case) is False), *now])]
+
+
+def passing_again(measured: Measured, against: Against) -> dict[str, date | None]:
+    """Cases that broke by the alarm's own word and pass now, with the day since which they do where it is after the drop began."""
+    began = against.alarm.since if against.alarm else None
+    again = {case: against.passing_since.get(case) for case in _by_word(against) if measured.passed.get(case)}
+    return {case: since if since and began and since > began else None for case, since in again.items()}
+
+
+def _by_word(against: Against) -> list[str]:
+    alarm = against.alarm
+    return [case for case, _ in alarm.broken] if alarm and alarm.kind is Kind.SLICE else []
+
+
+def _again_line(again: Mapping[str, date | None], alarm: Alarm) -> str:
+    """``Broke on 11 November, pass again since 13 November: hard-20, hard-21.``, a sentence for each day."""
+    began = f"Broke on {_spoken(alarm.since)}, pass " if alarm.since else "Pass "
+    by_day: dict[date | None, list[str]] = {}
+    for case, since in again.items():
+        by_day.setdefault(since, []).append(case)
+    return " ".join(
+        f"{began}{f'again since {_spoken(since)}' if since else 'in this run'}: {names(cases)}."
+        for since, cases in by_day.items()
+    )
+
+
+def _examples_again(again: Mapping[str, date | None]) -> list[str]:
+    return [
+        short(f"passes again: {case}{f' (since {_spoken(since)})' if since else ''}") for case, since in again.items()
+    ]
+
+
+def _spoken(day: date) -> str:
+    return f"{day.day} {day:%B}"
 
 
 def as_evidence(alarm: Alarm, against: Against) -> dict[str, Any]:

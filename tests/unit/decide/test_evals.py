@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpilot.decide.against import Against
-from afterpilot.decide.alarm import AlarmSettings, RunOutcome, judge
+from afterpilot.decide.alarm import AlarmSettings, Kind, RunOutcome, judge
 from afterpilot.decide.causes import causes
 from afterpilot.decide.eval_figures import measure
 from afterpilot.decide.evals import judge_budget_spent, judge_evals, judge_out_of_reach
@@ -190,6 +190,29 @@ def test_an_alarm_is_a_failure_with_its_cause() -> None:
     assert finding.evidence["examples"][0] == "broke: case-060: exact(po_number): 'PO-2' instead of 'PO-1'"
     assert result.evidence["regression"]["alarm"] == "alarm"
     assert "evals.regressed" in result.covered
+
+
+def test_a_case_that_passes_again_is_not_called_broken() -> None:
+    """What broke by the alarm's word and passes in this very run is told apart, with its days; it is no example of a failure."""
+    samples = run(60)
+    against = held(samples)
+    assert against.alarm is not None
+    told = (("case-005", 0.99), ("case-099", 0.9), ("case-007", 0.8))
+    alarm = replace(against.alarm, kind=Kind.SLICE, broken=told, since=TODAY - timedelta(days=2))
+    against = replace(against, alarm=alarm, passing_since={"case-005": TODAY, "case-007": TODAY - timedelta(days=9)})
+    finding = next(one for one in judged(samples, against).findings if one.kind == "evals.regressed")
+    assert "Broken: case-099, case-060, case-061, case-062, case-063 and 35 more." in finding.detail
+    assert "Broke on 16 November, pass again since 18 November: case-005." in finding.detail
+    assert "Broke on 16 November, pass in this run: case-007." in finding.detail
+    assert not {"case-005", "case-007"} & {one["case"] for one in finding.evidence["broken"]}
+    assert finding.evidence["passing_again"] == [
+        {"case": "case-005", "since": "2026-11-18"},
+        {"case": "case-007", "since": None},
+    ]
+    healed = judged(run(100), replace(against, passing_since={"case-005": TODAY}))
+    finding = next(one for one in healed.findings if one.kind == "evals.regressed")
+    assert "Broken" not in finding.detail
+    assert finding.evidence["examples"][0] == "passes again: case-005 (since 18 November)"
 
 
 @pytest.mark.parametrize(("confirmed", "severity"), [(True, Severity.CRITICAL), (False, Severity.WARNING)])

@@ -170,6 +170,7 @@ def _explained(
     if first is not None and not moved:
         found = undone(causes(first.fingerprint, marks), found)
     broken = broken_cases(measured, held)
+    today = alarm.history[-1][0]
     with services.ops.begin() as unit:
         answers = unit.samples.answers(last.run_id, broken)
         fleet = unit.eval_results.fleet_evidence(_quarter(alarm))
@@ -181,6 +182,9 @@ def _explained(
         held,
         causes=found,
         good_run=str(last.run_id),
+        passing_since={
+            case: _passing_since(before.since, case, today) for case, good in measured.passed.items() if good
+        },
         good_day=last.at.astimezone(UTC).date(),
         before=answers,
         after={one.case_id: one.output or "" for one in reversed(measured.scored) if not one.passed},
@@ -192,6 +196,17 @@ def _explained(
 def _first(results: Sequence[EvalResult], day: date) -> EvalResult | None:
     """The first result of that day or later."""
     return next((result for result in results if result.at.astimezone(UTC).date() >= day), None)
+
+
+def _passing_since(results: Sequence[EvalResult], case: str, today: date) -> date:
+    """The first day of the newest runs in all of which the case passed, today's included; runs that do not know it are skipped."""
+    since = today
+    for result in reversed(results):
+        passed = result.passes.get(case)
+        if passed is False:
+            break
+        since = result.at.astimezone(UTC).date() if passed else since
+    return since
 
 
 def _quarter(alarm: Alarm) -> date:
