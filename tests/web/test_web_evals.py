@@ -246,6 +246,33 @@ def test_two_runs_are_compared_with_interval_and_test(site: Site) -> None:
     assert page.count(" broken ") == broke
 
 
+def test_one_approved_run_is_not_taken_for_the_baseline(site: Site) -> None:
+    """A comparison with one of ten approved runs says that it is one of them."""
+    told = "The baseline is 10 approved runs together; here stands one of them alone"
+    runs = site.kept.evals.runs[REPLIES]
+    assert told in site.get(f"/evals/{REPLIES}/compare")
+    assert told not in site.get(f"/evals/{REPLIES}/compare?a={runs[-2]}&b={runs[-1]}")
+
+
+def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
+    """Where only flaky cases moved, the sentence leads to them."""
+    with site.engine.begin() as connection:
+        change = sa.update(tables.baselines).where(tables.baselines.c.workflow == REPLIES)
+        row = connection.execute(sa.select(tables.baselines).where(tables.baselines.c.workflow == REPLIES)).one()
+        newest = site.kept.evals.runs[REPLIES][-1]
+        connection.execute(change.values(run_id=newest, runs=[newest]))
+        connection.exec_driver_sql(
+            "UPDATE findings SET kind = 'kept' WHERE kind = 'evals.regressed' AND run_id = %s", (newest,)
+        )
+    try:
+        changed = section(site.get(f"/evals/{REPLIES}"), "changed")
+        assert f'None, apart from <a href="#flaky">{len(FLAKY)} flaky cases</a>.' in changed
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(change.values(run_id=row.run_id, runs=row.runs))
+            connection.exec_driver_sql("UPDATE findings SET kind = 'evals.regressed' WHERE kind = 'kept'")
+
+
 def test_a_run_of_another_workflow_is_not_compared(site: Site) -> None:
     """An id of another workflow's run is not answered, so that no page mixes two suites."""
     other = site.kept.evals.runs[CLAIMS][0]

@@ -323,12 +323,17 @@ def test_the_threshold_is_the_recorded_one_else_the_declared() -> None:
 
 def test_slices_and_scorers_stand_by_weakness() -> None:
     """The weakest first, advisory scorers last, what cannot be counted without a share."""
-    found = slice_rows(
-        {"a": {"passed": 9, "of": 10}, "b": {"passed": 1, "of": 10}, "odd": {"passed": 3, "of": 0}}, None
-    )
+    found = slice_rows({"a": {"passed": 9, "of": 10}, "b": {"passed": 1, "of": 10}, "odd": {"passed": 3, "of": 0}}, [])
     assert [(row.name, row.rate is None) for row in found] == [("b", False), ("a", False), ("odd", True)]
     scorers = scorer_rows({"judge": {"passed": 0, "of": 5, "advisory": True}, "exact": {"passed": 5, "of": 5}, "x": 3})
     assert [row.name for row in scorers] == ["exact", "x", "judge"]
+
+
+def test_a_slice_stands_beside_all_approved_runs() -> None:
+    """A flaky case that passed in one approved run and failed in the next is half of the baseline, not all of it."""
+    approved = [{"a": {"passed": 1, "of": 1}}, {"a": {"passed": 0, "of": 1}}, {"a": {"passed": 5, "of": 1}}, None]
+    found = slice_rows({"a": {"passed": 0, "of": 1}, "new": {"passed": 1, "of": 1}}, approved)
+    assert [(row.name, row.before) for row in found] == [("a", 0.5), ("new", None)]
 
 
 def test_judges_are_trusted_only_where_that_is_recorded() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +14,27 @@ MOST = 60
 
 @dataclass(frozen=True, slots=True)
 class ShareRow:
-    """A name with its counted share and the share's interval (None where nothing was counted)."""
+    """A name with its counted share and the share's interval (None where nothing was counted); ``before`` is the share in the
+    baseline, 0 to 1.
+    """
 
     name: str
     passed: int
     of: int
     rate: Interval | None
-    before: Interval | None = None
+    before: float | None = None
     mean: float | None = None
     advisory: bool = False
 
 
-def slice_rows(slices: object, baseline: object) -> tuple[ShareRow, ...]:
-    """The tags of the cases, the weakest first, each beside the baseline's."""
-    earlier = mapping(baseline)
+def slice_rows(slices: object, baseline: Sequence[object]) -> tuple[ShareRow, ...]:
+    """The tags of the cases, the weakest first, each beside its share over all approved runs together: one run alone would show
+    how a flaky case happened to end in it.
+    """
+    earlier = [mapping(run) for run in baseline]
     rows = [
-        _row(name, mapping(item), before=_rate(mapping(earlier.get(name)))) for name, item in mapping(slices).items()
+        _row(name, mapping(item), before=_together([mapping(run.get(name)) for run in earlier]))
+        for name, item in mapping(slices).items()
     ]
     return tuple(sorted(rows, key=lambda row: (row.rate.value if row.rate else 2.0, row.name))[:MOST])
 
@@ -40,7 +45,7 @@ def scorer_rows(scorers: object) -> tuple[ShareRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.advisory, row.rate.value if row.rate else 2.0, row.name))[:MOST])
 
 
-def _row(name: str, item: Mapping[str, Any], *, before: Interval | None = None) -> ShareRow:
+def _row(name: str, item: Mapping[str, Any], *, before: float | None = None) -> ShareRow:
     passed, of = number(item.get("passed")) or 0, number(item.get("of")) or 0
     return ShareRow(
         name=name,
@@ -51,6 +56,12 @@ def _row(name: str, item: Mapping[str, Any], *, before: Interval | None = None) 
         mean=number(item.get("mean")),
         advisory=item.get("advisory") is True,
     )
+
+
+def _together(items: Sequence[Mapping[str, Any]]) -> float | None:
+    counted = [item for item in items if _rate(item) is not None]
+    of = sum(number(item["of"]) or 0 for item in counted)
+    return sum(number(item["passed"]) or 0 for item in counted) / of if of else None
 
 
 def _rate(item: Mapping[str, Any]) -> Interval | None:

@@ -62,6 +62,7 @@ def router(frame: Frame) -> APIRouter:
             workflow=workflow,
             choice=choice,
             baseline=base["run_id"] if base else None,
+            approved=len(base["runs"] or ()) if base else 0,
             rate_of=rate_of,
             **data,
         )

@@ -174,7 +174,7 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
         "events": happened[::-1][:12],
         "cases": sorted_cases,
         "nights": NIGHTS,
-        "slices": slice_rows(newest["slices"], based[-1]["slices"] if based else None) if newest else (),
+        "slices": slice_rows(newest["slices"], [row["slices"] for row in based]) if newest else (),
         "scorers": scorer_rows(newest["scorers"]) if newest else (),
         "judges": judge_rows(
             known.get("judges"), evals.labelled(connection, workflow), newest["fingerprint"] if newest else None
