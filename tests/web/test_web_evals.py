@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from history_site import BROWSER, Site, mounted
 from outline import outline
-from sample_evals import ANSWERS, BROKEN, CLAIMS, EXPIRED, FLAKY, REPLIES, WAIVED
+from sample_evals import ANSWERS, BROKEN, CLAIMS, EXPIRED, FLAKY, RAISED, REPLIES, WAIVED
 
 from afterpilot.record import tables
 from afterpilot.record.history import evals
@@ -271,6 +271,43 @@ def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
         with site.engine.begin() as connection:
             connection.execute(change.values(run_id=row.run_id, runs=row.runs))
             connection.exec_driver_sql("UPDATE findings SET kind = 'evals.regressed' WHERE kind = 'kept'")
+
+
+def test_alarms_are_listed_with_drop_evidence_and_cause(site: Site) -> None:
+    """When it was raised, the drop with its interval, the evidence against the threshold, the cause, and the run."""
+    page = site.get(f"/evals/{REPLIES}")
+    listed = page[page.index('id="alarms"') : page.index("What changed of what answers")]
+    assert "13 Nov to now: about 6 points lost (3 to 9)" in text_of(listed)
+    assert "Evidence far beyond the threshold: 3,650 (0.1 false alarms a year)" in text_of(listed)
+    assert "Cause: our prompt changed" in text_of(listed)
+    assert f"/runs/{site.kept.evals.runs[REPLIES][RAISED]}" in listed
+    assert "&gt; 100,000" in page
+    assert 'id="alarms"' not in site.get(f"/evals/{CLAIMS}")
+
+
+def test_an_alarm_leads_to_its_incident(site: Site) -> None:
+    """The incident of a regression that one of the alarm's runs opened; no other incident of that run."""
+    at, run = sample_data.NOW, site.kept.evals.runs[REPLIES][RAISED + 1]
+    with site.engine.begin() as connection:
+        made = {}
+        for kind in ("evals.regressed", "evals.other"):
+            made[kind] = connection.scalar(
+                sa.insert(tables.incidents)
+                .values(fingerprint=f"f {kind}", workflow=REPLIES, stage="evaluate", kind=kind, severity="critical",
+                        title="worse", opened_at=at, last_seen_at=at)
+                .returning(tables.incidents.c.id)
+            )  # fmt: skip
+            connection.execute(
+                sa.insert(tables.incident_events).values(incident_id=made[kind], at=at, what="opened", run_id=run)
+            )
+    try:
+        page = site.get(f"/evals/{REPLIES}")
+        listed = page[page.index('id="alarms"') : page.index("What changed of what answers")]
+        assert re.findall(r"/incidents/([\w-]+)", listed) == [str(made["evals.regressed"])]
+    finally:
+        with site.engine.begin() as connection:
+            for table, column in ((tables.incident_events, "incident_id"), (tables.incidents, "id")):
+                connection.execute(sa.delete(table).where(table.c[column].in_(made.values())))
 
 
 def test_a_run_of_another_workflow_is_not_compared(site: Site) -> None:

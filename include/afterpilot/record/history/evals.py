@@ -19,12 +19,15 @@ from afterpilot.record.tables import (
     findings,
     fingerprints,
     human_decisions,
+    incident_events,
+    incidents,
     judgements,
     runs,
     samples,
 )
 
 _STAGE = "evaluate"
+_REGRESSED = "evals.regressed"
 MOST_RUNS = 400  # that a chart shows
 _here = eval_results
 _FIGURES = [column for column in _here.c if column.name not in {"outcomes", "rounds", "slices", "scorers"}]
@@ -183,8 +186,26 @@ def evidence_of(connection: sa.Connection, which: uuid.UUID) -> Row:
 
 def regression_findings(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
     """The findings of a run that say that it is worse than the baseline."""
-    statement = sa.select(findings).where(findings.c.run_id == which, findings.c.kind == "evals.regressed")
+    statement = sa.select(findings).where(findings.c.run_id == which, findings.c.kind == _REGRESSED)
     return all_rows(connection, statement.order_by(findings.c.fingerprint).limit(10))
+
+
+def regressions_said(connection: sa.Connection, which: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Any]:
+    """What each of these runs said of a regression (its evidence, as JSON), by run; one that said nothing is not there."""
+    said = runs.c.evidence["regression"]
+    statement = sa.select(runs.c.id, said.label("said")).where(runs.c.id.in_(which), said.is_not(None))
+    return {row["id"]: row["said"] for row in all_rows(connection, statement)} if which else {}
+
+
+def regression_incidents(connection: sa.Connection, which: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Row]:
+    """The incident of a regression that each of these runs opened or saw again (``id``, ``title``, ``state``), by run."""
+    statement = (
+        sa.select(incident_events.c.run_id, incidents.c.id, incidents.c.title, incidents.c.state)
+        .join(incidents, incidents.c.id == incident_events.c.incident_id)
+        .where(incident_events.c.run_id.in_(which), incidents.c.kind == _REGRESSED)
+        .order_by(incident_events.c.id)
+    )
+    return {row["run_id"]: row for row in all_rows(connection, statement)} if which else {}
 
 
 def declared(connection: sa.Connection, workflow: str) -> Row | None:

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from afterpilot.record.history.paging import Row
+from afterpilot.web.evals.alarms import SURE, spans
 from afterpilot.web.evals.answering import Event
 from afterpilot.web.evals.reading import number, rate_of
 from afterpilot.web.evals.shapes import Chart, Shape, Time, ceiling, linear, logarithmic, short, steps
 from afterpilot.web.evals.standing import short_day
 
 POINTS = 120  # runs of which each can be pointed at; with more, only those of the pass rate can
-_SURE = 30  # times the threshold: beyond it, how much more says nothing more
 
 
 def rate_chart(
@@ -68,20 +68,23 @@ def rate_chart(
 def evidence_chart(rows: Sequence[Row], threshold: float) -> Chart:
     """How strongly the runs speak for a drop, on a logarithmic scale, and the line at which the alarm is raised."""
     values = [(row, number(row["evidence"])) for row in rows]
-    top = min(max([threshold * 3, *(value for _, value in values if value)]), threshold * _SURE)
-    low = 0.1
-    scale = logarithmic(low, top)
+    highest, most = max([threshold * 3, *(value for _, value in values if value)]), threshold * SURE
+    top = highest if highest <= most else 10.0 ** math.floor(math.log10(most))
+    scale = logarithmic(0.1, top)
     ticks = [(10.0**power) for power in range(0, math.ceil(math.log10(top)) + 1, 2) if 10.0**power <= top]
     newest = next((value for _, value in reversed(values) if value is not None), None)
+    above = next((row for row, value in values if value is not None and value > top), None)
+    cut = f" The curve is cut at {short(top)}." if above else ""
     return _small(
         rows,
-        [("line", [(row, min(max(value, low), top) if value is not None else None) for row, value in values])],
+        [("line", values)],
         title="Evidence of a drop",
-        words=f"Newest {short(newest) if newest is not None else 'unknown'}; the alarm is raised at {short(threshold)}.",
+        words=f"Newest {short(newest) if newest is not None else 'unknown'}; the alarm is raised at {short(threshold)}.{cut}",
         scale=scale,
         ticks=[(value, short(value)) for value in ticks],
         lines=[("limit", threshold, f"alarm at {short(threshold)}")],
         said=lambda value: f"evidence {short(value)}",
+        cut=(above["at"], f"> {short(top)}") if above else None,
     )
 
 
@@ -154,6 +157,7 @@ def _small(
     ticks: Sequence[tuple[float, str]],
     said: Callable[[float], str],
     lines: Sequence[tuple[str, float, str]] = (),
+    cut: tuple[datetime, str] | None = None,
 ) -> Chart:
     height, top, foot = 110, 12, 8
     time = Time(rows[0]["at"], rows[-1]["at"])
@@ -189,8 +193,15 @@ def _small(
         dots=tuple(dots),
         lines=tuple(Shape(kind, y=y(value), text=text) for kind, value, text in lines),
         ticks=tuple(Shape("tick", y=y(value), text=text) for value, text in ticks),
+        notes=_cut(time, *cut) if cut else (),
         days=(time.days[-1], time.days[0]) if len(time.days) > 1 else time.days,
     )
+
+
+def _cut(time: Time, at: datetime, text: str) -> tuple[Shape]:
+    """The words where a curve leaves the chart at its top, on the side that has room for them."""
+    x = time.x(at)
+    return (Shape("start" if x < 50 else "end", x, 9, text=text),)  # noqa: PLR2004 - percent, the middle
 
 
 def _stretches(values: Sequence[tuple[Row, Any]]) -> Iterator[list[tuple[Row, Any]]]:
@@ -208,19 +219,12 @@ def _stretches(values: Sequence[tuple[Row, Any]]) -> Iterator[list[tuple[Row, An
 
 
 def _alarms(rows: Sequence[Row], time: Time) -> Iterator[Shape]:
-    """The spans during which an alarm was open; a run that could not say neither opens nor ends one."""
-    first: Row | None = None
-    last: Row | None = None
-    for row in [*(row for row in rows if row["valid"]), None]:
-        if row is not None and row["alarm"] == "alarm":
-            first, last = first or row, row
-        elif first is not None and last is not None:
-            start, end = time.x(first["at"]), time.x((row or last)["at"])
-            title = f"alarm from {short_day(first['at'])} to {short_day(row['at']) if row else 'now'}"
-            yield Shape(
-                "alarm", start - 0.5, width=max(end - start + (1 if row is None else 0), 1.0), text="alarm", title=title
-            )
-            first = last = None
+    """The spans during which an alarm was open."""
+    for span in spans(rows):
+        first, over = span.rows[0]["at"], span.after is not None
+        start, end = time.x(first), time.x(span.end)
+        title = f"alarm from {short_day(first)} to {short_day(span.end) if over else 'now'}"
+        yield Shape("alarm", start - 0.5, width=max(end - start + (0 if over else 1), 1.0), text="alarm", title=title)
 
 
 def _rate_dot(time: Time, row: Row, rate: Any, y: Callable[[float], float]) -> Shape:  # noqa: ANN401 - Interval or None

@@ -48,6 +48,7 @@ class Chart:
     dots: tuple[Shape, ...] = ()
     ticks: tuple[Shape, ...] = ()
     days: tuple[Shape, ...] = ()
+    notes: tuple[Shape, ...] = ()  # words at the curve; their kind is the end at which they are held
     dense: bool = False
 
 
@@ -91,8 +92,8 @@ def linear(top: float) -> Callable[[float], float]:
 
 
 def logarithmic(low: float, top: float) -> Callable[[float], float]:
-    """The scale of powers of ten from ``low`` to ``top``."""
-    return lambda value: (math.log10(max(value, low)) - math.log10(low)) / (math.log10(top) - math.log10(low))
+    """The scale of powers of ten from ``low`` to ``top``; what lies beyond stands at the end."""
+    return lambda value: (math.log10(min(max(value, low), top)) - math.log10(low)) / (math.log10(top) - math.log10(low))
 
 
 def ceiling(value: float) -> float:

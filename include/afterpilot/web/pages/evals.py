@@ -17,10 +17,12 @@ from afterpilot.record.history import evals
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals import answering, charts
 from afterpilot.web.evals.age import aged, lasts
+from afterpilot.web.evals.alarms import MOST as MOST_ALARMS
+from afterpilot.web.evals.alarms import AlarmRow, alarm_rows, spans
 from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.reading import mapping, pooled, rate_of
-from afterpilot.web.evals.shapes import Shape
+from afterpilot.web.evals.shapes import Shape, short
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import (
     Drop,
@@ -171,6 +173,8 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
         "standing": standing,
         "bar": bar,
         "charts": _charts(rows, based, happened, bar, threshold(regression, document)),
+        "alarms": _alarms(connection, rows, document),
+        "short": short,
         "events": happened[::-1][:12],
         "cases": sorted_cases,
         "nights": NIGHTS,
@@ -200,6 +204,14 @@ def _cases_of(connection: sa.Connection, rows: Sequence[Row], base: Row | None) 
     found = evals.whole_results(connection, [*last, *approved])
     based = sorted((found[run] for run in approved if run in found), key=lambda row: row["at"])
     return [found[run] for run in last], based
+
+
+def _alarms(connection: sa.Connection, rows: Sequence[Row], document: object) -> tuple[AlarmRow, ...]:
+    """The last alarms with what their runs said and their incidents."""
+    past = spans(rows)[-MOST_ALARMS:]
+    under = [row["run_id"] for span in past for row in span.rows]
+    said, opened = evals.regressions_said(connection, under), evals.regression_incidents(connection, under)
+    return alarm_rows(past, said, opened, document)
 
 
 def _drop(last: Sequence[Row], baseline: Mapping[str, float], broken: Sequence[str]) -> Drop | None:

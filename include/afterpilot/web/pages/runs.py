@@ -14,6 +14,7 @@ from afterpilot.domain.run import Stage
 from afterpilot.record.history import evals, review, runs, samples, status
 from afterpilot.record.history.paging import Page, Row
 from afterpilot.web.evals.answering import parts
+from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
 from afterpilot.web.frame import Frame
@@ -116,7 +117,7 @@ def _result(connection: sa.Connection, run: Row) -> dict[str, Any]:
     result = evals.whole_results(connection, [run["id"]]).get(run["id"])
     base = evals.approvals(connection, [run["workflow"]]).get(run["workflow"])
     answered = parts(result["fingerprint"]) if result is not None else ()
-    return {"result": result, "answered": answered, "baseline_run": base["run_id"] if base else None}
+    return {"result": result, "answered": answered, "baseline_run": base["run_id"] if base else None, "short": short}
 
 
 def _samples(connection: sa.Connection, which: uuid.UUID, asked: Asked, shown: str, within: samples.Span) -> Page:
