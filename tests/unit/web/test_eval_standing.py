@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from afterpilot.web.evals.age import aged, lasts
-from afterpilot.web.evals.answering import changed, events
+from afterpilot.web.evals.answering import changed, events, parts
 from afterpilot.web.evals.cases import Covered, sort_cases, strip
 from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, rate_chart, spark
 from afterpilot.web.evals.judges import judge_rows
@@ -334,6 +334,14 @@ def test_a_slice_stands_beside_all_approved_runs() -> None:
     approved = [{"a": {"passed": 1, "of": 1}}, {"a": {"passed": 0, "of": 1}}, {"a": {"passed": 5, "of": 1}}, None]
     found = slice_rows({"a": {"passed": 0, "of": 1}, "new": {"passed": 1, "of": 1}}, approved)
     assert [(row.name, row.before) for row in found] == [("a", 0.5), ("new", None)]
+
+
+def test_what_a_suite_goes_without_is_not_unknown() -> None:
+    """No judge and no data are declared to be none; what was not recorded stays empty, which a page calls unknown."""
+    told = {part.key: part.now for part in parts({"judges": {}, "data": {}, "answered": {}})}
+    assert told == {"judges": "none", "data": "nothing declared", "answered": ""}
+    (broken,) = parts({"data": {"db query 1": "unknown: no connection"}})
+    assert "unknown" in broken.now
 
 
 def test_judges_are_trusted_only_where_that_is_recorded() -> None:

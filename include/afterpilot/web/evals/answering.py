@@ -23,6 +23,9 @@ WORDS = {
     "harness": "the harness",
 }
 
+# What a suite may go without: said where nothing of it is declared, which is no lack of knowledge.
+_WITHOUT = {"data": "nothing declared", "judges": "none"}
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -52,7 +55,11 @@ class Event:
 def parts(fingerprint: object) -> tuple[Part, ...]:
     """Everything that is known of what answers."""
     whole = mapping(fingerprint)
-    return tuple(Part(key, WORDS.get(key, key), "", as_text(whole[key])) for key in _ordered(whole))
+    return tuple(Part(key, WORDS.get(key, key), "", _now(key, whole[key])) for key in _ordered(whole))
+
+
+def _now(key: str, value: object) -> str:
+    return _WITHOUT.get(key, "") if value == {} else as_text(value)
 
 
 def changed(before: object, now: object) -> tuple[Part, ...]:
