@@ -310,6 +310,28 @@ def test_an_alarm_leads_to_its_incident(site: Site) -> None:
                 connection.execute(sa.delete(table).where(table.c[column].in_(made.values())))
 
 
+def test_a_replay_of_recorded_answers_is_marked(site: Site) -> None:
+    """In the table of runs and on the run's page, and no other run is."""
+    run = site.kept.evals.runs[CLAIMS][-1]
+    badge = '<span class="state s-waived">recorded</span>'
+
+    def set_origin(origin: str) -> None:
+        with site.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE eval_results SET origin = %s WHERE run_id = %s", (origin, run))
+            connection.exec_driver_sql(
+                "UPDATE runs SET trigger = trigger || jsonb_build_object('origin', %s::text) WHERE id = %s",
+                (origin, run),
+            )
+
+    assert badge not in site.get(f"/evals/{CLAIMS}") + site.get(f"/runs/{run}")
+    set_origin("recorded")
+    try:
+        assert site.get(f"/evals/{CLAIMS}").count(badge) == 1
+        assert "a replay of recorded answers" in site.get(f"/runs/{run}")
+    finally:
+        set_origin("schedule")
+
+
 def test_a_run_of_another_workflow_is_not_compared(site: Site) -> None:
     """An id of another workflow's run is not answered, so that no page mixes two suites."""
     other = site.kept.evals.runs[CLAIMS][0]
