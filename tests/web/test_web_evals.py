@@ -238,7 +238,7 @@ def test_two_runs_are_compared_with_interval_and_test(site: Site) -> None:
     page = text_of(site.get(f"/evals/{REPLIES}/compare"))
     found = re.search(r"(\d+) cases broke and (\d+) were fixed, of 100: (\S+) points", page)
     assert found is not None
-    broke, fixed, points = int(found[1]), int(found[2]), float(found[3])
+    broke, fixed, points = int(found[1]), int(found[2]), float(found[3].replace("\N{MINUS SIGN}", "-"))
     assert points == fixed - broke
     assert "exact McNemar test" in page
     assert "our prompt" in page

@@ -12,7 +12,7 @@ from afterpilot.web.evals.answering import changed, events, parts
 from afterpilot.web.evals.cases import Covered, sort_cases, strip
 from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, rate_chart, spark
 from afterpilot.web.evals.judges import judge_rows
-from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share
+from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share, signed
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import Drop, headline, heeding, paired_drop, read_drop, stand, threshold, why
 from afterpilot.web.pages.eval_compare import verdicts
@@ -342,6 +342,21 @@ def test_what_a_suite_goes_without_is_not_unknown() -> None:
     assert told == {"judges": "none", "data": "nothing declared", "answered": ""}
     (broken,) = parts({"data": {"db query 1": "unknown: no connection"}})
     assert "unknown" in broken.now
+
+
+def test_a_difference_has_a_minus_and_no_sign_for_nothing() -> None:
+    """A hyphen is no minus, and what rounds to nothing has no sign."""
+    assert [signed(points) for points in (-25, 3.04, -0.04)] == ["\N{MINUS SIGN}25.0", "+3.0", "0.0"]
+    assert str(Drop(0.03, -0.02, 0.08)) == "about 3 points lost (\N{MINUS SIGN}2 to 8)"
+
+
+def test_one_run_is_not_called_runs() -> None:
+    """A single run is told of in the singular, whether it could say something or not."""
+    assert rate_chart([result(0)], bar=0.8, baselines=(), events=()).words.startswith("1 run, of 1 Nov 2026: 90 %")
+    assert rate_chart([result(0, valid=False)], bar=None, baselines=(), events=()).words.startswith(
+        "1 run, which could"
+    )
+    assert strip("a", [result(0, outcomes={"a": [0, 1]})]).words == "failed in the one run that scored it"
 
 
 def test_judges_are_trusted_only_where_that_is_recorded() -> None:

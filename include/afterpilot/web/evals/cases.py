@@ -122,7 +122,13 @@ def strip(case: str, rows: Sequence[Row]) -> Strip:
     squares = tuple(_square(n, row, mapping(row["outcomes"]).get(case)) for n, row in enumerate(rows))
     failed = sum(square.tone == "bad" for square in squares)
     seen = sum(square.tone in {"bad", "good", "warn"} for square in squares)
-    return Strip(squares, max(1, len(squares) * _STEP), f"failed in {failed} of the last {seen} runs that scored it")
+    return Strip(squares, max(1, len(squares) * _STEP), _failed_in(failed, seen))
+
+
+def _failed_in(failed: int, seen: int) -> str:
+    if seen == 1:
+        return f"{'failed' if failed else 'did not fail'} in the one run that scored it"
+    return f"failed in {failed} of the last {seen} runs that scored it" if seen else "no run has scored it"
 
 
 def _square(place: int, row: Row, outcome: object) -> Square:

@@ -251,10 +251,17 @@ def _rate_words(rates: Sequence[tuple[Row, Any]], bar: float | None) -> str:
     unknown = len(rates) - len(known)
     first, last = (f"{short_day(at)} {at.year}" for at in (rates[0][0]["at"], rates[-1][0]["at"]))
     if not known:
-        return f"{len(rates)} runs, none of which could be judged."
+        return (
+            "1 run, which could not be judged." if unknown == 1 else f"{unknown} runs, none of which could be judged."
+        )
+    if len(rates) == 1:
+        return f"1 run, of {first}: {known[0]}.{_must(bar)}".replace("%", " %").replace("  %", " %")
     text = f"{len(rates)} runs from {first} to {last}, from {min(rate.value for rate in known):.0%} to {max(rate.value for rate in known):.0%}, newest {known[-1]}."
-    text += f" {bar:.0%} must pass." if bar is not None else ""
-    return (text + (f" {unknown} unknown." if unknown else "")).replace("%", " %").replace("  %", " %")
+    return (text + _must(bar) + (f" {unknown} unknown." if unknown else "")).replace("%", " %").replace("  %", " %")
+
+
+def _must(bar: float | None) -> str:
+    return f" {bar:.0%} must pass." if bar is not None else ""
 
 
 def _seconds(milliseconds: object) -> float | None:

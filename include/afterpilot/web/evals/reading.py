@@ -11,6 +11,8 @@ from typing import Any
 from afterpilot.domain.intervals import Interval, wilson
 from afterpilot.record.history.paging import Row
 
+MINUS = "\N{MINUS SIGN}"
+
 
 def share(value: object) -> float | None:
     """A share as declared or stored (``85%``, ``5pp``, 0.85) as 0 to 1."""
@@ -73,6 +75,12 @@ def passed_share(outcome: object) -> float | None:
     if passed is None or not scored or not 0 <= passed <= scored:
         return None
     return passed / scored
+
+
+def signed(points: float, *, digits: int = 1) -> str:
+    """A difference with its sign, a minus and no hyphen; what rounds to nothing has none."""
+    text = f"{points:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
 def pooled(outcomes: Sequence[object]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from afterpilot.domain.intervals import Interval, percent
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.answering import Event
-from afterpilot.web.evals.reading import day, listed, mapping, number, passed_share, rate_of, share
+from afterpilot.web.evals.reading import MINUS, day, listed, mapping, number, passed_share, rate_of, share
 
 Tone = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 _Z95 = 1.959963984540054
@@ -28,8 +28,8 @@ class Drop:
     broken: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lost, low, high = (round(part * _POINTS) for part in (self.value, self.low, self.high))
-        return f"about {lost} point{'' if lost == 1 else 's'} lost ({low} to {high})"
+        lost, low, high = (str(round(part * _POINTS)).replace("-", MINUS) for part in (self.value, self.low, self.high))
+        return f"about {lost} point{'' if lost == '1' else 's'} lost ({low} to {high})"
 
 
 @dataclass(frozen=True, slots=True)

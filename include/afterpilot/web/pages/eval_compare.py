@@ -16,7 +16,7 @@ from afterpilot.decide.paired import compare
 from afterpilot.record.history import evals
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals import answering
-from afterpilot.web.evals.reading import mapping, rate_of
+from afterpilot.web.evals.reading import mapping, rate_of, signed
 from afterpilot.web.evals.standing import passes
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
@@ -85,7 +85,7 @@ def _compared(connection: sa.Connection, a: Row, b: Row) -> dict[str, Any]:
         "a": a,
         "b": b,
         "compared": result,
-        "interval": (-result.drop, -result.interval.high, -result.interval.low),
+        "interval": [signed(-100 * lost) for lost in (result.drop, result.interval.high, result.interval.low)],
         "still": sorted(case for case in before if before[case] is False and after.get(case) is False),
         "rows": [
             Beside(case, word, samples.get((a["run_id"], case)), samples.get((b["run_id"], case)))
