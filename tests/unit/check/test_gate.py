@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from afterpilot.check import values
@@ -389,6 +389,7 @@ def test_no_records_need_no_queries() -> None:
     assert Gate(Tables(), nothing_seen).judge(workflow_of(check("match_reference", **REFERENCE)), []) == []
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of a process is slow on a busy machine
 @given(
     st.dictionaries(
         st.sampled_from(["supplier", "po_number", "total", "currency", "raw"]),
