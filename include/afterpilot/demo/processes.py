@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from afterpilot.demo.shell_file import relative
 from afterpilot.demo.state import DemoError
 
 _STOP_SECONDS = 12.0
@@ -65,7 +66,7 @@ class Processes:
         """The last lines of a process' log, and where the rest is."""
         path = self._logs / f"{name}.log"
         lines = path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
-        return "\n".join([*lines, f"(all of it: {path})"])
+        return "\n".join([*lines, f"(all of it: {relative(path)})"])
 
     def stop(self) -> None:
         """Stop all of them, gently first; whole groups, so that no worker is left."""

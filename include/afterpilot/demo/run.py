@@ -25,6 +25,7 @@ from afterpilot.demo.mailbox import read_mails
 from afterpilot.demo.model_server import MODEL_NAME
 from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.demo.processes import Processes
+from afterpilot.demo.shell_file import relative, write_shell_file
 from afterpilot.demo.state import DATABASES, ROOT, DemoError, Model, State, free_port, require_free
 from afterpilot.demo.steps import Steps
 from afterpilot.domain.prompt import Prompt
@@ -71,6 +72,7 @@ class Demo:
             mails = self._mails()
             self._workflows = self._prepared_workflows(model, mails)
             self._environ["AFTERPILOT_WORKFLOWS"] = str(self._workflows)
+            write_shell_file(self._state.folder / "env", self._environ)
             self._load(mails, began)
             self._wait(migrated)
         airflow.start(self._processes, self._environ)
@@ -81,12 +83,7 @@ class Demo:
         self._run_dags(wired, began, everything=everything)
         screen.show(self._console, wired.services.ops, wired.declarations.workflows)
         missing = [*self._missing(wired, began, everything=everything), *self._closed_pages()]
-        screen.farewell(
-            self._console,
-            address=self._state.address,
-            admin=self._state.secrets["admin"],
-            auditor=self._state.secrets["auditor"],
-        )
+        self._farewell(stays=not everything)
         self._console.print(f"[dim]Ready after {self._steps.elapsed:.0f} s.[/dim]")
         return missing
 
@@ -102,6 +99,20 @@ class Demo:
         if self._postgres is not None:
             self._postgres.stop()
         self._lock.close()
+
+    def _farewell(self, *, stays: bool) -> None:
+        """Where to look further; of what stops now there is nothing to open."""
+        if not stays:
+            screen.farewell_stopped(self._console)
+            return
+        screen.farewell(
+            self._console,
+            address=self._state.address,
+            admin=self._state.secrets["admin"],
+            auditor=self._state.secrets["auditor"],
+            shell_file=relative(self._state.folder / "env"),
+            example=f"afterpilot evals corrections {_INVOICES}",
+        )
 
     def _start_model(self, model: Model) -> None:
         if not model.local:
@@ -125,10 +136,12 @@ class Demo:
     def _prepared_workflows(self, model: Model, mails: Path | None) -> Path:
         """The declarations of this checkout; a copy where the model is your own, which they must name, or the mails are missing."""
         chosen = self._state.environ.get("AFTERPILOT_WORKFLOWS")
-        source = Path(chosen) if chosen else ROOT / "include" / "workflows"
+        ours, copy = ROOT / "include" / "workflows", self._state.folder / "workflows"
+        if chosen in {str(ours), str(copy)}:
+            chosen = None  # of a shell that has sourced the demo's own file
+        source = Path(chosen) if chosen else ours
         if chosen or (model.local and mails is not None):
             return source
-        copy = self._state.folder / "workflows"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(source, copy)
         if mails is None:
@@ -203,9 +216,8 @@ class Demo:
         api = airflow.Api(self._state, self._processes)
         with self._steps.step("Waiting for Airflow's API server"):
             api.wait()
-        self._steps.note(
-            f"Airflow is up: {self._state.address} (log in as auditor, password {self._state.secrets['auditor']})"
-        )
+        login = "" if everything else f" (log in as auditor, password {self._state.secrets['auditor']})"
+        self._steps.note(f"Airflow is up: {self._state.address}{login}")
         evals = everything or self._due(wired, Stage.EVALUATE, began - timedelta(days=1))
         weekly = everything or self._due(wired, Stage.REPORT, began - timedelta(days=7))
         path = [

@@ -30,8 +30,7 @@ _STYLE = {
     Verdict.UNKNOWN: ("?", "magenta"),
 }
 _EXAMPLES = 4
-_WEEKS = 4
-_SPAN = timedelta(weeks=_WEEKS)
+_WEEKS = 5  # this one and those before it, as the week's message counts them
 _MESSAGES = 5
 _NIGHTS = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -43,7 +42,9 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
         latest = {(w.slug, stage): unit.runs.latest(w.slug, stage) for w in workflows for stage in Stage}
         reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
         now = datetime.now(UTC)
-        weeks = {w.slug: unit.reports.weekly_counts(w.slug, Window(now - _SPAN, now)) for w in workflows}
+        monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+        shown = Window(monday - timedelta(weeks=_WEEKS - 1), now)
+        weeks = {w.slug: unit.reports.weekly_counts(w.slug, shown) for w in workflows}
         messages = _messages(unit.connection)
         evals = {w.slug: _nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
     console.print()
@@ -64,14 +65,23 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
         console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
 
 
-def farewell(console: Console, *, address: str, admin: str, auditor: str) -> None:
-    """Where to look further, and how to log in."""
+def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_file: str, example: str) -> None:
+    """Where to look further, how to log in, and how the command line finds this demo."""
     table = Table.grid(padding=(0, 2))
     table.add_row("Run history", f"[link={address}/afterpilot/]{address}/afterpilot/[/link]")
     table.add_row("Airflow", f"[link={address}]{address}[/link]")
     table.add_row("Log in as", f"[bold]auditor[/bold] / {auditor}   (reads everything, changes nothing)")
     table.add_row("", f"[bold]admin[/bold] / {admin}")
+    table.add_row("Command line", Text(f"source {shell_file}", style="bold"))
+    table.add_row("", Text(example, style="bold"))
     console.print(Panel(table, title="Look around", border_style="green", title_align="left"))
+
+
+def farewell_stopped(console: Console) -> None:
+    """How to look around where everything is stopped now."""
+    text = "Everything stops now. `make demo` keeps it up, and says how to open the run history (/afterpilot/), Airflow and the "
+    text += "command line; it goes on where this run has ended."
+    console.print(Panel(Text(text), title="Look around", border_style="green", title_align="left"))
 
 
 def _verdicts(workflows: Sequence[Workflow], latest: dict[tuple[str, Stage], Run | None]) -> Table:
