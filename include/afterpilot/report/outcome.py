@@ -73,13 +73,15 @@ def _trend(workflow: Workflow, facts: WeekFacts) -> Figure:
     else:
         parts.append("first measured week")
     recent = values[-_WEEKS_LOOKED_AT:]
+    first = [week for week, _ in facts.kpi if week <= facts.week][-len(recent)]
     if len(recent) < _WEEKS_FOR_INTERVAL:
         weeks = "week" if len(recent) == 1 else "weeks"
         parts.append(f"no interval yet ({len(recent)} {weeks} measured, {_WEEKS_FOR_INTERVAL} needed)")
         return Figure("; ".join(parts), values[-1])
     mean, interval = mean_interval(recent)
     parts.append(
-        f"{len(recent)} weeks on average {number(mean)} (95 % interval {number(interval.low)} to {number(interval.high)})"
+        f"{len(recent)} weeks since {first.day} {first:%B} on average {number(mean)} "
+        f"(95 % interval {number(interval.low)} to {number(interval.high)})"
     )
     return Figure("; ".join(parts), mean, interval.low, interval.high)
 

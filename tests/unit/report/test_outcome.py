@@ -34,7 +34,7 @@ def test_a_good_week_is_told_in_figures() -> None:
     assert week.verdict is Verdict.PASS
     assert week.kpi.words == "1.4 min; target 1.2, baseline 6: 96 % of the way there"
     assert week.trend.words == (
-        "better than the week before (1.6); 5 weeks on average 1.76 (95 % interval 1.38 to 2.14)"
+        "better than the week before (1.6); 5 weeks since 19 October on average 1.76 (95 % interval 1.38 to 2.14)"
     )
     assert week.alone.words == "170 of 203 (84 %)"
     assert week.people.words == "32 routed (3 still wait); 9 spot checks"
