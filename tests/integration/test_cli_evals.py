@@ -305,3 +305,19 @@ def test_a_folder_of_suites_runs_all_of_them(model: ModelDouble, tmp_path: Path)
     assert (tmp_path / "j.xml").read_text().count("<testsuite ") == 2
     code, _, err = afterpilot("run", config, *command, cwd=tmp_path)
     assert (code, err.count("not carried over")) == (0, 1)
+
+
+def test_errors_that_are_alike_are_told_together(suite: Path, tmp_path: Path) -> None:
+    """Ten cases with the same trouble are one line, and what an advisory judge could not say is counted."""
+    with ModelDouble(lambda _body, _times: Act(status=401)) as model:
+        code, out, _ = run(suite, model)
+    assert (code, len([line for line in out.splitlines() if "HTTP 401" in line])) == (2, 1), out
+    assert "? 10 cases: " in out
+    judge = "[exact, {judge: rubric.md, title: tone, model: {connection: nowhere, name: double-1}}]"
+    (suite / "suite.yaml").write_text(SUITE.replace("[exact]", judge))
+    (suite / "rubric.md").write_text("Is it polite?")
+    results = tmp_path / "results.jsonl"
+    with ModelDouble(lambda body, times: Act("hm") if len(body["messages"]) > 1 else echo(body, times)) as model:
+        code, out, _ = run(suite, model, "-o", results, "--case", "one")
+    assert (code, "tone: 1 judgement could not be used" in out) == (0, True), out
+    assert [one["pass"] for one in lines(results)[0]["assertions"]] == [True, None]

@@ -119,6 +119,7 @@ def _figures(
         "samples": len(samples),
         "scored": len(scored),
         "errors": sum(bool(sample.error) for sample in samples),
+        **({"unusable": unusable} if (unusable := _unusable(samples)) else {}),
         "by_scorer": _by_scorer(samples),
         "by_tag": _by_tag(evals, passed),
         "by_class": _by_class(evals, scored),
@@ -136,12 +137,19 @@ def _figures(
     }
 
 
+def _unusable(samples: Iterable[Sample]) -> dict[str, int]:
+    """How many judgements of each advisory judge could not be used; those that all could are left out."""
+    return dict(Counter(score.scorer for sample in samples for score in sample.scores if score.unusable))
+
+
 def _by_scorer(samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
     """Share and mean value of each scorer; one that is advisory says so."""
     found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     advisory: set[str] = set()
     for sample in samples:
         for score in sample.scores if not sample.error else ():
+            if score.unusable:
+                continue
             found[score.scorer].append((score.passed, score.value))
             if score.advisory:
                 advisory.add(score.scorer)

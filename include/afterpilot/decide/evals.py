@@ -106,7 +106,7 @@ def _unknown(
     workflow: Workflow, measured: Measured, figures: Mapping[str, Any], expired: Sequence[Finding]
 ) -> StageResult:
     """Nothing can be said of the model: too little was scored, nothing may decide, or every case is waived."""
-    answered = [sample for sample in measured.samples if not sample.error and sample.scores]
+    answered = [sample for sample in measured.samples if not sample.error and sample.judged]
     undecided = bool(answered) and not any(sample.deciding for sample in answered)
     finding = findings.nothing_decides(workflow) if undecided else findings.incomplete(workflow, measured)
     said = "answered, and nothing may decide" if undecided else "could be scored"

@@ -33,7 +33,7 @@ def judge_suite(evals: Evals, samples: Sequence[Sample], *, today: date) -> Suit
     )
     waived = f"; {len(measured.waived)} waived" if measured.waived else ""
     if not measured.valid or not measured.passed:
-        answered = sum(bool(sample.scores) and not sample.error for sample in measured.samples)
+        answered = sum(sample.judged and not sample.error for sample in measured.samples)
         why = (
             "nothing but judges on probation has scored them"
             if answered and not any(sample.deciding for sample in measured.samples)

@@ -71,7 +71,7 @@ class Score:
     """What one scorer says of one answer: ``value`` is 0 to 1, ``reason`` a short plain sentence where it does not pass.
 
     An ``advisory`` score is shown and decides nothing: its judge is on probation. ``details`` are figures of the scorer's own,
-    JSON-serialisable (precision, recall, F1, rank, …).
+    JSON-serialisable (precision, recall, F1, rank, …); of an advisory judgement that could not be had, ``error`` says why.
     """
 
     scorer: str
@@ -81,6 +81,11 @@ class Score:
     weight: float = 1.0
     advisory: bool = False
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def unusable(self) -> bool:
+        """Whether it is no judgement but the lack of one: then its value says nothing."""
+        return self.advisory and "error" in self.details
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,11 @@ class Sample:
             if score.advisory:
                 return tuple(score for score in self.scores if not score.advisory)
         return self.scores
+
+    @property
+    def judged(self) -> bool:
+        """Whether any scorer has said something of it, one that may not decide too."""
+        return not all(score.unusable for score in self.scores)
 
     @property
     def scored(self) -> bool:

@@ -215,8 +215,8 @@ class ResultsFile:
 def _assertion(score: Score) -> dict[str, Any]:
     return {
         "type": score.scorer,
-        "pass": score.passed,
-        "score": score.value,
+        "pass": None if score.unusable else score.passed,
+        "score": None if score.unusable else score.value,
         "reason": score.reason,
         "weight": score.weight,
         "advisory": score.advisory,
@@ -239,7 +239,7 @@ def _usage(usage: Usage | None) -> dict[str, Any] | None:
 def _score(data: Mapping[str, Any]) -> Score:
     return Score(
         scorer=str(data["type"]),
-        value=float(data["score"]),
+        value=0.0 if data["score"] is None and "error" in (data.get("details") or {}) else float(data["score"]),
         passed=bool(data["pass"]),
         reason=str(data["reason"]),
         weight=float(data.get("weight", 1.0)),

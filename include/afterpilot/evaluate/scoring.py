@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
+from afterpilot.domain.errors import TargetError
 from afterpilot.domain.evals import Case, Reply, Score, ScorerSpec
 from afterpilot.domain.judging import is_judge
 from afterpilot.evaluate.asking import Asking
@@ -50,8 +50,8 @@ class Scoring:
     ) -> tuple[Score, ...]:
         """Every scorer's word, in their order, each under a name of its own.
 
-        An advisory scorer that fails is left out: what decides nothing cannot make an answer unjudged. Raises whatever a
-        deciding one raises.
+        An advisory scorer that fails has an unusable score: what decides nothing cannot make an answer unjudged. Raises whatever
+        a deciding one raises.
         """
         if not self._advisory:
             words = await score_all(specs, case, reply, asking=asking, cost=cost)
@@ -61,10 +61,8 @@ class Scoring:
         scores = {id(spec): score for spec, score in zip(deciding, words, strict=True)}
         for spec in specs:
             if self._on_probation(spec):
-                with suppress(Exception):
-                    (score,) = await score_all((spec,), case, reply, asking=asking, cost=cost)
-                    scores[id(spec)] = replace(score, advisory=True)
-        return self._named(case, [(spec, scores[id(spec)]) for spec in specs if id(spec) in scores])
+                scores[id(spec)] = await _advice(spec, case, reply, asking=asking, cost=cost)
+        return self._named(case, [(spec, scores[id(spec)]) for spec in specs])
 
     def _named(self, case: Case, words: Sequence[tuple[ScorerSpec, Score]]) -> tuple[Score, ...]:
         names = self._names | _numbered(case.scorers, set(self._labels)) if case.scorers else self._names
@@ -74,6 +72,19 @@ class Scoring:
 
     def _on_probation(self, spec: ScorerSpec) -> bool:
         return is_judge(spec) and spec.label in self._advisory
+
+
+async def _advice(spec: ScorerSpec, case: Case, reply: Reply, *, asking: Asking, cost: Decimal | None) -> Score:
+    """An advisory scorer's word, or why there is none."""
+    try:
+        (score,) = await score_all((spec,), case, reply, asking=asking, cost=cost)
+    except TargetError as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not take away what the others say
+        why = f"the harness failed: {type(error).__name__}: {error}"
+    else:
+        return replace(score, advisory=True)
+    return Score(spec.label, 0.0, passed=False, reason=why, weight=spec.weight, advisory=True, details={"error": why})
 
 
 def _numbered(specs: Specs, taken: set[str]) -> dict[int, str]:

@@ -168,7 +168,7 @@ def _values(sample: Sample, asked: str) -> dict[str, Any]:
         "output": None if sample.output is None else storable(sample.output),
         "error": storable(sample.error),
         "passed": sample.passed if sample.scored else None,
-        "scores": as_text([_score(score) for score in sample.scores]),
+        "scores": as_text([_score(score) for score in sample.scores if not score.unusable]),
         "usage": as_text(asdict(sample.usage)) if sample.usage else "{}",
         "cost": sample.cost,
         "latency_ms": sample.latency_ms,

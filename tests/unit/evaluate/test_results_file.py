@@ -141,6 +141,16 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         file.add([right("a")], ASKED)
 
 
+def test_a_judgement_that_could_not_be_used_is_marked_in_its_line() -> None:
+    """It neither passes nor fails, and its sample is read again as it was."""
+    lost = Score("tone", 0.0, passed=False, reason="no word", advisory=True, details={"error": "no word"})
+    sample = Sample("a", 0, "yes", (lost, Score("exact", 1.0, passed=True)))
+    line = json.loads(json.dumps(line_of(sample, ASKED)))
+    told = line["assertions"][0]
+    assert (told["pass"], told["score"], told["details"], line["passed"]) == (None, None, {"error": "no word"}, True)
+    assert sample_of(line) == sample
+
+
 def test_junit_keeps_failures_and_errors_apart() -> None:
     """A wrong answer is a failure with its reason, a harness's fault an error, and both are counted."""
     wrong = Sample("w", 0, "no\x00", (Score("exact", 0.0, passed=False, reason="'no' instead of 'yes'"),))

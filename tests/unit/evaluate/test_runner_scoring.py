@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.decide.suites import judge_suite
 from afterpilot.domain.evals import Call, Case, Reply, Sample, ScorerSpec
 from afterpilot.domain.money import Money
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.record import Usage
+from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Evals, JsonTarget, ModelTarget, ScriptedTarget
 from afterpilot.evaluate.exchange import Exchange, Refused, Unanswered
 from afterpilot.evaluate.runner import Runner
@@ -159,13 +161,27 @@ def test_scorers_that_are_called_the_same_are_numbered() -> None:
 
 
 def test_an_advisory_judge_that_fails_takes_nothing_from_the_sample() -> None:
-    """It is left out, and what it cost still counts."""
+    """Its score is unusable and says why, and what it cost still counts."""
 
     def judge(_text: str) -> Reply:
         raise Refused("HTTP 401", Exchange({}, {}, JUDGED, 1))
 
     (sample,) = run(suite(scorers=(JUDGE, EXACT)), FakeAsking(judge=judge), advisory={"tone"})
-    assert (sample.passed, labels(sample), sample.cost) == (True, ["exact"], Decimal("0.037"))
+    assert (sample.passed, labels(sample), sample.cost) == (True, ["tone", "exact"], Decimal("0.037"))
+    assert [score.unusable for score in sample.scores] == [True, False]
+    assert "HTTP 401" in sample.scores[0].details["error"]
+
+
+def test_a_word_that_cannot_be_used_stays_seen_and_counts_for_nobody() -> None:
+    """It is counted apart: neither in the judge's share, nor as an error of the sample, nor as a judgement."""
+    evals = suite(scorers=(JUDGE, EXACT))
+    samples = run(evals, FakeAsking(judge=lambda _text: reply("well, yes")), advisory={"tone"})
+    outcome = judge_suite(evals, samples, today=AT.date())
+    assert (outcome.verdict, outcome.figures["unusable"], outcome.figures["errors"]) == (Verdict.PASS, {"tone": 1}, 0)
+    assert list(outcome.figures["by_scorer"]) == ["exact"]
+    alone = suite(scorers=(JUDGE,))
+    samples = run(alone, FakeAsking(judge=lambda _text: reply("well, yes")), advisory={"tone"})
+    assert "only 0 of 1 samples could be scored" in judge_suite(alone, samples, today=AT.date()).summary
 
 
 def test_a_suite_of_advisory_scorers_alone_is_asked_and_decides_nothing() -> None:
