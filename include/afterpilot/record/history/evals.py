@@ -134,8 +134,10 @@ def answering(connection: sa.Connection, workflows: Sequence[str], *, limit: int
 
 
 def results(connection: sa.Connection, workflow: str, *, limit: int = MOST_RUNS) -> Sequence[Row]:
-    """The last results without their cases, oldest first."""
-    statement = sa.select(*_FIGURES).where(_here.c.workflow == workflow).order_by(_here.c.at.desc()).limit(limit)
+    """The last results without their cases, oldest first, each with what started its run (``started_by``), as the run has it."""
+    started_by = runs.c.trigger["origin"].astext.label("started_by")
+    statement = sa.select(*_FIGURES, started_by).join(runs, runs.c.id == _here.c.run_id)
+    statement = statement.where(_here.c.workflow == workflow).order_by(_here.c.at.desc()).limit(limit)
     return list(reversed(all_rows(connection, statement)))
 
 
