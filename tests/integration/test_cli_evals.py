@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from rich.console import Console
 
+from afterpilot.cli.evals import compare as compare_command
+from afterpilot.domain.evals import Sample, Score
+from afterpilot.evaluate.results import Asked, ResultsFile
 from doubles.model import Act, ModelDouble
 
 SUITE = """\
@@ -321,3 +327,39 @@ def test_errors_that_are_alike_are_told_together(suite: Path, tmp_path: Path) ->
         code, out, _ = run(suite, model, "-o", results, "--case", "one")
     assert (code, "tone: 1 judgement could not be used" in out) == (0, True), out
     assert [one["pass"] for one in lines(results)[0]["assertions"]] == [True, None]
+
+
+@pytest.mark.parametrize("columns", ["", "80"])
+def test_a_comparison_can_be_read_in_a_pipe(suite: Path, model: ModelDouble, tmp_path: Path, columns: str) -> None:
+    """Each figure stands whole on one line however narrow the terminal of the caller is, and p is said exactly."""
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    run(suite, model, "-o", before)
+    broken = [
+        json.dumps({**line, "assertions": [{**line["assertions"][0], "pass": False, "score": 0}]})
+        for line in lines(before)
+        if line["id"] in {"one", "two", "three", "four"}
+    ]
+    kept = [json.dumps(line) for line in lines(before) if line["id"] not in {"one", "two", "three", "four"}]
+    after.write_text("\n".join([*broken, *kept]) + "\n")
+    code, out, _ = afterpilot("compare", before, after, cwd=tmp_path, COLUMNS=columns)
+    assert code == 0
+    assert "4 broke, 0 were fixed of 10 cases in both; p = 0.062 (exact McNemar test, one-sided)" in out
+    assert any("90 % (60 % to 98 %)" in line and " ms" in line for line in out.splitlines()), out
+
+
+def test_a_narrow_terminal_gets_no_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One figure a line, and nothing is cut."""
+    screen = io.StringIO()
+    narrow = Console(file=screen, width=60, force_terminal=True, color_system=None, soft_wrap=True)
+    monkeypatch.setattr(compare_command, "console", narrow)
+    results, worse = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    for path, good in (results, True), (worse, False):
+        with ResultsFile(path) as file:
+            score = Score("exact", float(good), passed=good, reason="'no' instead of 'yes'")
+            file.add([Sample("a-case", 0, "an answer", (score,))], Asked("words", "abc", "USD"))
+    with pytest.raises(typer.Exit):
+        compare_command.compare(results, worse)
+    said = screen.getvalue()
+    assert "    pass rate (95 % interval): 100 %" in said
+    assert "broke  a-case" in said
+    assert "    why: exact: 'no' instead of 'yes'" in said

@@ -48,9 +48,14 @@ class Compared:
         return mcnemar(len(self.fixed), len(self.broken))
 
     @property
+    def p_worse(self) -> float:
+        """How often chance alone would break at least so many of the cases that changed."""
+        return mcnemar_worse(len(self.fixed), len(self.broken))
+
+    @property
     def significant(self) -> bool:
-        """Whether it got worse by more than chance explains (5 %)."""
-        return len(self.broken) > len(self.fixed) and self.p_value < _SIGNIFICANT
+        """Whether it got worse by more than chance explains (5 %, one-sided: nobody asks whether it got better)."""
+        return self.p_worse < _SIGNIFICANT
 
 
 def report(compared: Compared) -> str:
@@ -118,11 +123,27 @@ def mcnemar(fixed: int, broken: int) -> float:
     Raises:
         ValueError: a count is below zero.
     """
+    changed = fixed + broken
+    return min(1.0, float(2 * _tail(fixed, broken, up_to=min(fixed, broken)) / 2**changed))
+
+
+def mcnemar_worse(fixed: int, broken: int) -> float:
+    """One-sided exact p-value of the same test: of at most so many fixed cases among those that changed. Half of the two-sided one
+    where more broke than were fixed.
+
+    Raises:
+        ValueError: a count is below zero.
+    """
+    return float(_tail(fixed, broken, up_to=fixed) / 2 ** (fixed + broken))
+
+
+def _tail(fixed: int, broken: int, *, up_to: int) -> int:
+    """Ways to choose so many or fewer of the changed cases: in whole numbers, exactly."""
     if min(fixed, broken) < 0:
         raise ValueError(f"{fixed} fixed and {broken} broken cases cannot be counted")
     changed = fixed + broken
-    ways = tail = 1  # in whole numbers, exactly: ways to choose k of the changed cases, and their sum
-    for k in range(min(fixed, broken)):
+    ways = tail = 1
+    for k in range(up_to):
         ways = ways * (changed - k) // (k + 1)
         tail += ways
-    return min(1.0, float(2 * tail / 2**changed))
+    return tail

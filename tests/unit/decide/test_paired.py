@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.decide.paired import Compared, compare, mcnemar
+from afterpilot.decide.paired import Compared, compare, mcnemar, mcnemar_worse
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,23 @@ def test_mcnemar_equals_the_reference(fixed: int, broken: int, p_value: float) -
 def test_mcnemar_is_a_probability_and_looks_both_ways(fixed: int, broken: int) -> None:
     """Also with thousands of changed cases, where floats alone would overflow."""
     assert 0 <= mcnemar(fixed, broken) == mcnemar(broken, fixed) <= 1
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_the_one_sided_test_is_the_half_where_it_got_worse(fixed: int, broken: int) -> None:
+    """Where it did not, it is at least one half: then nothing speaks for worse."""
+    one_sided = mcnemar_worse(fixed, broken)
+    if broken > fixed:
+        assert one_sided == pytest.approx(mcnemar(fixed, broken) / 2)
+    else:
+        assert 0.5 <= one_sided <= 1
+
+
+def test_worse_is_a_one_sided_question() -> None:
+    """Five of five that changed broke: 1 in 32 by chance, where two-sided it would be 1 in 16."""
+    compared = Compared(10, tuple("abcde"), ())
+    assert (compared.p_worse, compared.p_value, compared.significant) == (0.03125, 0.0625, True)
+    assert not Compared(10, tuple("abcd"), ()).significant
 
 
 def test_counts_below_zero_are_no_counts() -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.output import AsJson, as_json, console, plural
 from afterpilot.decide.paired import Compared
 from afterpilot.decide.paired import compare as paired
 from afterpilot.domain.errors import CheckError
@@ -23,6 +23,11 @@ from afterpilot.evaluate.results import read
 LEAST_SCORED = 0.95  # of the cases on either side; below it nothing is said
 _SHOWN = 60  # characters of an answer
 _NAMED = 20  # changed cases that are listed
+_SMALL = 0.001
+_WIDE = 160  # characters of a line where no terminal is
+_TABLES_FROM = 120  # characters; below, the columns would be too narrow to be read
+_LABELS = ("before", "after")
+_FIGURES = ("cases", "scored", "pass rate (95 % interval)", "cost", "median")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ def compare(
 
     Example: afterpilot evals compare before.jsonl after.jsonl
 
-    Exit status: 0 not worse, 1 worse by more than chance (exact McNemar test, 5 %) and more than --tolerance, 2 it cannot be judged.
+    The test is McNemar's, exact and one-sided (whether it got worse, not whether it changed): p is how often chance alone would break
+    at least so many of the cases that changed.
+
+    Exit status: 0 not worse, 1 worse by more than chance (p below 0.05) and by more than --tolerance, 2 it cannot be judged.
     """
     sides = _side(before, suite), _side(after, suite)
     compared = paired(sides[1].known, sides[0].known)
@@ -120,41 +128,67 @@ def _data(sides: tuple[Side, Side], compared: Compared, *, worse: bool | None, w
         "broken": list(compared.broken),
         "fixed": list(compared.fixed),
         "drop": compared.drop,
-        "p_value": compared.p_value,
+        "p_value": compared.p_worse,
         "worse": worse,
         "cannot_judge": why or None,
     }
 
 
 def _print(sides: tuple[Side, Side], compared: Compared, *, worse: bool, unsure: str) -> None:
-    console.print(_figures(sides))
-    if compared.broken or compared.fixed:
-        console.print(_changed(sides, compared))
+    _print_figures(sides)
+    _print_changed(sides, compared)
     if unsure:
         console.print(Text.assemble(("? cannot be judged: ", "bold magenta"), unsure))
         return
-    change = f"{len(compared.broken)} broke, {len(compared.fixed)} were fixed of {compared.cases} cases in both"
-    chance = f"chance alone would change them so unevenly in {percent(compared.p_value)} of comparisons"
-    mark = ("✗ worse: ", "bold red") if worse else ("✓ not worse by more than chance: ", "bold green")
-    console.print(Text.assemble(mark, f"{change}; {chance}"))
+    fixed = "1 was fixed" if len(compared.fixed) == 1 else f"{len(compared.fixed)} were fixed"
+    change = f"{len(compared.broken)} broke, {fixed} of {plural(compared.cases, 'case')} in both"
+    good = "not worse by more than is tolerated" if compared.significant else "not worse by more than chance"
+    mark = ("✗ worse: ", "bold red") if worse else (f"✓ {good}: ", "bold green")
+    console.print(Text.assemble(mark, f"{change}; p = {_p(compared.p_worse)} (exact McNemar test, one-sided)"))
 
 
-def _figures(sides: tuple[Side, Side]) -> Table:
+def _p(value: float) -> str:
+    """Three decimals; two digits where they would be nothing, five where they would round to the limit."""
+    if value < _SMALL:
+        return f"{value:.2g}"
+    return f"{value:.5f}" if f"{value:.3f}" == "0.050" else f"{value:.3f}"
+
+
+def _print_figures(sides: tuple[Side, Side]) -> None:
+    rows = [(side.name, _cells(side)) for side in sides]
+    if _narrow():
+        for label, (name, cells) in zip(_LABELS, rows, strict=True):
+            console.print(Text.assemble((label, "bold"), f"  {name}"))
+            for column, cell in zip(_FIGURES, cells, strict=True):
+                console.print(f"    {column}: {cell}", highlight=False, markup=False)
+        return
     table = Table(box=None, padding=(0, 2))
-    for column in ("", "cases", "scored", "pass rate (95 % interval)", "cost", "median"):
+    table.add_column("", overflow="fold")
+    for column in _FIGURES:
         table.add_column(column, no_wrap=True)
-    for label, side in zip(("before", "after"), sides, strict=True):
-        figures = side.figures()
-        known = side.known
-        table.add_row(
-            Text.assemble((label, "bold"), f"  {side.name}"),
-            str(figures["cases"]),
-            str(figures["scored"]),
-            _rate(known),
-            "unknown" if figures["cost"] is None else f"{float(figures['cost']):.4f}",
-            "unknown" if figures["latency_ms_p50"] is None else f"{figures['latency_ms_p50']:.0f} ms",
-        )
-    return table
+    for label, (name, cells) in zip(_LABELS, rows, strict=True):
+        table.add_row(Text.assemble((label, "bold"), f"  {name}"), *cells)
+    console.print(table, width=_width())
+
+
+def _cells(side: Side) -> tuple[str, ...]:
+    figures = side.figures()
+    return (
+        str(figures["cases"]),
+        str(figures["scored"]),
+        _rate(side.known),
+        "unknown" if figures["cost"] is None else f"{float(figures['cost']):.4f}",
+        "unknown" if figures["latency_ms_p50"] is None else f"{figures['latency_ms_p50']:.0f} ms",
+    )
+
+
+def _width() -> int:
+    """Characters of a line: the terminal's; wide where a file or a program reads it."""
+    return console.width if console.is_terminal else max(console.width, _WIDE)
+
+
+def _narrow() -> bool:
+    return _width() < _TABLES_FROM
 
 
 def _rate(known: Mapping[str, bool]) -> str:
@@ -164,19 +198,25 @@ def _rate(known: Mapping[str, bool]) -> str:
     return f"{percent(rate.value)} ({percent(rate.low)} to {percent(rate.high)})"
 
 
-def _changed(sides: tuple[Side, Side], compared: Compared) -> Table:
+def _print_changed(sides: tuple[Side, Side], compared: Compared) -> None:
+    """A row for each case; a few lines for each where there is no room for a row."""
+    changed = [(Text("✗ broke", "red"), case) for case in compared.broken]
+    changed += [(Text("✓ fixed", "green"), case) for case in compared.fixed]
     table = Table(box=None, padding=(0, 2))
-    for column in ("", "case", "before", "after", "why"):
-        table.add_column(column, overflow="ellipsis", no_wrap=column in {"", "case"})
-    changed = [("✗ broke", "red", case) for case in compared.broken]
-    changed += [("✓ fixed", "green", case) for case in compared.fixed]
-    for word, style, case in changed[:_NAMED]:
-        table.add_row(
-            Text(word, style), Text(case, "bold"), *(_answer(side, case) for side in sides), _why(sides, case)
-        )
+    for column in ("", "case", *_LABELS, "why"):
+        table.add_column(column, overflow="fold", no_wrap=column == "")
+    for word, case in changed[:_NAMED]:
+        cells = (*(_answer(side, case) for side in sides), _why(sides, case))
+        if _narrow():
+            console.print(Text.assemble(word, "  ", (case, "bold")))
+            for label, cell in zip((*_LABELS, "why"), cells, strict=True):
+                console.print(Text.assemble(f"    {label}: ", cell))
+        else:
+            table.add_row(word, Text(case, "bold"), *cells)
+    if table.row_count:
+        console.print(table, width=_width())
     if len(changed) > _NAMED:
-        table.add_row("", f"and {len(changed) - _NAMED} more")
-    return table
+        console.print(f"  and {len(changed) - _NAMED} more")
 
 
 def _answer(side: Side, case: str) -> Text:
