@@ -30,7 +30,7 @@ _STYLE = {
     Verdict.UNKNOWN: ("?", "magenta"),
 }
 _EXAMPLES = 4
-_WEEKS = 5  # this one and those before it, as the week's message counts them
+_WEEKS = 4  # this one and those before it; of an earlier one the first pull has read a part
 _MESSAGES = 5
 _NIGHTS = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
