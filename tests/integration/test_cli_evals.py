@@ -186,7 +186,7 @@ def test_what_cannot_be_judged_is_neither_good_nor_bad(suite: Path, model: Model
     dead = f"{model.url.rsplit(':', 1)[0]}:1/v1"
     code, out, _ = afterpilot("run", suite, "--base-url", dead, "--price", "0/0", "--case", "one", cwd=tmp_path)
     assert code == 2
-    assert "cannot be judged: only 0 of 1 samples" in out
+    assert "cannot be judged: only 0 of 1 sample" in out
     assert run(suite, model, "--case", "eleven")[0] == 2
     (suite / "cases.jsonl").write_text("")
     code, _, err = run(suite, model)
@@ -273,7 +273,7 @@ def test_an_endpoint_that_costs_nothing_needs_no_most_cost(suite: Path, tmp_path
         code, out, err = afterpilot(*command, "1/2", cwd=tmp_path)
         assert (code, out, len(flow.requests), "most_cost" in err) == (2, "", 0, True)
         code, out, err = afterpilot(*command, "0/0", cwd=tmp_path)
-        assert (code, "1 of 1 case" in out, "0.0000 USD" in out) == (0, True, True), out + err
+        assert (code, "1 of 1 case passed" in out, "0.0000 USD" in out) == (0, True, True), out + err
 
 
 def test_a_missing_connection_is_said_once_with_both_ways_out(tmp_path: Path) -> None:

@@ -206,6 +206,11 @@ def test_corrections_on_the_command_line(
     assert code == 0
     assert json.loads(out)["accepted"] == ["r-00001"]
     assert [one["key"] for one in json.loads(out)["offers"]] == ["r-00002"]
+    decide(site, 3, total="79.50")
+    pulled(site)
+    command = ("evals", "corrections", SLUG, "--decline", "r-00003", "--note", "no scan", "--by", "Dana Ruiz")
+    code, out, _ = cli(*command)
+    assert (code, out) == (0, "1 declined: r-00003\n1 waits\n"), "the result, and not the whole list again"
     code, out, _ = cli(
         "evals", "corrections", SLUG, "--decline", "r-00002", "--note", "no scan", "--by", "Dana Ruiz", "--all"
     )

@@ -9,6 +9,7 @@ import typer
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.domain.counting import plural
 from afterpilot.pipeline import Approval, Standing
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
@@ -72,10 +73,10 @@ def show(workflow: Annotated[str, typer.Argument(help="The workflow's folder nam
         )
         return
     approval = standing.baseline
-    _print(f"Run {approval.run_id}: {standing.passed} of {standing.cases} cases passed.")
+    _print(f"Run {approval.run_id}: {standing.passed} of {plural(standing.cases, 'case')} passed.")
     why = f": {approval.note}" if approval.note else ""
     _print(
-        f"Approved by {approval.approved_by} at {approval.approved_at:%Y-%m-%d %H:%M} UTC, {len(approval.runs)} runs{why}"
+        f"Approved by {approval.approved_by} at {approval.approved_at:%Y-%m-%d %H:%M} UTC, {plural(len(approval.runs), 'run')}{why}"
     )
     _print(_detects(standing)["detects"])
     if terms := _terms(standing):

@@ -30,11 +30,6 @@ def verdict(value: Verdict) -> Text:
     return Text(f"{mark} {value}", style=f"bold {style}")
 
 
-def plural(count: int, noun: str) -> str:
-    """A number with its noun: 1 case, 2 cases."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def as_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document."""
     typer.echo(json.dumps(data, indent=2, default=str))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.declare import load
+from afterpilot.domain.counting import plural
 from afterpilot.domain.workflow import Declarations
 from afterpilot.settings import workflows_folder
 
@@ -49,11 +50,13 @@ def _print(declarations: Declarations) -> None:
     for folder in declarations.folders:
         if folder.workflow is not None:
             workflow = folder.workflow
-            cases = f"{len(workflow.evals.cases)} cases" if workflow.evals else "no evals"
-            counts = f"{len(workflow.outputs)} output checks, {len(workflow.quality)} expectations, {cases}"
+            cases = plural(len(workflow.evals.cases), "case") if workflow.evals else "no evals"
+            counts = f"{plural(len(workflow.outputs), 'output check')}, {plural(len(workflow.quality), 'expectation')}, {cases}"
             console.print(Text.assemble(("✓ ", "green"), (folder.slug, "bold"), f"  {workflow.stage}, {counts}"))
         else:
-            console.print(Text.assemble(("✗ ", "red"), (folder.slug, "bold"), f"  {len(folder.problems)} problems"))
+            console.print(
+                Text.assemble(("✗ ", "red"), (folder.slug, "bold"), f"  {plural(len(folder.problems), 'problem')}")
+            )
         for problem in folder.problems:
             console.print(Text(f"    {problem}"))
     if not declarations.folders:

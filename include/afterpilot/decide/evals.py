@@ -13,6 +13,7 @@ from afterpilot.decide.against import Against
 from afterpilot.decide.alarm import Flaky
 from afterpilot.decide.eval_figures import Measured
 from afterpilot.decide.paired import compare
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import percent, wilson
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
@@ -50,7 +51,7 @@ def judge_evals(
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
-        summary=f"{sum(measured.passed.values())} of {len(measured.passed)} cases passed, {rate}; the bar is "
+        summary=f"{sum(measured.passed.values())} of {plural(len(measured.passed), 'case')} passed, {rate}; the bar is "
         f"{percent(bar)}{waived}",
         findings=(*found, *expired),
         evidence=figures
@@ -115,7 +116,7 @@ def _unknown(
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
-        summary=f"only {count} of {measured.expected} samples {said}{waived}",
+        summary=f"only {count} of {plural(measured.expected, 'sample')} {said}{waived}",
         findings=(finding, *expired),
         evidence=figures,
         checked=len(measured.scored),

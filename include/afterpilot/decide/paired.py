@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import wilson
 
 _SIGNIFICANT = 0.05
@@ -68,7 +69,7 @@ def report(compared: Compared) -> str:
     chance = f"exact McNemar p {compared.p_value:.2g}"
     changed = f"{len(compared.broken)} broke, {len(compared.fixed)} were fixed"
     verdict = "more than chance" if compared.p_value < _SIGNIFICANT else "chance explains it"
-    return f"{moved} over {compared.cases} cases ({span}; {chance}: {verdict}); {changed}."
+    return f"{moved} over {plural(compared.cases, 'case')} ({span}; {chance}: {verdict}); {changed}."
 
 
 def _points(share: float) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from afterpilot.decide.eval_figures import measure
+from afterpilot.domain.counting import plural
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.intervals import percent, wilson
 from afterpilot.domain.verdict import Verdict
@@ -37,7 +38,7 @@ def judge_suite(evals: Evals, samples: Sequence[Sample], *, today: date) -> Suit
         why = (
             "nothing but judges on probation has scored them"
             if answered and not any(sample.deciding for sample in measured.samples)
-            else f"only {len(measured.scored)} of {measured.expected} samples could be scored"
+            else f"only {len(measured.scored)} of {plural(measured.expected, 'sample')} could be scored"
             if measured.expected
             else "the suite has no cases"
         )
@@ -46,7 +47,7 @@ def judge_suite(evals: Evals, samples: Sequence[Sample], *, today: date) -> Suit
     good = rate.value >= float(evals.pass_rate)
     return SuiteOutcome(
         Verdict.PASS if good else Verdict.FAIL,
-        f"{sum(measured.passed.values())} of {len(measured.passed)} cases passed, {rate}; "
+        f"{sum(measured.passed.values())} of {plural(len(measured.passed), 'case')} passed, {rate}; "
         f"the bar is {percent(float(evals.pass_rate))}{waived}",
         {
             **measured.figures,

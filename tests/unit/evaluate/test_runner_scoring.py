@@ -181,7 +181,7 @@ def test_a_word_that_cannot_be_used_stays_seen_and_counts_for_nobody() -> None:
     assert list(outcome.figures["by_scorer"]) == ["exact"]
     alone = suite(scorers=(JUDGE,))
     samples = run(alone, FakeAsking(judge=lambda _text: reply("well, yes")), advisory={"tone"})
-    assert "only 0 of 1 samples could be scored" in judge_suite(alone, samples, today=AT.date()).summary
+    assert "only 0 of 1 sample could be scored" in judge_suite(alone, samples, today=AT.date()).summary
 
 
 def test_a_suite_of_advisory_scorers_alone_is_asked_and_decides_nothing() -> None:

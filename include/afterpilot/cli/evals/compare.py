@@ -12,9 +12,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from afterpilot.cli.output import AsJson, as_json, console, plural
+from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.decide.paired import Compared
 from afterpilot.decide.paired import compare as paired
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Reducer, Sample
 from afterpilot.domain.intervals import percent, wilson
@@ -112,11 +113,11 @@ def _cannot_judge(sides: tuple[Side, Side], compared: Compared) -> str:
         if not side.passed:
             return f"{side.name} holds no case"
         if len(side.known) < LEAST_SCORED * len(side.passed):
-            return f"only {len(side.known)} of {len(side.passed)} cases of {side.name} could be scored"
+            return f"only {len(side.known)} of {plural(len(side.passed), 'case')} of {side.name} could be scored"
     before, after = sides
     there = len(before.passed.keys() & after.passed.keys())
     if there < LEAST_SCORED * len(before.passed):  # a run that was cut off, or one of some cases only, is no proof
-        return f"only {there} of {len(before.passed)} cases of {before.name} are in {after.name}"
+        return f"only {there} of {plural(len(before.passed), 'case')} of {before.name} are in {after.name}"
     return "" if compared.cases else "the two files have no scored case in common"
 
 

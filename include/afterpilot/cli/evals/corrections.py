@@ -58,7 +58,7 @@ def corrections(
             }
         )
         return
-    _tell(wired, workflow, accepted, declined, listed)
+    _tell(wired, workflow, accepted, declined, listed, every=every)
 
 
 def _require(*, accept: list[str] | None, accept_all: bool, decline: list[str] | None, by: str, note: str) -> None:
@@ -79,13 +79,23 @@ def _listed(wired: Wired, workflow: str, *, every: bool) -> Sequence[Offer]:
 
 
 def _tell(
-    wired: Wired, workflow: str, accepted: Sequence[Offer], declined: Sequence[Offer], listed: Sequence[Offer]
+    wired: Wired,
+    workflow: str,
+    accepted: Sequence[Offer],
+    declined: Sequence[Offer],
+    listed: Sequence[Offer],
+    *,
+    every: bool,
 ) -> None:
     if accepted:
         folder = wired.workflow(workflow).path
         _print(f"{len(accepted)} added to the cases in {folder}: {', '.join(one.case['id'] for one in accepted)}")
     if declined:
         _print(f"{len(declined)} declined: {', '.join(one.key for one in declined)}")
+    if (accepted or declined) and not every:
+        left = sum(one.state == "offered" for one in listed)
+        _print(f"{left} {'waits' if left == 1 else 'wait'}")
+        return
     for one in listed:
         _print(f"{one.key}: {one.state}, corrected {one.decided_at:%Y-%m-%d}{_answered(one)}")
         for name, value in one.case.get("vars", {}).items():
@@ -93,7 +103,9 @@ def _tell(
         _print(f"    right: {_brief(one.case.get('expected', ''))}")
     waiting = sum(one.state == "offered" for one in listed)
     if waiting:
-        _print(f"{waiting} wait: --accept KEY or --accept-all, --decline KEY --note WHY, each with --by NAME")
+        _print(
+            f"{waiting} {'waits' if waiting == 1 else 'wait'}: --accept KEY or --accept-all, --decline KEY --note WHY, each with --by NAME"
+        )
     elif not listed:
         _print(f"No correction of {workflow} waits to become a case.")
 

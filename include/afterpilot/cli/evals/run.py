@@ -17,8 +17,9 @@ from afterpilot.cli.evals import suites
 from afterpilot.cli.evals.prepared import Options, Prepared, prepare
 from afterpilot.cli.evals.screen import Live, estimate_text
 from afterpilot.cli.evals.summary import as_data, print_summary
-from afterpilot.cli.output import AsJson, as_json, exit_status, plural
+from afterpilot.cli.output import AsJson, as_json, exit_status
 from afterpilot.decide.suites import SuiteOutcome, judge_suite
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Sample
 from afterpilot.evaluate.results import Results, ResultsFile, read

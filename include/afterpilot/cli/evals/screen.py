@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.evals import Estimate, Sample
 from afterpilot.domain.money import Money
 
@@ -74,7 +75,7 @@ class Live:
         return Text("   ").join(Text(text, style=style) for text, style in parts if text)
 
     def _money(self) -> str:
-        unknown = f" and {self._unpriced} calls without a price" if self._unpriced else ""
+        unknown = f" and {plural(self._unpriced, 'call')} without a price" if self._unpriced else ""
         return f"{Money(self._cost, self._currency)}{unknown}"
 
 
@@ -93,9 +94,9 @@ def told(sample: Sample) -> Text:
 def estimate_text(estimate: Estimate, cap: Money) -> str:
     """What a run will take, in one sentence."""
     if estimate.expected is None or estimate.most is None:
-        return f"{estimate.calls} calls; their cost is unknown: {estimate.why_unknown}"
+        return f"{plural(estimate.calls, 'call')}; their cost is unknown: {estimate.why_unknown}"
     expected, most = Money(estimate.expected, estimate.currency), Money(estimate.most, estimate.currency)
-    return f"{estimate.calls} calls, about {expected}, {most} at most; the run stops at {cap}"
+    return f"{plural(estimate.calls, 'call')}, about {expected}, {most} at most; the run stops at {cap}"
 
 
 def _state(sample: Sample) -> str:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.evals.screen import told
-from afterpilot.cli.output import plural, verdict
+from afterpilot.cli.output import verdict
 from afterpilot.decide.suites import SuiteOutcome
+from afterpilot.domain.counting import plural
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.intervals import percent
 from afterpilot.domain.workflow import Evals

@@ -1,0 +1,8 @@
+"""A number in a sentence."""
+
+from __future__ import annotations
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun: 1 case, 2 cases."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
