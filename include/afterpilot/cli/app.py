@@ -67,7 +67,7 @@ def main() -> None:
         50_000
     )  # what a command makes lives to its end: to look for garbage so often took a tenth of its time
     try:
-        app()
+        app(prog_name="afterpilot")
     except AfterpilotError as error:
         _stop(str(error))
     except Exception as error:
