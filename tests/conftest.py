@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +17,29 @@ ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "include" / "workflows"
 
 
+_used: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+
+
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def _seen(connection: sa.Connection) -> None:
+    _used.add(connection.engine)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_a_process_outlives_its_test() -> Iterator[None]:
+    """A process would end with its connections and its way to look for garbage; many of them run in one here."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    for engine in list(_used):
+        engine.dispose()
+    _used.clear()
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL, one for each test process."""
-    with running(tmp_path_factory.mktemp("pg"), settings={"fsync": "off", "max_connections": "60"}) as server:
+    with running(tmp_path_factory.mktemp("pg"), settings={"fsync": "off", "max_connections": "200"}) as server:
         yield server
 
 

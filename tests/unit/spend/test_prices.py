@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.record import PricedUsage, Usage
@@ -140,6 +140,7 @@ def test_a_price_is_what_the_public_list_itself_says(
     assert prices.price(Usage(model, tokens, output, cached), at).cost == theirs.total_price
 
 
+@settings(deadline=None)  # the first call of a process loads the price list
 @given(st.text(max_size=60), st.one_of(st.none(), COUNTS), st.one_of(st.none(), COUNTS), st.integers(0, 4000))
 def test_any_call_has_either_a_cost_or_a_reason(
     prices: Prices, model: str, given_tokens: int | None, output: int | None, days: int
