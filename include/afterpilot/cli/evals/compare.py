@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.decide.eval_figures import LEAST_SCORED
 from afterpilot.decide.paired import Compared
 from afterpilot.decide.paired import compare as paired
 from afterpilot.domain.counting import plural
@@ -21,7 +22,6 @@ from afterpilot.domain.evals import Reducer, Sample
 from afterpilot.domain.intervals import percent, wilson
 from afterpilot.evaluate.results import read
 
-LEAST_SCORED = 0.95  # of the cases on either side; below it nothing is said
 _SHOWN = 60  # characters of an answer
 _NAMED = 20  # changed cases that are listed
 _SMALL = 0.001
