@@ -30,7 +30,7 @@ NIGHTS = 28
 APPROVED_AFTER = 14  # nights; these are the baseline
 SHORTENED = range(18, 20)  # the nights of the shorter prompt
 _HOUR = 2  # UTC, as the schedule ``nightly`` has it
-_PROMPT_DIGITS = 12
+PROMPT_DIGITS = 12  # of a prompt's hash, by which the recording names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Nights:
     def takes(self, prompt_sha256: str) -> int:
         """How often the suite was recorded under a prompt."""
         return 1 + max(
-            (take for prompt, take, _ in self.answers if prompt == prompt_sha256[:_PROMPT_DIGITS]), default=-1
+            (take for prompt, take, _ in self.answers if prompt == prompt_sha256[:PROMPT_DIGITS]), default=-1
         )
 
 
@@ -136,7 +136,7 @@ class _Recorded:
             raise TypeError("the example's suite asks a model")
         prompt = target.prompt.sha256
         take = (self._night + seed - 1) % max(1, self._nights.takes(prompt))
-        said = self._nights.answers.get((prompt[:_PROMPT_DIGITS], take, case.id))
+        said = self._nights.answers.get((prompt[:PROMPT_DIGITS], take, case.id))
         if said is None:
             raise Unanswered(f"no answer was recorded for {case.id}", Exchange())
         return Reply(

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from afterpilot.demo.ai_app import RECORDED, AiApp
+from afterpilot.demo.eval_history import PROMPT_DIGITS
 from afterpilot.demo.model_server import KEY_VARIABLE, MODEL_NAME, WEIGHTS_SHA256
 from afterpilot.demo.record_answers import WORKFLOWS
 from afterpilot.domain.prompt import Prompt
@@ -25,7 +26,6 @@ from afterpilot.domain.prompt import Prompt
 FOLDER = WORKFLOWS / "invoice_matching"
 TAKES, SHORTER_TAKES = 5, 2
 _SLOTS = 2
-_PROMPT_DIGITS = 12
 
 
 def shorter(prompt: Prompt) -> Prompt:
@@ -40,7 +40,7 @@ def take(app: AiApp, prompt: Prompt, number: int, cases: list[dict[str, Any]]) -
         answers = list(pool.map(lambda case: app.answer(case["id"], case["vars"]), cases))
     return [
         {
-            "prompt": prompt.sha256[:_PROMPT_DIGITS],
+            "prompt": prompt.sha256[:PROMPT_DIGITS],
             "take": number,
             "case": answer.key,
             "text": answer.text,
