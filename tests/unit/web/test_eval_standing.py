@@ -194,6 +194,14 @@ def test_broken_flaky_and_chance_are_told_apart() -> None:
     }
 
 
+def test_a_case_does_not_waver_because_the_prompt_did() -> None:
+    """Runs of another prompt are another history: a case that only its failing nights' prompt breaks is not flaky."""
+    rows = [row | {"fingerprint": {"prompt": f"p{n % 2}"}} for n, row in enumerate(nights("c", "+-" * 10))]
+    assert sort_cases(rows, {"c": 1.0}, waivers=None, today=date(2026, 11, 21)).flaky == ()
+    same = [row | {"fingerprint": {"prompt": "p"}} for row in rows]
+    assert [row.id for row in sort_cases(same, {"c": 1.0}, waivers=None, today=date(2026, 11, 21)).flaky] == ["c"]
+
+
 def test_what_the_alarm_names_is_broken_at_once() -> None:
     """A case that the alarm has named needs no second failing run, and is never put down as flaky."""
     rows = nights("c", "+-+--+-++-+-")

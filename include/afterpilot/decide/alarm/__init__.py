@@ -10,7 +10,7 @@ from afterpilot.decide.alarm.detectable import Detectable, detectable
 from afterpilot.decide.alarm.fleet import confirmed, e_value, stop_for
 from afterpilot.decide.alarm.judging import judge, suspicious
 from afterpilot.decide.alarm.outcomes import RERUNS, Alarm, AlarmSettings, Kind, RunOutcome, State
-from afterpilot.decide.alarm.wavering import Flaky, Moved, flaky, moved
+from afterpilot.decide.alarm.wavering import Flaky, Moved, answerer, flaky, moved
 
 __all__ = [
     "RERUNS",
@@ -22,6 +22,7 @@ __all__ = [
     "Moved",
     "RunOutcome",
     "State",
+    "answerer",
     "confirmed",
     "detectable",
     "e_value",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import comb
+from typing import Any
 
 from afterpilot.decide.paired import mcnemar
 from afterpilot.domain.intervals import Interval, wilson
@@ -23,6 +24,15 @@ class Flaky:
     passed: int
     scored: int
     share: Interval
+
+
+def answerer(fingerprint: Mapping[str, Any]) -> tuple[object, ...]:
+    """What must be the same for a case to waver by itself: prompt, model named, model that answered. Servers that answer in turn are
+    one model.
+    """
+    answered = fingerprint.get("answered")
+    model = answered.get("model") if isinstance(answered, Mapping) else None
+    return fingerprint.get("prompt"), fingerprint.get("model"), model
 
 
 def flaky(history: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[Flaky, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
-from afterpilot.decide.alarm import RunOutcome, State, detectable
+from afterpilot.decide.alarm import RunOutcome, State, answerer, detectable
 from afterpilot.decide.paired import Compared, compare
 from afterpilot.decide.paired import report as compared_in_words
 from afterpilot.domain.errors import CheckError
@@ -118,12 +118,7 @@ def _alike(unit: Unit, result: EvalResult) -> Sequence[EvalResult]:
 def _marks(result: EvalResult) -> tuple[object, ...]:
     """What must be the same; an alarm parts the runs before it from those since."""
     marks = result.fingerprint
-    return (
-        result.suite,
-        *(marks.get(part) for part in ("prompt", "declaration", "model")),
-        marks.get("answered", {}).get("model"),
-        result.alarm == str(State.ALARM),
-    )
+    return (result.suite, marks.get("declaration"), *answerer(marks), result.alarm == str(State.ALARM))
 
 
 def _against(unit: Unit, result: EvalResult, former: Baseline | None) -> Compared | None:

@@ -15,6 +15,7 @@ from afterpilot.decide.alarm import (
     Flaky,
     RunOutcome,
     State,
+    answerer,
     confirmed,
     e_value,
     flaky,
@@ -229,15 +230,9 @@ def _cases_changed(before: Known, good: EvalResult, suite: Suite) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def _marks(fingerprint: Mapping[str, Any]) -> tuple[object, ...]:
-    """What must be the same for a case to waver by itself; servers that answer in turn are one model."""
-    answered: Mapping[str, Any] = fingerprint.get("answered", {})
-    return fingerprint.get("prompt"), fingerprint.get("model"), answered.get("model")
-
-
 def _flaky(before: Known, measured: Measured, suite: Suite, fingerprint: Mapping[str, Any]) -> tuple[Flaky, ...]:
     """The cases that waver while nothing that we record has changed; re-runs are left out: they were chosen for failing."""
-    same = [result for result in before.earlier if _marks(result.fingerprint) == _marks(fingerprint)]
+    same = [result for result in before.earlier if answerer(result.fingerprint) == answerer(fingerprint)]
     history: dict[str, list[tuple[int, int]]] = {case: [] for case in measured.outcomes}
     for result in same:
         for case in before.comparable(result, suite):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from afterpilot.decide.alarm import answerer, flaky
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import day, listed, mapping, passed_share
+from afterpilot.web.evals.reading import counts, day, listed, mapping, passed_share
 from afterpilot.web.evals.standing import short_day
 
 NIGHTS = 30  # runs in a strip
 MOST = 60  # cases in a list
 _HALF = 0.5  # of its epochs: a case that moved by as much has changed sides
-# A case is flaky that changed sides so often, with so much of both sides; a noisy one fails now and then.
-_TURNS, _LEAST_OF_BOTH = 4, 0.2
 _FEW = 2  # runs in a row that it takes to believe one
-_TAIL = 3  # runs on one side at the end: those may be a change that stays, and say nothing of flakiness
 _STEP, _SIDE = 9, 7  # pixels
 
 
@@ -103,13 +100,12 @@ def sort_cases(
     declared = _waivers(waivers, rows, today, known_waived)
     excused = [row for row in declared if not row.expired]
     waived = {row.case for row in excused if row.case} | {one.case for row in excused for one in row.covers}
-    flaky = ({str(mapping(item).get("case", item)) for item in listed(known_flaky)} or _flaky(valid, now)) - set(
-        known_broken
-    )
+    named = {str(mapping(item).get("case", item)) for item in listed(known_flaky)}
+    wavering = (named or _flaky(valid, now)) - set(known_broken)
     groups: dict[str, list[CaseRow]] = {name: [] for name in ("broken", "slipped", "fixed", "flaky", "failing")}
     for case in sorted(now):
         share = passed_share(now[case])
-        kind = "flaky" if case in flaky else _kind(share, baseline.get(case))
+        kind = "flaky" if case in wavering else _kind(share, baseline.get(case))
         if kind == "broken" and case not in known_broken and _just_now(_sides(case, valid)):
             kind = "slipped"
         if kind and case not in waived and len(groups[kind]) < MOST:
@@ -166,21 +162,16 @@ def _kind(now: float | None, before: float | None) -> str:
 
 
 def _flaky(valid: Sequence[Row], cases: Collection[str]) -> set[str]:
-    """Cases that change sides again and again."""
-    return {case for case in cases if _wavers(_sides(case, valid))}
+    """Cases that waver, by the rule of the run itself, over the runs of the prompt and the model that answered last."""
+    answerers = [answerer(mapping(row.get("fingerprint"))) for row in valid]
+    same = [mapping(row["outcomes"]) for row, one in zip(valid, answerers, strict=True) if one == answerers[-1]]
+    history = {case: [found for run in same if (found := counts(run.get(case))) is not None] for case in cases}
+    return {one.case for one in flaky(history)}
 
 
 def _sides(case: str, valid: Sequence[Row]) -> list[bool]:
     shares = [passed_share(mapping(row["outcomes"]).get(case)) for row in valid]
     return [share >= _HALF for share in shares if share is not None]
-
-
-def _wavers(sides: list[bool]) -> bool:
-    tail = next((n for n, side in enumerate(reversed(sides)) if side != sides[-1]), len(sides))
-    looked_at = sides[: len(sides) - tail] if tail >= _TAIL else sides
-    turns = sum(one != other for one, other in itertools.pairwise(looked_at))
-    rarer = min(sum(looked_at), len(looked_at) - sum(looked_at))
-    return turns >= _TURNS and rarer >= _LEAST_OF_BOTH * len(looked_at)
 
 
 def _waivers(waivers: object, rows: Sequence[Row], today: date, known: object) -> tuple[WaiverRow, ...]:

@@ -66,15 +66,19 @@ def rate_of(row: Row) -> Interval | None:
     return wilson(passed, scored) if 0 <= passed <= scored and scored else None
 
 
+def counts(outcome: object) -> tuple[int, int] | None:
+    """How many of a case's epochs passed and were scored, from [passed, scored]; None where none was scored."""
+    found = [number(part) for part in listed(outcome)]
+    whole = [int(part) for part in found if part is not None and part.is_integer()]
+    if len(found) != 2 or len(whole) != 2 or not 0 <= whole[0] <= whole[1] or not whole[1]:  # noqa: PLR2004 - passed and scored
+        return None
+    return whole[0], whole[1]
+
+
 def passed_share(outcome: object) -> float | None:
     """The share of a case's epochs that passed, from [passed, scored]; None where none was scored."""
-    counts = [number(part) for part in listed(outcome)]
-    if len(counts) != 2 or None in counts:  # noqa: PLR2004 - passed and scored
-        return None
-    passed, scored = counts
-    if passed is None or not scored or not 0 <= passed <= scored:
-        return None
-    return passed / scored
+    counted = counts(outcome)
+    return None if counted is None else counted[0] / counted[1]
 
 
 def signed(points: float, *, digits: int = 1) -> str:
@@ -85,11 +89,10 @@ def signed(points: float, *, digits: int = 1) -> str:
 
 def pooled(outcomes: Sequence[object]) -> dict[str, float]:
     """The share of passed epochs by case, over several runs together."""
-    sums: dict[str, list[float]] = {}
+    sums: dict[str, tuple[int, int]] = {}
     for outcome in outcomes:
-        for case, counts in mapping(outcome).items():
-            if passed_share(counts) is not None:
-                have = sums.setdefault(case, [0.0, 0.0])
-                have[0] += counts[0]
-                have[1] += counts[1]
+        for case, told in mapping(outcome).items():
+            if (counted := counts(told)) is not None:
+                passed, scored = sums.get(case, (0, 0))
+                sums[case] = passed + counted[0], scored + counted[1]
     return {case: passed / scored for case, (passed, scored) in sums.items()}
