@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import random
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,22 +19,8 @@ from afterpilot import pipeline
 from afterpilot.domain.workflow import AlarmTerms
 from afterpilot.pipeline.evals.alarming import terms_of
 from afterpilot.record import tables
-from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def speaker() -> Speaker:
-    """What the model does."""
-    return Speaker()
-
-
-@pytest.fixture
-def site(tmp_path: Path, ops_url: str, empty_database: str, speaker: Speaker) -> Iterator[Site]:
-    """A site with a model that says what it is asked for."""
-    with ModelDouble(speaker) as double:
-        yield Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=double.url)
 
 
 def history(site: Site, deviation: float, *, alarm: str = "none", days: int = 30, prompt: str = "p") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +34,6 @@ def model(script: list[Callable[..., Act]]) -> Iterator[ModelDouble]:
 
     with ModelDouble(follow) as double:
         yield double
-
-
-@pytest.fixture
-def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) -> Site:
-    """A site with that model."""
-    return Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url)
 
 
 def approved(site: Site, run: Run) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,19 +39,6 @@ class Servers(Speaker):
 def speaker() -> Servers:
     """What the model does."""
     return Servers()
-
-
-@pytest.fixture
-def model(speaker: Servers) -> Iterator[ModelDouble]:
-    """The model's server."""
-    with ModelDouble(speaker) as double:
-        yield double
-
-
-@pytest.fixture
-def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) -> Site:
-    """A site with that model."""
-    return Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url)
 
 
 def test_a_model_that_did_not_answer_the_first_probe_is_known_later(

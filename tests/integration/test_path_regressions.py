@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,25 +24,6 @@ from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
 MODEL = "smollm2-135m-instruct"
-
-
-@pytest.fixture
-def speaker() -> Speaker:
-    """What the model does."""
-    return Speaker()
-
-
-@pytest.fixture
-def model(speaker: Speaker) -> Iterator[ModelDouble]:
-    """The model's server."""
-    with ModelDouble(speaker) as double:
-        yield double
-
-
-@pytest.fixture
-def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) -> Site:
-    """A site with that model."""
-    return Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database, model_url=model.url)
 
 
 def regression(site: Site) -> dict[str, Any]:
