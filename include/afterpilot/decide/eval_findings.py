@@ -10,6 +10,7 @@ from typing import Any
 
 from afterpilot.decide.eval_figures import Measured
 from afterpilot.decide.eval_words import NAMED, at_this_rate, lines, never_right_classes, short, weakest
+from afterpilot.domain.counting import plural
 from afterpilot.domain.evals import Waiver
 from afterpilot.domain.intervals import Interval, percent
 from afterpilot.domain.money import Cap, Money
@@ -27,8 +28,8 @@ def incomplete(workflow: Workflow, measured: Measured) -> Finding:
     """Too few samples could be scored, or none was there."""
     scored, expected = len(measured.scored), measured.expected
     errors = Counter(short(sample.error) for sample in measured.samples if sample.error)
-    reasons = [f"{count} times: {error}" for error, count in errors.most_common(NAMED)]
-    title = f"Only {scored} of {expected} eval samples could be scored: nothing is known about the model"
+    reasons = [f"{plural(count, 'time')}: {error}" for error, count in errors.most_common(NAMED)]
+    title = f"Only {scored} of {plural(expected, 'eval sample')} could be scored: nothing is known about the model"
     if measured.valid:
         title = "Every eval case that could be scored is waived: nothing is known about the model"
     return _unknown(
@@ -84,7 +85,7 @@ def out_of_reach(workflow: Workflow, error: str, *, times: int) -> Finding:
 def below(workflow: Workflow, measured: Measured, rate: Interval) -> Finding:
     """Fewer cases pass than must."""
     passed = measured.passed
-    bar = float(measured.evals.pass_rate)
+    bar, passes = float(measured.evals.pass_rate), "passes" if len(passed) == 1 else "pass"
     chance = " (the bar lies inside: a second run may pass it)" if rate.high >= bar else ""
     experiment = " It is an experiment: nothing depends on it yet." if workflow.stage == "experiment" else ""
     said = " ".join(part for part in (weakest(measured.figures), waived_line(measured)) if part)
@@ -93,10 +94,10 @@ def below(workflow: Workflow, measured: Measured, rate: Interval) -> Finding:
         stage=Stage.EVALUATE,
         kind=BELOW,
         severity=Severity.CRITICAL,
-        title=f"{sum(passed.values())} of {len(passed)} eval cases pass, {percent(bar)} must",
+        title=f"{sum(passed.values())} of {plural(len(passed), 'eval case')} {passes}, {percent(bar)} must",
         detail=f"{said}{experiment}".strip(),
         evidence={
-            "certainty": f"measured on {len(passed)} cases, {rate.span}{chance}",
+            "certainty": f"measured on {plural(len(passed), 'case')}, {rate.span}{chance}",
             "cost": at_this_rate(workflow, rate.value),
             "to_do": "See which cases fail and what they have in common; mend the prompt, the model or the cases.",
             "examples": lines("fails", [case for case, good in passed.items() if not good], measured.scored),
@@ -117,7 +118,7 @@ def never_right(workflow: Workflow, measured: Measured) -> list[Finding]:
             about=short(name),
             detail=" ".join(("The suite passes on the other classes alone.", waived_line(measured))).strip(),
             evidence={
-                "certainty": f"measured on {figures['by_class'][name]['of']} samples of this class",
+                "certainty": f"measured on {plural(figures['by_class'][name]['of'], 'sample')} of this class",
                 "cost": "every output that should be of this class is probably wrong",
                 "to_do": "See what is answered instead; mend the prompt, or give the class to people.",
                 "examples": [],

@@ -14,6 +14,7 @@ import pytest
 from afterpilot.decide.alarm import (
     Alarm,
     AlarmSettings,
+    Detectable,
     Kind,
     RunOutcome,
     State,
@@ -273,6 +274,14 @@ def test_what_a_suite_can_find_is_said_beforehand() -> None:
         f"A drop of 5 points is found in a median of {large.median} days with this suite of 100 cases"
     )
     assert detectable(BASELINE, SETTINGS) == large
+
+
+def test_one_case_and_one_day_are_no_plurals() -> None:
+    """Also of a suite that runs on some days only."""
+    found = Detectable(cases=1, smallest_drop=0.05, after=14, median=1, most=2, slice_most=None)
+    assert "in a median of 1 day with this suite of 1 case, 9 of 10 within 2;" in str(found)
+    weekly = replace(found, run_days=52.0)
+    assert "in a median of 1 day on which it runs, with this suite of 1 case," in str(weekly)
 
 
 def test_importing_the_alarm_loads_no_numpy() -> None:

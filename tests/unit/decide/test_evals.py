@@ -118,6 +118,16 @@ def test_below_the_bar_says_how_sure_what_it_costs_and_what_to_do() -> None:
     assert len(finding.evidence["examples"]) == 5
 
 
+def test_one_case_is_no_plural() -> None:
+    """Nor is one sample, one error, one answer of a class."""
+    (below, *_) = judged(run(0, of=1), of=workflow(1)).findings
+    assert below.title == "0 of 1 eval case passes, 80 % must"
+    assert below.evidence["certainty"].startswith("measured on 1 case, ")
+    (incomplete, *_) = judged(run(0, of=1, errors=1), of=workflow(1)).findings
+    assert incomplete.title.startswith("Only 0 of 1 eval sample could be scored")
+    assert incomplete.detail == "1 time: HTTP 503"
+
+
 def test_without_output_checks_wrong_outputs_are_said_to_go_unchecked() -> None:
     """Nobody is told of a check that is not there."""
     (finding, _) = judged(run(50), of=replace(workflow(), outputs=())).findings

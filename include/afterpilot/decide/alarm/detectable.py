@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from afterpilot.decide.alarm.outcomes import AlarmSettings, RunOutcome
+from afterpilot.domain.counting import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +39,15 @@ class Detectable:
     run_days: float = 365.0
 
     def __str__(self) -> str:
-        points = f"{self.smallest_drop * 100:g} points"
-        days = "days" if self.run_days >= _DAILY else "days on which it runs,"
+        points, suite = f"{self.smallest_drop * 100:g} points", f"this suite of {plural(self.cases, 'case')}"
+        when = "" if self.run_days >= _DAILY else " on which it runs,"
         if self.median is None:
-            whole = (
-                f"A drop of {points} is not found within {_DAYS} {days} by this suite of {self.cases} cases: add cases"
-            )
+            whole = f"A drop of {points} is not found within {_DAYS} days{when} by {suite}: add cases"
         else:
             most = f"9 of 10 within {self.most}" if self.most is not None else f"1 in 10 or more takes over {_DAYS}"
-            whole = f"A drop of {points} is found in a median of {self.median} {days} with this suite of {self.cases} cases, {most}"
+            whole = (
+                f"A drop of {points} is found in a median of {plural(self.median, 'day')}{when} with {suite}, {most}"
+            )
         if self.slice_most is None:
             return f"{whole}; one case in twenty breaking may go unnoticed."
         return f"{whole}; one case in twenty breaking, 9 times of 10 within {self.slice_most}."
