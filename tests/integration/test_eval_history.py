@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections import Counter
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -19,6 +18,7 @@ from afterpilot.demo.ai_app import RECORDED
 from afterpilot.demo.eval_history import APPROVED_AFTER, NIGHTS, SHORTENED, read_nights, replay
 from afterpilot.demo.model_server import MODEL_NAME, WEIGHTS_SHA256
 from afterpilot.demo.record_nights import SHORTER_TAKES, TAKES, shorter
+from afterpilot.demo.steps import Steps
 from afterpilot.domain.workflow import ModelTarget
 from afterpilot.record.tables import eval_results, findings, incidents, outbox, runs, samples
 from afterpilot.settings import WORKFLOWS, EnvConnections, Settings
@@ -36,14 +36,19 @@ def wired(ops_url: str) -> Wired:
     return wire(Settings.from_environment(environ), EnvConnections(environ))
 
 
+def replayed(wired: Wired) -> tuple[int, str]:
+    """Replay the nights: how many were run, and what stays on the screen, without the seconds that it took."""
+    shown = StringIO()
+    steps = Steps(Console(file=shown, width=200))
+    count = replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, steps=steps)
+    return count, re.sub(r" \d+\.\d s$", "", shown.getvalue().strip())
+
+
 def test_four_weeks_with_two_nights_of_a_shorter_prompt(wired: Wired) -> None:
-    """The alarm is raised on the first of them, names the prompt, and is over soon after; a second replay adds nothing."""
+    """The alarm is raised on the first of them, names the prompt, and is over soon after; a second start adds and says nothing."""
     workflow = wired.workflow("invoice_matching")
-    steps: Counter[str] = Counter()
-    nights = read_nights(NIGHTS_FILE)
-    assert replay(wired.services, workflow, nights, now=NOW, step=lambda: steps.update(["night"])) == NIGHTS
-    assert replay(wired.services, workflow, nights, now=NOW, step=lambda: steps.update(["night"])) == 0
-    assert steps["night"] == NIGHTS
+    assert replayed(wired) == (NIGHTS, "✓ Replaying four weeks of eval nights, as recorded")
+    assert replayed(wired) == (0, "")
     with wired.engine.connect() as connection:
         found = connection.execute(sa.select(eval_results).order_by(eval_results.c.at)).all()
         regressed = connection.execute(sa.select(incidents).where(incidents.c.kind == "evals.regressed")).one()
@@ -62,7 +67,7 @@ def test_four_weeks_with_two_nights_of_a_shorter_prompt(wired: Wired) -> None:
 
 def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired) -> None:
     """The line of the nights in the past tense, and of the incident's messages the newest one alone, which repeats the cause."""
-    replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list)
+    replayed(wired)
     shown = StringIO()
     screen.show(Console(file=shown, width=240), wired.services.ops, wired.declarations.workflows)
     text = " ".join(shown.getvalue().split())
@@ -80,7 +85,7 @@ def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired)
 
 def test_cases_that_pass_again_are_not_called_broken(wired: Wired) -> None:
     """In the third night the old prompt is back, and the alarm stands: it says which cases broke and since when they pass again."""
-    replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list)
+    replayed(wired)
     with wired.engine.connect() as connection:
         regressed = sa.select(findings).join(runs).where(findings.c.kind == "evals.regressed")
         first, *_, last = connection.execute(regressed.order_by(runs.c.started_at)).all()
@@ -114,13 +119,24 @@ def test_the_recording_is_of_the_model_prompt_and_cases_of_today(wired: Wired) -
     assert {case.id for case in evals.cases} <= {case for _, _, case in nights.answers}
 
 
-def test_another_prompt_has_no_past(ops_url: str, tmp_path: Path) -> None:
-    """Recorded answers to one prompt are never shown as answers to another."""
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        ("prompt.md", "as JSON", "as JSON, please", "another prompt."),
+        ("workflow.yaml", MODEL_NAME, "other-model", f"another model ({MODEL_NAME}, not other-model)."),
+        ("cases.jsonl", '"id": "', '"id": "new-', "other cases (without "),
+    ],
+    ids=["prompt", "model", "cases"],
+)
+def test_another_suite_has_no_past(ops_url: str, tmp_path: Path, file: str, old: str, new: str, why: str) -> None:
+    """Recorded answers to one prompt are never shown as answers to another, nor of another model or to other cases; the screen says so."""
     folder = tmp_path / "workflows"
     shutil.copytree(WORKFLOWS, folder)
-    path = folder / "invoice_matching" / "prompt.md"
-    path.write_text(path.read_text().replace("as JSON", "as JSON, please"))
+    path = folder / "invoice_matching" / file
+    path.write_text(path.read_text().replace(old, new))
     environ = {"AFTERPILOT_DATABASE_URL": ops_url, "AFTERPILOT_WORKFLOWS": str(folder)}
     wired = wire(Settings.from_environment(environ), EnvConnections(environ))
     assert [one.slug for one in load(folder).workflows] == ["email_triage", "invoice_matching"]
-    assert replay(wired.services, wired.workflow("invoice_matching"), read_nights(NIGHTS_FILE), now=NOW, step=list) == 0
+    count, said = replayed(wired)
+    assert count == 0
+    assert said.startswith(f"• The eval page begins without a past: the recorded nights are of {why}")

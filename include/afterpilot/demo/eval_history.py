@@ -8,7 +8,7 @@ have run then, with its samples, its prices, the alarm, and the messages.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from afterpilot import pipeline
+from afterpilot.demo.steps import Steps
 from afterpilot.domain.evals import Case, Reply
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
@@ -65,28 +66,28 @@ def read_nights(path: Path) -> Nights:
     )
 
 
-def replay(services: Services, workflow: Workflow, nights: Nights, *, now: datetime, step: Callable[[], None]) -> int:
-    """Run the nights that are not there yet, oldest first, and approve the baseline on the way; how many were run.
+def replay(services: Services, workflow: Workflow, nights: Nights, *, now: datetime, steps: Steps) -> int:
+    """Run the nights where the workflow has no past, oldest first, and approve the baseline on the way; how many were run.
 
-    Nothing is replayed where the workflow's prompt, model or cases are not those of the recording: their answers would be
-    somebody else's.
+    Nothing is replayed, and it is said why, where the workflow's prompt, model or cases are not those of the recording: their
+    answers would be somebody else's.
     """
-    evals = workflow.evals
-    if evals is None or not _recorded(evals, nights):
-        return 0
-    last = now.astimezone(UTC).replace(hour=_HOUR, minute=0, second=0, microsecond=0)
-    last -= timedelta(days=1)
     with services.ops.begin() as unit:
         if unit.runs.latest(workflow.slug, Stage.EVALUATE) is not None:
             return 0  # its past is written: what came later must not be followed by what came before
-    for night in range(NIGHTS):
-        at = last - timedelta(days=NIGHTS - 1 - night)
-        _night(services, workflow, nights, night=night, at=at)
-        if night + 1 == APPROVED_AFTER:
-            pipeline.approve(
-                _at(services, at), workflow, by="make demo", note="the first two weeks, which nobody changed"
-            )
-        step()
+    if others := _others(workflow.evals, nights):
+        steps.note(f"The eval page begins without a past: the recorded nights are of {' and '.join(others)}.")
+        return 0
+    last = now.astimezone(UTC).replace(hour=_HOUR, minute=0, second=0, microsecond=0)
+    last -= timedelta(days=1)
+    with steps.counted("Replaying four weeks of eval nights, as recorded", NIGHTS) as step:
+        for night in range(NIGHTS):
+            at = last - timedelta(days=NIGHTS - 1 - night)
+            _night(services, workflow, nights, night=night, at=at)
+            if night + 1 == APPROVED_AFTER:
+                note = "the first two weeks, which nobody changed"
+                pipeline.approve(_at(services, at), workflow, by="make demo", note=note)
+            step()
     return NIGHTS
 
 
@@ -114,13 +115,18 @@ def _with_prompt(workflow: Workflow, prompt: Prompt) -> Workflow:
     return replace(workflow, evals=replace(evals, target=replace(evals.target, prompt=prompt)))
 
 
-def _recorded(evals: Evals, nights: Nights) -> bool:
-    known = {case for _, _, case in nights.answers}
-    return (
-        isinstance(evals.target, ModelTarget)
-        and (evals.target.name, evals.target.prompt.sha256) == (nights.model, nights.prompt_sha256)
-        and {case.id for case in evals.cases} <= known
-    )
+def _others(evals: Evals | None, nights: Nights) -> list[str]:
+    """What the recording has otherwise than the suite, in words; empty where it is the suite's own."""
+    if evals is None or not isinstance(evals.target, ModelTarget):
+        return ["a suite that asks a model, which is not declared"]
+    others = []
+    if evals.target.name != nights.model:
+        others.append(f"another model ({nights.model}, not {evals.target.name})")
+    if evals.target.prompt.sha256 != nights.prompt_sha256:
+        others.append("another prompt")
+    if missing := len({case.id for case in evals.cases} - {case for _, _, case in nights.answers}):
+        others.append(f"other cases (without {missing} of today's {len(evals.cases)})")
+    return others
 
 
 class _Recorded:

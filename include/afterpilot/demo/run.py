@@ -17,9 +17,9 @@ import requests
 from rich.console import Console
 
 from afterpilot import pipeline
-from afterpilot.demo import airflow, eval_history, production, screen
+from afterpilot.demo import airflow, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
-from afterpilot.demo.eval_history import read_nights
+from afterpilot.demo.eval_history import read_nights, replay
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
 from afterpilot.demo.model_server import MODEL_NAME
@@ -207,10 +207,8 @@ class Demo:
         invoices = next((one for one in wired.declarations.workflows if one.slug == _INVOICES), None)
         if invoices is None:
             return
-        with self._steps.counted("Replaying four weeks of eval nights, as recorded", eval_history.NIGHTS) as step:
-            eval_history.replay(
-                wired.services, invoices, read_nights(RECORDED / "eval_nights.jsonl"), now=now, step=step
-            )
+        nights = read_nights(RECORDED / "eval_nights.jsonl")
+        replay(wired.services, invoices, nights, now=now, steps=self._steps)
 
     def _run_dags(self, wired: Wired, began: datetime, *, everything: bool) -> None:
         api = airflow.Api(self._state, self._processes)
