@@ -1,11 +1,10 @@
-"""Runs an event loop beside the caller's thread, in which what the loop brings is kept: one call at a time, in groups."""
+"""Runs an event loop in a thread of its own, and keeps what it brings as it comes, in groups."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import gc
-import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
@@ -16,55 +15,53 @@ from afterpilot.evaluate.asking import Asking
 T = TypeVar("T")
 R = TypeVar("R")
 OpenAsking = Callable[[int], AbstractAsyncContextManager[Asking]]
-_Waiting = list[tuple[T, "asyncio.Future[None]"]]
 
 
 class Keeper(Generic[T]):
-    """The loop's side: gives on what has come since, as soon as the last group is kept (group commit)."""
+    """Gives on together what has come in one turn of the loop (group commit).
 
-    def __init__(self, hand_over: Callable[[_Waiting[T]], None]) -> None:
+    ``keep`` runs on the loop itself: a thread of its own for it took twice as long as the writing did, by handing over.
+    """
+
+    def __init__(self, keep: Callable[[Sequence[T]], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._hand_over = hand_over
-        self._waiting: _Waiting[T] = []
-        self._busy = False
+        self._keep = keep
+        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
 
     async def kept(self, item: T) -> None:
-        """Wait until the caller has kept it."""
+        """Wait until it is kept. Raises what ``keep`` does."""
         done = self._loop.create_future()
         self._waiting.append((item, done))
-        if not self._busy:
-            self._busy = True
+        if len(self._waiting) == 1:
             self._loop.call_soon(self._give_on)  # after all that is ready now: it comes along
         await done
 
-    def took(self, group: _Waiting[T]) -> None:
-        """The caller has kept a group."""
-        for _, done in group:
-            if not done.done():
-                done.set_result(None)
-        self._give_on()
-
     def _give_on(self) -> None:
         group, self._waiting = self._waiting, []
-        self._busy = bool(group)
-        if group:
-            self._hand_over(group)
+        try:
+            self._keep([item for item, _ in group])
+        except BaseException as error:  # noqa: BLE001 - raised where each of the group is waited for
+            for _, done in group:
+                if not done.done():
+                    done.set_exception(error)
+        else:
+            for _, done in group:
+                if not done.done():
+                    done.set_result(None)
 
 
 def run_beside(work: Callable[[Keeper[T]], Coroutine[Any, Any, R]], *, keep: Callable[[Sequence[T]], None]) -> R:
-    """Run ``work`` on an event loop in a thread of its own, and ``keep`` in the caller's; returns what ``work`` does.
+    """Run ``work`` on an event loop in a thread of its own, ``keep`` with it; returns what ``work`` does.
 
-    So the caller may have a running loop, ``keep`` may use the caller's database session, and a signal meets the caller where
-    it waits. Whatever ``keep`` or a signal raises ends the work; whatever the work raises is raised here. The thread has
-    ended when this returns.
+    So the caller may have a running loop, and a signal meets the caller where it waits, never in the middle of ``keep``. A
+    signal that raises ends the work; whatever the work or ``keep`` raises is raised here. The thread has ended when this
+    returns.
     """
-    groups: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-    beside = _Beside(work, keep, groups)
-    beside.start()
+    beside = _Beside(work, keep)
     with _only_new_garbage():
+        beside.start()
         try:
-            while (keep_group := groups.get()) is not None:
-                keep_group()
+            beside.wait()
         finally:
             beside.end()
     return beside.result()
@@ -86,15 +83,9 @@ def _only_new_garbage() -> Iterator[None]:
 class _Beside(Generic[T, R]):
     """The thread with its loop."""
 
-    def __init__(
-        self,
-        work: Callable[[Keeper[T]], Coroutine[Any, Any, R]],
-        keep: Callable[[Sequence[T]], None],
-        groups: queue.SimpleQueue[Callable[[], None] | None],
-    ) -> None:
+    def __init__(self, work: Callable[[Keeper[T]], Coroutine[Any, Any, R]], keep: Callable[[Sequence[T]], None]) -> None:
         self._work = work
         self._keep = keep
-        self._groups = groups
         self._loop = asyncio.new_event_loop()
         self._results: list[R] = []
         self._error: BaseException | None = None
@@ -105,6 +96,10 @@ class _Beside(Generic[T, R]):
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def wait(self) -> None:
+        """Until the work is done."""
+        self._thread.join()
 
     def end(self) -> None:
         """Cancel what is still under way, and wait until the thread has ended."""
@@ -124,21 +119,9 @@ class _Beside(Generic[T, R]):
                 self._results.append(runner.run(self._main()))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
-        finally:
-            self._groups.put(None)
 
     async def _main(self) -> R:
-        keeper = Keeper[T](self._give)
-        self._keeper = keeper
-        return await self._work(keeper)
-
-    def _give(self, group: _Waiting[T]) -> None:
-        def keep_group() -> None:
-            self._keep([item for item, _ in group])
-            with suppress(RuntimeError):  # the loop has ended meanwhile, by an error of its own
-                self._loop.call_soon_threadsafe(self._keeper.took, group)
-
-        self._groups.put(keep_group)
+        return await self._work(Keeper[T](self._keep))
 
     def _cancel(self) -> None:
         for task in asyncio.all_tasks(self._loop):

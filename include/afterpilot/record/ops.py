@@ -55,23 +55,28 @@ class Ops:
     def begin(self) -> Iterator[Unit]:
         """A transaction: all of it is kept when the block ends well, none of it otherwise."""
         with self.engine.begin() as connection:
-            yield Unit(
-                connection=connection,
-                declarations=DeclarationVersions(connection),
-                runs=Runs(connection),
-                records=Records(connection),
-                gate=GateDecisions(connection),
-                samples=Samples(connection),
-                eval_usage=EvalUsage(connection),
-                eval_results=EvalResults(connection),
-                baselines=Baselines(connection),
-                fingerprints=Fingerprints(connection),
-                judgements=Judgements(connection),
-                offers=CaseOffers(connection),
-                incidents=Incidents(connection),
-                outbox=OutboxWriter(connection),
-                reports=Reports(connection),
-            )
+            yield unit_of(connection)
+
+
+def unit_of(connection: sa.Connection) -> Unit:
+    """Every repository on a connection that the caller has begun a transaction on."""
+    return Unit(
+        connection=connection,
+        declarations=DeclarationVersions(connection),
+        runs=Runs(connection),
+        records=Records(connection),
+        gate=GateDecisions(connection),
+        samples=Samples(connection),
+        eval_usage=EvalUsage(connection),
+        eval_results=EvalResults(connection),
+        baselines=Baselines(connection),
+        fingerprints=Fingerprints(connection),
+        judgements=Judgements(connection),
+        offers=CaseOffers(connection),
+        incidents=Incidents(connection),
+        outbox=OutboxWriter(connection),
+        reports=Reports(connection),
+    )
 
 
 def connect(url: str) -> sa.Engine:

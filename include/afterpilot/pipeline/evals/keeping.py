@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-import sqlalchemy as sa
-
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.ports import Probed
 from afterpilot.domain.workflow import JsonTarget, ScriptedTarget, Workflow
 from afterpilot.pipeline.evals.locking import Lock
 from afterpilot.pipeline.services import Services
 from afterpilot.record.eval_usage import EvalCall
+from afterpilot.record.ops import Unit
 
 
 class Keeper:
@@ -46,21 +45,20 @@ class Keeper:
             unit.eval_usage.prepare(began)
 
     def __call__(self, batch: Sequence[Sample]) -> None:
-        """Samples and usage of a batch in one transaction of three statements. Raises where another run has begun meanwhile."""
+        """Samples and usage of a batch in one transaction of two statements. Raises where another run has begun meanwhile."""
         if not batch:
             return
         calls = [call for sample in batch for call in self._calls(sample)]
         slug = self._workflow.slug
-        with self._services.ops.begin() as unit:
-            # Nobody waits for the disk here: where the database itself crashes, the samples of its last fraction of a second
-            # are lost and asked again. The run's own transaction is synchronous, and with it everything before it.
-            unit.connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
+
+        def write(unit: Unit) -> None:
             unit.samples.add(
                 batch, workflow=slug, run_id=self._run_id, began_at=self._began, asked=self._asked, prepared=True
             )
             if calls:
                 unit.eval_usage.add(slug, calls, at=self._began)
-        self._lock.hold()
+
+        self._lock.write(write)
 
     def _calls(self, sample: Sample) -> Iterator[EvalCall]:
         """The call for the answer, and those of scorers: each with its own model and price."""

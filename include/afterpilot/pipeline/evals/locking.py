@@ -5,59 +5,75 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
 
 from afterpilot.domain.errors import CheckError
-from afterpilot.record.ops import Ops
+from afterpilot.record.ops import Ops, Unit, unit_of
 
 LONGEST_WAIT_SECONDS = 3600.0
 _LOOK_EVERY_SECONDS = 0.5
 _TAKE = sa.text("SELECT pg_try_advisory_lock(hashtext('evals'), hashtext(:workflow))")
 _GIVE = sa.text("SELECT pg_advisory_unlock(hashtext('evals'), hashtext(:workflow))")
-_LOOK = sa.text("SELECT 1")
+_SOON = sa.text("SET synchronous_commit = off")
 log = logging.getLogger(__name__)
 
 
 class Lock:
-    """The lock of a workflow's evals, on a connection of its own."""
+    """The lock of a workflow's evals, on a connection of its own: what is written over that is written by its holder."""
 
     def __init__(self, ops: Ops, workflow: str) -> None:
         self._engine = ops.engine
         self._workflow = workflow
         self._connection = self._opened()
-        self._taken = False
 
     def take(self) -> bool:
         """Whether it is ours now."""
-        self._taken = bool(self._connection.scalar(_TAKE, {"workflow": self._workflow}))
-        return self._taken
+        with self._connection.begin():
+            return bool(self._connection.scalar(_TAKE, {"workflow": self._workflow}))
 
-    def hold(self) -> None:
-        """Take it again where its connection was lost, as one that is silent for long may be.
+    def write(self, write: Callable[[Unit], None]) -> None:
+        """Write in a transaction of the holder's.
+
+        Where the connection was lost, as one that is silent for long may be, the lock is taken again and ``write`` called
+        once more: it must be able to meet what it has written before.
 
         Raises:
-            CheckError: another run has taken it meanwhile.
+            CheckError: another run has taken the lock meanwhile.
         """
-        with contextlib.suppress(sa.exc.DBAPIError):
-            self._connection.execute(_LOOK)
-            return
-        self._connection.invalidate()
-        self._connection.close()
-        self._connection = self._opened()
-        if not self.take():
-            raise CheckError(f"another eval run of {self._workflow} began while the database was out of reach")
+        try:
+            self._write(write)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self._connection.close()
+            self._connection = self._opened()
+            if not self.take():
+                raise CheckError(
+                    f"another eval run of {self._workflow} began while the database was out of reach"
+                ) from error
+            self._write(write)
 
     def close(self) -> None:
-        """Give it back."""
-        with contextlib.suppress(sa.exc.DBAPIError):  # a lost connection has lost the lock with it
-            if self._taken:
-                self._connection.execute(_GIVE, {"workflow": self._workflow})
+        """Give it back: it ends with its connection."""
         self._connection.close()
 
+    def _write(self, write: Callable[[Unit], None]) -> None:
+        with self._connection.begin():
+            write(unit_of(self._connection))
+
     def _opened(self) -> sa.Connection:
-        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        """A connection that the pool knows nothing of: it hangs up when it is closed.
+
+        Nobody waits for the disk here: where the database itself crashes, the samples of its last fraction of a second are lost
+        and asked again. The run's own transaction is synchronous, and with it everything before it.
+        """
+        connection = self._engine.connect()
+        connection.detach()
+        with connection.begin():
+            connection.execute(_SOON)
+        return connection
 
 
 @contextlib.contextmanager
