@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from eval_site import DAY, WORDS, Speaker, approved, probed, ran, suite
 from path_site import SLUG, Site, trigger
 
@@ -20,6 +21,7 @@ from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Reads
 from afterpilot.pipeline.evals.locking import alone, under_way
+from afterpilot.record.ops import Unit
 from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -291,15 +293,23 @@ def test_a_run_whose_lock_was_lost_takes_it_again_or_gives_way(site: Site) -> No
     """A connection that is cut off, as a silent one may be, lets no second run ask and pay for the same cases unnoticed."""
     ops = site.wired().services.ops
     cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    written: list[str] = []
+
+    def write(unit: Unit) -> None:
+        unit.connection.execute(sa.text("SELECT 1"))
+        written.append("here")
+
     with alone(ops, SLUG) as lock:
         assert site.rows(cut)
-        lock.hold()
+        lock.write(write)
         assert under_way(ops, SLUG)
         assert site.rows(cut)
         with alone(ops, SLUG) as other:
             with pytest.raises(CheckError, match="began while the database was out of reach"):
-                lock.hold()
-            other.hold()
+                lock.write(write)
+            other.write(write)
+    assert len(written) == 2
+    assert not under_way(ops, SLUG)
 
 
 def test_a_probe_starts_the_suite_when_something_changed(site: Site, speaker: Speaker) -> None:

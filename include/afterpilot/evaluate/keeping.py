@@ -83,7 +83,9 @@ def _only_new_garbage() -> Iterator[None]:
 class _Beside(Generic[T, R]):
     """The thread with its loop."""
 
-    def __init__(self, work: Callable[[Keeper[T]], Coroutine[Any, Any, R]], keep: Callable[[Sequence[T]], None]) -> None:
+    def __init__(
+        self, work: Callable[[Keeper[T]], Coroutine[Any, Any, R]], keep: Callable[[Sequence[T]], None]
+    ) -> None:
         self._work = work
         self._keep = keep
         self._loop = asyncio.new_event_loop()
