@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,15 +14,13 @@ from afterpilot.decide.eval_figures import Measured, measure
 from afterpilot.decide.evals import judge_budget_spent, judge_evals
 from afterpilot.decide.judging import with_judges
 from afterpilot.domain.errors import CheckError, ConfigurationError
-from afterpilot.domain.evals import Estimate, Sample
-from afterpilot.domain.money import Money
+from afterpilot.domain.evals import Estimate
 from afterpilot.domain.ports import EvalRunner
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Evals, Workflow
-from afterpilot.evaluate.results import Asked
 from afterpilot.pipeline.conclude import concluded, crashed, finished
-from afterpilot.pipeline.evals import judges
+from afterpilot.pipeline.evals.attempts import Attempt, attempt_of
 from afterpilot.pipeline.evals.budgets import Budget, budget_of
 from afterpilot.pipeline.evals.comparing import Comparison, compare
 from afterpilot.pipeline.evals.estimating import typical
@@ -31,6 +29,7 @@ from afterpilot.pipeline.evals.judging import Watched, watch
 from afterpilot.pipeline.evals.keeping import Keeper
 from afterpilot.pipeline.evals.knowing import known
 from afterpilot.pipeline.evals.locking import Lock, alone
+from afterpilot.pipeline.evals.rerunning import Rerun
 from afterpilot.pipeline.evals.suites import Suite, suite_of
 from afterpilot.pipeline.services import Services
 from afterpilot.record.eval_results import EvalResult
@@ -38,23 +37,6 @@ from afterpilot.record.ops import Unit
 
 PROBE = "probe"  # the DAG whose suites were started by a change
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attempt:
-    """One attempt of a run: ``began`` is when its first one did; ``done`` and ``failed`` are what earlier ones have left.
-
-    ``asked`` is the hash of the suite as it is now: what an earlier attempt has asked of another one is paid for and of no use.
-    """
-
-    run_id: uuid.UUID
-    began: datetime
-    started: datetime
-    done: Mapping[tuple[str, int], Sample]
-    failed: Sequence[Sample]
-    advisory: frozenset[str]
-    asked: str
-    lock: Lock
 
 
 def evaluated_since(services: Services, workflow: Workflow, since: datetime | None) -> Run | None:
@@ -95,7 +77,7 @@ def _evaluated(
         budget = budget_of(services, workflow, at=started, run_id=run_id)
     except ConfigurationError as error:  # nobody can be asked; a retry cannot help
         return crashed(services, workflow, Stage.EVALUATE, error, trigger=trigger)
-    attempt = _attempt(services, workflow, evals, run_id, started, lock)
+    attempt = attempt_of(services, workflow, evals, run_id, started=started, lock=lock)
     estimate = runner.estimate(evals, typical=typical(services, workflow, evals))
     log.info("%s: the suite takes %s", workflow.slug, _estimated(estimate))
     missing = any((case.id, epoch) not in attempt.done for case in evals.cases for epoch in range(evals.epochs))
@@ -110,25 +92,6 @@ def _evaluated(
     return _suite_run(services, workflow, evals, runner, estimate, budget, watched, attempt, trigger)
 
 
-def _attempt(
-    services: Services, workflow: Workflow, evals: Evals, run_id: uuid.UUID, started: datetime, lock: Lock
-) -> _Attempt:
-    with services.ops.begin() as unit:
-        began = unit.samples.began_at(run_id) or started
-        advisory = judges.advisory(unit, workflow, before=began)
-        asked = Asked.of(workflow.slug, evals, advisory=advisory).sha256
-        return _Attempt(
-            run_id=run_id,
-            began=began,
-            started=started,
-            done=unit.samples.scored(run_id, asked),
-            failed=unit.samples.failed(run_id, asked),
-            advisory=advisory,
-            asked=asked,
-            lock=lock,
-        )
-
-
 def _suite_run(
     services: Services,
     workflow: Workflow,
@@ -137,7 +100,7 @@ def _suite_run(
     estimate: Estimate,
     budget: Budget | None,
     watched: Watched,
-    attempt: _Attempt,
+    attempt: Attempt,
     trigger: Trigger,
 ) -> Run:
     keep = Keeper(
@@ -163,7 +126,7 @@ def _suite_run(
             suite=suite,
             fingerprint=marks,
             began=attempt.began,
-            again=_Again(evals, runner, keep, attempt, samples, estimate),
+            again=Rerun(evals, runner, keep, attempt, samples, estimate),
         )
     result = judge_evals(
         workflow, measured, compared.against, flaky=compared.flaky, evidence=_said(estimate, budget, attempt)
@@ -182,53 +145,13 @@ def _suite_run(
     return concluded(services, result, workflow, window, trigger, attempt.started, versions=_versions(marks), also=also)
 
 
-class _Again:
-    """Asks some cases once more on the same day, in epochs after the suite's own, with what the run's limit leaves.
-
-    An answer of unknown cost counts against it with what a case can cost at most, on average.
-    """
-
-    def __init__(
-        self,
-        evals: Evals,
-        runner: EvalRunner,
-        keep: Keeper,
-        attempt: _Attempt,
-        samples: Sequence[Sample],
-        estimate: Estimate,
-    ) -> None:
-        self._evals = evals
-        self._runner = runner
-        self._keep = keep
-        self._attempt = attempt
-        self._most = (estimate.most or Decimal(0)) / max(1, len(evals.cases) * evals.epochs)
-        self._spent = self._cost([*samples, *attempt.failed])
-
-    def __call__(self, cases: Sequence[str], number: int) -> Sequence[Sample]:
-        limit = self._evals.max_cost
-        left = Money(max(limit.amount - self._spent, Decimal(0)), limit.currency)
-        wanted = set(cases)
-        part = replace(self._evals, cases=tuple(case for case in self._evals.cases if case.id in wanted), max_cost=left)
-        epoch = self._evals.epochs + number - 1
-        done = {key: sample for key, sample in self._attempt.done.items() if key[1] == epoch}
-        samples = self._runner.run(
-            part, keep=self._keep, done=done, epochs=range(epoch, epoch + 1), advisory=self._attempt.advisory
-        )
-        self._spent += self._cost(samples)
-        return samples
-
-    def _cost(self, samples: Sequence[Sample]) -> Decimal:
-        costs = (self._most if sample.cost is None else sample.cost for sample in samples if sample.attempts)
-        return sum(costs, Decimal(0))
-
-
 def _row(
     workflow: Workflow,
     measured: Measured,
     compared: Comparison,
     suite: Suite,
     marks: Mapping[str, Any],
-    attempt: _Attempt,
+    attempt: Attempt,
     trigger: Trigger,
 ) -> EvalResult:
     figures = measured.figures
@@ -263,7 +186,7 @@ def _row(
     )
 
 
-def _said(estimate: Estimate, budget: Budget | None, attempt: _Attempt) -> dict[str, Any]:
+def _said(estimate: Estimate, budget: Budget | None, attempt: Attempt) -> dict[str, Any]:
     told: dict[str, Any] = {
         "estimate": {
             "calls": estimate.calls,
@@ -294,8 +217,3 @@ def _versions(marks: Mapping[str, Any]) -> dict[str, str]:
         "prompt": marks["prompt"],
         "cases": marks["cases"],
     }
-
-
-def _cost(samples: Sequence[Sample]) -> Decimal | None:
-    costs = [sample.cost for sample in samples if sample.attempts and sample.cost is not None]
-    return sum(costs, Decimal(0)) if costs else None
