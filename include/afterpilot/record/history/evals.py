@@ -16,41 +16,33 @@ from afterpilot.record.tables import (
     current_declarations,
     declarations,
     eval_results,
-    findings,
     fingerprints,
     human_decisions,
-    incident_events,
-    incidents,
     judgements,
     runs,
     samples,
 )
 
 _STAGE = "evaluate"
-_REGRESSED = "evals.regressed"
 MOST_RUNS = 400  # that a chart shows
 _here = eval_results
+_usable = declarations.alias("usable")
 _FIGURES = [column for column in _here.c if column.name not in {"outcomes", "rounds", "slices", "scorers"}]
 _LAST = (runs.c.id.label("last_id"), runs.c.verdict.label("last_verdict"), runs.c.summary.label("last_summary"))
 _SPARK = (_here.c.at, _here.c.valid, _here.c.cases, _here.c.passed, _here.c.scored, _here.c.alarm, _here.c.run_id)
 
 
 def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2000) -> Sequence[Row]:
-    """Every workflow that declares evals or ever ran them: ``evals`` and ``schedule`` as declared (or None), and its newest result, and how its newest run ended (or
-    NULLs): a run that could not even begin has no result.
+    """Every workflow that declares evals or ever ran them.
+
+    ``evals`` and ``schedule`` are as declared (or None); then come its newest result, and how its newest run ended (or NULLs): a
+    run that could not even begin has no result.
     """
-    usable = declarations.alias("usable")
-    named = sa.select(
+    named = _in_force(
         current_declarations.c.workflow,
         current_declarations.c.present,
-        usable.c.document["evals"].label("evals"),
-        usable.c.document["schedule"].label("schedule"),
-    ).outerjoin(
-        usable,
-        sa.and_(
-            usable.c.workflow == current_declarations.c.workflow,
-            usable.c.sha256 == current_declarations.c.usable_sha256,
-        ),
+        _usable.c.document["evals"].label("evals"),
+        _usable.c.document["schedule"].label("schedule"),
     )
     if containing:
         named = named.where(current_declarations.c.workflow.contains(containing, autoescape=True))
@@ -186,45 +178,10 @@ def evidence_of(connection: sa.Connection, which: uuid.UUID) -> Row:
     return one_row(connection, statement) or {}
 
 
-def regression_findings(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
-    """The findings of a run that say that it is worse than the baseline."""
-    statement = sa.select(findings).where(findings.c.run_id == which, findings.c.kind == _REGRESSED)
-    return all_rows(connection, statement.order_by(findings.c.fingerprint).limit(10))
-
-
-def regressions_said(connection: sa.Connection, which: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Any]:
-    """What each of these runs said of a regression (its evidence, as JSON), by run; one that said nothing is not there."""
-    said = runs.c.evidence["regression"]
-    statement = sa.select(runs.c.id, said.label("said")).where(runs.c.id.in_(which), said.is_not(None))
-    return {row["id"]: row["said"] for row in all_rows(connection, statement)} if which else {}
-
-
-def regression_incidents(connection: sa.Connection, which: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Row]:
-    """The incident of a regression that each of these runs opened or saw again (``id``, ``title``, ``state``), by run."""
-    statement = (
-        sa.select(incident_events.c.run_id, incidents.c.id, incidents.c.title, incidents.c.state)
-        .join(incidents, incidents.c.id == incident_events.c.incident_id)
-        .where(incident_events.c.run_id.in_(which), incidents.c.kind == _REGRESSED)
-        .order_by(incident_events.c.id)
-    )
-    return {row["run_id"]: row for row in all_rows(connection, statement)} if which else {}
-
-
 def declared(connection: sa.Connection, workflow: str) -> Row | None:
     """The declaration in force (``document``, None where none ever could be used), or None for a name that is not known."""
-    usable = declarations.alias("usable")
-    return one_row(
-        connection,
-        sa.select(current_declarations.c.workflow, usable.c.document)
-        .outerjoin(
-            usable,
-            sa.and_(
-                usable.c.workflow == current_declarations.c.workflow,
-                usable.c.sha256 == current_declarations.c.usable_sha256,
-            ),
-        )
-        .where(current_declarations.c.workflow == workflow),
-    )
+    statement = _in_force(current_declarations.c.workflow, _usable.c.document)
+    return one_row(connection, statement.where(current_declarations.c.workflow == workflow))
 
 
 def offers(connection: sa.Connection, workflow: str, *, limit: int = 50) -> Sequence[Row]:
@@ -256,6 +213,13 @@ def labelled(connection: sa.Connection, workflow: str, *, limit: int = 5000) -> 
         .order_by(here.c.judge, here.c.subject, here.c.id.desc())
     )
     return all_rows(connection, statement.limit(limit))
+
+
+def _in_force(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Every workflow that was ever loaded, with the newest of its declarations that can be used, if any."""
+    here = current_declarations
+    same = sa.and_(_usable.c.workflow == here.c.workflow, _usable.c.sha256 == here.c.usable_sha256)
+    return sa.select(*columns).select_from(here).outerjoin(_usable, same)
 
 
 def _by_slug(

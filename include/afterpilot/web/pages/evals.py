@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.intervals import Interval
-from afterpilot.record.history import evals
+from afterpilot.record.history import evals, regressions
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals import answering, charts
 from afterpilot.web.evals.age import aged, lasts
@@ -142,7 +142,7 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
     newest = next((row for row in reversed(last) if row["valid"]), None)
     known = mapping(evals.evidence_of(connection, newest["run_id"]).get("evidence")) if newest else {}
     regression = known.get("regression")
-    named = named_broken(evals.regression_findings(connection, newest["run_id"])) if newest else ()
+    named = named_broken(regressions.findings_of(connection, newest["run_id"])) if newest else ()
     baseline = pooled([row["outcomes"] for row in based])
     sorted_cases = sort_cases(
         last,
@@ -210,7 +210,7 @@ def _alarms(connection: sa.Connection, rows: Sequence[Row], document: object) ->
     """The last alarms with what their runs said and their incidents."""
     past = spans(rows)[-MOST_ALARMS:]
     under = [row["run_id"] for span in past for row in span.rows]
-    said, opened = evals.regressions_said(connection, under), evals.regression_incidents(connection, under)
+    said, opened = regressions.said_by(connection, under), regressions.incidents_of(connection, under)
     return alarm_rows(past, said, opened, document)
 
 
