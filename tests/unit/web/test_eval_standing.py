@@ -10,8 +10,9 @@ import pytest
 from afterpilot.web.evals.age import aged, lasts
 from afterpilot.web.evals.answering import changed, events, parts
 from afterpilot.web.evals.cases import Covered, sort_cases, strip
-from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, rate_chart, spark
+from afterpilot.web.evals.charts import cost_chart, evidence_chart, latency_chart, spark
 from afterpilot.web.evals.judges import judge_rows
+from afterpilot.web.evals.pass_rate import rate_chart
 from afterpilot.web.evals.reading import passed_share, pooled, rate_of, share, signed
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import Drop, headline, heeding, paired_drop, read_drop, stand, threshold, why

@@ -7,13 +7,15 @@ width of the page; words and points are not, so that they stay readable on a pho
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.standing import short_day
 
+POINTS = 120  # runs of which each can be pointed at; with more, only those of the pass rate can
 _LEFT, _WIDE = 1.5, 97.0  # percent
 _DAYS = 5
 _MILLION = 1e6
@@ -109,3 +111,17 @@ def short(value: float) -> str:
     if abs(value) >= _MILLION:
         return "over 1 million"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"  # noqa: PLR2004 - digits that say something
+
+
+def stretches(values: Sequence[tuple[Row, Any]]) -> Iterator[list[tuple[Row, Any]]]:
+    """Runs of neighbours that are known; what is unknown is a gap."""
+    part: list[tuple[Row, Any]] = []
+    for row, value in values:
+        if value is None:
+            if part:
+                yield part
+            part = []
+        else:
+            part.append((row, value))
+    if part:
+        yield part

@@ -21,8 +21,9 @@ from afterpilot.web.evals.alarms import MOST as MOST_ALARMS
 from afterpilot.web.evals.alarms import AlarmRow, alarm_rows, spans
 from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
+from afterpilot.web.evals.pass_rate import rate_chart
 from afterpilot.web.evals.reading import mapping, pooled, rate_of
-from afterpilot.web.evals.shapes import Shape, short
+from afterpilot.web.evals.shapes import POINTS, Shape, short
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import (
     Drop,
@@ -99,7 +100,7 @@ def router(frame: Frame) -> APIRouter:
     @routes.get("/evals/{workflow}")
     def one(request: Request, workflow: str) -> HTMLResponse:
         asked = Asked(request)
-        limit = evals.MOST_RUNS if asked.choice("runs", (_ALL,)) == _ALL else charts.POINTS
+        limit = evals.MOST_RUNS if asked.choice("runs", (_ALL,)) == _ALL else POINTS
         with frame.reading() as connection:
             data = _whole(connection, workflow, frame.clock(), limit)
         return frame.page(request, "eval.html", title=f"Evals of {workflow}", here="evals", workflow=workflow, **data)
@@ -228,7 +229,7 @@ def _charts(
     currency = next((row["currency"] for row in reversed(rows) if row["currency"]), "")
     approved = [(based[-1]["at"], f"baseline: the run of {short_day(based[-1]['at'])}")] if based else []
     return {
-        "rate": charts.rate_chart(rows, bar=bar, baselines=approved, events=events),
+        "rate": rate_chart(rows, bar=bar, baselines=approved, events=events),
         "small": [
             *([charts.evidence_chart(rows, limit)] if any(row["evidence"] is not None for row in rows) else []),
             charts.cost_chart(rows, currency),
