@@ -16,9 +16,10 @@ from afterpilot.evaluate.asking import Asking
 from afterpilot.evaluate.budget import Budget, Reservation
 from afterpilot.evaluate.costs import Costs
 from afterpilot.evaluate.exchange import together
-from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
+from afterpilot.evaluate.keeping import OpenAsking
 from afterpilot.evaluate.metering import Metered
 from afterpilot.evaluate.scorers import score_all
+from afterpilot.evaluate.working import work_through
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +61,17 @@ class Rejudging:
                 keep(judgement)
                 judged[judgement.subject] = judgement
 
-        async def work(keeper: Keeper[Judgement]) -> None:
-            async with self._open_asking(self._evals.concurrency) as asking:
-                count = max(1, min(self._evals.concurrency, len(pieces)))
-                await all_of([self._work(admission, asking, keeper) for _ in range(count)])
-
-        if pieces:
-            run_beside(work, keep=take)
+        work_through(
+            admission,
+            self._judgement,
+            open_asking=self._open_asking,
+            concurrency=self._evals.concurrency,
+            keep=take,
+        )
         return [judged[piece.subject] for piece in pieces if piece.subject in judged]
 
     def _most(self, piece: _Piece) -> Decimal:
         return self._costs.scorer(self._judge, piece.case, answer=len(piece.answer.encode()))
-
-    async def _work(self, admission: Admission[_Piece], asking: Asking, keeper: Keeper[Judgement]) -> None:
-        while (next_one := await admission.next()) is not None:
-            piece, reservation = next_one
-            with reservation:
-                judgement = await self._judgement(piece, asking, reservation)
-            admission.finished(judgement.error)
-            await keeper.kept(judgement)
 
     async def _judgement(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Judgement:
         metered = Metered(asking, self._costs, reservation)

@@ -19,11 +19,12 @@ from afterpilot.evaluate.budget import Budget, Reservation
 from afterpilot.evaluate.costs import Costs, Unpriced
 from afterpilot.evaluate.estimate import estimate
 from afterpilot.evaluate.exchange import Refused, Unanswered
-from afterpilot.evaluate.keeping import Keeper, OpenAsking, all_of, run_beside
+from afterpilot.evaluate.keeping import OpenAsking
 from afterpilot.evaluate.metering import Metered
 from afterpilot.evaluate.probing import probe
 from afterpilot.evaluate.rejudging import Rejudging
 from afterpilot.evaluate.scoring import Scoring, Specs
+from afterpilot.evaluate.working import work_through
 
 _NOTHING = Decimal(0)
 _AT_ONCE = 500  # samples of cases that were not asked, kept together
@@ -40,7 +41,7 @@ class _Piece:
 
 
 class Runner:
-    """Asks, scores and prices on an event loop of its own; ``keep`` is called in the caller's thread.
+    """Asks, scores and prices on an event loop of its own, in a thread of its own; ``keep`` is called there too.
 
     At most ``concurrency`` cases are asked and not yet kept at any moment: no more are asked again by a run that is taken up
     after its process was killed. A sample's ``attempts`` is 0 where no reply came that costs anything. Its ``cost`` is None
@@ -126,14 +127,13 @@ class Runner:
         if pieces and (why := suite.costs.unpriced(suite.scoring.all_of(suite.evals.cases))):
             return list(pieces), why
         admission = Admission(pieces, budget=suite.budget, most=suite.most)
-
-        async def work(keeper: Keeper[Sample]) -> None:
-            async with self._open_asking(suite.evals.concurrency) as asking:
-                count = max(1, min(suite.evals.concurrency, len(pieces)))
-                await all_of([suite.work(admission, asking, keeper) for _ in range(count)])
-
-        if pieces:
-            run_beside(work, keep=take)
+        work_through(
+            admission,
+            suite.sample,
+            open_asking=self._open_asking,
+            concurrency=suite.evals.concurrency,
+            keep=take,
+        )
         return admission.left, admission.stopped
 
 
@@ -164,16 +164,7 @@ class _Suite:
         piece.most = self.costs.answer(piece.case)
         return piece.most + self.costs.scorers(piece.case, piece.specs)
 
-    async def work(self, admission: Admission[_Piece], asking: Asking, keeper: Keeper[Sample]) -> None:
-        """Ask one case after the other, each once the one before was kept."""
-        while (next_one := await admission.next()) is not None:
-            piece, reservation = next_one
-            with reservation:
-                sample = await self._sample(piece, asking, reservation)
-            admission.finished(sample.error)
-            await keeper.kept(sample)
-
-    async def _sample(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Sample:
+    async def sample(self, piece: _Piece, asking: Asking, reservation: Reservation) -> Sample:
         """Ask and score one case. What goes wrong in the harness is the sample's error, never a score."""
         case, target = piece.case, self.evals.target
         metered = Metered(asking, self.costs, reservation)
