@@ -10,9 +10,11 @@ from typing import Any
 from afterpilot.domain.evals import Case
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.run import Stage
+from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity, Verdict
-from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Source, Spend, Workflow
+from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Spend, Workflow
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
 
 MONDAY = date(2026, 11, 16)
@@ -28,7 +30,7 @@ WORKFLOW = Workflow(
     kpi=Kpi("minutes_per_invoice", "speed", Decimal("6.0"), Decimal("1.2"), "lower", "min", "SELECT 1"),
     source=Source("erp", "ai_invoice_runs", "run_id", "finished_at", timedelta(hours=2), timedelta(days=28), {}),
     outputs=(CHECK,),
-    spot_check=Decimal("0.05"),
+    spot_check=SpotCheck(),
     quality=(CHECK,),
     evals=Evals(
         target=ModelTarget("local_model", "smollm2", Prompt("{{ invoice }}")),

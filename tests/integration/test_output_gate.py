@@ -18,8 +18,10 @@ from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
 from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.record import GateDecision, Record
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Source, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
 from afterpilot.record.ops import Ops
 
 pytestmark = pytest.mark.integration
@@ -88,7 +90,7 @@ def workflow_of(*checks: Check) -> Workflow:
         kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
         source=source,
         outputs=checks,
-        spot_check=Decimal(0),
+        spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
         spend=Spend(Cap.parse("400 USD/month"), (), "tell"),

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.money import Cap
 from afterpilot.domain.record import HumanDecision, Usage
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Decisions, Source, UsageColumns
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Decisions, Kpi, Person, Source, Spend, UsageColumns, Workflow
+from afterpilot.domain.workflow import Kpi, Person, Spend, Workflow
 from afterpilot.pull.sql import SqlSource
 
 pytestmark = pytest.mark.integration
@@ -66,7 +68,7 @@ def workflow_of(source: Source = SOURCE, *, kpi_sql: str = "SELECT week, value F
         kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", kpi_sql),
         source=source,
         outputs=(),
-        spot_check=Decimal(0),
+        spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
         spend=Spend(Cap.parse("400 USD/month"), (), "tell"),

@@ -18,9 +18,11 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.record import Record
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity, Verdict
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Source, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
 from afterpilot.record.ops import Ops
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("great_expectations")]
@@ -63,7 +65,7 @@ def workflow_of(*checks: Check, slug: str = "invoice_matching", personal: tuple[
         kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
         source=source,
         outputs=(),
-        spot_check=Decimal(0),
+        spot_check=SpotCheck(Decimal(0)),
         quality=checks,
         evals=None,
         spend=Spend(Cap.parse("400 USD/month"), (), "tell"),

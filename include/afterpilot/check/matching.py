@@ -12,7 +12,8 @@ from afterpilot.check.words import either, is_missing, label, missing, number, p
 from afterpilot.domain.errors import AfterpilotError, CheckError
 from afterpilot.domain.ports import ReferenceTables
 from afterpilot.domain.record import Discrepancy, Record
-from afterpilot.domain.workflow import Check, FieldType
+from afterpilot.domain.source import FieldType
+from afterpilot.domain.workflow import Check
 
 Found = Callable[[Record], Iterator[Discrepancy]]
 

@@ -17,8 +17,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from afterpilot.domain.errors import CheckError
+from afterpilot.domain.source import FieldType
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import FieldType, Workflow
+from afterpilot.domain.workflow import Workflow
 
 MOST_KEYS = 200
 

@@ -13,19 +13,10 @@ from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Decisions, Source, UsageColumns
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import (
-    Check,
-    Decisions,
-    Fleet,
-    Kpi,
-    ModelPrice,
-    Person,
-    Source,
-    Spend,
-    UsageColumns,
-    Workflow,
-)
+from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Spend, Workflow
 
 
 class UsableFleet(Keys):
@@ -71,7 +62,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         kpi=Kpi(kpi.name, kpi.kind, kpi.baseline, kpi.target, kpi.better, kpi.unit, named.sql),
         source=_source(document.source),
         outputs=tuple(_check(check, named) for check in document.outputs),
-        spot_check=document.spot_check,
+        spot_check=SpotCheck(share=document.spot_check),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,
         spend=Spend(spend.cap, tuple(spend.warn_at), spend.at_cap),

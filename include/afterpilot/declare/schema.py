@@ -38,7 +38,8 @@ from afterpilot.declare.values import (
     Text,
     Words,
 )
-from afterpilot.domain.workflow import FieldType, LifeStage
+from afterpilot.domain.source import FieldType
+from afterpilot.domain.workflow import LifeStage
 
 Check = Annotated[Any, Words("check, see below")]
 

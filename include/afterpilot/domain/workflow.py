@@ -6,17 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 from afterpilot.domain.evals import Case, Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.review import Release, Review, SpotCheck
+from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity
 
 LifeStage = Literal["experiment", "shadow", "limited", "live", "retired"]
-FieldType = Literal["text", "number", "time", "boolean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +38,6 @@ class Kpi:
     better: Literal["lower", "higher"]
     unit: str
     sql: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsageColumns:
-    """Source columns that hold a call's usage; ``model`` and the token counts are column names, or empty."""
-
-    model: str = ""
-    input_tokens: str = ""
-    output_tokens: str = ""
-    cached_tokens: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """Where the production system keeps what people decided: table and columns, and the words it uses for each outcome."""
-
-    table: str
-    key: str
-    time: str
-    decision: str
-    minutes: str = ""
-    note: str = ""
-    corrected_fields: Mapping[str, str] = field(default_factory=dict)  # what it should have been: source field → column
-    accepted: tuple[str, ...] = ("accepted",)
-    corrected: tuple[str, ...] = ("corrected",)
-    rejected: tuple[str, ...] = ("rejected",)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The table that the workflow's production records are pulled from."""
-
-    connection: str
-    table: str
-    key: str
-    time: str
-    late_by: timedelta
-    history: timedelta  # how far back the very first pull reaches
-    fields: Mapping[str, FieldType]  # the columns that are kept, by name, with their types
-    personal: tuple[str, ...] = ()  # kept columns whose content is redacted when written
-    usage: UsageColumns = field(default_factory=UsageColumns)
-    decisions: Decisions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +195,7 @@ class Workflow:
     kpi: Kpi
     source: Source
     outputs: tuple[Check, ...]
-    spot_check: Decimal  # share of released outputs that a person looks at all the same, 0 to 1
+    spot_check: SpotCheck
     quality: tuple[Check, ...]
     evals: Evals | None
     spend: Spend
@@ -246,6 +204,8 @@ class Workflow:
     rollout: Mapping[str, Any]
     sha256: str  # of all files of the folder that the declaration names
     path: str  # the folder, as given to the loader
+    release: Release | None = None  # None: what passes is released on our record alone
+    review: Review = field(default_factory=Review)
 
 
 @dataclass(frozen=True, slots=True)

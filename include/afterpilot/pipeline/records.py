@@ -147,7 +147,7 @@ def _decision(workflow: Workflow, record: Record, found: Sequence[Discrepancy]) 
         return GateDecision(
             workflow.slug, record.key, record.at, released=False, reason="failed_check", discrepancies=tuple(found)
         )
-    reason = "spot_check" if is_spot_check(workflow.slug, record.key, workflow.spot_check) else "passed"
+    reason = "spot_check" if is_spot_check(workflow.slug, record.key, workflow.spot_check.share) else "passed"
     return GateDecision(workflow.slug, record.key, record.at, released=True, reason=reason)
 
 

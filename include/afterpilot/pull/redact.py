@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from afterpilot.domain.record import Record
-from afterpilot.domain.workflow import Source
+from afterpilot.domain.source import Source
 
 REDACTED = "[redacted]"
 

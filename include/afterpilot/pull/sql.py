@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision, Record, Usage
+from afterpilot.domain.source import Decisions, UsageColumns
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Decisions, UsageColumns, Workflow
+from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.database import TIMEOUT_SECONDS, columns_of, engine_of, reading, table_of
 from afterpilot.pull.redact import masked, redacted
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens

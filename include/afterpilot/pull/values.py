@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.domain.workflow import FieldType
+from afterpilot.domain.source import FieldType
 
 
 class NotFinite(ValueError):

@@ -34,8 +34,8 @@ def _json(name: str, default: str = "{}") -> sa.Column[Any]:
     return sa.Column(name, JSONB, nullable=False, server_default=default)
 
 
-def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, server_default="")
+def _text(name: str, default: str = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default=default)
 
 
 # One row for each version of a declaration that was ever loaded, and for each way in which it was broken.
@@ -79,7 +79,9 @@ runs = sa.Table(
     _json("trigger"),  # origin, run_id, dag_id, task_id, map_index, try_number
     _time("started_at"),
     _time("finished_at"),
+    sa.Column("corrects", UUID(as_uuid=True)),  # the run whose window came up again: this one stands in its place
     sa.CheckConstraint("verdict IN ('PASS', 'WARN', 'FAIL', 'UNKNOWN')", name="verdict"),
+    sa.Index("ix_runs_corrects", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
     sa.Index("ix_runs_finished", sa.text("finished_at DESC"), sa.text("id")),
     sa.Index("ix_runs_workflow_stage", "workflow", "stage", sa.text("finished_at DESC")),
     sa.Index("ix_runs_workflow_finished", "workflow", sa.text("finished_at DESC"), "id"),
@@ -337,12 +339,20 @@ review_items = sa.Table(
     _json("discrepancies", "[]"),  # [{check, field, said, expected, source, text}]
     _time("opened_at", default_now=True),
     sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # written while that run is still under way
+    _time("due_at", nullable=True),
+    _time("escalated_at", nullable=True),  # when the deputy was asked
+    _text("assigned_to"),
+    _text("reserved_by"),
+    _time("reserved_until", nullable=True),
+    _time("decided_at", nullable=True),  # set once, by who decided first
+    _text("decided_by"),
+    sa.Index("ix_review_items_waiting", "workflow", "due_at", postgresql_where=sa.text("decided_at IS NULL")),
     sa.Index("ix_review_items_workflow_at", "workflow", "at"),
     sa.Index("ix_review_items_run_id", "run_id"),
     sa.Index("ix_review_items_at", "at", "workflow", "key"),
 )
 
-# What people decided in the production system. A review item with a decision is done.
+# What people decided, in the production system or in the review queue. A review item with a decision is done.
 human_decisions = sa.Table(
     "human_decisions",
     metadata,
@@ -353,6 +363,90 @@ human_decisions = sa.Table(
     sa.Column("minutes", sa.Numeric(10, 3)),
     _text("note"),
     _json("corrected"),  # what the output should have been, by field
+    _text("origin", "source"),  # source, review
+    _text("decided_by"),
+    sa.Column("seconds", sa.Numeric(10, 3)),  # that the item was on the reviewer's screen
+    sa.Index("ix_human_decisions_decided", "workflow", "decided_at"),
+)
+
+# What is to be done in production about a decision of the gate, each exactly once: an outbox with a lease.
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("data_md5", sa.Text, primary_key=True),  # of the data that was judged
+    _time("at"),  # the record's time
+    sa.Column("effect", sa.Text, nullable=False),  # released, held
+    _text("state", "pending"),  # pending, done, failed
+    _time("created_at", default_now=True),
+    _time("not_before", default_now=True),
+    _time("leased_until", nullable=True),
+    sa.Column("lease", UUID(as_uuid=True)),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _text("error"),
+    _time("done_at", nullable=True),
+    sa.CheckConstraint("effect IN ('released', 'held')", name="effect"),
+    sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+    sa.Index("ix_releases_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
+)
+
+# Decisions of the review queue that flow back to the source, each exactly once.
+write_backs = sa.Table(
+    "write_backs",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("decided_at", sa.DateTime(timezone=True), primary_key=True),
+    _text("state", "pending"),  # pending, done, failed
+    _time("not_before", default_now=True),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _text("error"),
+    _time("done_at", nullable=True),
+    sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+    sa.Index("ix_write_backs_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
+)
+
+# The random sample of what was released alone that people look at, and what it stands for.
+spot_checks = sa.Table(
+    "spot_checks",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("period", sa.Date, primary_key=True),  # its first day
+    sa.Column("key", sa.Text, primary_key=True),
+    _time("at"),  # the record's time
+    _text("stratum"),
+    sa.Column(
+        "population", sa.Integer, nullable=False
+    ),  # released outputs of the stratum in the period when it was drawn
+    _time("drawn_at", default_now=True),
+    sa.Index("ix_spot_checks_key", "workflow", "key"),
+)
+
+# What a source looked like when it was read last: a column that goes, a type that changes and rows that vanish are noticed.
+source_states = sa.Table(
+    "source_states",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    _json("columns"),  # {column: type}
+    _json("days"),  # {day: rows}, of the days that a pull still reads again
+    _time("newest_at", nullable=True),
+    _time("seen_at"),
+)
+
+# Windows that were judged already when rows of them came late or changed, until their checks and reports are corrected.
+reopened_windows = sa.Table(
+    "reopened_windows",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    _time("window_start"),
+    _time("window_end"),
+    sa.Column("rows", sa.Integer, nullable=False),  # that came late or changed
+    _time("noticed_at"),
+    sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # the pull that noticed
+    sa.Column("corrected_by", UUID(as_uuid=True)),  # the check that judged the window again
+    sa.Index("ix_reopened_windows_open", "workflow", postgresql_where=sa.text("corrected_by IS NULL")),
 )
 
 # Up to which moment a source has been pulled.

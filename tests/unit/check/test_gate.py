@@ -20,8 +20,10 @@ from afterpilot.check.seen import Earlier
 from afterpilot.domain.errors import CheckError, SourceError
 from afterpilot.domain.money import Cap
 from afterpilot.domain.record import Discrepancy, Record
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Source, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
 
 AT = datetime(2026, 11, 16, 9, tzinfo=UTC)
 SCHEMA = json.loads(
@@ -106,7 +108,7 @@ def workflow_of(*checks: Check) -> Workflow:
         kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
         source=source,
         outputs=checks,
-        spot_check=Decimal(0),
+        spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
         spend=Spend(Cap.parse("400 USD/month"), (), "tell"),

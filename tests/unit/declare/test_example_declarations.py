@@ -52,7 +52,7 @@ def test_invoice_matching_checks_what_the_example_promises(shipped: Declarations
         "match_reference",
         "not_seen_before",
     ]
-    assert one.spot_check == Decimal("0.05")
+    assert one.spot_check.share == Decimal("0.05")
     assert one.source.personal == ("supplier_contact",)
 
 

@@ -16,8 +16,9 @@ from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.evals import Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Message
+from afterpilot.domain.source import UsageColumns
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import AlarmTerms, Corrections, ModelTarget, Person, Reads, UsageColumns
+from afterpilot.domain.workflow import AlarmTerms, Corrections, ModelTarget, Person, Reads
 
 FLEET_PARTS = ("schedules", "channel", "operators", "prices", "base_url")
 
@@ -52,7 +53,7 @@ def test_the_values_arrive_exactly(good: Path) -> None:
     (workflow,) = load(good).workflows
     assert workflow.owner == Person("Ana Silva", "U01AAAAAA")
     assert workflow.deputy == Person("Ben Mori", "U02BBBBBB")
-    assert workflow.spot_check == Decimal("0.025")
+    assert workflow.spot_check.share == Decimal("0.025")
     assert workflow.source.late_by == timedelta(minutes=30)
     assert workflow.source.usage == UsageColumns("model", "tokens_in", "tokens_out", "")
     assert workflow.spend.cap == Cap(Money(Decimal(1200), "EUR"), "month")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpilot.domain.record import Record
-from afterpilot.domain.workflow import Source
+from afterpilot.domain.source import Source
 from afterpilot.pull.redact import masked, redact
 
 SOURCE = Source(
