@@ -16,6 +16,7 @@ from afterpilot.check import values
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
+from afterpilot.pipeline import gating
 from afterpilot.pipeline import records as stages
 from afterpilot.pull.sql import SqlSource
 from afterpilot.record.records import Records
@@ -115,7 +116,7 @@ def test_twenty_thousand_rows_are_never_held_at_once(site: Site, monkeypatch: An
     compiled = values._compiled.cache_info().misses
     gate = gated(site, run.window)
     assert gate.evidence["decided"] == MANY
-    assert 0 < alive.most <= 3 * stages.BATCH
+    assert 0 < alive.most <= 3 * gating.BATCH
     assert values._compiled.cache_info().misses - compiled <= 1  # the schema is not checked anew for every answer
 
 
@@ -262,10 +263,10 @@ def test_a_reference_table_that_is_away_leaves_outputs_undecided(site: Site) -> 
 
 def test_a_gate_that_was_killed_goes_on_where_it_stopped(site: Site, monkeypatch: Any) -> None:
     """The same trigger again decides on what is left; the run tells of all that the trigger decided."""
-    monkeypatch.setattr(stages, "BATCH", 4)
+    monkeypatch.setattr(gating, "BATCH", 4)
     site.invoices(range(1, 11))
     pull = pulled(site)
-    attempt, judge, seen = trigger(), stages._decision, []
+    attempt, judge, seen = trigger(), gating._decision, []
 
     def dying(*arguments: Any) -> Any:
         seen.append(1)
@@ -273,11 +274,11 @@ def test_a_gate_that_was_killed_goes_on_where_it_stopped(site: Site, monkeypatch
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    monkeypatch.setattr(stages, "_decision", dying)
+    monkeypatch.setattr(gating, "_decision", dying)
     with pytest.raises(KeyboardInterrupt):
         gated(site, pull.window, started_by=attempt)
     assert site.count("gate_decisions") == 4
-    monkeypatch.setattr(stages, "_decision", judge)
+    monkeypatch.setattr(gating, "_decision", judge)
     run = gated(site, pull.window, started_by=attempt)
     assert (run.evidence["decided"], run.evidence["undecided"]) == (10, 0)
 

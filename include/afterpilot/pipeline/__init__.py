@@ -7,6 +7,7 @@ or none of them.
 
 from __future__ import annotations
 
+from afterpilot.pipeline.checking import check
 from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.corrections import Offered, accept_offers, decline_offer, offer_cases, offers
 from afterpilot.pipeline.declarations import declare
@@ -25,7 +26,8 @@ from afterpilot.pipeline.evals import (
     probe,
     standing,
 )
-from afterpilot.pipeline.records import check, gate, pull
+from afterpilot.pipeline.gating import gate
+from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spending import spend
 from afterpilot.pipeline.weekly import report
