@@ -7,19 +7,21 @@ drops, with a log line, what it does not understand.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from afterpilot.check.window import MOST_KEYS, WindowRows
+from afterpilot.check.window import MOST_KEYS
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
+from afterpilot.domain.source import FieldType
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check
 
 INDEX = "afterpilot_index"
-_OURS = {"name", "expect", "severity", "meta"}
+NO_ROWS_ARE_FINE = "no_rows_are_fine"
+_OURS = {"name", "expect", "severity", "meta", NO_ROWS_ARE_FINE}
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 _BOUNDS = ("min_value", "max_value")
 _NO_ROWS = "Great Expectations found no rows"
@@ -35,7 +37,20 @@ _ABOUT_NULLS = {
 _SETS = ("column_distinct_values_", "table_")
 
 
-def build(check: Check, index: int, rows: WindowRows) -> Any:  # noqa: ANN401 - a class of Great Expectations
+class Named(Protocol):
+    """Rows by the names and kinds of their columns; a column that is nothing in particular has no kind."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names that a check may use."""
+        ...
+
+    def kind(self, column: str) -> FieldType | None:
+        """The kind of a column."""
+        ...
+
+
+def build(check: Check, index: int, rows: Named) -> Any:  # noqa: ANN401 - a class of Great Expectations
     """The expectation that a check declares.
 
     Raises:
@@ -111,7 +126,7 @@ def _columns(check: Check) -> list[str]:
     for name in _COLUMNS:
         value = check.params.get(name, ())
         found.extend([value] if isinstance(value, str) else list(value))
-    return found if not check.expect.startswith("table_") else []
+    return found if not check.expect.startswith("table_") and check.expect != "column_to_exist" else []
 
 
 def _time(text: str) -> datetime:
