@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from afterpilot.domain.record import Record
 from afterpilot.domain.source import Source
-from afterpilot.pull.redact import masked, redact
+from afterpilot.pull.patterns import masked
+from afterpilot.pull.redact import redact
 
 SOURCE = Source(
     connection="erp",
@@ -67,10 +68,27 @@ def test_only_text_is_searched() -> None:
         ("card 4111 1111 1111 1111 exp 12/27", "card [card] exp 12/27"),
         ("3782-822463-10005", "[card]"),
         ("5555555555554444", "[card]"),
+        ("2 4111 1111 1111 1111", "2 [card]"),
+        ("pay to NL91ABNA0417164300, thanks", "pay to [account], thanks"),
+        ("FR76 3000 6000 0112 3456 7890 189", "[account]"),
+        ("call +1 (555) 010-0100 now", "call [phone] now"),
+        ("ssn: 078-05-1120", "ssn: [national id]"),
+        ("his number 123-45-6789.", "his number [national id]."),
+        ("NI number AB 12 34 56 C", "NI number [national id]"),
+        ("(AB123456C)", "([national id])"),
+        ("Steuer-ID 36 574 261 809", "Steuer-ID [national id]"),
+        ("1 85 05 78 006 084 91", "[national id]"),
+        ("DNI:12345678Z", "DNI:[national id]"),
+        ("born RSSMRA85T10A562S", "born [national id]"),
+        ("BSN 111222333", "BSN [national id]"),
+        ("900101-0017", "[national id]"),
+        ("AHV 756.9217.0769.85", "AHV [national id]"),
+        ("CPF 390.533.447-05", "CPF [national id]"),
+        ("national id no. 85051700112", "national id no. [national id]"),
     ],
 )
 def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> None:
-    """E-mail addresses, phone, account and card numbers become words."""
+    """E-mail addresses, phone, account and card numbers and national ids become words."""
     assert masked(text) == expected
 
 
@@ -93,6 +111,12 @@ def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> 
         "part 555-123-4567",
         "a@b",
         "see telescope 12345678",
+        "order 123-45-678",
+        "part 000-12-3456",  # no such social security number
+        "12345678A",  # wrong check letter
+        "901332-0017",  # no such day
+        "+99999999999999 points",
+        "vans in 123456789",
     ],
 )
 def test_what_is_not_personal_stays(text: str) -> None:
