@@ -20,7 +20,8 @@ from afterpilot.domain.source import Decisions, UsageColumns
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.database import TIMEOUT_SECONDS, columns_of, engine_of, reading, table_of
-from afterpilot.pull.redact import masked, redacted
+from afterpilot.pull.patterns import masked
+from afterpilot.pull.redact import redacted
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
 
 BATCH = 1000
