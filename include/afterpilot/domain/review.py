@@ -10,13 +10,16 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class StatusColumn:
-    """A passing output is released by a word in its own row at the source: ``column`` becomes ``released``, or ``held``."""
+    """A passing output is released by a word in its own row at the source: ``column`` goes from ``waiting`` to ``released``,
+    or to ``held``. A row with any other word was moved on by production, and is left alone.
+    """
 
     table: str
     key: str
     column: str
     released: str
     held: str = ""  # written for one that goes to a person; empty leaves the row alone
+    waiting: str = "waiting"  # empty: the column is NULL or empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -369,26 +369,54 @@ human_decisions = sa.Table(
     sa.Index("ix_human_decisions_decided", "workflow", "decided_at"),
 )
 
-# What is to be done in production about a decision of the gate, each exactly once: an outbox with a lease.
+# What is to be done in production about a decision, each exactly once: an outbox with a lease.
 releases = sa.Table(
     "releases",
     metadata,
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("data_md5", sa.Text, primary_key=True),  # of the data that was judged
+    sa.Column(
+        "number", sa.Integer, primary_key=True
+    ),  # of the decisions on this output, from 1: a later one replaces it
+    sa.Column("data_md5", sa.Text, nullable=False),  # of the data that was judged
     _time("at"),  # the record's time
     sa.Column("effect", sa.Text, nullable=False),  # released, held
-    _text("state", "pending"),  # pending, done, failed
-    _time("created_at", default_now=True),
+    _text("reason"),  # passed, failed_check, spot_check; accepted, corrected: by a person
+    _time("decided_at", default_now=True),
+    _text(
+        "state", "pending"
+    ),  # pending, done, failed, overtaken (production had moved on), superseded (by a later one)
     _time("not_before", default_now=True),
     _time("leased_until", nullable=True),
     sa.Column("lease", UUID(as_uuid=True)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     _text("error"),
-    _time("done_at", nullable=True),
+    _time("done_at", nullable=True),  # when it was done, or given up
     sa.CheckConstraint("effect IN ('released', 'held')", name="effect"),
-    sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+    sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'overtaken', 'superseded')", name="state"),
     sa.Index("ix_releases_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index(
+        "ix_releases_trouble", "workflow", "done_at", postgresql_where=sa.text("state IN ('failed', 'overtaken')")
+    ),
+)
+
+# What records have said before, for the check not_seen_before: found without reading the records.
+seen_values = sa.Table(
+    "seen_values",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("digest", UUID(as_uuid=True), primary_key=True),  # MD5 of the columns' names and their plain values
+    sa.Column("key", sa.Text, primary_key=True),
+    _text("repeats"),  # the key of the record that it was found to repeat
+)
+
+# For which columns seen_values holds all earlier records of a workflow.
+seen_columns = sa.Table(
+    "seen_columns",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("columns", sa.ARRAY(sa.Text), primary_key=True),
+    _time("filled_at", default_now=True),
 )
 
 # Decisions of the review queue that flow back to the source, each exactly once.
@@ -428,10 +456,20 @@ source_states = sa.Table(
     "source_states",
     metadata,
     sa.Column("workflow", sa.Text, primary_key=True),
-    _json("columns"),  # {column: type}
-    _json("days"),  # {day: rows}, of the days that a pull still reads again
+    _json("columns"),  # {column: {type, declared}}, as they were when they were declared so
+    _json("lost"),  # {column: since}: declared columns that are gone, and from when on rows lack them
+    _json("days"),  # {day: {rows, kept}}, of the days that were counted last: at the source and on record
     _time("newest_at", nullable=True),
     _time("seen_at"),
+)
+
+# What the attempts of a pull that is under way have written: an attempt that was killed is counted by the one that goes on.
+pull_counts = sa.Table(
+    "pull_counts",
+    metadata,
+    sa.Column("run_id", UUID(as_uuid=True), primary_key=True),
+    _json("counts"),  # {what: how many}
+    _time("changed_at", default_now=True),
 )
 
 # Windows that were judged already when rows of them came late or changed, until their checks and reports are corrected.
@@ -445,8 +483,10 @@ reopened_windows = sa.Table(
     sa.Column("rows", sa.Integer, nullable=False),  # that came late or changed
     _time("noticed_at"),
     sa.Column("run_id", UUID(as_uuid=True), nullable=False),  # the pull that noticed
+    sa.Column("judged_by", UUID(as_uuid=True)),  # the check whose verdict is in question
     sa.Column("corrected_by", UUID(as_uuid=True)),  # the check that judged the window again
     sa.Index("ix_reopened_windows_open", "workflow", postgresql_where=sa.text("corrected_by IS NULL")),
+    sa.Index("ix_reopened_windows_run_id", "run_id"),
 )
 
 # Up to which moment a source has been pulled.

@@ -22,11 +22,13 @@ def upgrade() -> None:
         "releases",
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("data_md5", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease", sa.UUID(), nullable=True),
@@ -34,8 +36,10 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("effect IN ('released', 'held')", name=op.f("ck_releases_effect")),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_releases_state")),
-        sa.PrimaryKeyConstraint("workflow", "key", "data_md5", name=op.f("pk_releases")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'done', 'failed', 'overtaken', 'superseded')", name=op.f("ck_releases_state")
+        ),
+        sa.PrimaryKeyConstraint("workflow", "key", "number", name=op.f("pk_releases")),
     )
     op.create_index(
         "ix_releases_pending",
@@ -43,6 +47,28 @@ def upgrade() -> None:
         ["workflow", "not_before"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_releases_trouble",
+        "releases",
+        ["workflow", "done_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('failed', 'overtaken')"),
+    )
+    op.create_table(
+        "seen_values",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("digest", sa.UUID(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("repeats", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "digest", "key", name=op.f("pk_seen_values")),
+    )
+    op.create_table(
+        "seen_columns",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("columns", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("filled_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "columns", name=op.f("pk_seen_columns")),
     )
     op.create_table(
         "reopened_windows",
@@ -132,9 +158,19 @@ def upgrade() -> None:
         "FROM human_decisions GROUP BY workflow, key) AS first "
         "WHERE first.workflow = review_items.workflow AND first.key = review_items.key"
     )
+    # A decision of the gate, or of a person on what the gate had held. Production systems read this view: columns may be
+    # added, never taken away.
     op.execute(
-        "CREATE VIEW released_outputs AS SELECT workflow, key, at, decided_at AS released_at "
-        "FROM gate_decisions WHERE released"
+        "CREATE VIEW released_outputs AS "
+        "SELECT gate.workflow, gate.key, gate.at, gate.decided_at AS released_at, gate.reason, gate.data_md5 "
+        "FROM gate_decisions AS gate WHERE gate.released "
+        "UNION ALL "
+        "SELECT gate.workflow, gate.key, gate.at, person.decided_at, person.decision, gate.data_md5 "
+        "FROM gate_decisions AS gate CROSS JOIN LATERAL ("
+        "SELECT decision, decided_at FROM human_decisions AS one "
+        "WHERE one.workflow = gate.workflow AND one.key = gate.key AND one.decided_at >= gate.decided_at "
+        "ORDER BY decided_at DESC LIMIT 1) AS person "
+        "WHERE NOT gate.released AND person.decision IN ('accepted', 'corrected')"
     )
 
 
@@ -163,5 +199,12 @@ def downgrade() -> None:
         "ix_reopened_windows_open", table_name="reopened_windows", postgresql_where=sa.text("corrected_by IS NULL")
     )
     op.drop_table("reopened_windows")
+    op.drop_table("seen_columns")
+    op.drop_table("seen_values")
+    op.drop_index(
+        "ix_releases_trouble",
+        table_name="releases",
+        postgresql_where=sa.text("state IN ('failed', 'overtaken')"),
+    )
     op.drop_index("ix_releases_pending", table_name="releases", postgresql_where=sa.text("state = 'pending'"))
     op.drop_table("releases")
