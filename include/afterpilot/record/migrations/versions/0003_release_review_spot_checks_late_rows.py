@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.Column("judged_by", sa.UUID(), nullable=True),
         sa.Column("corrected_by", sa.UUID(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reopened_windows")),
     )
@@ -89,14 +90,23 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("corrected_by IS NULL"),
     )
+    op.create_index("ix_reopened_windows_run_id", "reopened_windows", ["run_id"], unique=False)
     op.create_table(
         "source_states",
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("columns", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("lost", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("days", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("workflow", name=op.f("pk_source_states")),
+    )
+    op.create_table(
+        "pull_counts",
+        sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_pull_counts")),
     )
     op.create_table(
         "spot_checks",
@@ -194,7 +204,9 @@ def downgrade() -> None:
     op.drop_table("write_backs")
     op.drop_index("ix_spot_checks_key", table_name="spot_checks")
     op.drop_table("spot_checks")
+    op.drop_table("pull_counts")
     op.drop_table("source_states")
+    op.drop_index("ix_reopened_windows_run_id", table_name="reopened_windows")
     op.drop_index(
         "ix_reopened_windows_open", table_name="reopened_windows", postgresql_where=sa.text("corrected_by IS NULL")
     )
