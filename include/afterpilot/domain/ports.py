@@ -22,10 +22,14 @@ from afterpilot.domain.workflow import Check, Evals, Workflow
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model or service listens, and the secret it wants. Never shown with the secret."""
+    """Where a model or service listens, and the secret it wants, with the login that goes with it where there is one.
+
+    Never shown with the secret.
+    """
 
     url: str
     secret: str
+    login: str = ""
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r})"
@@ -40,6 +44,17 @@ class Connections(Protocol):
 
     def endpoint(self, name: str) -> Endpoint:
         """An HTTP service. Raises ConfigurationError where there is no such connection."""
+        ...
+
+
+class SourceConnections(Connections, Protocol):
+    """Named connections of all that production records are pulled from: object stores too."""
+
+    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - an fsspec filesystem, which the domain does not know
+        """The fsspec filesystem of an object store (``s3``, ``gs``, ``abfs``); no name: as the machine itself reaches it.
+
+        Raises ConfigurationError where there is no such connection, or nothing that reads such a store is installed.
+        """
         ...
 
 
@@ -97,6 +112,17 @@ class QualityChecker(Protocol):
 
     def judge(self, workflow: Workflow, window: Window) -> Sequence[Judged]:
         """One result for each expectation, in the order of the declaration; never raises for a single bad one."""
+        ...
+
+
+class DecisionSink(Protocol):
+    """Takes decisions of the review queue back to the production system of one workflow."""
+
+    def write(self, decision: HumanDecision, data: Mapping[str, Any]) -> bool:
+        """Write it there, once however often it is given; False where it stood there already. ``data`` is the record's.
+
+        Raises SourceError or ConfigurationError; then it does not stand there, or the next attempt will find it.
+        """
         ...
 
 

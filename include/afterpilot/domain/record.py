@@ -32,10 +32,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class HumanDecision:
-    """What a person decided on a record in the production system, however many days later.
+    """What a person decided on a record, in the production system or in the review queue, however many days later.
 
     ``decision`` is accepted, corrected or rejected; ``minutes`` is the human time it took, None where nobody noted it;
-    ``corrected`` is what the output should have been, by the source's field, where the production system keeps that.
+    ``corrected`` is what the output should have been, by the source's field, where that is kept. ``origin`` is source or
+    review; ``seconds`` is how long the item was on the reviewer's screen, None for a decision of the source.
     """
 
     workflow: str
@@ -45,6 +46,9 @@ class HumanDecision:
     minutes: Decimal | None = None
     note: str = ""
     corrected: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = "source"
+    decided_by: str = ""
+    seconds: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+DECISIONS = ("accepted", "corrected", "rejected")
+
 
 @dataclass(frozen=True, slots=True)
 class StatusColumn:
@@ -51,7 +53,8 @@ class WriteBack:
     """Where a decision of the review queue goes at the source: one new row in ``table`` for each decision.
 
     ``columns`` is column → what is written there: ``key``, ``decision``, ``reason``, ``reviewer``, ``decided_at``, ``minutes``,
-    or ``corrected.FIELD``. ``words`` is our word (accepted, corrected, rejected) → theirs.
+    ``corrected.FIELD`` (what a correction says, else nothing) or ``final.FIELD`` (what stands after the decision). ``words`` is
+    our word (accepted, corrected, rejected) → theirs; a decision without one cannot be made. Empty: our own words.
     """
 
     table: str
@@ -74,6 +77,12 @@ class Review:
     reservation: timedelta = timedelta(minutes=15)
     write_back: WriteBack | None = None
     reading_speed: int = 600
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The decisions that a reviewer may make: those that the source has a word for."""
+        words = self.write_back.words if self.write_back else {}
+        return tuple(word for word in DECISIONS if not words or word in words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
@@ -119,4 +120,8 @@ def _send() -> Insert:
     """A review item; the spot check of a release that was replaced is opened anew, for what is there now."""
     statement = insert(review_items)
     new = {name: statement.excluded[name] for name in ("at", "reason", "discrepancies", "run_id")}
-    return statement.on_conflict_do_update(index_elements=["workflow", "key"], set_={**new, "opened_at": sa.func.now()})
+    anew: dict[str, Any] = dict.fromkeys(("due_at", "escalated_at", "reserved_until", "decided_at"))
+    anew |= dict.fromkeys(("assigned_to", "reserved_by", "decided_by"), "")
+    return statement.on_conflict_do_update(
+        index_elements=["workflow", "key"], set_={**new, **anew, "opened_at": sa.func.now()}
+    )

@@ -35,7 +35,7 @@ class Incidents:
             sa.text("SELECT pg_advisory_xact_lock(hashtext('incidents'), hashtext(:workflow))"), {"workflow": workflow}
         )
 
-    def open(self, finding: Finding, *, run_id: uuid.UUID, at: datetime) -> Incident:
+    def open(self, finding: Finding, *, run_id: uuid.UUID | None, at: datetime) -> Incident:
         """Begin an incident."""
         row = self._connection.execute(
             sa.insert(incidents)
@@ -56,7 +56,7 @@ class Incidents:
         self.note(row.id, "opened", at=at, run_id=run_id, text=finding.title)
         return _incident(row)
 
-    def see_again(self, incident: Incident, finding: Finding, *, run_id: uuid.UUID, at: datetime) -> Incident:
+    def see_again(self, incident: Incident, finding: Finding, *, run_id: uuid.UUID | None, at: datetime) -> Incident:
         """The trouble was found again, perhaps in other words or gravity."""
         row = self._connection.execute(
             sa.update(incidents)
@@ -75,7 +75,7 @@ class Incidents:
         self.note(incident.id, "changed" if changed else "seen", at=at, run_id=run_id, text=finding.title)
         return _incident(row)
 
-    def resolve(self, incident: Incident, *, run_id: uuid.UUID, at: datetime) -> Incident:
+    def resolve(self, incident: Incident, *, run_id: uuid.UUID | None, at: datetime) -> Incident:
         """The trouble is over."""
         row = self._connection.execute(
             sa.update(incidents)

@@ -20,8 +20,10 @@ from afterpilot.record.offers import CaseOffers
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.records import Records
 from afterpilot.record.reports import Reports
+from afterpilot.record.review_queue import ReviewQueue
 from afterpilot.record.runs import Runs
 from afterpilot.record.samples import Samples
+from afterpilot.record.write_backs import WriteBacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Unit:
     runs: Runs
     records: Records
     gate: GateDecisions
+    review: ReviewQueue
+    write_backs: WriteBacks
     samples: Samples
     eval_usage: EvalUsage
     eval_results: EvalResults
@@ -66,6 +70,8 @@ def unit_of(connection: sa.Connection) -> Unit:
         runs=Runs(connection),
         records=Records(connection),
         gate=GateDecisions(connection),
+        review=ReviewQueue(connection),
+        write_backs=WriteBacks(connection),
         samples=Samples(connection),
         eval_usage=EvalUsage(connection),
         eval_results=EvalResults(connection),

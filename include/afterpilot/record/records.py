@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.record import HumanDecision, PricedUsage, Record, Usage
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions
+from afterpilot.record.review_queue import ReviewQueue, without_own
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, records, usage, watermarks
 
@@ -205,8 +206,10 @@ class Records:
         return self._connection.execute(statement).scalar_one()
 
     def write_decisions(self, batch: Sequence[HumanDecision]) -> int:
-        """Keep what people decided; returns how many are new or were corrected in place."""
-        if not batch:
+        """Keep what people decided at the source, which closes their review items; returns how many are new or were corrected
+        in place. What the review queue itself has written there is known already.
+        """
+        if not (batch := without_own(self._connection, batch)):
             return 0
         given = insert(human_decisions)
         new, kept = given.excluded, human_decisions.c
@@ -232,7 +235,9 @@ class Records:
             }
             for d in batch
         ]
-        return len(self._connection.execute(statement, rows).all())
+        changed = len(self._connection.execute(statement, rows).all())
+        ReviewQueue(self._connection).settle(batch[0].workflow, {decision.key for decision in batch})
+        return changed
 
     def _known(self, batch: Sequence[Record]) -> set[str]:
         # A join, not IN: before the table was ever analysed, the planner takes a long IN list for a reason to read all rows.
