@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from afterpilot.domain.errors import ConfigurationError
@@ -77,7 +78,18 @@ class ConnectionParts:
         if self.port:
             name = f"{name}:{self.port}"
         parts = [name, path.strip("/"), "" if self.schema.lower() in _HTTP else self.schema.strip("/")]
-        return Endpoint(f"{scheme.lower()}://{'/'.join(part for part in parts if part)}", self.password)
+        return Endpoint(f"{scheme.lower()}://{'/'.join(part for part in parts if part)}", self.password, self.login)
+
+    def storage_options(self, scheme: str) -> dict[str, object]:
+        """What fsspec's filesystem of that scheme is built with: the extra as it stands, and for S3 the login and password as
+        key and secret.
+        """
+        options: dict[str, object] = dict(self.extra)
+        if scheme in {"s3", "s3a"}:
+            options |= {"key": self.login or None, "secret": self.password or None}
+            if self.host:
+                options.setdefault("endpoint_url", self.endpoint.url)
+        return options
 
 
 class EnvConnections:
@@ -93,6 +105,18 @@ class EnvConnections:
     def endpoint(self, name: str) -> Endpoint:
         """An HTTP service. Raises ConfigurationError where the variable is missing or unreadable."""
         return self._parts(name).endpoint
+
+    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
+        """An fsspec filesystem. Raises ConfigurationError where it cannot be built."""
+        import fsspec
+
+        options = self._parts(name).storage_options(scheme) if name else {}
+        try:
+            return fsspec.filesystem(scheme, **options)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(f"nothing that reads {scheme}:// is installed: {error}") from None
+        except Exception as error:  # noqa: BLE001 - each store has exceptions of its own, and their text may hold a key
+            raise ConfigurationError(f"{scheme}:// cannot be opened ({type(error).__name__})") from None
 
     def _parts(self, name: str) -> ConnectionParts:
         variable = f"AIRFLOW_CONN_{name.upper()}"

@@ -11,10 +11,11 @@ from pydantic import Field
 from afterpilot.declare import schema
 from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.review_schema import review_of
+from afterpilot.declare.source_convert import source_of
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Decisions, Source, UsageColumns
+from afterpilot.domain.review import Review, SpotCheck
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Spend, Workflow
 
@@ -59,10 +60,11 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         owner=_person(document.owner),
         deputy=_person(document.owner.deputy),
         channel=document.channel,
-        kpi=Kpi(kpi.name, kpi.kind, kpi.baseline, kpi.target, kpi.better, kpi.unit, named.sql),
-        source=_source(document.source),
+        kpi=Kpi(kpi.name, kpi.kind, kpi.baseline, kpi.target, kpi.better, kpi.unit, named.sql, kpi.connection or ""),
+        source=source_of(document.source),
         outputs=tuple(_check(check, named) for check in document.outputs),
         spot_check=SpotCheck(share=document.spot_check),
+        review=_review(document),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,
         spend=Spend(spend.cap, tuple(spend.warn_at), spend.at_cap),
@@ -96,36 +98,14 @@ def _person(person: schema.Person) -> Person:
     return Person(person.name, person.slack)
 
 
-def _source(source: schema.Source) -> Source:
-    usage, decisions = source.usage, source.decisions
-    return Source(
-        connection=source.connection,
-        table=source.table,
-        key=source.key,
-        time=source.time,
-        late_by=source.late_by,
-        history=source.history,
-        fields=dict(source.fields),
-        personal=tuple(source.personal),
-        usage=UsageColumns(usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens or "")
-        if usage
-        else UsageColumns(),
-        decisions=_decisions(decisions) if decisions else None,
-    )
-
-
-def _decisions(decisions: schema.Decisions) -> Decisions:
-    return Decisions(
-        table=decisions.table,
-        key=decisions.key,
-        time=decisions.time,
-        decision=decisions.decision,
-        minutes=decisions.minutes or "",
-        note=decisions.note or "",
-        corrected_fields=dict(decisions.corrected_fields),
-        accepted=tuple(decisions.accepted),
-        corrected=tuple(decisions.corrected),
-        rejected=tuple(decisions.rejected),
+def _review(document: schema.WorkflowFile) -> Review:
+    source = document.source
+    return review_of(
+        document.review,
+        fields=source_of(source).fields,
+        outputs=document.outputs,
+        personal=source.personal,
+        decisions=source.decisions.model_dump() if source.decisions else None,
     )
 
 

@@ -70,7 +70,12 @@ def _path_error(text: str) -> str:
     return ""
 
 
-def _json_path(value: Any) -> str:  # noqa: ANN401
+def json_path(value: Any) -> str:  # noqa: ANN401 - YAML holds anything
+    """A JSONPath.
+
+    Raises:
+        Wrong: it is none.
+    """
     text = text_of(value, most=200)
     if not text.startswith("$"):
         raise Wrong(f"{describe(text)} is not a JSONPath", "it begins with $, such as $.answer")
@@ -88,7 +93,7 @@ def _alarms(value: Any) -> Decimal:  # noqa: ANN401
 
 ReducerWords = Annotated[Reducer, *typed(reducer, _REDUCER)]
 Day = Annotated[date, *typed(_day, "day, such as `2026-12-31`")]
-JsonPath = Annotated[str, *typed(_json_path, "JSONPath, such as `$.answer`")]
+JsonPath = Annotated[str, *typed(json_path, "JSONPath, such as `$.answer`")]
 Alarms = Annotated[Decimal, *typed(_alarms, "number")]
 UrlPath = Annotated[
     str,

@@ -17,6 +17,7 @@ from afterpilot.declare.fleet import read_fleet
 from afterpilot.declare.named_files import Reading, read_named, read_runbook
 from afterpilot.declare.placing import placed, secret_flaws, without_secrets
 from afterpilot.declare.problems import Flaw, dotted
+from afterpilot.declare.review_schema import review_flaws
 from afterpilot.declare.rules import ScheduleNames, rule_flaws
 from afterpilot.declare.schema_flaws import validate
 from afterpilot.declare.yaml_lines import Document, read
@@ -62,16 +63,17 @@ def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
     except Unreadable as error:
         return _broken(folder, {}, [Problem(where, 0, "", str(error), error.hint)])
     if not isinstance(document.data, dict):
-        flaws = [] if document.flaws else validate(schema.WorkflowFile, document.data)[1]
+        flaws = [] if document.flaws else validate(schema.file_for(document.data), document.data)[1]
         return _broken(folder, {}, placed(where, document, flaws))
     return _checked(folder, document, schedules=schedules)
 
 
 def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) -> Loaded:
     data, slug = document.data, folder.path.name
-    model, flaws = validate(schema.WorkflowFile, data)
+    model, flaws = validate(schema.file_for(data), data)
     flaws += [*_list_flaws(data), *secret_flaws(data, ())]
     flaws += rule_flaws(data, folder=slug, schedules=schedules)
+    flaws += review_flaws(data)
     reading = _read(data, folder)
     flaws += reading.flaws
     problems = [*placed(f"{slug}/{DECLARATION}", document, flaws)]

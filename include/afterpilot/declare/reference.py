@@ -19,8 +19,10 @@ from afterpilot.declare.images import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES
 from afterpilot.declare.loader import DECLARATION
 from afterpilot.declare.named_files import NEEDS_RUNBOOK, RUNBOOK
 from afterpilot.declare.schema import FleetFile, WorkflowFile
+from afterpilot.declare.source_schema import SOURCES
 from afterpilot.declare.values import Words
 from afterpilot.declare.yaml_lines import MAX_DEPTH
+from afterpilot.domain.calls import CALL_FIELDS
 from afterpilot.domain.scorers import FIELD, KINDS, SCORERS, SHARED
 
 _MEGABYTE = 1_000_000
@@ -31,6 +33,7 @@ def page() -> str:
     sections = [
         _INTRODUCTION,
         f"## {DECLARATION}\n\n{_table(WorkflowFile)}",
+        _sources(),
         _checks("Checks of outputs", _OUTPUTS, expectations.GATE),
         _checks("Quality: our own", _QUALITY, expectations.OWN_QUALITY),
         _library(),
@@ -68,6 +71,18 @@ _QUALITY = """
 decides whether the verdict is PASS, WARN or FAIL.
 """
 
+_SOURCES = """
+## Other sources
+
+`kind` says where the records lie; [sources](../sources.md) has a declaration of each to copy. Without it, `source` is a table of
+a database, as above. `history`, `personal` and `decisions` are the same for all.
+"""
+
+_CALLS = """
+Gateways and tracers name the same things differently; these are the names to declare under `source.fields` and `source.where`.
+What was not reported is missing, never 0.
+"""
+
 _SCORERS = """
 ## Scorers
 
@@ -103,9 +118,28 @@ A suite outside of a workflow: a folder with a `suite.yaml`, which holds the key
 """
 
 
-def _table(model: type[BaseModel]) -> str:
+def _table(model: type[BaseModel], before: str = "") -> str:
     rows = ["| key | type | unless given | meaning |", "|---|---|---|---|"]
-    return "\n".join([*rows, *_rows(model, "")])
+    return "\n".join([*rows, *_rows(model, before)])
+
+
+def _sources() -> str:
+    """The kinds of sources besides the table, which stands in the declaration's own list."""
+    parts = [
+        f"### kind: {kind}\n\n{(model.__doc__ or '').strip()}\n\n{_differing(model)}"
+        for kind, model in SOURCES.items()
+        if model is not WorkflowFile.model_fields["source"].annotation
+    ]
+    names = "\n".join(f"| `{name}` | {one.type} | {_cell(one.meaning)} |" for name, one in CALL_FIELDS.items())
+    known = f"### What is known of a call\n\n{_CALLS.strip()}\n\n| name | type | meaning |\n|---|---|---|\n{names}"
+    return "\n\n".join([_SOURCES.strip(), *parts, known])
+
+
+def _differing(model: type[BaseModel]) -> str:
+    """A source's keys, without those that every source has."""
+    same = ("| `source.kind`", "| `source.history`", "| `source.personal`", "| `source.decisions")
+    lines = _table(model, "source.").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(same))
 
 
 def _rows(model: type[BaseModel], before: str) -> Iterator[str]:

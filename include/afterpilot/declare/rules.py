@@ -7,7 +7,7 @@ from typing import Any
 
 from afterpilot.declare.currencies import CURRENCIES
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
-from afterpilot.declare.values import Wrong, duration
+from afterpilot.declare.source_rules import key_or_time, source_flaws, types_of
 from afterpilot.domain.money import Cap
 
 Data = Mapping[str, Any]
@@ -39,7 +39,7 @@ def rule_flaws(data: Data, *, folder: str, schedules: ScheduleNames) -> Iterator
     yield from _name(data, folder)
     yield from _people(data)
     yield from _kpi(data)
-    yield from _source(data)
+    yield from source_flaws(data)
     yield from _columns(data)
     yield from _money(data)
     yield from _schedules(data, schedules)
@@ -67,45 +67,15 @@ def _kpi(data: Data) -> Iterator[Flaw]:
         yield Flaw(("kpi", "target"), f"{target} is not {better} than the baseline {baseline}", "look at `better` too")
 
 
-def _source(data: Data) -> Iterator[Flaw]:
-    fields = dig(data, "source", "fields")
-    names = list(fields) if isinstance(fields, dict) else []
-    for index, column in texts(dig(data, "source", "personal")):
-        if names and column not in names:
-            text = f"'{show_text(column)}' is not one of source.fields"
-            yield Flaw(("source", "personal", index), text, choices(column, names))
-    corrected = dig(data, "source", "decisions", "corrected_fields")
-    for column in corrected if isinstance(corrected, dict) else ():
-        if names and column not in names:
-            text = f"'{show_text(column)}' is not one of source.fields"
-            yield Flaw(("source", "decisions", "corrected_fields", column), text, choices(column, names))
-    yield from _decisions(data)
-    try:
-        late, history = (duration(dig(data, "source", key)) for key in ("late_by", "history"))
-    except Wrong:
-        return
-    if history < late:
-        yield Flaw(("source", "history"), "reaches back less than late_by")
-
-
-def _decisions(data: Data) -> Iterator[Flaw]:
-    seen: dict[str, str] = {}
-    for outcome in ("accepted", "corrected", "rejected"):
-        for index, word in texts(dig(data, "source", "decisions", outcome)):
-            if seen.setdefault(word, outcome) != outcome:
-                text = f"'{show_text(word)}' stands under {seen[word]} too"
-                yield Flaw(("source", "decisions", outcome, index), text)
-
-
 def _columns(data: Data) -> Iterator[Flaw]:
     fields = dig(data, "source", "fields")
     if not isinstance(fields, dict) or not fields:
         return
-    own = [value for key in ("key", "time") if isinstance(value := dig(data, "source", key), str)]
+    own = [name for which in ("key", "time") if (name := key_or_time(data, which))]
     known = {"outputs": [*fields], "quality": [*fields, *(name for name in own if name not in fields)]}
     personal = {name for _, name in texts(dig(data, "source", "personal"))}
-    types = {**{name: kind for name, kind in fields.items() if isinstance(kind, str)}}
-    if isinstance(time := dig(data, "source", "time"), str):
+    types = types_of(data)
+    if time := key_or_time(data, "time"):
         types[time] = "time"
     for section in ("outputs", "quality"):
         checks = data.get(section)

@@ -7,22 +7,23 @@ are read by :mod:`afterpilot.declare.expectations`, whose keys depend on the nam
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.review_schema import Review
+from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
 from afterpilot.declare.values import (
     BaseUrl,
     CapText,
     Channel,
-    Column,
     Connection,
     Cron,
     Currency,
     Days,
-    Duration,
     FileName,
     Limit,
     Name,
@@ -33,12 +34,9 @@ from afterpilot.declare.values import (
     SlackUser,
     Slug,
     SomeShare,
-    SomeTime,
-    Table,
     Text,
     Words,
 )
-from afterpilot.domain.source import FieldType
 from afterpilot.domain.workflow import LifeStage
 
 Check = Annotated[Any, Words("check, see below")]
@@ -66,48 +64,8 @@ class Kpi(Keys):
     target: Number = Field(description="value agreed before launch")
     better: Literal["lower", "higher"] = Field(description="which direction is good")
     unit: Name = Field(description="such as `min` or `EUR`")
-    sql: FileName = Field(
-        description="one SELECT on the source connection that returns a row for each week: the week's first day, the value"
-    )
-
-
-class UsageColumns(Keys):
-    """Columns that hold what each call used."""
-
-    model: Column = Field(description="the model's name, as prices know it")
-    input_tokens: Column = Field(description="tokens of the request, cached ones included")
-    output_tokens: Column = Field(description="tokens of the answer")
-    cached_tokens: Column | None = Field(None, description="those of the request that were read from a cache")
-
-
-class Decisions(Keys):
-    """Where the production system keeps what people decided."""
-
-    table: Table = Field(description="on the source connection")
-    key: Column = Field(description="refers to the source's key")
-    time: Column = Field(description="when it was decided")
-    decision: Column = Field(description="holds one of the words below")
-    minutes: Column | None = Field(None, description="minutes of human time that it took")
-    note: Column | None = Field(None, description="what the person noted")
-    corrected_fields: dict[Column, Column] = Field({}, description="what it should have been: one of `fields` → column")
-    accepted: list[Name] = Field(["accepted"], min_length=1, description="words for: used as it was")
-    corrected: list[Name] = Field(["corrected"], description="words for: used after a correction")
-    rejected: list[Name] = Field(["rejected"], description="words for: not used")
-
-
-class Source(Keys):
-    """The table that production records are pulled from."""
-
-    connection: Connection = Field(description="the database, by name; never an address or a password")
-    table: Table = Field(description="one row for each unit of work")
-    key: Column = Field(description="what makes a row unique")
-    time: Column = Field(description="when the row was finished, with its time zone")
-    late_by: Duration = Field("0m", validate_default=True, description="how late a row may still arrive")
-    history: SomeTime = Field("28d", validate_default=True, description="how far back the first pull reaches")
-    fields: dict[Column, FieldType] = Field(min_length=1, description="columns that are kept, each with its type")
-    personal: list[Column] = Field([], description="those of `fields` that are redacted when written")
-    usage: UsageColumns | None = Field(None, description="columns for cost; without them the cost is unknown")
-    decisions: Decisions | None = Field(None, description="what people decided on the rows")
+    sql: FileName = Field(description="one SELECT that returns a row for each week: the week's first day, the value")
+    connection: Connection | None = Field(None, description="the database to ask; the source's unless said")
 
 
 class Spend(Keys):
@@ -161,17 +119,31 @@ class WorkflowFile(Keys):
     owner: Owner = Field(description="who answers for it")
     channel: Channel = Field(description="where its messages go")
     kpi: Kpi = Field(description="the business metric")
-    source: Source = Field(description="its production records")
+    source: SqlSource = Field(description="its production records")
     outputs: list[Check] = Field(min_length=1, description="checked on each output before it is used")
     spot_check: Share = Field(
         "5%", validate_default=True, description="share of passing outputs that a person looks at"
     )
+    review: Review | None = Field(None, description="how people look at what is routed to them")
     quality: list[Check] = Field(min_length=1, description="expectations on each window of records")
     evals: Evals | None = Field(None, description="the eval suite")
     spend: Spend = Field(description="the cost cap")
     schedule: Schedule = Field(description="when it runs")
     governance: Governance = Field(description="who and what is allowed")
     rollout: Rollout = Field(description="how it is rolled out")
+
+
+@cache
+def workflow_file(kind: str) -> type[WorkflowFile]:
+    """``workflow.yaml`` with a source of that kind."""
+    source = SOURCES.get(kind, UnknownSource)
+    described = Field(description=str(WorkflowFile.model_fields["source"].description))
+    return create_model("WorkflowFile", __base__=WorkflowFile, source=(source, described))
+
+
+def file_for(data: object) -> type[WorkflowFile]:
+    """What a ``workflow.yaml`` is read as: its source's kind decides."""
+    return workflow_file(kind_of(data.get("source") if isinstance(data, dict) else None))
 
 
 class PriceEntry(Keys):

@@ -12,7 +12,7 @@ FieldType = Literal["text", "number", "time", "boolean"]
 
 @dataclass(frozen=True, slots=True)
 class UsageColumns:
-    """Source columns that hold a call's usage; ``model`` and the token counts are column names, or empty."""
+    """Where a row holds a call's usage; ``model`` and the token counts are columns or JSONPaths (``$.…``), or empty."""
 
     model: str = ""
     input_tokens: str = ""
@@ -34,11 +34,89 @@ class Decisions:
     accepted: tuple[str, ...] = ("accepted",)
     corrected: tuple[str, ...] = ("corrected",)
     rejected: tuple[str, ...] = ("rejected",)
+    connection: str = ""  # of the database that holds the table; the source's unless said
+
+
+PagingKind = Literal["none", "cursor", "page", "offset", "link", "next"]
+FileFormat = Literal["csv", "jsonl", "parquet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How the pages of a service follow each other.
+
+    ``at`` is the JSONPath of the next cursor or address in a page, ``parameter`` the query's parameter for cursor, page or
+    offset, ``size`` the rows asked for in one page as ``size_parameter`` (0: what the service gives), ``total`` the JSONPath
+    of how many pages (``page``) or rows (``offset``) there are.
+    """
+
+    kind: PagingKind = "none"
+    at: str = ""
+    parameter: str = ""
+    first: int = 1
+    size_parameter: str = ""
+    size: int = 0
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReader:
+    """A JSON API: ``rows`` is the JSONPath of a page's rows; texts of ``query`` may hold ``{{ start }}`` and ``{{ end }}``.
+
+    ``auth`` says where the connection's secret goes: ``bearer``, ``basic``, ``none``, or ``header NAME``.
+    """
+
+    path: str
+    rows: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    paging: Paging = field(default_factory=Paging)
+    auth: str = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesReader:
+    """Files, here or in an object store; the path may hold ``*`` and ``{{ date }}``."""
+
+    path: str
+    format: FileFormat
+    separator: str = ","
+
+
+@dataclass(frozen=True, slots=True)
+class LiteLlmTable:
+    """LiteLLM's spend logs, in the proxy's own database (the source's connection and table)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiteLlmApi:
+    """LiteLLM's spend logs, over the proxy's API."""
+
+    path: str = "/spend/logs/v2"
+
+
+@dataclass(frozen=True, slots=True)
+class LangfuseReader:
+    """Langfuse's observations, over its public API."""
+
+    path: str = "/api/public/v2/observations"
+
+
+@dataclass(frozen=True, slots=True)
+class OtelReader:
+    """OpenTelemetry spans in OTLP JSON files; the path as in :class:`FilesReader`."""
+
+    path: str
+
+
+Reader = HttpReader | FilesReader | LiteLlmTable | LiteLlmApi | LangfuseReader | OtelReader
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The table that the workflow's production records are pulled from."""
+    """Where the workflow's production records are pulled from: a table, unless ``reader`` says what else.
+
+    ``connection`` is empty and ``table`` the path where files are read.
+    """
 
     connection: str
     table: str
@@ -50,3 +128,14 @@ class Source:
     personal: tuple[str, ...] = ()  # kept columns whose content is redacted when written
     usage: UsageColumns = field(default_factory=UsageColumns)
     decisions: Decisions | None = None
+    reader: Reader | None = None
+    paths: Mapping[str, str] = field(default_factory=dict)  # of kept fields that lie deeper in a row: field → JSONPath
+    where: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # the workflow's own rows: name or JSONPath → any of
+
+    @property
+    def name(self) -> str:
+        """The place in words: ``erp.ai_invoice_runs``, ``crm_api/v1/runs``, ``s3://logs/runs/*.jsonl``."""
+        between = "" if not self.connection or self.table.startswith("/") else "."
+        return f"{self.connection}{between}{self.table}"

@@ -29,7 +29,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """The one business metric. ``sql`` returns (week_start date, value number) for each week, from the source connection."""
+    """The one business metric. ``sql`` returns (week_start date, value number) for each week, from ``connection``: the source's where none is said."""
 
     name: str
     kind: Literal["revenue", "cost", "speed", "risk"]
@@ -38,6 +38,7 @@ class Kpi:
     better: Literal["lower", "higher"]
     unit: str
     sql: str
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -20,6 +22,19 @@ class AirflowConnections:
     def endpoint(self, name: str) -> Endpoint:
         """An HTTP service. Raises ConfigurationError where Airflow knows no such connection."""
         return self._parts(name).endpoint
+
+    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
+        """Airflow's own object storage. Raises ConfigurationError where no provider reads such a store."""
+        from airflow.sdk.io import get_fs
+
+        if name:
+            self._parts(name)
+        try:
+            return get_fs(scheme, name or None)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(
+                f"nothing that reads {scheme}:// is installed: Airflow's provider for it, with its extra for fsspec, is needed"
+            ) from error
 
     def _parts(self, name: str) -> ConnectionParts:
         try:
