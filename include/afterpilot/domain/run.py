@@ -21,6 +21,7 @@ class Stage(StrEnum):
     PULL = "pull"
     CHECK = "check"
     GATE = "gate"
+    REVIEW = "review"
     EVALUATE = "evaluate"
     SPEND = "spend"
     REPORT = "report"
@@ -58,9 +59,20 @@ class Run:
     started_at: datetime
     finished_at: datetime
     findings: tuple[Any, ...] = field(default=())
+    corrects: uuid.UUID | None = None  # the run in whose place this one stands: its window or week came up again
 
     @staticmethod
-    def identity(workflow: str, stage: Stage, trigger: Trigger) -> uuid.UUID:
-        """The id of a run: the same for every attempt of the same trigger, different for any other."""
-        text = "\x1f".join([workflow, stage, trigger.origin, trigger.dag_id, trigger.run_id])  # noqa: FLY002 - easier to read
+    def identity(workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> uuid.UUID:
+        """The id of a run: the same for every attempt of the same trigger, different for any other. A trigger may correct
+        several runs beside its own.
+        """
+        parts = [
+            workflow,
+            stage,
+            trigger.origin,
+            trigger.dag_id,
+            trigger.run_id,
+            *([str(corrects)] if corrects else []),
+        ]
+        text = "\x1f".join(parts)
         return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)

@@ -22,10 +22,12 @@ from afterpilot.record.ops import Unit
 _KINDS = {"resolved": "resolved", "graver": "graver"}
 
 
-def finished(services: Services, workflow: Workflow, stage: Stage, trigger: Trigger) -> Run | None:
+def finished(
+    services: Services, workflow: Workflow, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None
+) -> Run | None:
     """The run that an earlier attempt of this trigger has written, if any."""
     with services.ops.begin() as unit:
-        return unit.runs.find(workflow.slug, stage, trigger)
+        return unit.runs.find(workflow.slug, stage, trigger, corrects=corrects)
 
 
 def concluded(
@@ -39,11 +41,12 @@ def concluded(
     versions: Mapping[str, str] | None = None,
     also: Callable[[Unit, uuid.UUID], None] | None = None,
     ran: bool = True,
+    corrects: uuid.UUID | None = None,
 ) -> Run:
     """Write run, incidents and messages in one transaction; where another attempt was first, its run stands.
 
     ``ran`` is False for a stage that crashed or had nothing to work on: then no incident of it is over, and its evidence
-    says so. What it should have looked at is left to the next run.
+    says so. What it should have looked at is left to the next run. ``corrects`` is the run whose place this one takes.
     """
     at = services.now()
     result = _storable(result if ran else replace(result, evidence={**result.evidence, "ran": False}))
@@ -52,7 +55,13 @@ def concluded(
         stamps["declaration"] = workflow.sha256
     with services.ops.begin() as unit:
         run_id, new = unit.runs.add(
-            result, window=window, trigger=trigger, versions=stamps, started_at=started, finished_at=at
+            result,
+            window=window,
+            trigger=trigger,
+            versions=stamps,
+            started_at=started,
+            finished_at=at,
+            corrects=corrects,
         )
         if new:
             if also is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -68,17 +68,31 @@ def columns_of(connection: sa.Connection, table: str, wanted: Sequence[str]) -> 
     Raises:
         SourceError: the table or a column is missing; it names the nearest one and what exists.
     """
+    types = existing_columns(connection, table)
+    demand(table, types, wanted)
+    return {column: types[column] for column in wanted}
+
+
+def demand(table: str, types: Mapping[str, Any], needed: Iterable[str]) -> None:
+    """Raises SourceError where the table lacks a column that is needed; it names the nearest one and what exists."""
+    for column in needed:
+        if column not in types:
+            raise SourceError(f"table {table} has no column {column}{instead(column, list(types), 'columns')}")
+
+
+def existing_columns(connection: sa.Connection, table: str) -> dict[str, sa.types.TypeEngine[Any]]:
+    """The types of all columns of ``table`` (or ``schema.table``).
+
+    Raises:
+        SourceError: the table is missing; it names the nearest one and what exists.
+    """
     schema, name = split(table)
     inspector = sa.inspect(connection)
     try:
-        types = {column["name"]: column["type"] for column in inspector.get_columns(name, schema=schema)}
+        return {column["name"]: column["type"] for column in inspector.get_columns(name, schema=schema)}
     except NoSuchTableError:
         known = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
-        raise SourceError(f"there is no table {table}{_instead(name, known, 'tables')}") from None
-    for column in wanted:
-        if column not in types:
-            raise SourceError(f"table {table} has no column {column}{_instead(column, list(types), 'columns')}")
-    return {column: types[column] for column in wanted}
+        raise SourceError(f"there is no table {table}{instead(name, known, 'tables')}") from None
 
 
 def table_of(table: str, types: dict[str, sa.types.TypeEngine[Any]]) -> sa.TableClause:
@@ -93,7 +107,8 @@ def split(table: str) -> tuple[str | None, str]:
     return schema or None, name
 
 
-def _instead(name: str, known: Sequence[str], what: str) -> str:
+def instead(name: str, known: Sequence[str], what: str) -> str:
+    """The nearest of the known names, and all of them, in words."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     listed = ", ".join(sorted(known)[:_LISTED]) or "none"

@@ -19,9 +19,10 @@ from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.source import Decisions, UsageColumns
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pull.database import TIMEOUT_SECONDS, columns_of, engine_of, reading, table_of
+from afterpilot.pull.database import TIMEOUT_SECONDS, engine_of, reading, table_of
 from afterpilot.pull.patterns import masked
 from afterpilot.pull.redact import redacted
+from afterpilot.pull.shape import SqlShape, declared, found, selected
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
 
 BATCH = 1000
@@ -31,7 +32,7 @@ _WORDS_COUNTED = 20  # unknown words of decisions that are counted one by one
 _WORD_LENGTH = 40
 
 
-class SqlSource:
+class SqlSource(SqlShape):
     """Reads the records of one workflow. ``skipped`` and ``noted`` fill up while its iterators are read.
 
     ``skipped`` counts rows that could not be taken, by reason. ``noted`` counts what was met and is no error: values taken
@@ -42,10 +43,7 @@ class SqlSource:
         self, engine_or_url: sa.Engine | str, workflow: Workflow, *, timeout_seconds: int = TIMEOUT_SECONDS
     ) -> None:
         """Nothing is read yet; a URL is only used when something is."""
-        self._given = engine_or_url
-        self._workflow = workflow
-        self._source = workflow.source
-        self._timeout = timeout_seconds
+        super().__init__(engine_or_url, workflow, timeout_seconds=timeout_seconds)
         self.skipped: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
 
@@ -56,8 +54,7 @@ class SqlSource:
             SourceError: the database cannot be read, or a declared table or column is not there.
         """
         source = self._source
-        wanted = list(dict.fromkeys([source.key, source.time, *source.fields, *_named(source.usage)]))
-        for row in self._rows(source.table, wanted, source.time, source.key, window):
+        for row in self._rows(source.table, declared(self._workflow), (source.time, source.key), window):
             record = self._record(row)
             if record is not None:
                 yield record
@@ -68,15 +65,14 @@ class SqlSource:
         Raises:
             SourceError: the database cannot be read, or a declared table or column is not there.
         """
-        declared = self._source.decisions
-        if declared is None:
+        said = self._source.decisions
+        if said is None:
             return
-        columns = [declared.key, declared.time, declared.decision, declared.minutes, declared.note]
-        columns += declared.corrected_fields.values()
+        columns = [said.key, said.time, said.decision, said.minutes, said.note, *said.corrected_fields.values()]
         wanted = list(dict.fromkeys(column for column in columns if column))
-        words = _meanings(declared)
-        for row in self._rows(declared.table, wanted, declared.time, declared.key, window):
-            decision = self._decision(row, declared, words)
+        words = _meanings(said)
+        for row in self._rows(said.table, wanted, (said.time, said.key, said.decision), window):
+            decision = self._decision(row, said, words)
             if decision is not None:
                 yield decision
 
@@ -99,16 +95,19 @@ class SqlSource:
         return sorted(pair for pair in values if pair[0] >= since)
 
     def _rows(
-        self, table: str, wanted: Sequence[str], time_column: str, key: str, window: Window
+        self, table: str, wanted: Sequence[str], needed: Sequence[str], window: Window
     ) -> Iterator[Mapping[str, Any]]:
+        """Rows of the window; ``needed`` names the columns that must be there, time and key first. What else is lost is NULL."""
+        time_column, key, *_ = needed
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
-            types = columns_of(connection, table, wanted)
+            types, _ = found(connection, table, wanted, needed=needed)
             place = table_of(table, types)
             at = place.c[time_column]
             start, end = _bounds(window, types[time_column], f"{table}.{time_column}")
             infinite = connection.dialect.name == "postgresql"
             columns = [
-                _as_text(place.c[name]) if infinite and name != time_column else place.c[name] for name in wanted
+                _as_text(column) if infinite and column.name != time_column else column
+                for column in (selected(place, types, name) for name in wanted)
             ]
             statement = sa.select(*columns).where(at >= start, at < end).order_by(at, place.c[key])
             waiting = connection.scalar(
@@ -221,7 +220,7 @@ def _bounds(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tup
     return bound[0], bound[1]
 
 
-def _as_text(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
+def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Times as text: the driver refuses times such as ``infinity``, and one of them would end the whole pull."""
     timed = isinstance(column.type, sa.DateTime | sa.Date)
     return sa.cast(column, sa.Text).label(column.name) if timed else column

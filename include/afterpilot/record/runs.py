@@ -62,12 +62,14 @@ class Runs:
         versions: Mapping[str, str],
         started_at: datetime,
         finished_at: datetime,
+        corrects: uuid.UUID | None = None,
     ) -> tuple[uuid.UUID, bool]:
         """Write a finished run with its findings; returns its id and whether it is new.
 
-        Where another attempt of the same trigger has written it already, nothing changes.
+        Where another attempt of the same trigger has written it already, nothing changes. ``corrects`` is the run that first
+        said what this one says anew: a correction of a correction names the first one too.
         """
-        run_id = Run.identity(result.workflow, Stage(result.stage), trigger)
+        run_id = Run.identity(result.workflow, Stage(result.stage), trigger, corrects=corrects)
         statement = (
             insert(runs)
             .values(
@@ -84,6 +86,7 @@ class Runs:
                 trigger=asdict(trigger),
                 started_at=started_at,
                 finished_at=finished_at,
+                corrects=corrects,
             )
             .on_conflict_do_nothing()
             .returning(runs.c.id)
@@ -95,9 +98,9 @@ class Runs:
             )
         return run_id, new
 
-    def find(self, workflow: str, stage: Stage, trigger: Trigger) -> Run | None:
+    def find(self, workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> Run | None:
         """The run that an earlier attempt of this trigger has finished, if any."""
-        return self.get(Run.identity(workflow, stage, trigger))
+        return self.get(Run.identity(workflow, stage, trigger, corrects=corrects))
 
     def get(self, run_id: uuid.UUID) -> Run | None:
         """One run, or None."""
@@ -105,15 +108,28 @@ class Runs:
         return _run(row) if row else None
 
     def latest(self, workflow: str, stage: Stage) -> Run | None:
-        """The run of this stage that finished last, or None where it never ran."""
+        """What stands of the run of this stage that finished last, or None where it never ran. A correction is no news of
+        its own: it stands in the place of the run that it corrects.
+        """
         statement = (
             sa.select(runs)
-            .where(runs.c.workflow == workflow, runs.c.stage == str(stage))
+            .where(runs.c.workflow == workflow, runs.c.stage == str(stage), runs.c.corrects.is_(None))
             .order_by(runs.c.finished_at.desc())
             .limit(1)
         )
         row = self._connection.execute(statement).mappings().first()
-        return _run(row) if row else None
+        return self.standing([_run(row)])[0] if row else None
+
+    def standing(self, found: Sequence[Run]) -> Sequence[Run]:
+        """The runs, each replaced by the newest of its corrections where it has one."""
+        newest = (
+            sa.select(runs)
+            .distinct(runs.c.corrects)
+            .where(runs.c.corrects.in_([run.id for run in found]))
+            .order_by(runs.c.corrects, runs.c.finished_at.desc())
+        )
+        instead = {row["corrects"]: _run(row) for row in self._connection.execute(newest).mappings()}
+        return [instead.get(run.id, run) for run in found]
 
     def latest_ran(self, workflow: str, stage: Stage) -> Run | None:
         """The run of this stage that finished last and really did its work: none that crashed or had nothing to work on."""
@@ -134,18 +150,20 @@ class Runs:
         return sorted(f"{kind} {about}".strip() for kind, about in self._connection.execute(statement))
 
     def between(self, workflow: str, window: Window) -> Sequence[Run]:
-        """The runs of a workflow that finished in the window, oldest first."""
+        """What stands of the runs of a workflow that finished in the window, in the order in which they did."""
         statement = (
             sa.select(runs)
             .where(runs.c.workflow == workflow, runs.c.finished_at >= window.start, runs.c.finished_at < window.end)
+            .where(runs.c.corrects.is_(None))
             .order_by(runs.c.finished_at)
         )
-        return [_run(row) for row in self._connection.execute(statement).mappings()]
+        return self.standing([_run(row) for row in self._connection.execute(statement).mappings()])
 
 
 def _ran(workflow: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
     said = runs.c.evidence["ran"].astext
-    return (runs.c.workflow == workflow, runs.c.stage == str(stage), said.is_distinct_from("false"))
+    own = (runs.c.workflow == workflow, runs.c.stage == str(stage), runs.c.corrects.is_(None))
+    return (*own, said.is_distinct_from("false"))
 
 
 def _row(run_id: uuid.UUID, finding: Finding) -> dict[str, Any]:
@@ -177,4 +195,5 @@ def _run(row: Mapping[Any, Any]) -> Run:
         trigger=Trigger(**row["trigger"]),
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        corrects=row["corrects"],
     )

@@ -1,0 +1,162 @@
+"""Windows that were judged already when rows of them came late or changed: open until they are judged again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from afterpilot.domain.window import Window
+from afterpilot.record.tables import gate_decisions, human_decisions, records, reopened_windows, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Reopening:
+    """A window that has to be judged again: the check whose verdict is in question, and how many rows came or changed."""
+
+    window: Window
+    judged_by: uuid.UUID
+    rows: int
+
+
+class Reopened:
+    """The reopened windows of all workflows."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def note(
+        self,
+        workflow: str,
+        run_id: uuid.UUID,
+        *,
+        since: datetime,
+        before: datetime,
+        at: datetime,
+        left: Sequence[datetime] = (),
+    ) -> int:
+        """Open the windows again in which a pull has written rows older than its watermark; returns how many windows.
+
+        The rows are those between ``since`` and ``before`` that the run wrote, and those that stood at the moments ``left``
+        until their time was corrected. One statement, however many there are. A check whose whole window a later one has
+        judged again is left out: its verdict does not stand any more.
+        """
+        later = runs.alias("later")
+        replaced = sa.exists().where(
+            *_judging(later, workflow),
+            later.c.finished_at > runs.c.finished_at,
+            later.c.window_start <= runs.c.window_start,
+            later.c.window_end >= runs.c.window_end,
+        )
+        touched = sa.union_all(
+            sa.select(records.c.at).where(
+                records.c.workflow == workflow,
+                records.c.run_id == run_id,
+                records.c.at >= since,
+                records.c.at < before,
+            ),
+            sa.select(sa.func.unnest(sa.cast(list(left), ARRAY(sa.DateTime(timezone=True))))),
+        ).subquery("touched")
+        found = (
+            sa.select(
+                sa.literal(workflow),
+                runs.c.window_start,
+                runs.c.window_end,
+                sa.func.count(),
+                sa.literal(at, sa.DateTime(timezone=True)),
+                sa.literal(run_id, sa.UUID()),
+                runs.c.id,
+            )
+            .join(touched, sa.and_(touched.c[0] >= runs.c.window_start, touched.c[0] < runs.c.window_end))
+            .where(*_judging(runs, workflow), ~replaced)
+            .group_by(runs.c.id)
+        )
+        names = ["workflow", "window_start", "window_end", "rows", "noticed_at", "run_id", "judged_by"]
+        statement = sa.insert(reopened_windows).from_select(names, found).returning(reopened_windows.c.id)
+        return len(self._connection.execute(statement).all())
+
+    def waiting(self, workflow: str) -> Sequence[Reopening]:
+        """The windows that wait to be judged again, oldest first, each once."""
+        open_ones = reopened_windows
+        statement = (
+            sa.select(
+                open_ones.c.window_start,
+                open_ones.c.window_end,
+                open_ones.c.judged_by,
+                sa.func.sum(open_ones.c.rows).label("rows"),
+            )
+            .where(open_ones.c.workflow == workflow, open_ones.c.corrected_by.is_(None))
+            .group_by(open_ones.c.window_start, open_ones.c.window_end, open_ones.c.judged_by)
+            .order_by(open_ones.c.window_start)
+        )
+        return [
+            Reopening(Window(row.window_start, row.window_end), row.judged_by, row.rows)
+            for row in self._connection.execute(statement)
+        ]
+
+    def close(self, judged_by: uuid.UUID, *, noticed_before: datetime, by: uuid.UUID) -> None:
+        """Its window was judged again over all rows that had been noticed by then."""
+        self._connection.execute(
+            sa.update(reopened_windows)
+            .where(
+                reopened_windows.c.judged_by == judged_by,
+                reopened_windows.c.corrected_by.is_(None),
+                reopened_windows.c.noticed_at <= noticed_before,
+            )
+            .values(corrected_by=by)
+        )
+
+    def weeks(self, workflow: str, decided: Window, *, run_id: uuid.UUID | None = None) -> Collection[date]:
+        """The weeks (their Mondays) of the records that the pull wrote late, and of those that people decided on in the window."""
+        days = sa.func.date_trunc("week", records.c.at, "UTC")
+        late = sa.select(sa.cast(days, sa.Date)).where(
+            records.c.workflow == workflow, records.c.run_id == run_id, records.c.at < decided.start
+        )
+        people = (
+            sa.select(sa.cast(sa.func.date_trunc("week", gate_decisions.c.at, "UTC"), sa.Date))
+            .join(
+                human_decisions,
+                sa.and_(
+                    human_decisions.c.workflow == gate_decisions.c.workflow,
+                    human_decisions.c.key == gate_decisions.c.key,
+                ),
+            )
+            .where(
+                gate_decisions.c.workflow == workflow,
+                human_decisions.c.decided_at >= decided.start,
+                human_decisions.c.decided_at < decided.end,
+            )
+        )
+        return set(self._connection.scalars(sa.union(late, people)))
+
+
+def kept_where_lost(
+    old: sa.ColumnElement[Any], new: sa.ColumnElement[Any], lost: Collection[str]
+) -> sa.ColumnElement[Any]:
+    """The new data of a record, with what is on record for the columns that the source has lost."""
+    if not lost:
+        return new
+    parts = sa.func.jsonb_each(old).table_valued("key", "value", name="kept")
+    standing = (
+        sa.select(
+            sa.func.coalesce(sa.func.jsonb_object_agg(parts.c.key, sa.cast(parts.c.value, JSONB)), sa.text("'{}'"))
+        )
+        .where(parts.c.key.in_(sorted(lost)))
+        .scalar_subquery()
+    )
+    return new.op("||", return_type=JSONB())(standing)
+
+
+def _judging(table: Any, workflow: str) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - runs or an alias of it
+    """Checks that really looked, and whose verdict is their own and no correction."""
+    return (
+        table.c.workflow == workflow,
+        table.c.stage == "check",
+        table.c.corrects.is_(None),
+        table.c.evidence["ran"].astext.is_distinct_from("false"),
+    )
