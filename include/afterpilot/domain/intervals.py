@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_Z95 = 1.959963984540054  # of 95 %, two-sided
+Z95 = 1.959963984540054  # of 95 %, two-sided
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,17 @@ def wilson(hits: int, trials: int) -> Interval:
     """
     if not 0 <= hits <= trials or trials == 0:
         raise ValueError(f"{hits} of {trials} is not a share")
-    share, square = hits / trials, _Z95**2 / trials
+    return wilson_of(hits / trials, trials)
+
+
+def wilson_of(share: float, trials: float) -> Interval:
+    """Wilson's interval for a share that is as sure as one of so many trials: they need not be a whole number."""
+    square = Z95**2 / trials
     centre = (share + square / 2) / (1 + square)
-    half = _Z95 * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
+    half = Z95 * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
     # At the ends the interval touches the share itself, which rounding must not hide.
-    low = 0.0 if hits == 0 else max(0.0, centre - half)
-    high = 1.0 if hits == trials else min(1.0, centre + half)
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
     return Interval(share, low, high)
 
 

@@ -390,6 +390,7 @@ releases = sa.Table(
     _time("leased_until", nullable=True),
     sa.Column("lease", UUID(as_uuid=True)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused", sa.Boolean, nullable=False, server_default="false"),  # somebody has to mend something first
     _text("error"),
     _time("done_at", nullable=True),  # when it was done, or given up
     sa.CheckConstraint("effect IN ('released', 'held')", name="effect"),
@@ -435,20 +436,15 @@ write_backs = sa.Table(
     sa.Index("ix_write_backs_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
 )
 
-# The random sample of what was released alone that people look at, and what it stands for.
-spot_checks = sa.Table(
-    "spot_checks",
+# With which chance a released output goes to people all the same, by stratum: set once when the period begins.
+spot_check_rates = sa.Table(
+    "spot_check_rates",
     metadata,
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("period", sa.Date, primary_key=True),  # its first day
-    sa.Column("key", sa.Text, primary_key=True),
-    _time("at"),  # the record's time
-    _text("stratum"),
-    sa.Column(
-        "population", sa.Integer, nullable=False
-    ),  # released outputs of the stratum in the period when it was drawn
-    _time("drawn_at", default_now=True),
-    sa.Index("ix_spot_checks_key", "workflow", "key"),
+    sa.Column("stratum", sa.Text, primary_key=True),  # empty: every stratum that has none of its own
+    sa.Column("rate", sa.Numeric(7, 6), nullable=False),  # 0 to 1
+    _time("set_at", default_now=True),
 )
 
 # What a source looked like when it was read last: a column that goes, a type that changes and rows that vanish are noticed.

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease", sa.UUID(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refused", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("effect IN ('released', 'held')", name=op.f("ck_releases_effect")),
@@ -109,17 +110,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_pull_counts")),
     )
     op.create_table(
-        "spot_checks",
+        "spot_check_rates",
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("period", sa.Date(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("stratum", sa.Text(), server_default="", nullable=False),
-        sa.Column("population", sa.Integer(), nullable=False),
-        sa.Column("drawn_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("workflow", "period", "key", name=op.f("pk_spot_checks")),
+        sa.Column("stratum", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=7, scale=6), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", "period", "stratum", name=op.f("pk_spot_check_rates")),
     )
-    op.create_index("ix_spot_checks_key", "spot_checks", ["workflow", "key"], unique=False)
     op.create_table(
         "write_backs",
         sa.Column("workflow", sa.Text(), nullable=False),
@@ -202,8 +200,7 @@ def downgrade() -> None:
     op.drop_column("human_decisions", "origin")
     op.drop_index("ix_write_backs_pending", table_name="write_backs", postgresql_where=sa.text("state = 'pending'"))
     op.drop_table("write_backs")
-    op.drop_index("ix_spot_checks_key", table_name="spot_checks")
-    op.drop_table("spot_checks")
+    op.drop_table("spot_check_rates")
     op.drop_table("pull_counts")
     op.drop_table("source_states")
     op.drop_index("ix_reopened_windows_run_id", table_name="reopened_windows")

@@ -1,0 +1,84 @@
+"""Spot checks: with which chance outputs go to people, and what their decisions say of everything that was released alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from afterpilot.decide.error_rate import error_rate
+from afterpilot.decide.reviewing import judge_reviews
+from afterpilot.domain.record import Record
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.sampling import ErrorRate
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.services import Services
+from afterpilot.record.ops import Unit
+from afterpilot.review.sampling import EVERYTHING_ELSE, is_picked, period_of, rates
+
+_LOOKED_BACK = 4  # periods from which the next one's sample is planned
+_REVIEWED = timedelta(days=7)  # of each person's decisions that are looked at together
+
+
+def picker(services: Services, workflow: Workflow, at: datetime) -> Callable[[Record], bool]:
+    """Whether a released output goes to people all the same, with the chances of the period that it is decided in."""
+    period = period_of(at, workflow.spot_check)
+    with services.ops.begin() as unit:
+        chances = _chances(unit, workflow, period)
+    by = workflow.spot_check.by
+
+    def picked(record: Record) -> bool:
+        stratum = str(record.data.get(by) or "") if by else ""
+        return is_picked(workflow.slug, record.key, chances.get(stratum, chances[EVERYTHING_ELSE]))
+
+    return picked
+
+
+def error_rate_of(unit: Unit, workflow: Workflow, window: Window) -> ErrorRate | None:
+    """The true error rate of what was released alone in a window; None where no spot check of it was looked at."""
+    return error_rate(unit.spot_checks.strata(workflow.slug, window, by=workflow.spot_check.by))
+
+
+def review(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
+    """Look at the reviewers' work: blind acceptance, rising overrides, spot checks that nobody does."""
+    if (done := finished(services, workflow, Stage.REVIEW, trigger)) is not None:
+        return done
+    started = services.now()
+    window = Window(started - _REVIEWED, started)
+    terms, period = workflow.spot_check, period_of(started, workflow.spot_check)
+    last = Window(_begin(period) - terms.period, _begin(period))
+    with services.ops.begin() as unit:
+        reviewers = unit.spot_checks.reviewers(
+            workflow.slug,
+            window,
+            source_field=workflow.review.source_field,
+            words_a_minute=workflow.review.reading_speed,
+        )
+        overrides = unit.spot_checks.overrides(workflow.slug, started)
+        strata = unit.spot_checks.strata(workflow.slug, last, by=terms.by)
+    picked = sum(stratum.picked for stratum in strata)
+    result = judge_reviews(workflow, reviewers, overrides, error_rate(strata), picked=picked)
+    return concluded(services, result, workflow, window, trigger, started)
+
+
+def _chances(unit: Unit, workflow: Workflow, period: date) -> dict[str, Decimal]:
+    """Those of the period; set from what earlier ones have found by the first run in it."""
+    known = unit.spot_checks.rates(workflow.slug, period)
+    if known:
+        return known
+    terms = workflow.spot_check
+    end = _begin(period)
+    history = [
+        Window(end - terms.period * number, end - terms.period * (number - 1)) for number in range(1, _LOOKED_BACK + 1)
+    ]
+    found = [unit.spot_checks.strata(workflow.slug, window, by=terms.by) for window in history]
+    expected = {stratum.name: stratum.population for stratum in found[0]}
+    before = [stratum for strata in found for stratum in strata]
+    unit.spot_checks.set_rates(workflow.slug, period, rates(terms, before, expected))
+    return unit.spot_checks.rates(workflow.slug, period)
+
+
+def _begin(period: date) -> datetime:
+    return datetime.combine(period, time(), UTC)
