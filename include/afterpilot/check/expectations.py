@@ -56,7 +56,7 @@ def build(check: Check, index: int, rows: Named) -> Any:  # noqa: ANN401 - a cla
     Raises:
         CheckError: there is no such expectation, a column is not kept, or a parameter is wrong.
     """
-    for column in _columns(check):
+    for column in named_columns(check):
         if column not in rows.columns:
             raise CheckError(f"{column} is not among the columns that are kept ({', '.join(rows.columns)})")
     made = _class(check.expect)
@@ -121,7 +121,8 @@ def _class(expect: str) -> Any:  # noqa: ANN401 - a class of Great Expectations
     raise CheckError(f"Great Expectations has no expectation {expect}")
 
 
-def _columns(check: Check) -> list[str]:
+def named_columns(check: Check) -> list[str]:
+    """The columns that must be there for the check to be run."""
     found: list[str] = []
     for name in _COLUMNS:
         value = check.params.get(name, ())

@@ -1,0 +1,219 @@
+"""Expectations over any table: one verdict for all of it, or one for each value of a column."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from afterpilot.check import single_pass
+from afterpilot.check.expectations import NO_ROWS_ARE_FINE, could_not, named_columns
+from afterpilot.check.library import Library, Selected
+from afterpilot.domain.errors import CheckError
+from afterpilot.domain.ports import Judged
+from afterpilot.domain.source import FieldType
+from afterpilot.domain.workflow import Check
+
+Tell = Callable[[str, int, int], None]  # what is done now, how much of it is done, of how much
+Found = dict[Any, list[Judged]]  # by the value of the group's column; by None where there is no such column
+
+_READ_ONLY = "-c timezone=UTC -c default_transaction_read_only=on"
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine that only reads, as far as the database can be told so.
+
+    Raises:
+        CheckError: the URL cannot be used; it is not repeated, for it may hold a password.
+    """
+    try:
+        address = sa.make_url(url)
+        kind = address.get_backend_name()
+        if kind == "postgresql":
+            driver = "postgresql+psycopg" if "+" not in address.drivername else address.drivername
+            query = {"options": _READ_ONLY, "application_name": "afterpilot check table"}
+            address = address.set(drivername=driver).update_query_dict(query)
+        elif kind == "sqlite" and address.database and not address.database.startswith("file:"):
+            # A file that is not there would be made otherwise.
+            address = address.set(database=f"file:{address.database}").update_query_dict({"mode": "ro", "uri": "true"})
+        return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise CheckError(
+            f"the URL names no database that can be used ({type(error).__name__}); such as postgresql://user@host/name"
+        ) from None
+
+
+class TableChecker:
+    """Judges checks over one table or view."""
+
+    def __init__(self, engine: sa.Engine, table: str, *, group: str = "", key: str = "") -> None:
+        """Look the table's columns up; ``group`` and ``key`` are columns of it, or empty.
+
+        Raises:
+            CheckError: the database cannot be read, or there is no such table or column.
+        """
+        self._engine = engine
+        try:
+            self._table = _reflected(engine, table)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from error
+        self._group = self._column(group, "--group-by") if group else None
+        self._key = self._column(key, "--key") if key else self._only_key()
+        self._kinds = {column.name: _kind(column.type) for column in self._table.columns}
+
+    @property
+    def key_name(self) -> str:
+        """The column that names a row, or empty."""
+        return "" if self._key is None else str(self._key.name)
+
+    def judge(
+        self,
+        checks: Sequence[Check],
+        *,
+        by_library: bool = False,
+        most_keys: int = 20,
+        tell: Tell = lambda _what, _done, _all: None,
+    ) -> Mapping[Any, Sequence[Judged]]:
+        """One result for each check, in order, for each group. What one statement can judge is judged by it, the rest by
+        Great Expectations; by that alone with ``by_library``. ``most_keys`` is how many failing rows are named at most for
+        each check and group.
+
+        Raises:
+            CheckError: the table cannot be read.
+        """
+        passing = [] if by_library else [index for index, check in enumerate(checks) if self._compiles(check)]
+        rest = {index: check for index, check in enumerate(checks) if index not in passing}
+        try:
+            with self._engine.connect() as connection:
+                tell("one pass over the table", 0, 1)
+                found = self._passed([checks[index] for index in passing], connection) if passing else {}
+                by_index = {group: dict(zip(passing, judged, strict=True)) for group, judged in found.items()}
+                if rest:
+                    self._by_library(rest, by_index, connection, tell)
+                self._name_keys(by_index, passing, most_keys, connection, tell)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from error
+        return {group: [judged[index] for index in range(len(checks))] for group, judged in by_index.items()}
+
+    def _compiles(self, check: Check) -> bool:
+        known = all(name in self._kinds for name in named_columns(check))
+        return known and single_pass.compiles(check, self._engine.dialect.name)
+
+    def _rows(self) -> single_pass.Rows:
+        columns = {column.name: column for column in self._table.columns}
+        return single_pass.Rows(select=self._table, columns=columns, kinds=self._kinds, key=self._key)
+
+    def _passed(self, checks: Sequence[Check], connection: sa.Connection) -> Mapping[Any, Sequence[Judged]]:
+        return single_pass.judge(connection, self._rows(), checks, group=self._group)
+
+    def _by_library(
+        self, checks: Mapping[int, Check], found: dict[Any, dict[int, Judged]], connection: sa.Connection, tell: Tell
+    ) -> None:
+        """Add what Great Expectations says of the checks, group after group."""
+        library = Library(self._engine)
+        columns = sorted({check.column for check in checks.values()} & self._kinds.keys())
+        counted = self._counts(columns, connection)
+        for done, (group, (rows, values)) in enumerate(counted.items()):
+            tell("Great Expectations", done, len(counted))
+            results = found.setdefault(group, {})
+            if not rows:
+                checks_left = {i: one for i, one in checks.items() if one.expect.startswith("table_")}
+                results |= {i: _without_rows(one) for i, one in checks.items() if i not in checks_left}
+            else:
+                checks_left = dict(checks)
+            select = sa.select(*self._table.columns).where(*self._inside(group)).order_by(*self._order())
+            selected = Selected(select, self._kinds, self.key_name, rows, values)
+            results |= library.judge(selected, checks_left, connection)
+
+    def _counts(self, columns: Sequence[str], connection: sa.Connection) -> dict[Any, tuple[int, dict[str, int]]]:
+        """Rows and values of each group."""
+        measures = [sa.func.count(), *(sa.func.count(self._table.c[name]) for name in columns)]
+        if self._group is None:
+            rows, *values = connection.execute(sa.select(*measures).select_from(self._table)).one()
+            return {None: (rows, dict(zip(columns, values, strict=True)))}
+        grouped = sa.select(self._group, *measures).group_by(self._group)
+        return {
+            group: (rows, dict(zip(columns, values, strict=True)))
+            for group, rows, *values in connection.execute(grouped)
+        }
+
+    def _name_keys(
+        self,
+        found: Mapping[Any, dict[int, Judged]],
+        passing: Sequence[int],
+        most: int,
+        connection: sa.Connection,
+        tell: Tell,
+    ) -> None:
+        """Put in the keys of failing rows where the one statement has judged."""
+        failing = [
+            (group, index)
+            for group, judged in found.items()
+            for index in passing
+            if judged[index].success is False and judged[index].failing_total and not judged[index].failing_keys
+        ]
+        if self._key is None or not most:
+            return
+        for done, (group, index) in enumerate(failing):
+            tell("failing rows", done, len(failing))
+            one = found[group][index]
+            keys = single_pass.failing_keys(
+                connection, self._rows(), one.check, group=self._group, group_value=group, limit=most
+            )
+            found[group][index] = dataclasses.replace(one, failing_keys=tuple(str(key) for key in keys))
+
+    def _inside(self, group: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - of any type that a column can have
+        return [] if self._group is None else [self._group.is_(None) if group is None else self._group == group]
+
+    def _order(self) -> list[sa.ColumnElement[Any]]:
+        return [] if self._key is None else [self._key]
+
+    def _column(self, name: str, option: str) -> sa.Column[Any]:
+        if name not in self._table.c:
+            raise CheckError(f"{option}: {_no_such('column', name, list(self._table.c.keys()))}")
+        return self._table.c[name]
+
+    def _only_key(self) -> sa.Column[Any] | None:
+        """The primary key, where it is one column."""
+        keys = list(self._table.primary_key.columns)
+        return keys[0] if len(keys) == 1 else None
+
+
+def _reflected(engine: sa.Engine, name: str) -> sa.Table:
+    with engine.connect() as connection:
+        looked = sa.inspect(connection)
+        schema, _, bare = name.rpartition(".")
+        for place, called in ((None, name), (schema or None, bare)):
+            if looked.has_table(called, schema=place):
+                return sa.Table(called, sa.MetaData(), schema=place, autoload_with=connection, resolve_fks=False)
+        names = [*looked.get_table_names(), *looked.get_view_names()]
+    raise CheckError(_no_such("table", name, names))
+
+
+def _no_such(what: str, name: str, there: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, there, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"there is no {what} {name!r}{meant}"
+
+
+def _kind(of: sa.types.TypeEngine[Any]) -> FieldType | None:
+    if isinstance(of, sa.DateTime):
+        return "time" if of.timezone else None
+    if isinstance(of, sa.Boolean):
+        return "boolean"
+    return "number" if isinstance(of, sa.Numeric | sa.Integer) else None
+
+
+def _without_rows(check: Check) -> Judged:
+    if check.params.get(NO_ROWS_ARE_FINE):
+        return Judged(check, success=True, observed="", elements=0, failing_total=0, failing_keys=(), result={})
+    return could_not(check, "no rows")
+
+
+def _unreadable(error: Exception) -> CheckError:
+    cause: Any = getattr(error, "orig", None) or error
+    return CheckError(f"the table cannot be read: {' '.join(str(cause).split())[:300]}")
