@@ -24,6 +24,7 @@ _STAGES = {
     "pull": "reading the production records",
     "check": "data checks",
     "gate": "output checks before use",
+    "review": "the review queue",
     "evaluate": "evals against the live model",
     "spend": "spend against the cap",
     "report": "the weekly report",

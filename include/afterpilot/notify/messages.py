@@ -57,6 +57,11 @@ class Messages:
             return declaration_message(incident, problems, context=context)
         return incident_message(incident, finding, context=context)
 
+    @property
+    def review_url(self) -> str:
+        """The address of the review queue; empty where no page can be linked."""
+        return f"{self._base_url}/afterpilot/review" if self._base_url else ""
+
     def links(
         self, workflow: str, *, run_id: uuid.UUID | None = None, incident_id: uuid.UUID | None = None
     ) -> tuple[Link, ...]:
