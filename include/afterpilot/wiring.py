@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
-from afterpilot.domain.errors import DeclarationError
-from afterpilot.domain.ports import Connections, EvalRunner, PriceList, Transport
+from afterpilot.domain.errors import ConfigurationError, DeclarationError
+from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
 from afterpilot.settings import Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from afterpilot.evaluate.client import Client
     from afterpilot.notify.deliver import Delivered
     from afterpilot.pipeline import Services
+    from afterpilot.pipeline.reviewing import Swept
     from afterpilot.record.outbox import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -52,6 +53,12 @@ class Wired:
                 return folder.workflow
         known = ", ".join(folder.slug for folder in self.declarations.folders) or "none"
         raise DeclarationError(f"there is no workflow {slug!r} (known: {known})")
+
+    def sweep_reviews(self) -> Swept:
+        """Look after the review queue: due times, the deputy, write-backs."""
+        from afterpilot.pipeline.reviewing import sweep_reviews
+
+        return sweep_reviews(self.services, {one.slug: one for one in self.declarations.workflows})
 
     def deliver(self) -> Delivered:
         """Deliver what waits in the outbox, to Slack or to the preview."""
@@ -90,6 +97,8 @@ def wire(settings: Settings, connections: Connections) -> Wired:
     from afterpilot.pull.reads import digest
     from afterpilot.pull.sql import SqlSource
     from afterpilot.record.ops import Ops, connect
+    from afterpilot.review.releasing import ProductionReleaser
+    from afterpilot.review.write_back import SourceWriteBack
 
     declarations = load(settings.workflows)
     fleet = declarations.fleet or _NO_FLEET
@@ -106,6 +115,11 @@ def wire(settings: Settings, connections: Connections) -> Wired:
             connections.endpoint(target.connection)  # one that is not there ends the run before it begins
         return suite_runner(connections, prices)
 
+    def write_back(workflow: Workflow) -> DecisionSink:
+        if (declared := workflow.review.write_back) is None:
+            raise ConfigurationError(f"{workflow.slug} does not declare review.write_back any more")
+        return SourceWriteBack(connections.database_url(declared.connection or workflow.source.connection), declared)
+
     services = Services(
         ops=Ops(engine),
         fleet=fleet,
@@ -117,6 +131,8 @@ def wire(settings: Settings, connections: Connections) -> Wired:
         source=lambda workflow: SqlSource(connections.database_url(workflow.source.connection), workflow),
         checker=GxChecker(settings.database_url),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
+        releaser=ProductionReleaser(connections),
+        write_back=write_back,
         runner=runner,
         reads=lambda reads: digest(connections.database_url(reads.connection), reads.sql),
         prices=prices,

@@ -1,19 +1,21 @@
-"""The stage that decides on outputs before they are used: gate."""
+"""The stage that decides on outputs before they are used: gate. What it decides reaches production as the workflow declares."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from afterpilot.check.gate import is_spot_check
 from afterpilot.decide.changing import with_changed
 from afterpilot.decide.gating import judge_gate
+from afterpilot.decide.releasing import with_releases
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, GateDecision, Record
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.releasing import release
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.spot_checks import picker
 from afterpilot.record.records import Waiting
 
 BATCH = 500
@@ -32,19 +34,27 @@ def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Tri
     reach = Window(min(window.start - workflow.source.late_by, window.end - workflow.source.history), window.end)
     with services.ops.begin() as unit:
         left = unit.records.count_undecided(workflow.slug, reach)
+        unit.gate.forget_columns_seen(workflow.slug, _columns_seen(workflow))
+    picked = picker(services, workflow, started)
     error: CheckError | None = None
     try:
         for batch in _undecided(services, workflow, reach):
             given = [one.record for one in batch]
-            decisions = [_decision(workflow, record, found) for record, found in services.gate.judge(workflow, given)]
+            decisions = [
+                _decision(workflow, record, found, picked) for record, found in services.gate.judge(workflow, given)
+            ]
             with services.ops.begin() as unit:
-                unit.gate.write(decisions, run_id, data_md5={one.record.key: one.data_md5 for one in batch})
+                hashes = {one.record.key: one.data_md5 for one in batch}
+                unit.releases.after_gate(workflow, unit.gate.write(decisions, run_id, data_md5=hashes), hashes)
             left = max(0, left - len(decisions))
     except CheckError as failure:
         error = failure
+    performed = release(services, workflow)
     with services.ops.begin() as unit:
+        standing = unit.releases.standing(workflow.slug)
         made, changed = unit.gate.of_run(run_id), unit.gate.changed_after_release(run_id)
     result = with_changed(judge_gate(workflow, made, undecided=left, error=error), workflow, changed)
+    result = with_releases(result, workflow, standing, done=performed)
     return concluded(services, result, workflow, window, trigger, started)
 
 
@@ -60,10 +70,18 @@ def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterato
         last = batch[-1].record
 
 
-def _decision(workflow: Workflow, record: Record, found: Sequence[Discrepancy]) -> GateDecision:
+def _columns_seen(workflow: Workflow) -> list[list[str]]:
+    """The columns of each check on doubles."""
+    checks = (check for check in workflow.outputs if check.expect == "not_seen_before")
+    return [[str(column) for column in check.params["columns"]] for check in checks]
+
+
+def _decision(
+    workflow: Workflow, record: Record, found: Sequence[Discrepancy], picked: Callable[[Record], bool]
+) -> GateDecision:
     if found:
         return GateDecision(
             workflow.slug, record.key, record.at, released=False, reason="failed_check", discrepancies=tuple(found)
         )
-    reason = "spot_check" if is_spot_check(workflow.slug, record.key, workflow.spot_check.share) else "passed"
+    reason = "spot_check" if picked(record) else "passed"
     return GateDecision(workflow.slug, record.key, record.at, released=True, reason=reason)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from afterpilot.domain.ports import EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
+from afterpilot.domain.ports import DecisionSink, EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
+from afterpilot.domain.releasing import Releaser
 from afterpilot.domain.workflow import Fleet, Reads, Workflow
 from afterpilot.notify.messages import Messages
 from afterpilot.record.ops import Ops
@@ -22,6 +23,8 @@ class Services:
     source: Callable[[Workflow], RecordSource]
     checker: QualityChecker
     gate: OutputGate
+    releaser: Releaser
+    write_back: Callable[[Workflow], DecisionSink]  # raises ConfigurationError where there is no such connection
     runner: Callable[[Workflow], EvalRunner]
     reads: Callable[[Reads], str]  # a hash of what the query returns; raises SourceError or ConfigurationError
     prices: PriceList

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
 from afterpilot.domain.record import Discrepancy, GateDecision
-from afterpilot.record.tables import gate_decisions, review_items
+from afterpilot.record.tables import gate_decisions, review_items, seen_columns
 
 
 class GateDecisions:
@@ -22,14 +22,15 @@ class GateDecisions:
 
     def write(
         self, decisions: Sequence[GateDecision], run_id: uuid.UUID, *, data_md5: Mapping[str, str] | None = None
-    ) -> None:
-        """Keep decisions, and open a review item for each output that a person has to look at.
+    ) -> Sequence[GateDecision]:
+        """Keep decisions, and open a review item for each output that a person has to look at. Returns those that stand: an
+        output that another gate has decided on meanwhile is not among them.
 
         ``data_md5`` holds the hash of the judged data by key. A decision on the same data changes nothing. One on other data
         replaces a release, which is kept under ``earlier``; what went to a person stays with that person.
         """
         if not decisions:
-            return
+            return []
         hashes = data_md5 or {}
         decisions = list({d.key: d for d in decisions}.values())  # two pulls at once may have left a key twice
         stand = self._connection.scalars(
@@ -62,6 +63,23 @@ class GateDecisions:
         ]
         if waiting:
             self._connection.execute(_send(), waiting)
+        return [d for d in decisions if d.key in standing]
+
+    def forget_columns_seen(self, workflow: str, declared: Sequence[Sequence[str]]) -> None:
+        """Forget that earlier values are known of columns that no check names now: what is decided on meanwhile is not added."""
+        kept = [sa.cast(sa.literal(list(columns), sa.ARRAY(sa.Text)), sa.ARRAY(sa.Text)) for columns in declared]
+        statement = sa.delete(seen_columns).where(seen_columns.c.workflow == workflow)
+        self._connection.execute(statement.where(*(seen_columns.c.columns != columns for columns in kept)))
+
+    def without_decision(self, workflow: str, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys that the gate has never decided on."""
+        if not keys:
+            return frozenset()
+        given = sa.values(sa.column("key", sa.Text), name="given").data([(key,) for key in keys])
+        statement = sa.select(gate_decisions.c.key).where(
+            gate_decisions.c.workflow == workflow, gate_decisions.c.key == given.c.key
+        )
+        return frozenset(keys) - set(self._connection.scalars(statement))
 
     def changed_after_release(self, run_id: uuid.UUID) -> Mapping[str, bool]:
         """The outputs that a run decided on again, by key: whether they are released now."""

@@ -19,10 +19,14 @@ from afterpilot.record.judgements import Judgements
 from afterpilot.record.offers import CaseOffers
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.records import Records
+from afterpilot.record.releases import Releases
+from afterpilot.record.reopened import Reopened
 from afterpilot.record.reports import Reports
 from afterpilot.record.review_queue import ReviewQueue
 from afterpilot.record.runs import Runs
 from afterpilot.record.samples import Samples
+from afterpilot.record.source_states import SourceStates
+from afterpilot.record.spot_checks import SpotChecks
 from afterpilot.record.write_backs import WriteBacks
 
 
@@ -34,9 +38,13 @@ class Unit:
     declarations: DeclarationVersions
     runs: Runs
     records: Records
+    source_states: SourceStates
+    reopened: Reopened
     gate: GateDecisions
+    releases: Releases
     review: ReviewQueue
     write_backs: WriteBacks
+    spot_checks: SpotChecks
     samples: Samples
     eval_usage: EvalUsage
     eval_results: EvalResults
@@ -69,9 +77,13 @@ def unit_of(connection: sa.Connection) -> Unit:
         declarations=DeclarationVersions(connection),
         runs=Runs(connection),
         records=Records(connection),
+        source_states=SourceStates(connection),
+        reopened=Reopened(connection),
         gate=GateDecisions(connection),
+        releases=Releases(connection),
         review=ReviewQueue(connection),
         write_backs=WriteBacks(connection),
+        spot_checks=SpotChecks(connection),
         samples=Samples(connection),
         eval_usage=EvalUsage(connection),
         eval_results=EvalResults(connection),
