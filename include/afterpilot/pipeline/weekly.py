@@ -16,6 +16,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.spot_checks import error_rate_of
 from afterpilot.record.ops import Unit
 from afterpilot.report.chart import WEEKS, weekly_chart
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
@@ -118,6 +119,7 @@ def _facts(
         stages=_stages(unit.runs.between(workflow.slug, Window(week.start, max(at, week.end)))),
         incidents=tuple(unit.incidents.unresolved(workflow.slug)),
         offers=unit.offers.waiting(workflow.slug),
+        error_rate=error_rate_of(unit, workflow, week),
     )
 
 

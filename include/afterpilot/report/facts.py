@@ -13,6 +13,7 @@ from uuid import UUID
 
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.money import Money
+from afterpilot.domain.sampling import ErrorRate
 from afterpilot.domain.verdict import Verdict
 
 
@@ -63,6 +64,7 @@ class WeekFacts:
         stages: stages that ran in the week.
         incidents: incidents that are not over.
         offers: corrections that wait for the owner to make them eval cases.
+        error_rate: of what was released alone, from the spot checks that people have looked at; None where there is none.
     """
 
     week: date
@@ -78,6 +80,7 @@ class WeekFacts:
     stages: tuple[StageWeek, ...] = ()
     incidents: tuple[Incident, ...] = ()
     offers: int = 0
+    error_rate: ErrorRate | None = None
 
     @property
     def this_week(self) -> WeekCounts | None:
@@ -123,6 +126,7 @@ class WeeklyOutcome:
     alone: Figure
     people: Figure
     overrides: Figure
+    errors: Figure
     cost: Figure
     saved: Figure | None
     stages: str

@@ -44,7 +44,12 @@ def _facts(outcome: WeeklyOutcome) -> tuple[Fact, ...]:
         facts.append(Fact("Trend", outcome.trend.words))
     facts.append(Fact("Handled alone", outcome.alone.words))
     if outcome.alone.value is not None:
-        facts += [Fact("To people", outcome.people.words), Fact("Overridden", outcome.overrides.words)]
+        facts.append(Fact("To people", outcome.people.words))
+        # What people came to look at for a reason says little about the rest; the spot checks speak for all of it.
+        if outcome.errors.value is None:
+            facts.append(Fact("Overridden", outcome.overrides.words))
+        else:
+            facts.append(Fact("Wrong when alone", outcome.errors.words))
     facts.append(Fact("Cost", outcome.cost.words))
     if outcome.saved is not None and outcome.saved.value is not None:
         facts.append(Fact("Time saved", outcome.saved.words))

@@ -79,6 +79,11 @@ def percent(share: Decimal) -> str:
     return f"{share * 100:.0f} %"
 
 
+def fine_percent(share: float) -> str:
+    """A small share of 0 to 1 with one digit: rates of errors differ below one per cent."""
+    return f"{share * 100:.1f} %" if 0 < share < 0.1 else f"{share * 100:.0f} %"  # noqa: PLR2004 - ten per cent
+
+
 def part(hits: int, whole: int) -> str:
     """``171 of 203 (84 %)``; of nothing there is no share."""
     return f"{hits:,} of {whole:,} ({percent(Decimal(hits) / whole)})" if whole else f"{hits:,} of {whole:,}"

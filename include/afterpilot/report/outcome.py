@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from afterpilot.domain.intervals import Interval
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
 from afterpilot.report import stages
 from afterpilot.report.facts import Figure, WeekCounts, WeekFacts, WeeklyOutcome
 from afterpilot.report.needs import needs_owner, worse
-from afterpilot.report.numbers import each, mean_interval, minutes, money, number, part, percent, wilson
+from afterpilot.report.numbers import each, fine_percent, mean_interval, minutes, money, number, part, percent, wilson
 
 _WEEKS_FOR_INTERVAL = 4
 _WEEKS_LOOKED_AT = 8
+_WORST = 2  # slices with the most errors that are named
 _MINUTES = (["min"], ["mins"], ["minute"], ["minutes"])
 _NOTHING = Figure("UNKNOWN: no output came through the checks this week")
 
@@ -36,6 +38,7 @@ def weekly_outcome(workflow: Workflow, facts: WeekFacts) -> WeeklyOutcome:
         alone=_alone(counts),
         people=_people(facts, counts),
         overrides=overrides,
+        errors=_errors(workflow, facts),
         cost=cost,
         saved=_saved(workflow, kpi, counts),
         stages=stages.words(workflow, facts),
@@ -124,6 +127,30 @@ def _overrides(counts: WeekCounts | None) -> Figure:
         interval.low,
         interval.high,
     )
+
+
+def _errors(workflow: Workflow, facts: WeekFacts) -> Figure:
+    """How often the workflow is wrong when nobody looks, from the spot checks; with the slices that are worst."""
+    rate = facts.error_rate
+    if rate is None:
+        return Figure("UNKNOWN: no spot check of the week was looked at")
+    words = f"{fine_percent(rate.whole.value)} ({_ends(rate.whole)}; {rate.checked:,} of {rate.population:,} looked at)"
+    worst = sorted(rate.slices.items(), key=lambda item: (-item[1].value, item[0]))[:_WORST]
+    if len(rate.slices) > 1 and worst[0][1].value:
+        words += "; most in " + ", ".join(f"{name} ({fine_percent(one.value)})" for name, one in worst if one.value)
+    if rate.covered < 1:
+        words += f"; nothing is known of {fine_percent(1 - rate.covered)} of the outputs"
+    wanted = workflow.spot_check.precision
+    if wanted is not None and rate.half_width > float(wanted):
+        words += f"; less precise than the ±{float(wanted) * 100:g} points that were asked for"
+    return Figure(
+        words,
+        *(Decimal(repr(round(end, 6))) for end in (rate.whole.value, rate.whole.low, rate.whole.high)),
+    )
+
+
+def _ends(interval: Interval) -> str:
+    return f"95 % interval {fine_percent(interval.low)} to {fine_percent(interval.high)}"
 
 
 def _cost(facts: WeekFacts, counts: WeekCounts | None) -> Figure:
