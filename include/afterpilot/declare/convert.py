@@ -11,6 +11,7 @@ from pydantic import Field
 from afterpilot.declare import schema
 from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.review_schema import review_of
 from afterpilot.declare.source_convert import source_of
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
@@ -64,6 +65,9 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         source=source_of(document.source),
         outputs=tuple(_check(check, named) for check in document.outputs),
         spot_check=SpotCheck(share=document.spot_check),
+        release=release_of(
+            document.release, table=source_of(document.source).table, key=source_of(document.source).key
+        ),
         review=_review(document),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,

@@ -17,6 +17,7 @@ from afterpilot.declare.fleet import read_fleet
 from afterpilot.declare.named_files import Reading, read_named, read_runbook
 from afterpilot.declare.placing import placed, secret_flaws, without_secrets
 from afterpilot.declare.problems import Flaw, dotted
+from afterpilot.declare.release_schema import release_flaws
 from afterpilot.declare.review_schema import review_flaws
 from afterpilot.declare.rules import ScheduleNames, rule_flaws
 from afterpilot.declare.schema_flaws import validate
@@ -73,6 +74,7 @@ def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) ->
     model, flaws = validate(schema.file_for(data), data)
     flaws += [*_list_flaws(data), *secret_flaws(data, ())]
     flaws += rule_flaws(data, folder=slug, schedules=schedules)
+    flaws += release_flaws(data)
     flaws += review_flaws(data)
     reading = _read(data, folder)
     flaws += reading.flaws

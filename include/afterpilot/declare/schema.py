@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.release_schema import Release
 from afterpilot.declare.review_schema import Review
 from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
 from afterpilot.declare.values import (
@@ -123,6 +124,9 @@ class WorkflowFile(Keys):
     outputs: list[Check] = Field(min_length=1, description="checked on each output before it is used")
     spot_check: Share = Field(
         "5%", validate_default=True, description="share of passing outputs that a person looks at"
+    )
+    release: Release | None = Field(
+        None, description="how production learns what may be used; unless given it reads the view `released_outputs`"
     )
     review: Review | None = Field(None, description="how people look at what is routed to them")
     quality: list[Check] = Field(min_length=1, description="expectations on each window of records")
