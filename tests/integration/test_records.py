@@ -13,6 +13,7 @@ from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, P
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
+from afterpilot.record.merging import Written
 from afterpilot.record.ops import Ops
 from afterpilot.record.tables import findings, gate_decisions, human_decisions, records, usage
 
@@ -28,12 +29,12 @@ def record(key: str = "k", at: datetime = AT, **data: object) -> Record:
 def test_writing_twice_changes_nothing(ops: sa.Engine) -> None:
     """The second write of the same rows finds none new, and keeps the prices that were set between."""
     with Ops(ops).begin() as unit:
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN).new == {"a", "b"}
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN).new == 2
         priced = [
             (kind, ref, at, PricedUsage(Decimal("0.5"), "USD", "v1")) for kind, ref, at, _ in unit.records.unpriced("w")
         ]
         unit.records.set_prices("w", priced)
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == (frozenset(), 0)
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == Written()
         assert unit.records.unpriced("w") == []
 
 
@@ -51,7 +52,7 @@ def test_a_record_that_moved_in_time_stands_once(ops: sa.Engine) -> None:
     """A corrected time, even into another month, leaves one record and one call."""
     with Ops(ops).begin() as unit:
         unit.records.write([record(at=AT)], RUN)
-        assert unit.records.write([record(at=AT + timedelta(days=2))], uuid.uuid4()) == (frozenset(), 0)
+        assert unit.records.write([record(at=AT + timedelta(days=2))], uuid.uuid4()) == Written(changed=1, left=(AT,))
         assert unit.connection.scalars(sa.select(records.c.at)).all() == [AT + timedelta(days=2)]
         assert unit.connection.scalar(sa.select(sa.func.count()).select_from(usage)) == 1
 
@@ -61,10 +62,10 @@ def test_a_key_that_occurs_twice_stands_once(ops: sa.Engine, sizes: tuple[int, .
     """The newest of a key stands, with one call; the others are counted, every time they are read."""
     rows = [record("a", AT, n=1), record("b", AT, n=1), record("a", AT + timedelta(hours=1), n=2)]
     with Ops(ops).begin() as unit:
-        for run, new in ((RUN, ["a", "b"]), (uuid.uuid4(), [])):
+        for run, new in ((RUN, 2), (uuid.uuid4(), 0)):
             left = iter(rows)
             written = [unit.records.write([next(left) for _ in range(size)], run) for size in sizes]
-            assert sorted(key for one in written for key in one.new) == new
+            assert sum(one.new for one in written) == new
             assert sum(one.repeated for one in written) == 1
             kept = unit.connection.execute(sa.select(records.c.key, records.c.data).order_by(records.c.key)).all()
             assert [tuple(row) for row in kept] == [("a", {"n": 2}), ("b", {"n": 1})]
@@ -76,7 +77,7 @@ def test_of_two_equally_new_rows_the_last_stands(ops: sa.Engine) -> None:
     """An older row that comes later in the batch does not replace a newer one either."""
     rows = [record("a", AT, n=1), record("a", AT, n=2), record("a", AT - timedelta(hours=1), n=3)]
     with Ops(ops).begin() as unit:
-        assert unit.records.write(rows, RUN) == ({"a"}, 2)
+        assert unit.records.write(rows, RUN) == Written(new=1, repeated=2)
         assert unit.connection.scalars(sa.select(records.c.data)).all() == [{"n": 2}]
 
 

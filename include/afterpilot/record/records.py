@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,20 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.record import HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions
+from afterpilot.record.merging import Written, lines_of, merge
 from afterpilot.record.review_queue import ReviewQueue, without_own
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, records, usage, watermarks
 
 BATCH = 1000
-
-
-class Written(NamedTuple):
-    """What a write did: the keys that were not there before, and how many rows gave way to a newer one with their key."""
-
-    new: frozenset[str]
-    repeated: int
 
 
 class Waiting(NamedTuple):
@@ -54,31 +49,19 @@ class Records:
             )
         )
 
-    def write(self, batch: Sequence[Record], run_id: uuid.UUID) -> Written:
+    def write(
+        self,
+        batch: Sequence[Record] | RecordLines,
+        run_id: uuid.UUID,
+        *,
+        since: datetime | None = None,
+        lost: Collection[str] = (),
+    ) -> Written:
         """Write records with their usage. The newest of a key stands, also where the key comes again in a later batch of the
-        same run.
+        same run. Fields that the source has ``lost`` keep what is on record.
         """
-        if not batch:
-            return Written(frozenset(), 0)
-        newest = _newest(batch)
-        partitions.ensure(self._connection, "records", (record.at for record in newest))
-        statement = insert(records)
-        statement = statement.on_conflict_do_update(
-            index_elements=["workflow", "key", "at"],
-            set_={"data": statement.excluded.data, "run_id": statement.excluded.run_id, "pulled_at": sa.func.now()},
-            where=records.c.data.is_distinct_from(statement.excluded.data),
-        )
-        before = self._known(newest)
-        self._connection.execute(
-            statement,
-            [
-                {"workflow": r.workflow, "key": r.key, "at": r.at, "data": plain(r.data), "run_id": run_id}
-                for r in newest
-            ],
-        )
-        repeated = len(batch) - len(newest) + self._forget_moved(newest, run_id)
-        self.write_usage([(r.workflow, "production", r.key, r.at, r.usage) for r in newest])
-        return Written(frozenset(r.key for r in newest) - before, repeated)
+        lines = batch if isinstance(batch, RecordLines) else lines_of(batch)
+        return merge(self._connection, lines, run_id, since=since, lost=lost) if lines.rows else Written()
 
     def write_usage(self, calls: Sequence[tuple[str, str, str, datetime, Usage | None]]) -> None:
         """Write what calls used, unpriced: (workflow, kind, ref, at, usage). A call that is known already keeps its price
@@ -239,45 +222,8 @@ class Records:
         ReviewQueue(self._connection).settle(batch[0].workflow, {decision.key for decision in batch})
         return changed
 
-    def _known(self, batch: Sequence[Record]) -> set[str]:
-        # A join, not IN: before the table was ever analysed, the planner takes a long IN list for a reason to read all rows.
-        given = sa.values(sa.column("key", sa.Text), name="given").data([(record.key,) for record in batch])
-        statement = sa.select(records.c.key).where(
-            records.c.workflow == batch[0].workflow, records.c.key == given.c.key
-        )
-        return set(self._connection.scalars(statement))
-
-    def _forget_moved(self, newest: Sequence[Record], run_id: uuid.UUID) -> int:
-        """A record whose time was corrected at the source stands once, at its new time; returns how many of the forgotten
-        ones are older and were written by the same run: the source holds their key twice.
-        """
-        current = sa.values(
-            sa.column("key", sa.Text), sa.column("at", sa.DateTime(timezone=True)), name="current"
-        ).data([(record.key, record.at) for record in newest])
-        workflow = newest[0].workflow
-        calls = (usage.c.workflow == workflow, usage.c.kind == "production")
-        self._connection.execute(
-            sa.delete(usage).where(*calls, usage.c.ref == current.c.key, usage.c.at != current.c.at)
-        )
-        forgotten = self._connection.execute(
-            sa.delete(records)
-            .where(records.c.workflow == workflow, records.c.key == current.c.key, records.c.at != current.c.at)
-            .returning(records.c.run_id, (records.c.at < current.c.at).label("older"))
-        )
-        return sum(row.older and row.run_id == run_id for row in forgotten)
-
 
 _MD5 = sa.func.md5(sa.cast(records.c.data, sa.Text))  # the text of JSONB is canonical: no order, no blanks, no doubles
-
-
-def _newest(batch: Sequence[Record]) -> list[Record]:
-    """One record for each key: the newest, and the last of equally new ones."""
-    newest: dict[str, Record] = {}
-    for record in batch:
-        known = newest.get(record.key)
-        if known is None or record.at >= known.at:
-            newest[record.key] = record
-    return list(newest.values())
 
 
 def _undecided(workflow: str, window: Window) -> tuple[sa.ColumnElement[bool], ...]:

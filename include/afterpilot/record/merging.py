@@ -1,0 +1,188 @@
+"""Writes many records at once: by COPY into a table of the transaction's own, from there with a few statements.
+
+What stands afterwards is what writing row by row would leave: the newest of a key, with its call; changed data replaces what
+was there; a record whose time was corrected stands once. Merges of one workflow come one after the other.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from psycopg import Connection as PsycopgConnection
+
+from afterpilot.domain.record import Record, Usage
+from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
+from afterpilot.record import partitions
+from afterpilot.record.runs import as_text
+
+
+class Written(NamedTuple):
+    """What a write did.
+
+    ``new`` counts keys that were not there before, ``late`` those of them that are older than ``since``, ``changed`` records
+    whose data or time was corrected, ``repeated`` rows that gave way to a newer one with their key. ``left``
+    holds where records stood until their time was corrected, one moment for each minute.
+    """
+
+    new: int = 0
+    late: int = 0
+    changed: int = 0
+    repeated: int = 0
+    left: tuple[datetime, ...] = ()
+
+
+_TABLES = """
+CREATE TEMPORARY TABLE pulled (key text NOT NULL, at timestamptz NOT NULL, data jsonb NOT NULL, model text NOT NULL,
+  input_tokens bigint, output_tokens bigint, cached_tokens bigint NOT NULL) ON COMMIT DROP;
+CREATE TEMPORARY TABLE known (key text NOT NULL, at timestamptz NOT NULL, was_at timestamptz NOT NULL, run_id uuid,
+  changed boolean NOT NULL) ON COMMIT DROP
+"""
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('records of ' || :workflow, 0))")
+_REPEATED = sa.text(
+    "SELECT (SELECT count(*) FROM pulled) - (SELECT count(*) FROM (SELECT FROM pulled GROUP BY key) AS k)"
+)
+_KEEP_NEWEST = sa.text(
+    "DELETE FROM pulled USING (SELECT ctid AS place, "
+    "  row_number() OVER (PARTITION BY key ORDER BY at DESC, ctid DESC) AS age FROM pulled) AS ranked "
+    "WHERE pulled.ctid = ranked.place AND ranked.age > 1"
+)
+_MONTHS = sa.text("SELECT date_trunc('month', at, 'UTC') FROM pulled GROUP BY 1")
+# LATERAL with OFFSET: one look into each index for each key, whatever the planner thinks of tables it has not analysed yet.
+_KEEP_LOST = sa.text(
+    "UPDATE pulled SET data = pulled.data || standing.data FROM (SELECT place.ctid AS place, ("
+    "    SELECT coalesce(jsonb_object_agg(field, value), '{}') FROM jsonb_each(kept.data) AS each (field, value) "
+    "    WHERE field = ANY(:lost)) AS data "
+    "  FROM pulled AS place CROSS JOIN LATERAL "
+    "    (SELECT data FROM records WHERE workflow = :workflow AND key = place.key LIMIT 1) AS kept) AS standing "
+    "WHERE pulled.ctid = standing.place"
+)
+_KNOWN = sa.text(
+    "INSERT INTO known SELECT pulled.key, pulled.at, kept.at, kept.run_id, "
+    "  kept.at = pulled.at AND kept.data IS DISTINCT FROM pulled.data "
+    "FROM pulled CROSS JOIN LATERAL (SELECT at, run_id, data FROM records "
+    "  WHERE workflow = :workflow AND key = pulled.key OFFSET 0) AS kept"
+)
+_COUNTED = sa.text(
+    "SELECT count(DISTINCT key) AS keys, count(*) FILTER (WHERE was_at <> at) AS moved, "
+    "  count(*) FILTER (WHERE changed) AS changed, "
+    "  count(DISTINCT key) FILTER (WHERE was_at <> at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid)) AS corrected, "
+    "  count(*) FILTER (WHERE was_at < at AND run_id = CAST(:run_id AS uuid)) AS repeated FROM known"
+)
+_FORGET_CALLS = sa.text(
+    "DELETE FROM usage USING known WHERE usage.workflow = :workflow AND usage.kind = 'production' "
+    "AND usage.ref = known.key AND usage.at = known.was_at AND known.was_at <> known.at"
+)
+_FORGET_RECORDS = sa.text(
+    "DELETE FROM records USING known WHERE records.workflow = :workflow "
+    "AND records.key = known.key AND records.at = known.was_at AND known.was_at <> known.at"
+)
+_CHANGE = sa.text(
+    "UPDATE records SET data = pulled.data, run_id = CAST(:run_id AS uuid), pulled_at = now() FROM pulled JOIN known USING (key, at) "
+    "WHERE known.changed AND records.workflow = :workflow AND records.key = pulled.key AND records.at = pulled.at"
+)
+_ADD = sa.text(
+    "INSERT INTO records (workflow, key, at, data, run_id) SELECT :workflow, key, at, data, CAST(:run_id AS uuid) FROM pulled "
+    "WHERE NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key AND known.was_at = pulled.at)"
+)
+# A call that is known already keeps its price unless its usage changed.
+_CALLS = sa.text(
+    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens) "
+    "SELECT :workflow, 'production', key, at, model, input_tokens, output_tokens, cached_tokens FROM pulled "
+    "ON CONFLICT (workflow, kind, ref, at) DO UPDATE SET model = excluded.model, input_tokens = excluded.input_tokens, "
+    "  output_tokens = excluded.output_tokens, cached_tokens = excluded.cached_tokens, cost = NULL, currency = '', "
+    "  price_version = '', unpriced_reason = '' "
+    "WHERE (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens) IS DISTINCT FROM "
+    "  (excluded.model, excluded.input_tokens, excluded.output_tokens, excluded.cached_tokens)"
+)
+_LATE = sa.text(
+    "SELECT count(*) FROM pulled WHERE at < :since AND NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key)"
+)
+_LEFT = sa.text(
+    "SELECT min(was_at) FROM known WHERE was_at <> at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid) "
+    "GROUP BY date_trunc('minute', was_at)"
+)
+_DONE = "DROP TABLE pulled, known"
+
+
+def merge(
+    connection: sa.Connection,
+    lines: RecordLines,
+    run_id: uuid.UUID,
+    *,
+    since: datetime | None,
+    lost: Collection[str] = (),
+) -> Written:
+    """Write the records and their usage in the transaction of ``connection``; ``since`` is where what is new should begin.
+    Fields that the source has ``lost`` keep what is on record.
+    """
+    given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost)}
+    _stage(connection, lines)
+    run = _Statements(connection, given)
+    run(_LOCK)
+    repeated = int(connection.scalar(_REPEATED) or 0)
+    if repeated:
+        run(_KEEP_NEWEST)
+    for table in ("records", "usage"):
+        partitions.ensure(connection, table, connection.scalars(_MONTHS))
+    if lost:
+        run(_KEEP_LOST)
+    run(_KNOWN)
+    found = run(_COUNTED).one()
+    written = Written(
+        new=lines.rows - repeated - found.keys,
+        late=_late(connection, since) if since else 0,
+        changed=found.changed + found.corrected,
+        repeated=repeated + found.repeated,
+        left=tuple(run(_LEFT).scalars()) if found.moved else (),
+    )
+    for statement, wanted in ((_FORGET_CALLS, found.moved), (_FORGET_RECORDS, found.moved), (_CHANGE, found.changed)):
+        if wanted:
+            run(statement)
+    run(_ADD)
+    run(_CALLS)
+    connection.exec_driver_sql(_DONE)
+    return written
+
+
+def lines_of(batch: Sequence[Record]) -> RecordLines:
+    """Records of one workflow as lines."""
+    text = b"".join(line_of(_values(record)) + b"\n" for record in batch)
+    return RecordLines(batch[0].workflow if batch else "", text, len(batch))
+
+
+def _values(record: Record) -> Sequence[str | None]:
+    used = record.usage or Usage("", None, None)
+    counts = (used.input_tokens, used.output_tokens, used.cached_tokens)
+    tokens = (None if count is None else str(count) for count in counts)
+    at = record.at.astimezone(UTC).isoformat()
+    return (record.key, at, as_text(dict(record.data)), used.model, *tokens)
+
+
+class _Statements:
+    """Statements that take what they name of the parameters."""
+
+    def __init__(self, connection: sa.Connection, given: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._given = given
+
+    def __call__(self, statement: sa.TextClause) -> sa.CursorResult[Any]:
+        named = statement.compile().params
+        return self._connection.execute(statement, {name: self._given[name] for name in named})
+
+
+def _stage(connection: sa.Connection, lines: RecordLines) -> None:
+    for statement in _TABLES.split(";"):
+        connection.exec_driver_sql(statement)
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, PsycopgConnection):  # pragma: no cover - the ops database is always written by psycopg
+        raise TypeError(f"records cannot be copied through {type(raw).__name__}")
+    with raw.cursor() as cursor, cursor.copy(f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+        copy.write(lines.text)
+
+
+def _late(connection: sa.Connection, since: datetime) -> int:
+    return int(connection.scalar(_LATE, {"since": since}) or 0)
