@@ -1,0 +1,1 @@
+"""Reading JSON APIs: one request at a time, page after page, with patience that ends."""

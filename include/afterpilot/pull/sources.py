@@ -1,0 +1,122 @@
+"""Chooses what reads a workflow's production records, decisions and KPI, by its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from afterpilot.domain.ports import RecordSource, SourceConnections
+from afterpilot.domain.record import HumanDecision, Record
+from afterpilot.domain.source import HttpReader, Reader
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pull.rows import Records, Row, Tally
+from afterpilot.pull.sql import SqlSource
+
+
+class RowReader(Protocol):
+    """Reads rows of one kind of place."""
+
+    def rows(self, window: Window) -> Iterator[Row]:
+        """The rows of the window, maybe with others around it. Raises SourceError."""
+        ...
+
+
+Opened = Callable[[Tally], tuple[RowReader, Callable[[], None]]]  # the reader, and what closes it
+
+
+def source_of(workflow: Workflow, connections: SourceConnections) -> RecordSource:
+    """What reads this workflow's production data. Connections are looked up when something is read there, but for the
+    records' own.
+
+    Raises:
+        ConfigurationError: there is no such connection.
+    """
+    source = workflow.source
+    if source.reader is not None:
+        return RowSource(workflow, connections, _opener(source.reader, workflow, connections))
+    url = connections.database_url(source.connection)
+    decided = source.decisions.connection if source.decisions else ""
+    if decided or workflow.kpi.connection:
+        return _ApartSource(url, workflow, connections)
+    return SqlSource(url, workflow)
+
+
+class RowSource:
+    """Records made of the rows of a reader; decisions and KPI from the databases that they name."""
+
+    def __init__(self, workflow: Workflow, connections: SourceConnections, opened: Opened) -> None:
+        self._workflow, self._connections, self._opened = workflow, connections, opened
+        self._tally = Tally()
+        self.skipped, self.noted = self._tally.skipped, self._tally.noted
+
+    def records(self, window: Window) -> Iterator[Record]:
+        """The records whose time lies in the window. Raises SourceError."""
+        reader, close = self._opened(self._tally)
+        made = Records(self._workflow, self._tally, texts=getattr(reader, "texts", False))
+        try:
+            for row in reader.rows(window):
+                record = made.record(row, window)
+                if record is not None:
+                    yield record
+        finally:
+            close()
+
+    def decisions(self, window: Window) -> Iterator[HumanDecision]:
+        """What people decided. Raises SourceError, or ConfigurationError where the database is not known."""
+        decided = self._workflow.source.decisions
+        if decided is None:
+            return iter(())
+        source = _database(self._workflow, self._connections, decided.connection)
+        source.skipped, source.noted = self.skipped, self.noted
+        return source.decisions(window)
+
+    def kpi(self, since: datetime) -> Sequence[tuple[datetime, Decimal]]:
+        """The KPI's weekly values. Raises SourceError, or ConfigurationError where the database is not known."""
+        return _database(self._workflow, self._connections, self._workflow.kpi.connection).kpi(since)
+
+
+class _ApartSource(SqlSource):
+    """Records in one database, decisions or KPI in another."""
+
+    def __init__(self, url: str, workflow: Workflow, connections: SourceConnections) -> None:
+        super().__init__(url, workflow)
+        self._connections = connections
+
+    def decisions(self, window: Window) -> Iterator[HumanDecision]:
+        """What people decided. Raises SourceError, or ConfigurationError where the database is not known."""
+        decided = self._workflow.source.decisions
+        if decided is None or not decided.connection:
+            return super().decisions(window)
+        source = _database(self._workflow, self._connections, decided.connection)
+        source.skipped, source.noted = self.skipped, self.noted
+        return source.decisions(window)
+
+    def kpi(self, since: datetime) -> Sequence[tuple[datetime, Decimal]]:
+        """The KPI's weekly values. Raises SourceError, or ConfigurationError where the database is not known."""
+        name = self._workflow.kpi.connection
+        return _database(self._workflow, self._connections, name).kpi(since) if name else super().kpi(since)
+
+
+def _database(workflow: Workflow, connections: SourceConnections, name: str) -> SqlSource:
+    return SqlSource(connections.database_url(name or workflow.source.connection), workflow)
+
+
+def _opener(reader: Reader, workflow: Workflow, connections: SourceConnections) -> Opened:
+    """What opens the reader. Raises ConfigurationError where its connection is not known."""
+    place = workflow.source.connection
+    match reader:
+        case HttpReader():
+            from afterpilot.pull.http.client import Client
+            from afterpilot.pull.http.reader import HttpRows
+
+            endpoint = connections.endpoint(place)
+
+            def http(tally: Tally) -> tuple[RowReader, Callable[[], None]]:
+                client = Client(endpoint, auth=reader.auth)
+                return HttpRows(client, reader, tally), client.close
+
+            return http
+    raise NotImplementedError(type(reader).__name__)

@@ -1,0 +1,86 @@
+"""Workflows with any source, and connections for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.money import Cap
+from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.review import SpotCheck
+from afterpilot.domain.source import Source
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Kpi, Person, Spend, Workflow
+
+START = datetime(2026, 11, 16, tzinfo=UTC)
+WINDOW = Window(START, START + timedelta(hours=1))
+
+
+class Places:
+    """Connections by name: URLs of databases, endpoints of services, filesystems."""
+
+    def __init__(self, **named: str | Endpoint | Any) -> None:
+        self._named = named
+
+    def database_url(self, name: str) -> str:
+        """As given."""
+        return str(self._found(name))
+
+    def endpoint(self, name: str) -> Endpoint:
+        """As given."""
+        found = self._found(name)
+        assert isinstance(found, Endpoint)
+        return found
+
+    def filesystem(self, scheme: str, name: str) -> Any:
+        """The filesystem of that name; without one, the scheme's own."""
+        import fsspec
+
+        return self._found(name) if name else fsspec.filesystem(scheme)
+
+    def _found(self, name: str) -> Any:
+        if name not in self._named:
+            raise ConfigurationError(f"there is no connection {name!r}")
+        return self._named[name]
+
+
+def source(**keys: Any) -> Source:
+    """A source with plain values for what is not given."""
+    plain: dict[str, Any] = {
+        "connection": "place",
+        "table": "",
+        "key": "id",
+        "time": "finished_at",
+        "late_by": timedelta(0),
+        "history": timedelta(days=28),
+        "fields": {"output": "text"},
+    }
+    return Source(**(plain | keys))
+
+
+def workflow_of(of: Source, *, kpi_connection: str = "") -> Workflow:
+    """A workflow with that source."""
+    return Workflow(
+        slug="refunds",
+        purpose="",
+        stage="live",
+        owner=Person("Ana Silva", "U01AAAAAA"),
+        deputy=Person("Ben Mori", "U02BBBBBB"),
+        channel="#refunds",
+        kpi=Kpi(
+            "hours", "speed", Decimal(6), Decimal(1), "lower", "h", "SELECT week, value FROM weekly", kpi_connection
+        ),
+        source=of,
+        outputs=(),
+        spot_check=SpotCheck(Decimal(0)),
+        quality=(),
+        evals=None,
+        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        schedules={},
+        governance={},
+        rollout={},
+        sha256="",
+        path="",
+    )
