@@ -49,7 +49,7 @@ WORKFLOW = Workflow(
     sha256="",
     path="",
 )
-STAGES = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.EVALUATE, Stage.SPEND)
+STAGES = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 
 
 def weeks(values: list[str]) -> tuple[tuple[date, Decimal], ...]:

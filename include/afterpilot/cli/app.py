@@ -23,7 +23,7 @@ class _Commands(LazyGroup):
         ),
         "run": Later(
             "afterpilot.cli.path:run",
-            "Run a workflow's path here and now: pull, check, gate, evaluate, spend; --stage report puts the week's report together.",
+            "Run a workflow's path here and now: pull, check, gate, review, evaluate, spend; --stage report puts the week's report together.",
         ),
         "deliver": Later(
             "afterpilot.cli.path:deliver",

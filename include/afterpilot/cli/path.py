@@ -19,7 +19,7 @@ from afterpilot.pipeline import Services
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 
-_PATH = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.EVALUATE, Stage.SPEND)
+_PATH = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 _STAGES = (*_PATH, Stage.REPORT)  # the report only where it is asked for: it is a message to the owner
 
 
@@ -31,7 +31,7 @@ def run(
     *,
     json: AsJson = False,
 ) -> None:
-    """Run a workflow's path here and now: pull, check, gate, evaluate, spend; --stage report puts the week's report together.
+    """Run a workflow's path here and now: pull, check, gate, review, evaluate, spend; --stage report puts the week's report together.
 
     It writes the same runs, incidents and messages as the DAGs do; `afterpilot deliver` sends the messages.
     Example: afterpilot run invoice_matching --stage check
@@ -79,6 +79,8 @@ def _stage(wired: Wired, slug: str, stage: Stage, runs: list[Run]) -> Run:
         return pipeline.pull(services, workflow, until=datetime.now(UTC), trigger=trigger)
     if stage is Stage.EVALUATE:
         return pipeline.evaluate(services, workflow, trigger=trigger)
+    if stage is Stage.REVIEW:
+        return pipeline.judge_review(services, workflow, trigger=trigger)
     if stage is Stage.SPEND:
         return pipeline.spend(services, workflow, trigger=trigger)
     if stage is Stage.REPORT:

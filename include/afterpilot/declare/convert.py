@@ -14,9 +14,10 @@ from afterpilot.declare.keys import Keys
 from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.review_schema import review_of
 from afterpilot.declare.source_convert import source_of
+from afterpilot.declare.spot_check_schema import spot_check_of
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
-from afterpilot.domain.review import Review, SpotCheck
+from afterpilot.domain.review import Review
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Spend, Workflow
 
@@ -64,7 +65,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         kpi=Kpi(kpi.name, kpi.kind, kpi.baseline, kpi.target, kpi.better, kpi.unit, named.sql, kpi.connection or ""),
         source=source_of(document.source),
         outputs=tuple(_check(check, named) for check in document.outputs),
-        spot_check=SpotCheck(share=document.spot_check),
+        spot_check=spot_check_of(document.spot_check),
         release=release_of(
             document.release, table=source_of(document.source).table, key=source_of(document.source).key
         ),

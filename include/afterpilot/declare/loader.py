@@ -21,6 +21,7 @@ from afterpilot.declare.release_schema import release_flaws
 from afterpilot.declare.review_schema import review_flaws
 from afterpilot.declare.rules import ScheduleNames, rule_flaws
 from afterpilot.declare.schema_flaws import validate
+from afterpilot.declare.spot_check_schema import spot_check_flaws
 from afterpilot.declare.yaml_lines import Document, read
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.workflow import Declarations, Loaded, Problem
@@ -76,6 +77,7 @@ def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) ->
     flaws += rule_flaws(data, folder=slug, schedules=schedules)
     flaws += release_flaws(data)
     flaws += review_flaws(data)
+    flaws += spot_check_flaws(data)
     reading = _read(data, folder)
     flaws += reading.flaws
     problems = [*placed(f"{slug}/{DECLARATION}", document, flaws)]

@@ -20,6 +20,7 @@ from afterpilot.declare.loader import DECLARATION
 from afterpilot.declare.named_files import NEEDS_RUNBOOK, RUNBOOK
 from afterpilot.declare.schema import FleetFile, WorkflowFile
 from afterpilot.declare.source_schema import SOURCES
+from afterpilot.declare.spot_check_schema import SpotCheckTerms
 from afterpilot.declare.values import Words
 from afterpilot.declare.yaml_lines import MAX_DEPTH
 from afterpilot.domain.calls import CALL_FIELDS
@@ -33,6 +34,7 @@ def page() -> str:
     sections = [
         _INTRODUCTION,
         f"## {DECLARATION}\n\n{_table(WorkflowFile)}",
+        f"{_SPOT_CHECKS.strip()}\n\n{_table(SpotCheckTerms, 'spot_check.')}",
         _sources(),
         _checks("Checks of outputs", _OUTPUTS, expectations.GATE),
         _checks("Quality: our own", _QUALITY, expectations.OWN_QUALITY),
@@ -59,6 +61,12 @@ A workflow is a folder in `include/workflows/` with a `{DECLARATION}`; `{FLEET}`
   aliases, tags, repeated keys, `.inf` and `.nan`, and more than {MAX_DEPTH} levels are refused.
 - What looks like a secret is refused: name a connection instead.
 - A key left empty is refused: fill it in, or remove it.
+"""
+
+_SPOT_CHECKS = """
+## Spot checks
+
+`spot_check: 5%` is a share of what passes. A mapping instead asks for a precision: as many outputs as it takes go to people.
 """
 
 _OUTPUTS = """

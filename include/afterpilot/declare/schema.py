@@ -17,6 +17,7 @@ from afterpilot.declare.keys import Keys
 from afterpilot.declare.release_schema import Release
 from afterpilot.declare.review_schema import Review
 from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
+from afterpilot.declare.spot_check_schema import SpotCheckTerms
 from afterpilot.declare.values import (
     BaseUrl,
     CapText,
@@ -123,7 +124,9 @@ class WorkflowFile(Keys):
     source: SqlSource = Field(description="its production records")
     outputs: list[Check] = Field(min_length=1, description="checked on each output before it is used")
     spot_check: Share = Field(
-        "5%", validate_default=True, description="share of passing outputs that a person looks at"
+        "5%",
+        validate_default=True,
+        description="share of passing outputs that a person looks at; or a mapping, see below",
     )
     release: Release | None = Field(
         None, description="how production learns what may be used; unless given it reads the view `released_outputs`"
@@ -138,16 +141,21 @@ class WorkflowFile(Keys):
 
 
 @cache
-def workflow_file(kind: str) -> type[WorkflowFile]:
-    """``workflow.yaml`` with a source of that kind."""
+def workflow_file(kind: str, *, terms: bool = False) -> type[WorkflowFile]:
+    """``workflow.yaml`` with a source of that kind; with ``terms`` its spot checks are a mapping."""
     source = SOURCES.get(kind, UnknownSource)
     described = Field(description=str(WorkflowFile.model_fields["source"].description))
-    return create_model("WorkflowFile", __base__=WorkflowFile, source=(source, described))
+    model = create_model("WorkflowFile", __base__=WorkflowFile, source=(source, described))
+    if not terms:
+        return model
+    asked = Field(description=str(WorkflowFile.model_fields["spot_check"].description))
+    return create_model("WorkflowFile", __base__=model, spot_check=(SpotCheckTerms, asked))
 
 
 def file_for(data: object) -> type[WorkflowFile]:
-    """What a ``workflow.yaml`` is read as: its source's kind decides."""
-    return workflow_file(kind_of(data.get("source") if isinstance(data, dict) else None))
+    """What a ``workflow.yaml`` is read as: its source's kind decides, and how its spot checks are written."""
+    given = data if isinstance(data, dict) else {}
+    return workflow_file(kind_of(given.get("source")), terms=isinstance(given.get("spot_check"), dict))
 
 
 class PriceEntry(Keys):

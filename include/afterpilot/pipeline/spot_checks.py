@@ -41,7 +41,7 @@ def error_rate_of(unit: Unit, workflow: Workflow, window: Window) -> ErrorRate |
     return error_rate(unit.spot_checks.strata(workflow.slug, window, by=workflow.spot_check.by))
 
 
-def review(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
+def judge_review(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
     """Look at the reviewers' work: blind acceptance, rising overrides, spot checks that nobody does."""
     if (done := finished(services, workflow, Stage.REVIEW, trigger)) is not None:
         return done

@@ -15,10 +15,11 @@ NAMES = {
     Stage.PULL: "records",
     Stage.CHECK: "data checks",
     Stage.GATE: "output checks",
+    Stage.REVIEW: "reviews",
     Stage.EVALUATE: "evals",
     Stage.SPEND: "spend",
 }
-_EVERY_WEEK = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.EVALUATE, Stage.SPEND)
+_EVERY_WEEK = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 
 
 def name(stage: str) -> str:
@@ -59,7 +60,7 @@ def _expected(workflow: Workflow, stage: Stage) -> bool:
     """Whether the declaration gives the stage anything to do."""
     if stage is Stage.EVALUATE:
         return workflow.evals is not None
-    if stage is Stage.GATE:
+    if stage in {Stage.GATE, Stage.REVIEW}:
         return bool(workflow.outputs)
     return bool(workflow.quality) if stage is Stage.CHECK else True
 

@@ -68,6 +68,8 @@ BREAKS = (
     Break("one word for two outcomes", "rejected: [refused, paid]", "rejected: [refused]"),
     Break("usage without tokens", "    model: model\n", "    model: model\n    input_tokens: tokens_in\n    output_tokens: tokens_out\n"),
     Break("share above all", "spot_check: 250%", "spot_check: 2.5%"),
+    Break("precision as a share", "spot_check: {precision: 2%}", "spot_check: 2.5%"),
+    Break("strata of a field that is not kept", "spot_check: {by: order_not}", "spot_check: 2.5%"),
     Break("share as a number", "spot_check: 0.025", "spot_check: 2.5%"),
     Break("no check at all", "outputs: []\nold:", "outputs:"),
     Break("unknown expectation, nearest name", "expect: colum_values_to_be_in_set", "expect: column_values_to_be_in_set"),

@@ -43,7 +43,7 @@ def test_a_good_week_is_told_in_figures() -> None:
     assert week.saved is not None
     assert week.saved.words == "about 16 hours (6 less 1.4, 203 times)"
     assert week.saved.value == Decimal("933.8")
-    assert week.stages == "records, data checks, output checks, evals, spend PASS"
+    assert week.stages == "records, data checks, output checks, reviews, evals, spend PASS"
     assert week.needs == ()
 
 
@@ -174,7 +174,7 @@ def test_failing_stages_come_first_in_what_needs_the_owner() -> None:
     assert week.people.words == "32 routed (9 still wait, 6 of them for over two days); 9 spot checks"
     assert week.stages == (
         "evals FAIL since 17 November; spend UNKNOWN since 17 November; data checks WARN since 17 November; "
-        "records, output checks PASS"
+        "records, output checks, reviews PASS"
     )
 
 
