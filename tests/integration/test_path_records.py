@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger, workflow
+from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger
 
 from afterpilot import pipeline
 from afterpilot.check import values
@@ -65,7 +65,8 @@ def test_a_key_that_the_source_holds_twice_is_told(site: Site, monkeypatch: Any,
     )
     run = pulled(site)
     assert run.verdict is Verdict.WARN
-    assert run.evidence["skipped"] == {"row whose run_id occurs in a newer row too": 1}
+    assert (run.evidence["skipped"], run.evidence["repeated"]) == ({}, 1)
+    assert [incident["kind"] for incident in site.incidents()] == ["pull.keys_repeated"]
     assert run.evidence["pulled"] == site.count("records") == site.count("usage") == 2
     assert {row["total"] for row in site.rows("SELECT data ->> 'total' AS total FROM records")} == {"5.00", "102.00"}
 
@@ -82,17 +83,19 @@ def test_a_retry_of_a_pull_that_was_killed_loses_and_doubles_nothing(site: Site,
     monkeypatch.undo()
     run = pulled(site, started_by=attempt)
     assert (run.verdict, site.count("records"), site.count("watermarks")) == (Verdict.PASS, 25, 1)
+    assert run.evidence["pulled"] == 25  # what both attempts wrote
+    assert site.count("pull_counts") == 0
 
 
 def die_after(monkeypatch: Any, *, calls: int) -> None:
     """The process is killed while it writes the batch of this number."""
     write, seen = Records.write, []
 
-    def dying(self: Records, *arguments: Any) -> Any:
+    def dying(self: Records, *arguments: Any, **named: Any) -> Any:
         seen.append(1)
         if len(seen) >= calls:
             raise KeyboardInterrupt
-        return write(self, *arguments)
+        return write(self, *arguments, **named)
 
     monkeypatch.setattr(Records, "write", dying)
 
@@ -153,13 +156,13 @@ class Alive:
     [
         ("ALTER TABLE ai_invoice_runs RENAME TO gone", "ALTER TABLE gone RENAME TO ai_invoice_runs", "no table"),
         (
-            "ALTER TABLE ai_invoice_runs RENAME COLUMN total TO sum",
-            "ALTER TABLE ai_invoice_runs RENAME COLUMN sum TO total",
-            "no column total",
+            "ALTER TABLE ai_invoice_runs RENAME COLUMN run_id TO id",
+            "ALTER TABLE ai_invoice_runs RENAME COLUMN id TO run_id",
+            "no column run_id",
         ),
         ("ALTER TABLE ap_decisions RENAME TO gone", "ALTER TABLE gone RENAME TO ap_decisions", "no table ap_decisions"),
     ],
-    ids=["table missing", "column vanished", "decisions missing"],
+    ids=["table missing", "key vanished", "decisions missing"],
 )
 def test_a_source_that_breaks_and_comes_back(site: Site, breaks: str, mends: str, says: str) -> None:
     """UNKNOWN and one incident while it is away; everything is there when it is back, and the incident's message is edited."""
@@ -330,14 +333,15 @@ def test_what_was_not_checked_is_checked_by_the_next_one(site: Site) -> None:
 @pytest.mark.xdist_group("great_expectations")
 @pytest.mark.parametrize("crashes", [False, True])
 def test_late_rows_are_checked_too(site: Site, *, crashes: bool) -> None:
-    """The check reaches back by the declared lateness where rows came late, also when the check right after them crashed."""
+    """The window that they belong to is judged again, also when the check right after them crashed; no window grows."""
     site.edit(
         f"{SLUG}/workflow.yaml",
         "  - {expect: volume_between",
         "  - {expect: column_values_to_not_be_null, column: supplier, severity: critical}\n  - {expect: volume_between",
     )
     site.invoices([1])
-    assert checked(site, pulled(site).window).verdict is Verdict.PASS
+    first = checked(site, pulled(site).window)
+    assert first.verdict is Verdict.PASS
     site.now = NOW + HOUR
     site.invoices([2], at=NOW - timedelta(minutes=30), supplier=None)
     late = pulled(site)
@@ -350,8 +354,9 @@ def test_late_rows_are_checked_too(site: Site, *, crashes: bool) -> None:
         site.now = NOW + 2 * HOUR
     latest = pulled(site) if crashes else late
     run = checked(site, latest.window)
-    assert run.window == Window(late.window.start - workflow(site).source.late_by, latest.window.end)
-    assert run.verdict is Verdict.FAIL
+    assert (run.window, run.verdict) == (Window(late.window.start, latest.window.end), Verdict.PASS)
+    (again,) = site.rows("SELECT verdict, corrects, window_end FROM runs WHERE corrects IS NOT NULL")
+    assert (again["verdict"], again["corrects"], again["window_end"]) == ("FAIL", first.id, first.window.end)
     site.now = NOW + 5 * HOUR
     after = pulled(site)
     assert checked(site, after.window).window == after.window

@@ -68,7 +68,7 @@ def concluded(
                 also(unit, run_id)
             if ran:
                 result = replace(result, covered=(*result.covered, f"{result.stage}.did_not_run"))
-            _follow_up(services, unit, result, workflow, run_id, at)
+            _follow_up(services, unit, result, workflow, run_id, at, corrects)
         run = unit.runs.get(run_id)
     if run is None:  # pragma: no cover - it was written or found in the same transaction
         raise LookupError(f"run {run_id} is gone")
@@ -114,11 +114,22 @@ def _storable(result: StageResult) -> StageResult:
 
 
 def _follow_up(
-    services: Services, unit: Unit, result: StageResult, workflow: Workflow | None, run_id: uuid.UUID, at: datetime
+    services: Services,
+    unit: Unit,
+    result: StageResult,
+    workflow: Workflow | None,
+    run_id: uuid.UUID,
+    at: datetime,
+    corrects: uuid.UUID | None = None,
 ) -> None:
     """Open, renew and resolve incidents, and queue the message of each change."""
     unit.incidents.lock(result.workflow)
-    changes = life_cycle.changes(result, unit.incidents.unresolved(result.workflow))
+    unresolved = unit.incidents.unresolved(result.workflow)
+    failing = set(unit.incidents.failing_windows(result.workflow)) if result.stage == Stage.CHECK else set()
+    if corrects is not None:  # an older window says nothing about what was found in others since
+        own = {corrects, *unit.runs.corrections(corrects)}
+        failing |= {incident.id for incident in unresolved if incident.run_id not in own}
+    changes = life_cycle.changes(result, unresolved, failing=failing)
     news: list[tuple[str, Incident, Finding | None]] = [
         ("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding) for finding in changes.opened
     ]

@@ -1,19 +1,20 @@
-"""The stages over production records: pull and check."""
+"""The stage that pulls production records."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
-from afterpilot.decide.pulling import judge_pull, with_repeated
+from afterpilot.decide.pulling import judge_pull
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.ports import RecordSource
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline import noticing
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
@@ -36,39 +37,53 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     reading = window.reaching_back(workflow.source.late_by if watermark else timedelta(0))
     run_id = Run.identity(workflow.slug, Stage.PULL, trigger)
     error: SourceError | ConfigurationError | None = None
-    pulled = late = decided = repeated = 0
     source: RecordSource | None = None
+    seen: noticing.Seen | None = None
+    left: list[datetime] = []
     try:
         source = services.source(workflow)
-        for batch in _batches(source.records(reading), BATCH):
+        seen = noticing.before(services, workflow, source, reading)
+        for batch in _batches(chain.from_iterable(map(source.records, seen.spans)), BATCH):
             redacted = [redact(record, workflow.source) for record in batch]
             with services.ops.begin() as unit:
-                new, twice = unit.records.write(redacted, run_id)
-            pulled += len(new)
-            repeated += twice
-            late += len({one.key for one in batch if one.key in new and one.at < window.start}) if watermark else 0
+                made = unit.records.write(redacted, run_id, since=watermark and window.start, lost=seen.lost)
+                unit.source_states.add(
+                    run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated
+                )
+            left += made.left
         for decisions in _batches(source.decisions(reading), BATCH):
             with services.ops.begin() as unit:
-                decided += unit.records.write_decisions(decisions)
+                unit.source_states.add(run_id, decisions=unit.records.write_decisions(decisions))
+        seen = noticing.after(services, workflow, source, seen, window=window, now=started)
     except (SourceError, ConfigurationError) as failure:  # a connection that is missing is a source that cannot be read
         error = failure
+    since = min([reading.start, *(span.start for span in seen.spans)]) if seen else reading.start
+    with services.ops.begin() as unit:
+        counts = unit.source_states.added(run_id)
     result = judge_pull(
         workflow,
         window=window,
-        pulled=pulled,
-        late=late,
-        decisions=decided,
-        skipped=with_repeated(source.skipped if source else {}, workflow, repeated),
+        pulled=counts["pulled"],
+        late=counts["late"],
+        changed=counts["changed"],
+        decisions=counts["decisions"],
+        repeated=counts["repeated"],
+        skipped=source.skipped if source else {},
         noted=source.noted if source else {},
         error=error,
+        look=seen.look if seen else None,
     )
 
-    def move_watermark(unit: Unit, _run_id: uuid.UUID) -> None:
-        if error is None:
+    def also(unit: Unit, run_id: uuid.UUID) -> None:
+        if watermark:
+            unit.reopened.note(workflow.slug, run_id, since=since, before=window.start, at=services.now(), left=left)
+        unit.source_states.forget_counts(run_id)
+        if error is None and seen is not None:
+            unit.source_states.keep(workflow.slug, seen.state)
             unit.records.set_pulled_to(workflow.slug, until)
 
-    run = concluded(services, result, workflow, window, trigger, started, also=move_watermark)
-    if decided:
+    run = concluded(services, result, workflow, window, trigger, started, also=also)
+    if counts["decisions"]:
         offer_cases(services, workflow)
     return run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,10 @@ import sqlalchemy as sa
 
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.record.tables import incident_events, incidents
+from afterpilot.domain.window import Window
+from afterpilot.record.tables import findings, incident_events, incidents, runs
+
+_UNSURE = ("quality.no_rows", "quality.could_not_run")  # findings of checks that could not say
 
 
 class Incidents:
@@ -28,6 +31,42 @@ class Incidents:
         if workflow is not None:
             statement = statement.where(incidents.c.workflow == workflow)
         return [_incident(row) for row in self._connection.execute(statement)]
+
+    def failing_windows(self, workflow: str) -> Mapping[uuid.UUID, Sequence[Window]]:
+        """By open incident of the check, the windows whose records failed and that no later check has judged again without
+        finding it: its trouble is not over there, whatever newer records say.
+        """
+        found, later, other = runs, runs.alias("later"), findings.alias("other")
+        unsure = other.c.kind.in_(_UNSURE) | ((other.c.kind == findings.c.kind) & (other.c.severity == "unknown"))
+        judged_again = sa.exists().where(
+            later.c.workflow == found.c.workflow,
+            later.c.stage == found.c.stage,
+            later.c.finished_at > found.c.finished_at,
+            later.c.window_start <= found.c.window_start,
+            later.c.window_end >= found.c.window_end,
+            later.c.evidence["ran"].astext.is_distinct_from("false"),
+            ~sa.exists().where(other.c.run_id == later.c.id, (other.c.fingerprint == findings.c.fingerprint) | unsure),
+        )
+        statement = (
+            sa.select(incidents.c.id, found.c.window_start, found.c.window_end)
+            .distinct()
+            .join(incident_events, incident_events.c.incident_id == incidents.c.id)
+            .join(found, found.c.id == incident_events.c.run_id)
+            .join(findings, (findings.c.run_id == found.c.id) & (findings.c.fingerprint == incidents.c.fingerprint))
+            .where(
+                incidents.c.workflow == workflow,
+                incidents.c.state != IncidentState.RESOLVED,
+                incidents.c.stage == "check",
+                incident_events.c.what.in_(("opened", "seen", "changed")),
+                sa.func.jsonb_array_length(sa.func.coalesce(findings.c.evidence["failing_keys"], sa.text("'[]'"))) > 0,
+                ~judged_again,
+            )
+            .order_by(found.c.window_start)
+        )
+        windows: dict[uuid.UUID, list[Window]] = {}
+        for row in self._connection.execute(statement):
+            windows.setdefault(row.id, []).append(Window(row.window_start, row.window_end))
+        return windows
 
     def lock(self, workflow: str) -> None:
         """Let no other transaction change incidents of this workflow until this one ends."""
@@ -75,15 +114,23 @@ class Incidents:
         self.note(incident.id, "changed" if changed else "seen", at=at, run_id=run_id, text=finding.title)
         return _incident(row)
 
-    def resolve(self, incident: Incident, *, run_id: uuid.UUID | None, at: datetime) -> Incident:
-        """The trouble is over."""
+    def resolve(
+        self,
+        incident: Incident,
+        *,
+        at: datetime,
+        run_id: uuid.UUID | None = None,
+        actor: str = "afterpilot",
+        text: str = "",
+    ) -> Incident:
+        """The trouble is over, as a run has found or a person says."""
         row = self._connection.execute(
             sa.update(incidents)
             .where(incidents.c.id == incident.id)
             .values(state=str(IncidentState.RESOLVED), resolved_at=at, last_seen_at=incident.last_seen_at)
             .returning(incidents)
         ).one()
-        self.note(incident.id, "resolved", at=at, run_id=run_id)
+        self.note(incident.id, "resolved", at=at, run_id=run_id, actor=actor, text=text)
         return _incident(row)
 
     def note(

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from afterpilot.domain.window import Window
 from afterpilot.record.tables import gate_decisions, human_decisions, records, reopened_windows, runs
@@ -80,6 +80,18 @@ class Reopened:
         statement = sa.insert(reopened_windows).from_select(names, found).returning(reopened_windows.c.id)
         return len(self._connection.execute(statement).all())
 
+    def in_no_window(self, workflow: str, pulls: Collection[uuid.UUID], *, before: datetime) -> Sequence[datetime]:
+        """The oldest time of what the pulls have written and no check has a window for; empty where there is none."""
+        judged = sa.exists().where(
+            *_judging(runs, workflow), runs.c.window_start <= records.c.at, runs.c.window_end > records.c.at
+        )
+        oldest = self._connection.scalar(
+            sa.select(sa.func.min(records.c.at)).where(
+                records.c.workflow == workflow, records.c.run_id.in_(pulls), records.c.at < before, ~judged
+            )
+        )
+        return [oldest] if oldest is not None else []
+
     def waiting(self, workflow: str) -> Sequence[Reopening]:
         """The windows that wait to be judged again, oldest first, each once."""
         open_ones = reopened_windows
@@ -133,23 +145,6 @@ class Reopened:
             )
         )
         return set(self._connection.scalars(sa.union(late, people)))
-
-
-def kept_where_lost(
-    old: sa.ColumnElement[Any], new: sa.ColumnElement[Any], lost: Collection[str]
-) -> sa.ColumnElement[Any]:
-    """The new data of a record, with what is on record for the columns that the source has lost."""
-    if not lost:
-        return new
-    parts = sa.func.jsonb_each(old).table_valued("key", "value", name="kept")
-    standing = (
-        sa.select(
-            sa.func.coalesce(sa.func.jsonb_object_agg(parts.c.key, sa.cast(parts.c.value, JSONB)), sa.text("'{}'"))
-        )
-        .where(parts.c.key.in_(sorted(lost)))
-        .scalar_subquery()
-    )
-    return new.op("||", return_type=JSONB())(standing)
 
 
 def _judging(table: Any, workflow: str) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - runs or an alias of it

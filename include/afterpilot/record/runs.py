@@ -131,6 +131,12 @@ class Runs:
         instead = {row["corrects"]: _run(row) for row in self._connection.execute(newest).mappings()}
         return [instead.get(run.id, run) for run in found]
 
+    def corrections(self, run_id: uuid.UUID) -> Sequence[uuid.UUID]:
+        """The runs that correct this one, oldest first."""
+        return list(
+            self._connection.scalars(sa.select(runs.c.id).where(runs.c.corrects == run_id).order_by(runs.c.finished_at))
+        )
+
     def latest_ran(self, workflow: str, stage: Stage) -> Run | None:
         """The run of this stage that finished last and really did its work: none that crashed or had nothing to work on."""
         statement = sa.select(runs).where(*_ran(workflow, stage)).order_by(runs.c.finished_at.desc()).limit(1)

@@ -14,7 +14,7 @@ from afterpilot.domain.workflow import Workflow
 
 WORKFLOW = cast(
     "Workflow",
-    SimpleNamespace(slug="invoice_matching", source=SimpleNamespace(connection="erp", table="ai_invoice_runs")),
+    SimpleNamespace(slug="invoice_matching", source=SimpleNamespace(connection="erp", table="ai_invoice_runs", key="run_id")),
 )
 START = datetime(2026, 11, 16, tzinfo=UTC)
 

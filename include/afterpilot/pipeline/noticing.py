@@ -1,0 +1,172 @@
+"""A source that misbehaves is noticed at each pull: what it looks like before it is read, and what it holds afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from afterpilot.decide.columns import known_columns, lost_columns
+from afterpilot.decide.sources import SHRANK
+from afterpilot.domain.looking import AHEAD, Columns, Look, Looked, Vanished
+from afterpilot.domain.ports import RecordSource
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.services import Services
+from afterpilot.record.source_states import CountedDay, SourceState, whole_day
+
+SWEPT = 7  # days that are counted again by the first pull of a day
+READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull
+_NAMED = 20
+_LOOKED_UP = 1000  # keys that are gone from their day and may have moved to another
+_BEGINNING = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A source before it is read: its state as it was and as it will be, and the windows that have to be read.
+
+    ``lost`` names the fields that keep what is on record.
+    """
+
+    state: SourceState
+    look: Look
+    spans: tuple[Window, ...]
+    lost: frozenset[str] = frozenset()
+
+
+def before(services: Services, workflow: Workflow, source: RecordSource, reading: Window) -> Seen:
+    """Look at the columns. Where one is back that was lost, the rows without it are read again.
+
+    Raises:
+        SourceError: the source cannot be looked at, or has lost the column of its key or time.
+    """
+    with services.ops.begin() as unit:
+        state = unit.source_states.of(workflow.slug)
+        failing = read_again(unit.incidents.failing_windows(workflow.slug).values(), before=reading.start)
+    if not isinstance(source, Looked):
+        return Seen(state, Look(), merged([*failing, reading]))
+    columns = source.columns()
+    known, changed = known_columns(state.columns, columns, _declared(workflow, columns))
+    lost, back = lost_columns(state.lost, columns, since=reading.start)
+    if back is not None:
+        reading = Window(min(reading.start, back), reading.end)
+    return Seen(
+        replace(state, columns=known, lost={one.name: one.since for one in lost}),
+        Look(looked=True, lost=lost, changed=changed),
+        merged([*failing, reading]),
+        frozenset(one.name for one in lost) & frozenset(workflow.source.fields),
+    )
+
+
+def after(
+    services: Services, workflow: Workflow, source: RecordSource, seen: Seen, *, window: Window, now: datetime
+) -> Seen:
+    """Count what the source holds now against what is on record, and see whether its time or ours went back.
+
+    Raises:
+        SourceError: the source cannot be counted.
+    """
+    clock = max(window.start - now, _BEGINNING) if window.start - now > AHEAD else _BEGINNING
+    if not isinstance(source, Looked):
+        return replace(seen, look=replace(seen.look, clock=clock), state=replace(seen.state, seen_at=now))
+    state = seen.state
+    span = _counted_span(state, seen.spans[-1], now)
+    counted = source.counted(span, now=now)
+    with services.ops.begin() as unit:
+        kept = unit.source_states.kept_by_day(workflow.slug, span)
+        told = any(one.kind == SHRANK for one in unit.incidents.unresolved(workflow.slug))
+    days = {day: CountedDay(counted.days.get(day, 0), rows) for day, rows in kept.items()}
+    vanished = list(_vanished(services, workflow, source, state, days, span))
+    gone = {one.day: one.gone for one in vanished}
+    days = {day: replace(one, gone=gone.get(day, 0)) for day, one in days.items()}
+    known = {day: one for day, one in state.days.items() if day >= span.end.date() - timedelta(days=SWEPT + 1)}
+    newest = state.newest_at
+    look = replace(
+        seen.look,
+        # What a person has settled is not told again, unless more is gone.
+        vanished=tuple(one for one in vanished if told or one.gone > _gone(state.days, one.day)),
+        before=newest,
+        newest=counted.newest,
+        went_back=newest is not None and (counted.newest is None or counted.newest < newest),
+        ahead=counted.ahead,
+        furthest=counted.furthest,
+        clock=clock,
+    )
+    times = [moment for moment in (newest, counted.newest) if moment is not None]
+    return replace(
+        seen,
+        look=look,
+        state=replace(state, days={**known, **days}, newest_at=max(times, default=None), seen_at=now),
+    )
+
+
+def read_again(failing: Iterable[Sequence[Window]], *, before: datetime) -> Sequence[Window]:
+    """The windows whose records still fail, cut at ``before``: the newest ones that make up :data:`READ_AGAIN` together, so
+    that a pull stays small. What was mended there is seen.
+    """
+    chosen: list[Window] = []
+    left = READ_AGAIN
+    for window in sorted({window for windows in failing for window in windows}, reverse=True):
+        part = Window(window.start, max(window.start, min(window.end, before)))
+        if not part.length:
+            continue
+        if part.length > left:
+            break
+        chosen.append(part)
+        left -= part.length
+    return chosen
+
+
+def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """The windows in order, those that overlap or touch as one."""
+    together: list[Window] = []
+    for window in sorted(windows):
+        if together and window.start <= together[-1].end:
+            together[-1] = Window(together[-1].start, max(together[-1].end, window.end))
+        else:
+            together.append(window)
+    return tuple(together)
+
+
+def _declared(workflow: Workflow, columns: Columns) -> Mapping[str, str]:
+    """Each column's declared kind; a column that is no field has none."""
+    return {name: workflow.source.fields.get(name, "") for name in columns.types}
+
+
+def _counted_span(state: SourceState, reading: Window, now: datetime) -> Window:
+    """Whole days: those that are read again, those that are short; once a day those of the week before."""
+    first = reading.start.date()
+    if state.seen_at is not None and state.seen_at.date() < now.date():
+        first = min(first, now.date() - timedelta(days=SWEPT))
+    oldest = now.date() - timedelta(days=SWEPT + 1)
+    short = [day for day, one in state.days.items() if one.gone and day >= oldest]
+    return Window(whole_day(min([first, *short])).start, max(reading.end, whole_day(min([first, *short])).start))
+
+
+def _vanished(
+    services: Services,
+    workflow: Workflow,
+    source: Looked,
+    state: SourceState,
+    days: Mapping[date, CountedDay],
+    span: Window,
+) -> Iterator[Vanished]:
+    for day, counted in sorted(days.items()):
+        earlier = state.days.get(day)
+        # Rows without a key and repeated ones are at the source alone: fewer of these may hide that others are gone.
+        fewer = earlier is not None and counted.rows - counted.kept < earlier.rows - earlier.kept
+        if counted.rows >= counted.kept and not fewer:
+            continue
+        whole = whole_day(day)
+        part = Window(whole.start, min(whole.end, span.end))
+        with services.ops.begin() as unit:
+            total, keys = unit.source_states.absent(workflow.slug, part, source.keys(part), limit=_LOOKED_UP)
+        moved = source.elsewhere(keys) if keys else frozenset()
+        gone = [key for key in keys if key not in moved]
+        if gone:
+            yield Vanished(day, counted.kept, total - len(moved), tuple(gone[:_NAMED]))
+
+
+def _gone(days: Mapping[date, CountedDay], day: date) -> int:
+    return days[day].gone if day in days else 0
