@@ -9,7 +9,7 @@ from typing import Protocol
 
 from afterpilot.domain.ports import RecordSource, SourceConnections
 from afterpilot.domain.record import HumanDecision, Record
-from afterpilot.domain.source import HttpReader, Reader
+from afterpilot.domain.source import FilesReader, HttpReader, Reader
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.rows import Records, Row, Tally
@@ -119,4 +119,23 @@ def _opener(reader: Reader, workflow: Workflow, connections: SourceConnections) 
                 return HttpRows(client, reader, tally), client.close
 
             return http
+        case FilesReader():
+            from afterpilot.pull.files import file_rows
+
+            def files(tally: Tally) -> tuple[RowReader, Callable[[], None]]:
+                return file_rows(reader, tally, connections.filesystem, places=_places(workflow)), _nothing
+
+            return files
     raise NotImplementedError(type(reader).__name__)
+
+
+def _places(workflow: Workflow) -> list[str]:
+    """The names and JSONPaths of all that is kept or counted."""
+    source, usage = workflow.source, workflow.source.usage
+    named = [source.key, source.time, *source.fields]
+    counted = [usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens]
+    return [source.paths.get(name, name) for name in (*named, *filter(None, counted))]
+
+
+def _nothing() -> None:
+    """Nothing is held open."""
