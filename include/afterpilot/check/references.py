@@ -48,10 +48,36 @@ class SqlReferences:
                 if engine.dialect.name == "postgresql":
                     opened.execute(sa.text("SET TRANSACTION READ ONLY"))
                     opened.execute(sa.text(f"SET LOCAL statement_timeout = {TIMEOUT_SECONDS * 1000}"))
-                types = self._columns(opened, connection, table, [key, *columns])
-                return dict(_found(opened, table, key=key, values=values, columns=columns, types=types))
+                return self._rows(opened, connection, table, key, values=values, columns=columns)
         except SQLAlchemyError as error:
             raise SourceError(f"{connection}: {_reason(error, engine.url)}") from error
+
+    def rows_of(
+        self, opened: sa.Connection, table: str, key: str, values: Sequence[Any], columns: Sequence[str]
+    ) -> Mapping[Any, Mapping[str, Any]]:
+        """The same over a connection that is open already, within a savepoint.
+
+        Raises:
+            SourceError: the database cannot be read, or the table or a column is not there.
+        """
+        try:
+            with opened.begin_nested():
+                return self._rows(opened, "", table, key, values=values, columns=columns)
+        except SQLAlchemyError as error:
+            raise SourceError(f"the database: {_reason(error, opened.engine.url)}") from error
+
+    def _rows(
+        self,
+        opened: sa.Connection,
+        connection: str,
+        table: str,
+        key: str,
+        *,
+        values: Sequence[Any],
+        columns: Sequence[str],
+    ) -> Mapping[Any, Mapping[str, Any]]:
+        types = self._columns(opened, connection, table, [key, *columns])
+        return dict(_found(opened, table, key=key, values=values, columns=columns, types=types))
 
     def _engine(self, connection: str) -> sa.Engine:
         if connection not in self._engines:
@@ -74,11 +100,11 @@ class SqlReferences:
             try:
                 described = sa.inspect(opened).get_columns(name, schema=schema or None)
             except NoSuchTableError:
-                raise SourceError(f"{connection}: there is no table {table}") from None
+                raise SourceError(f"{connection or 'the database'}: there is no table {table}") from None
             known = self._types[connection, table] = {column["name"]: column["type"] for column in described}
         absent = [column for column in wanted if column not in known]
         if absent:
-            raise SourceError(f"{connection}: {table} has no column {absent[0]} (columns: {', '.join(sorted(known))})")
+            raise SourceError(f"{connection or 'the database'}: {table} has no column {absent[0]} (columns: {', '.join(sorted(known))})")
         return known
 
 

@@ -80,7 +80,7 @@ def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
         yield missing(check, check.column)
         return
     try:
-        found = _found(pattern, str(value))
+        found = found_in(pattern, str(value))
     except re.error as error:
         raise CheckError(f"the regex of {check.column} is wrong: {error}") from error
     if not found:
@@ -128,7 +128,7 @@ def _schema_discrepancy(check: Check, error: jsonschema.ValidationError) -> Disc
 def _unasked(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """The fields that a schema without additional ones knows neither by name nor by form."""
     names = [name for name in answer if name not in schema.get("properties", {})]
-    return [name for name in names if not any(_found(ecma(one), name) for one in schema.get("patternProperties", {}))]
+    return [name for name in names if not any(found_in(ecma(one), name) for one in schema.get("patternProperties", {}))]
 
 
 _WANTED = {
@@ -163,13 +163,20 @@ def _compiled(text: str) -> Validator:
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     kind.check_schema(schema)
     # An empty registry: a reference to another address is never fetched.
-    own = keywords(kind.VALIDATORS, _found, jsonschema.ValidationError)
+    own = keywords(kind.VALIDATORS, found_in, jsonschema.ValidationError)
     bounded = jsonschema.validators.extend(kind, own)  # type: ignore[no-untyped-call]
     validator: Validator = bounded(schema, registry=referencing.Registry())
     return validator
 
 
-def _found(pattern: str, text: str) -> bool:
+def found_in(pattern: str, text: str) -> bool:
+    """Whether a pattern matches somewhere in a text.
+
+    Raises:
+        PatternTooSlow: it takes longer than two seconds on this text.
+        OSError: the process for patterns does not run.
+        re.error: the pattern is wrong.
+    """
     re.compile(pattern)  # what does not compile would end the process for patterns
     return _PATTERNS.search(pattern, text)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from afterpilot.declare.gx_table import DATA_FRAMES_ONLY, GX_EXPECTATIONS
 from afterpilot.declare.parameters import flaws_of
+from afterpilot.declare.parameters_together import together_flaws
 from afterpilot.declare.problems import Flaw, Path, choices, describe, nearest
 from afterpilot.domain.verdict import Severity
 
@@ -26,8 +27,18 @@ GATE: dict[str, str] = {
 
 # Ours, besides those of Great Expectations.
 OWN_QUALITY: dict[str, str] = {
+    "distribution_like": "column reference max_psi? max_js?",
     "fresh_within": "column max_age",
-    "volume_between": "min_value? max_value?",
+    "in_table": "column connection table key name? mostly?",
+    "json_path": "column path type? min_value? max_value? value_set? regex? required? mostly?",
+    "json_schema": "column file mostly?",
+    "labels_agree": "column against min_agreement? min_kappa?",
+    "language_is": "column languages mostly?",
+    "length_between": "column unit? min_value? max_value? mostly?",
+    "percentile_between": "column? of? percentile min_value? max_value?",
+    "rows_not_repeated": "columns near? threshold? near_rows? mostly?",
+    "sources_fresh": "column connection table key updated? max_age? status? mostly?",
+    "volume_between": "min_value? max_value? like_weekdays?",
 }
 QUALITY: dict[str, str] = {**GX_EXPECTATIONS, **OWN_QUALITY}
 
@@ -45,8 +56,36 @@ MEANINGS: dict[str, str] = {
         "`subject` what is compared with it"
     ),
     "not_seen_before": "no earlier record has the same values in these columns",
+    "distribution_like": (
+        "the column's values are spread as in the `reference`, a time before the window (`28d`) or `{from: …, to: …}`: population "
+        "stability index at most `max_psi`, Jensen-Shannon distance at most `max_js`, beyond chance"
+    ),
     "fresh_within": "the newest value of a time column is at most `max_age` old when the window ends",
-    "volume_between": "the window holds at least and at most so many records",
+    "json_path": (
+        "what stands at a JSONPath of the column is there (`required`), of the `type`, between the bounds, in the set, of the form"
+    ),
+    "labels_agree": (
+        "the column agrees with another one, or with what people decided (`against: decisions`): share of agreement at least "
+        "`min_agreement`, Cohen's kappa at least `min_kappa`"
+    ),
+    "language_is": "the text is in one of the `languages`, such as [en, de]; under 20 letters it is not judged",
+    "length_between": "the text is so many `unit`s long: characters (unless said), words, or tokens by estimate",
+    "percentile_between": (
+        "the `percentile` of a number lies between the bounds; `of: cost` or `of: tokens` instead of `column`: of what each "
+        "record's call cost or used"
+    ),
+    "rows_not_repeated": (
+        "the texts of these columns stand in one record only: neither exactly nor, unless `near: false`, with a share of "
+        "`threshold` (0.9) of their five-word runs in common, among `near_rows` (5000) records"
+    ),
+    "sources_fresh": (
+        "the sources that the column lists are keys of the index table, `updated` at most `max_age` before the window ends, "
+        "with an accepted `status: {column, accept: [...]}`"
+    ),
+    "volume_between": (
+        "the window holds at least and at most so many records; `like_weekdays: {weeks: 8, at_least: 50%, at_most: 200%}`: so "
+        "many per cent of what the same span of the same weekday usually holds"
+    ),
 }
 
 # The kind of each parameter, whichever expectation it belongs to; `parameters` knows the exceptions.
@@ -99,10 +138,37 @@ _KINDS: dict[str, str] = {
     "max_age": "duration",
     "status": "status",
     "fields": "field pairs",
+    "against": "column",
+    "path": "JSONPath",
+    "type": "JSON type",
+    "required": "boolean",
+    "languages": "language list",
+    "unit": "unit",
+    "percentile": "percentile",
+    "of": "cost or tokens",
+    "near": "boolean",
+    "near_rows": "near rows",
+    "reference": "reference",
+    "max_psi": "not negative",
+    "max_js": "weight",
+    "min_agreement": "share",
+    "min_kappa": "kappa",
+    "updated": "column",
+    "like_weekdays": "weekdays",
+}
+# Where a parameter is of another kind than elsewhere.
+_KINDS_OF: dict[tuple[str, str], str] = {
+    ("match_reference", "key"): "key pair",
+    ("json_path", "min_value"): "number",
+    ("json_path", "max_value"): "number",
+    ("percentile_between", "min_value"): "number",
+    ("percentile_between", "max_value"): "number",
+    ("rows_not_repeated", "threshold"): "share",
 }
 _COUNTED = {
     "column_unique_value_count_to_be_between",
     "column_value_lengths_to_be_between",
+    "length_between",
     "table_column_count_to_be_between",
     "table_row_count_to_be_between",
     "volume_between",
@@ -115,10 +181,8 @@ def parameters(expect: str, table: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in table[expect].split():
         name = word.removesuffix("?")
-        kind = _KINDS.get(name, "")
-        if expect == "match_reference" and name == "key":
-            kind = "key pair"
-        elif name == "ignore_row_if" and "column_A" in table[expect]:
+        kind = _KINDS_OF.get((expect, name), _KINDS.get(name, ""))
+        if name == "ignore_row_if" and "column_A" in table[expect]:
             kind = "pair nulls"
         elif expect in _COUNTED and name in {"min_value", "max_value"}:
             kind = "count"
@@ -176,15 +240,4 @@ def _parameter_flaws(check: dict[str, Any], expect: str, path: Path, table: Mapp
             yield Flaw((*path, name), f"is not a parameter of {expect}", choices(name, list(kinds)))
         else:
             yield from flaws_of(value, (*path, name), kinds[name])
-    if "min_value?" in wanted and "threshold" not in wanted:
-        yield from _range_flaws(check, expect, path)
-
-
-def _range_flaws(check: dict[str, Any], expect: str, path: Path) -> Iterator[Flaw]:
-    low, high = check.get("min_value"), check.get("max_value")
-    if low is None and high is None:
-        yield Flaw(path, f"{expect} needs min_value, max_value or both")
-    elif isinstance(low, (int, float)) and isinstance(high, (int, float)) and low > high:
-        yield Flaw((*path, "min_value"), f"is above max_value: {describe(low)} and {describe(high)}")
-    elif low is not None and high is not None and isinstance(low, str) is not isinstance(high, str):
-        yield Flaw((*path, "max_value"), "must be of the same kind as min_value")
+    yield from together_flaws(check, expect, path, ranged="min_value?" in wanted and "threshold" not in wanted)

@@ -113,10 +113,11 @@ def _not_one_select(sql: str) -> str:
 
 
 def _schema_names(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    outputs = data.get("outputs")
-    for index, check in enumerate(outputs if isinstance(outputs, list) else []):
-        if dig(check, "expect") == "json_schema":
-            yield ("outputs", index, "file"), dig(check, "file")
+    for section in ("outputs", "quality"):
+        checks = data.get(section)
+        for index, check in enumerate(checks if isinstance(checks, list) else []):
+            if dig(check, "expect") == "json_schema":
+                yield (section, index, "file"), dig(check, "file")
 
 
 def python_flaw(text: str) -> Flaw | None:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from afterpilot.declare.eval_values import json_path
 from afterpilot.declare.problems import Flaw, Path, choices, describe
-from afterpilot.declare.values import Wrong, column_name, connection_name, duration, table_name, text_of
+from afterpilot.declare.values import (
+    Wrong,
+    column_name,
+    connection_name,
+    duration,
+    share_of,
+    table_name,
+    text_of,
+)
+from afterpilot.domain.languages import LANGUAGES
 
 Value = Any
 Reader = Callable[[Value], object]
@@ -75,6 +85,33 @@ def _share(value: Value) -> None:
 
 def _weight(value: Value) -> None:
     _must(value, "a number from 0 to 1", when=_is_number(value) and 0 <= value <= 1)
+
+
+def _between(low: float, high: float, hint: str, *, whole: bool = False) -> Reader:
+    def read(value: Value) -> None:
+        fits = _is_number(value) and low <= value <= high and (isinstance(value, int) or not whole)
+        what = "a whole number" if whole else "a number"
+        _must(value, f"{what} from {low:g} to {high:g}", hint=hint, when=fits)
+
+    return read
+
+
+def _percentile(value: Value) -> None:
+    _must(value, "a number above 0 up to 100", hint="such as 95", when=_is_number(value) and 0 < value <= 100)  # noqa: PLR2004
+
+
+def _language(value: Value) -> None:
+    text = text_of(value)
+    if text not in LANGUAGES:
+        raise Wrong(f"{describe(text)} is not a language that is known", "a code of ISO 639, such as en or de")
+
+
+def _usual_share(value: Value) -> None:
+    """A share of what is usual, above 100 % too."""
+    found = re.fullmatch(r"\d{1,4}(\.\d{1,2})? ?%", value) if isinstance(value, str) else None
+    _must(value, "a share in per cent", hint="such as 200%", when=found is not None)
+    if float(value.rstrip(" %")) < 100:  # noqa: PLR2004 - per cent
+        raise Wrong(f"{describe(value)} is less than what is usual", "100% or more, such as 200%")
 
 
 def _boolean(value: Value) -> None:
@@ -152,6 +189,49 @@ def _field_pairs(value: Value, path: Path) -> Iterator[Flaw]:
             yield from flaws_of(theirs, (*path, ours), "column")
 
 
+def _reference(value: Value, path: Path) -> Iterator[Flaw]:
+    """``reference`` of distribution_like: so long before the window, or a fixed span."""
+    if not isinstance(value, dict):
+        yield from flaws_of(value, path, "some time")
+        return
+    yield from mapping_flaws(value, path, {"from": "time", "to": "time"})
+    start, end = value.get("from"), value.get("to")
+    if isinstance(start, str) and isinstance(end, str) and not _is_later(start, end):
+        yield Flaw((*path, "to"), "must be later than from")
+
+
+def _is_later(start: str, end: str) -> bool:
+    try:
+        moments = [datetime.fromisoformat(text) for text in (start, end)]
+        first, last = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
+    except ValueError:
+        return True  # said already
+    return first < last
+
+
+def _time(value: Value) -> None:
+    try:
+        datetime.fromisoformat(text_of(value))
+    except ValueError as error:
+        raise Wrong(f"must be a time, but is {describe(value)}", "such as 2026-01-31") from error
+
+
+def _some_time(value: Value) -> None:
+    if not duration(value):
+        raise Wrong("must be longer than nothing", "such as 28d, or {from: ..., to: ...}")
+
+
+def _weekdays(value: Value, path: Path) -> Iterator[Flaw]:
+    """``like_weekdays`` of volume_between."""
+    if not isinstance(value, dict) or not value:
+        hint = "such as {weeks: 8, at_least: 50%, at_most: 200%}"
+        yield Flaw(path, f"must be a mapping (key: value), but is {describe(value)}", hint)
+        return
+    yield from mapping_flaws(
+        value, path, {"weeks?": "weeks", "at_least?": "share in per cent", "at_most?": "usual share"}
+    )
+
+
 def mapping_flaws(value: Value, path: Path, parameters: Mapping[str, str]) -> Iterator[Flaw]:
     """What is wrong with a mapping of known parameters (``name?`` may be left out) to their kinds."""
     if not isinstance(value, dict):
@@ -192,9 +272,24 @@ _KINDS: dict[str, Reader] = {
     "method": _either("iqr", "std"),
     "pair nulls": _either("both_values_are_missing", "either_value_is_missing", "neither"),
     "list nulls": _either("all_values_are_missing", "any_value_is_missing", "never"),
+    "JSONPath": json_path,
+    "JSON type": _either("string", "number", "integer", "boolean", "array", "object", "null"),
+    "language": _language,
+    "unit": _either("characters", "words", "tokens"),
+    "percentile": _percentile,
+    "cost or tokens": _either("cost", "tokens"),
+    "near rows": _between(1, 50_000, "such as 5000", whole=True),
+    "kappa": _between(-1, 1, "such as 0.6"),
+    "weeks": _between(3, 52, "such as 8", whole=True),
+    "share in per cent": share_of,
+    "usual share": _usual_share,
+    "time": _time,
+    "some time": _some_time,
 }
 _NESTED: dict[str, Callable[[Value, Path], Iterator[Flaw]]] = {
     "status": _accept,
     "key pair": _key_pair,
     "field pairs": _field_pairs,
+    "reference": _reference,
+    "weekdays": _weekdays,
 }

@@ -14,6 +14,8 @@ Data = Mapping[str, Any]
 # The names of schedules for records, evals and report, as far as _fleet.yaml can be read.
 ScheduleNames = Mapping[str, Collection[str]]
 
+_OF_TEXT = {"json_path", "json_schema", "language_is", "length_between", "sources_fresh"}
+
 
 def dig(data: Any, *path: str) -> Any:  # noqa: ANN401 - YAML holds anything
     """The value at a path of keys, or None where there is none."""
@@ -97,6 +99,8 @@ def _named(check: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
     for key in ("column", "column_A", "column_B"):
         if isinstance(check.get(key), str) and check.get("expect") != "column_to_exist":
             yield (*path, key), check[key]
+    if isinstance(against := check.get("against"), str) and against != "decisions":
+        yield (*path, "against"), against
     for key in ("columns", "column_list"):
         if not str(check.get("expect", "")).startswith("table_"):
             for index, column in texts(check.get(key)):
@@ -112,6 +116,13 @@ def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Itera
     kind = types.get(column, "") if isinstance(column, str) else ""
     if expect == "fresh_within" and kind not in {"", "time"}:
         yield Flaw((*path, "column"), f"fresh_within needs a field of type time, but '{column}' is {show_text(kind)}")
+    if expect == "percentile_between" and kind not in {"", "number"}:
+        text = f"percentile_between needs a field of type number, but '{column}' is {show_text(kind)}"
+        yield Flaw((*path, "column"), text)
+    if expect == "distribution_like" and kind == "time":
+        yield Flaw((*path, "column"), f"'{column}' is a time; a number, text or boolean has a distribution")
+    if expect in _OF_TEXT and kind not in {"", "text"}:
+        yield Flaw((*path, "column"), f"{expect} needs a field of type text, but '{column}' is {show_text(kind)}")
     bounds = [check.get(key) for key in ("min_value", "max_value")]
     numeric = any(isinstance(bound, (int, float)) for bound in bounds)
     if bounds == [None, None]:
