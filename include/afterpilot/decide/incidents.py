@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from afterpilot.domain.incident import Incident
@@ -18,11 +19,12 @@ class Changes:
     resolved: tuple[Incident, ...]
 
 
-def changes(result: StageResult, unresolved: Sequence[Incident]) -> Changes:
+def changes(result: StageResult, unresolved: Sequence[Incident], *, failing: Collection[uuid.UUID] = ()) -> Changes:
     """Match a run's findings with the incidents that are not over.
 
     A finding of mere information opens nothing. An incident is over only when a run that could have found its kind again
-    (``covered``) did not; a run that could not look leaves it as it is.
+    (``covered``) did not; a run that could not look leaves it as it is. One with ``failing`` records stays open until the
+    windows of these were judged again and are good: newer records say nothing about them.
     """
     standing = {incident.fingerprint: incident for incident in unresolved if incident.stage == result.stage}
     found = {finding.fingerprint: finding for finding in result.findings if finding.severity is not Severity.INFO}
@@ -32,7 +34,7 @@ def changes(result: StageResult, unresolved: Sequence[Incident]) -> Changes:
         resolved=tuple(
             incident
             for mark, incident in standing.items()
-            if mark not in found and _covers(result.covered, incident.kind)
+            if mark not in found and incident.id not in failing and _covers(result.covered, incident.kind)
         ),
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from afterpilot.decide import sources
 from afterpilot.domain.errors import AfterpilotError
+from afterpilot.domain.looking import Look
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
@@ -13,6 +15,7 @@ from afterpilot.domain.workflow import Workflow
 UNREADABLE = "pull.source_unreadable"
 SKIPPED = "pull.rows_skipped"
 NOTED = "pull.noted"
+REPEATED = "pull.keys_repeated"
 
 
 def judge_pull(
@@ -25,8 +28,14 @@ def judge_pull(
     error: AfterpilotError | None,
     decisions: int = 0,
     noted: Mapping[str, int] | None = None,
+    repeated: int = 0,
+    changed: int = 0,
+    look: Look | None = None,
 ) -> StageResult:
     """The pull's result. A source that cannot be read is UNKNOWN, skipped rows are a warning.
+
+    ``changed`` counts records of windows that were judged already and whose data is now another. ``look`` is what was noticed
+    about the source beside its rows; what is found there stays found where the source could not be looked at again.
 
     A window without any row passes here (``nothing_is_fine``): reading worked, and whether silence is right is for
     the checks on freshness and volume to say, which know what the team declared.
@@ -36,6 +45,9 @@ def judge_pull(
         findings.append(_unreadable(workflow, window, error))
     if skipped:
         findings.append(_counted(workflow, SKIPPED, Severity.WARNING, skipped, "could not be taken"))
+    if repeated:
+        findings.append(_repeated(workflow, repeated))
+    findings += sources.source_findings(workflow, look) if look else ()
     if noted:
         findings.append(_counted(workflow, NOTED, Severity.INFO, noted, "noted while reading"))
     read = f"{_plural(pulled, 'new record')} pulled, {late} of them late; {_plural(decisions, 'decision')} of people"
@@ -47,6 +59,8 @@ def judge_pull(
         evidence={
             "pulled": pulled,
             "late": late,
+            "changed": changed,
+            "repeated": repeated,
             "decisions": decisions,
             "skipped": dict(skipped),
             "noted": dict(noted or {}),
@@ -55,13 +69,30 @@ def judge_pull(
         },
         checked=pulled,
         nothing_is_fine=error is None,
-        covered=(UNREADABLE,) if error else (UNREADABLE, SKIPPED, NOTED),
+        covered=(UNREADABLE,) if error else (UNREADABLE, SKIPPED, NOTED, REPEATED, *_looked(look)),
     )
 
 
-def with_repeated(skipped: Mapping[str, int], workflow: Workflow, repeated: int) -> Mapping[str, int]:
-    """The skipped rows with those whose key occurs in a newer row too: only the newest of a key is taken."""
-    return {**skipped, f"row whose {workflow.source.key} occurs in a newer row too": repeated} if repeated else skipped
+def _looked(look: Look | None) -> tuple[str, ...]:
+    return sources.KINDS if look and look.looked else ()
+
+
+def _repeated(workflow: Workflow, rows: int) -> Finding:
+    key = workflow.source.key
+    return Finding(
+        workflow=workflow.slug,
+        stage=Stage.PULL,
+        kind=REPEATED,
+        severity=Severity.WARNING,
+        title=f"{_plural(rows, 'row')} of {workflow.source.table} {'has' if rows == 1 else 'have'} a {key} that a newer row "
+        "has too",
+        detail="Only the newest row of a key is taken.",
+        evidence={
+            "rows": rows,
+            "cost": "the older rows are neither checked nor counted; if they are work of their own, it goes unseen",
+            "to_do": f"Make {key} unique at the source, or declare as key what names one unit of work.",
+        },
+    )
 
 
 def _unreadable(workflow: Workflow, window: Window, error: AfterpilotError) -> Finding:

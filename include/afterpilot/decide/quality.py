@@ -23,6 +23,8 @@ _KEYS = 20
 _NAMED = 5
 _UNCHECKED = "a fault in these records would go unnoticed until this is mended"
 _ABOUT = 60
+# Newer records that are good say nothing about those that failed.
+_UNTIL = "It is over when these records were read again and are good, or when a person says so."
 _LEFT_OUT = {"partial_unexpected_index_list", "partial_unexpected_counts", "unexpected_index_column_names"}
 
 
@@ -124,7 +126,7 @@ def _failed(workflow: Workflow, one: Judged, about: str) -> Finding:
         severity=one.check.severity,
         title=in_words(one),
         about=about,
-        detail=f"Records: {keys}{more}" if keys else "",
+        detail=f"Records: {keys}{more}. {_UNTIL}" if keys else "",
         evidence={
             **_evidence(one),
             "cost": affected(one),
