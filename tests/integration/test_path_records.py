@@ -13,6 +13,8 @@ from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger
 
 from afterpilot import pipeline
 from afterpilot.check import values
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
@@ -24,6 +26,7 @@ from afterpilot.record.records import Records
 pytestmark = pytest.mark.integration
 
 MANY = 20_000
+BOTH = pytest.mark.parametrize("way", ["by COPY", "row by row"])
 
 
 @pytest.fixture
@@ -100,8 +103,12 @@ def die_after(monkeypatch: Any, *, calls: int) -> None:
     monkeypatch.setattr(Records, "write", dying)
 
 
-def test_twenty_thousand_rows_are_never_held_at_once(site: Site, monkeypatch: Any) -> None:
+@BOTH
+def test_twenty_thousand_rows_are_never_held_at_once(site: Site, monkeypatch: Any, way: str) -> None:
     """Pull and gate go through a large source in batches; no batch holds more than the declared number of records."""
+    go(monkeypatch, way)
+    monkeypatch.setattr(stages, "BATCH", 500)
+    sizes = batches_written(monkeypatch)
     site.edit(f"{SLUG}/workflow.yaml", "  - {expect: not_seen_before, columns: [supplier, invoice_no]}\n", "")
     site.produce(
         "INSERT INTO ai_invoice_runs (run_id, invoice_id, received_at, finished_at, document, supplier_contact, "
@@ -114,13 +121,34 @@ def test_twenty_thousand_rows_are_never_held_at_once(site: Site, monkeypatch: An
     alive = Alive(monkeypatch)
     run = pulled(site)
     assert run.evidence["pulled"] == site.count("records") == MANY
-    assert 0 < alive.most <= 3 * stages.BATCH  # the batch as read, redacted, and the reader's own
+    assert max(sizes) == stages.BATCH
+    # The batch as read, redacted, and the reader's own; lines are not made into records at all.
+    assert (0 < alive.most <= 3 * stages.BATCH) if way == "row by row" else alive.most == 0
     alive.most = 0
     compiled = values._compiled.cache_info().misses
     gate = gated(site, run.window)
     assert gate.evidence["decided"] == MANY
     assert 0 < alive.most <= 3 * gating.BATCH
     assert values._compiled.cache_info().misses - compiled <= 1  # the schema is not checked anew for every answer
+
+
+def go(monkeypatch: Any, way: str) -> None:
+    """The pull reads row by row, also from PostgreSQL."""
+    if way == "row by row":
+        monkeypatch.setattr(SqlSource, "lines", lambda *_arguments, **_options: None)
+
+
+def batches_written(monkeypatch: Any) -> list[int]:
+    """The sizes of the batches, as they are written."""
+    write: Any = Records.write
+    sizes: list[int] = []
+
+    def counting(self: Records, batch: Any, *arguments: Any, **options: Any) -> Any:
+        sizes.append(batch.rows if isinstance(batch, RecordLines) else len(batch))
+        return write(self, batch, *arguments, **options)
+
+    monkeypatch.setattr(Records, "write", counting)
+    return sizes
 
 
 class Alive:
@@ -220,21 +248,22 @@ def test_a_source_whose_server_is_down(site: Site) -> None:
     assert {incident["state"] for incident in site.incidents()} == {"resolved"}
 
 
-def test_a_source_that_dies_in_the_middle_is_read_again(site: Site, monkeypatch: Any) -> None:
+@BOTH
+def test_a_source_that_dies_in_the_middle_is_read_again(site: Site, monkeypatch: Any, way: str) -> None:
     """What came before the break is kept once; the watermark waits for a pull that reaches the end."""
+    go(monkeypatch, way)
     monkeypatch.setattr(stages, "BATCH", 5)
     site.invoices(range(1, 21))
-    read = SqlSource.records
+    name, last = ("records", 12) if way == "row by row" else ("lines", 2)
+    read = getattr(SqlSource, name)
 
-    def breaking(self: SqlSource, window: Any) -> Any:
-        from afterpilot.domain.errors import SourceError
-
-        for number, record in enumerate(read(self, window)):
-            if number == 12:
+    def breaking(self: SqlSource, *arguments: Any, **options: Any) -> Any:
+        for number, one in enumerate(read(self, *arguments, **options)):
+            if number == last:
                 raise SourceError("the server closed the connection")
-            yield record
+            yield one
 
-    monkeypatch.setattr(SqlSource, "records", breaking)
+    monkeypatch.setattr(SqlSource, name, breaking)
     run = pulled(site)
     assert (run.verdict, run.evidence["pulled"], site.count("records")) == (Verdict.UNKNOWN, 10, 10)
     assert site.count("watermarks") == 0

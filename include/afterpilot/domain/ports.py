@@ -6,16 +6,18 @@ The verbs implement them, :mod:`afterpilot.wiring` chooses, :mod:`afterpilot.pip
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec, Typical
 from afterpilot.domain.judging import Judgement
 from afterpilot.domain.message import Message
 from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Evals, Workflow
 
@@ -88,6 +90,18 @@ class RecordSource(Protocol):
         ...
 
 
+@runtime_checkable
+class LineSource(Protocol):
+    """A source that can give its records as lines, many at once."""
+
+    def lines(self, window: Window, *, rows: int) -> Generator[RecordLines] | None:
+        """The records of the window as they may be kept, so many in a batch; None where they must be read one by one.
+
+        Raises SourceError, now or while they are read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One expectation judged over a window.
@@ -108,10 +122,12 @@ class Judged:
 
 
 class QualityChecker(Protocol):
-    """Judges the quality expectations of a workflow over the records of a window."""
+    """Judges the quality expectations of workflows over the records of their windows."""
 
-    def judge(self, workflow: Workflow, window: Window) -> Sequence[Judged]:
-        """One result for each expectation, in the order of the declaration; never raises for a single bad one."""
+    def judge(self, windows: Sequence[tuple[Workflow, Window]]) -> Mapping[str, Sequence[Judged] | CheckError]:
+        """For each workflow, by its slug, one result for each expectation, in the order of the declaration; or the error that
+        kept it from being judged. Never raises for a single bad one. No workflow may be named twice.
+        """
         ...
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import TypeVar
 
 from afterpilot.decide.pulling import judge_pull
 from afterpilot.domain.errors import ConfigurationError, SourceError
-from afterpilot.domain.ports import RecordSource
+from afterpilot.domain.ports import LineSource, RecordSource
+from afterpilot.domain.record import Record
+from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
@@ -18,10 +20,11 @@ from afterpilot.pipeline import noticing
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
+from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
 
-BATCH = 500
+BATCH = 10_000  # records of one transaction
 T = TypeVar("T")
 
 
@@ -43,10 +46,9 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     try:
         source = services.source(workflow)
         seen = noticing.before(services, workflow, source, reading)
-        for batch in _batches(chain.from_iterable(map(source.records, seen.spans)), BATCH):
-            redacted = [redact(record, workflow.source) for record in batch]
+        for batch in chain.from_iterable(_read(source, span, workflow) for span in seen.spans):
             with services.ops.begin() as unit:
-                made = unit.records.write(redacted, run_id, since=watermark and window.start, lost=seen.lost)
+                made = unit.records.write(batch, run_id, since=watermark and window.start, lost=seen.lost)
                 unit.source_states.add(
                     run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated
                 )
@@ -54,7 +56,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         for decisions in _batches(source.decisions(reading), BATCH):
             with services.ops.begin() as unit:
                 unit.source_states.add(run_id, decisions=unit.records.write_decisions(decisions))
-        seen = noticing.after(services, workflow, source, seen, window=window, now=started)
+        seen = noticing.after(services, workflow, source, seen, watermark=watermark, now=started)
     except (SourceError, ConfigurationError) as failure:  # a connection that is missing is a source that cannot be read
         error = failure
     since = min([reading.start, *(span.start for span in seen.spans)]) if seen else reading.start
@@ -86,6 +88,17 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     if counts["decisions"]:
         offer_cases(services, workflow)
     return run
+
+
+def _read(source: RecordSource, window: Window, workflow: Workflow) -> Iterator[Sequence[Record] | RecordLines]:
+    """Batches as they may be kept: lines where the source can give them, else its records one by one."""
+    lines = source.lines(window, rows=BATCH) if isinstance(source, LineSource) else None
+    if lines is None:
+        for batch in _batches(source.records(window), BATCH):
+            yield [redact(record, workflow.source) for record in batch]
+        return
+    with ahead(lines) as read:
+        yield from read
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

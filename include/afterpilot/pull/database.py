@@ -52,7 +52,7 @@ def reading(engine: sa.Engine, *, timeout_seconds: int = TIMEOUT_SECONDS) -> Ite
         raise SourceError(reason(error, engine.url)) from error
 
 
-def reason(error: SQLAlchemyError, url: sa.URL) -> str:
+def reason(error: Exception, url: sa.URL) -> str:
     """What the database said, on one line, without statement, parameters and password."""
     said = " ".join(str(getattr(error, "orig", None) or error).split())[:500] or type(error).__name__
     password = str(url.password or "")

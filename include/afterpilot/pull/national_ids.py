@@ -15,7 +15,7 @@ LONGEST_LABEL = 40  # characters before a number in which a word may name it
 
 
 # Shape by shape, and the module of python-stdnum that knows valid ones (None: there is no check digit).
-_SHAPES: tuple[tuple[str, str | None], ...] = (
+SHAPES: tuple[tuple[str, str | None], ...] = (
     (r"(?<![\w-])\d{3}-\d\d-\d{4}(?![\w-])", "us.ssn"),
     (r"(?<!\w)[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z] ?\d\d ?\d\d ?\d\d ?[A-D](?!\w)", None),  # United Kingdom
     (r"(?<!\w)[12] \d\d \d\d (?:\d\d|2[AB]) \d{3} \d{3} \d\d(?!\w)", "fr.nir"),
@@ -28,11 +28,11 @@ _SHAPES: tuple[tuple[str, str | None], ...] = (
     (r"(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-])", "br.cpf"),
     (r"(?<![\w.])\d\d\.\d\d\.\d\d-\d{3}\.\d\d(?!\w)", "be.nn"),
 )
-_SHAPED = re.compile("|".join(pattern for pattern, _ in _SHAPES))
-_MODULES = tuple((re.compile(pattern), module) for pattern, module in _SHAPES)
+_SHAPED = re.compile("|".join(pattern for pattern, _ in SHAPES))
+_MODULES = tuple((re.compile(pattern), module) for pattern, module in SHAPES)
 BEFORE, AFTER = 8, 16  # characters around a run of digits that may belong to a shape
 
-_LABELS = (
+LABELS = (
     r"ssn|social security(?: no| number)?|national insurance(?: no| number)?|nhs(?: no| number)?"
     r"|steuer-?id(?:entifikationsnummer)?|idnr|sozialversicherungsnummer|sv-?nummer|ahv(?:-nr)?"
     r"|insee|nir|num[eé]ro de s[eé]curit[eé] sociale|dni|nie|codice fiscale|bsn|burgerservicenummer|sofinummer"
@@ -40,7 +40,7 @@ _LABELS = (
     r"|sin|social insurance(?: no| number)?|nif|pps(?: no| number)?|passport(?: no| number)?|tax id|curp|rrn|my number"
     r"|national id(?: no| number)?|identity card(?: no| number)?|id card(?: no| number)?"
 )
-_NAMED = re.compile(rf"(?i)(?<![\w-])(?:{_LABELS})\.? ?[:#]? ?$")
+_NAMED = re.compile(rf"(?i)(?<![\w-])(?:{LABELS})\.? ?[:#]? ?$")
 FEWEST_DIGITS, MOST_DIGITS = 8, 16
 LAST_WORDS = frozenset(
     [

@@ -7,7 +7,7 @@ A row whose time is NULL lies in no window: as a rule it is not finished yet. Su
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,17 +16,19 @@ import sqlalchemy as sa
 
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision, Record, Usage
+from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.source import Decisions, UsageColumns
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pull.copy import Copied
+from afterpilot.pull.copy_statement import SETTINGS, statement_of
 from afterpilot.pull.database import TIMEOUT_SECONDS, engine_of, reading, table_of
 from afterpilot.pull.patterns import masked
 from afterpilot.pull.redact import redacted
-from afterpilot.pull.shape import SqlShape, declared, found, selected
-from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
+from afterpilot.pull.shape import SqlShape, Types, declared, found, selected
+from afterpilot.pull.values import NotFinite, decimal, kept, model_name, moment, tokens, unfit
 
 BATCH = 1000
-LONGEST_KEY = 500  # characters: an index entry has its bounds
 MOST_COUNTED = 10_000
 _WORDS_COUNTED = 20  # unknown words of decisions that are counted one by one
 _WORD_LENGTH = 40
@@ -58,6 +60,32 @@ class SqlSource(SqlShape):
             record = self._record(row)
             if record is not None:
                 yield record
+
+    def lines(self, window: Window, *, rows: int) -> Generator[RecordLines] | None:
+        """The records of the window as they may be kept, many at once; None where they must be read one by one.
+
+        Raises:
+            SourceError: as for :meth:`records`.
+        """
+        source = self._source
+        engine = engine_of(self._given)
+        if source.reader or source.paths or source.where or engine.dialect.driver != "psycopg":
+            return None
+        with reading(engine, timeout_seconds=self._timeout) as connection:
+            types, _ = found(connection, source.table, declared(self._workflow), needed=(source.time, source.key))
+            ends = _ends(window, types[source.time], f"{source.table}.{source.time}")
+            bytewise = connection.scalar(sa.text("SHOW server_encoding")) == "SQL_ASCII"
+        statement = None if bytewise else statement_of(source, types, ends)
+        return self._copied(statement, types, rows) if statement else None
+
+    def _copied(self, statement: str, types: Types, rows: int) -> Generator[RecordLines]:
+        copied = Copied(self._workflow, types, self.skipped, self.noted)
+        with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
+            place = table_of(self._source.table, types)
+            self._note_waiting(connection, self._source.table, place.c[self._source.time])
+            for setting in SETTINGS:
+                connection.exec_driver_sql(setting)
+            yield from copied.lines(connection, statement, rows=rows, timeout=self._timeout)
 
     def decisions(self, window: Window) -> Iterator[HumanDecision]:
         """Stream what people decided in the window, oldest first; nothing where no decisions are declared.
@@ -110,23 +138,23 @@ class SqlSource(SqlShape):
                 for column in (selected(place, types, name) for name in wanted)
             ]
             statement = sa.select(*columns).where(at >= start, at < end).order_by(at, place.c[key])
-            waiting = connection.scalar(
-                sa.select(sa.func.count()).select_from(sa.select(at).where(at.is_(None)).limit(MOST_COUNTED).subquery())
-            )
-            if waiting:
-                self.noted[f"rows of {table} without {time_column} lie in no window"] = waiting
+            self._note_waiting(connection, table, at)
             streaming = connection.execution_options(stream_results=True, yield_per=BATCH)
             for row in streaming.execute(statement).mappings():
                 yield dict(row)
 
+    def _note_waiting(self, connection: sa.Connection, table: str, at: sa.ColumnElement[Any]) -> None:
+        waiting = connection.scalar(
+            sa.select(sa.func.count()).select_from(sa.select(at).where(at.is_(None)).limit(MOST_COUNTED).subquery())
+        )
+        if waiting:
+            self.noted[f"rows of {table} without {at.key} lie in no window"] = waiting
+
     def _record(self, row: Mapping[str, Any]) -> Record | None:
         source = self._source
         key, at = row[source.key], moment(row[source.time])
-        if key is None or not str(key).strip():
-            self.skipped[f"row without {source.key}"] += 1
-            return None
-        if len(str(key)) > LONGEST_KEY or "\x00" in str(key):
-            self.skipped[f"row whose {source.key} is longer than {LONGEST_KEY} characters or holds a NUL"] += 1
+        if reason := unfit(key, source.key):
+            self.skipped[reason] += 1
             return None
         if at is None:
             self.skipped[f"row whose {source.time} is no time"] += 1
@@ -190,7 +218,7 @@ def _usage(row: Mapping[str, Any], columns: UsageColumns) -> Usage | None:
     if not _named(columns):
         return None
     return Usage(
-        model=str(row[columns.model] or "").replace("\x00", "").strip()[:200] if columns.model else "",
+        model=model_name(row[columns.model]) if columns.model else "",
         input_tokens=tokens(row[columns.input_tokens]) if columns.input_tokens else None,
         output_tokens=tokens(row[columns.output_tokens]) if columns.output_tokens else None,
         cached_tokens=(tokens(row[columns.cached_tokens]) if columns.cached_tokens else None) or 0,
@@ -208,16 +236,23 @@ def _word(said: object) -> str:
 
 def _bounds(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tuple[Any, Any]:
     """The window's ends as the column's type can be compared with."""
+    start, end = _ends(window, kind, name)
+    if start.tzinfo:
+        return start, end
+    return sa.literal(start, sa.DateTime()), sa.literal(end, sa.DateTime())
+
+
+def _ends(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tuple[datetime, datetime]:
+    """The window's ends, without a zone where the column's times have none."""
     if not isinstance(kind, sa.DateTime | sa.Date):
         raise SourceError(f"{name} holds no times (its type is {kind}); a column of times is needed")
-    ends = [end.astimezone(UTC) for end in (window.start, window.end)]
+    start, end = window.start.astimezone(UTC), window.end.astimezone(UTC)
     if not isinstance(kind, sa.DateTime):
         # A day stands at its first moment: what was written later on that day is seen only by reading the day again.
-        ends[0] = ends[0].replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        start = start.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     if isinstance(kind, sa.DateTime) and kind.timezone:
-        return ends[0], ends[1]
-    bound = [sa.literal(end.replace(tzinfo=None), sa.DateTime()) for end in ends]
-    return bound[0], bound[1]
+        return start, end
+    return start.replace(tzinfo=None), end.replace(tzinfo=None)
 
 
 def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -65,6 +65,24 @@ def decimal(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+LONGEST_KEY = 500  # characters: an index entry has its bounds
+LONGEST_MODEL = 200
+
+
+def unfit(key: object, name: str) -> str:
+    """Why no record can have that key, as it is counted; empty where one can. ``name`` is the key's column."""
+    if key is None or not str(key).strip():
+        return f"row without {name}"
+    if len(str(key)) > LONGEST_KEY or "\x00" in str(key):
+        return f"row whose {name} is longer than {LONGEST_KEY} characters or holds a NUL"
+    return ""
+
+
+def model_name(value: object) -> str:
+    """The name of a model as it is kept; empty where none was reported."""
+    return str(value or "").replace("\x00", "").strip()[:LONGEST_MODEL]
+
+
 MOST_TOKENS = 10**12  # of one call; more is no count
 
 

@@ -1,0 +1,39 @@
+r"""Which of many lines may hold something personal: all at once, by one automaton that takes a nanosecond or two a byte.
+
+It is wider than :func:`afterpilot.pull.patterns.masked`, never narrower: what that would mask is suspect here. It reads lines of
+COPY's text format that hold JSON, where a newline of a text is written ``\\n``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from afterpilot.pull import national_ids
+
+_DIGIT = r"\p{Nd}"
+_AROUND = re.compile(r"\(\?<?[!=](?:\[[^]]*]|\\.|[^()\\])*\)")  # what looks around a match: automata cannot
+_BREAK = r"\\\\(?:[nrtbf]|u00..)"  # a control sign, in JSON within a line
+_RUN = r"\d(?:[ ().\-/]{0,2}\d){5}"
+_PHONE = r"(?:(?:tele)?phone|tel|mobile|cell|fax|telefon|mobil)\.?(?: ?(?:no|nr|number)\.?)? ?[:#]? ?[+(]?"
+_NAMED = rf"(?:{national_ids.LABELS})\.? ?[:#]? ?"
+_SUSPECT = (
+    "@",
+    r"\+[1-9](?:[ ()./-]{0,2}\d){6}",
+    r"\(0?\d{2,4}\) ?\d{3}",
+    r"\d{13}|\d{4}[ -]\d{4}[ -]\d{4}[ -]\d|\d{4}[ -]\d{6}[ -]\d{5}",  # cards
+    r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11}",  # accounts
+    *(_AROUND.sub("", shape) for shape, _ in national_ids.SHAPES),
+    rf"(?i:(?:^|[^A-Za-z0-9_]|{_BREAK})(?:{_PHONE}|{_NAMED})(?:{_BREAK})?{_RUN})",
+)
+PATTERN = "|".join(_SUSPECT).replace(r"\d", _DIGIT)
+
+
+def suspects(lines: Sequence[bytes]) -> list[int]:
+    """The places of the lines (UTF-8) that have to be read for something personal."""
+    import pyarrow as pa  # a third of a second
+    import pyarrow.compute as pc
+
+    hits = pc.match_substring_regex(pa.array(lines, pa.string()), PATTERN)
+    found: list[int] = pc.indices_nonzero(hits).to_pylist()
+    return found
