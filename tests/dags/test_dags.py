@@ -69,10 +69,12 @@ def test_exactly_these_dags_are_there(loaded: dict) -> None:
         "declarations",
         "deliver",
         "evals.nightly",
+        "gate",
         "probe",
         "records.hourly",
         "records.nightly",
         "spend",
+        "spot_checks",
         "weekly_outcomes.monday_morning",
     ]
 
@@ -119,6 +121,14 @@ def test_the_path_of_probes(loaded: dict) -> None:
     }
 
 
+def test_the_gate_comes_every_two_minutes(loaded: dict) -> None:
+    """Plan, then decide in labelled batches; what it has to tell goes with the sweep of the outbox."""
+    gate = loaded["dags"]["gate"]
+    assert gate["schedule"] == "*/2 * * * *"
+    assert gate["tasks"] == {"plan_gates": ["gate"], "gate": []}
+    assert gate["templates"] == {"gate": "{{ batch_label }}"}
+
+
 def test_mapped_instances_are_labelled(loaded: dict) -> None:
     """The grid shows which workflows an instance holds."""
     mapped_tasks = {"pull", "check", "route", "evaluate", "report", "probe"}
@@ -157,6 +167,6 @@ def test_a_broken_fleet_file_is_told_and_leaves_the_reporter_alive(tmp_path: Pat
     folder.mkdir()
     (folder / "_fleet.yaml").write_text("schedules: [")
     found = probe(tmp_path, folder)
-    assert {"declarations", "deliver", "probe", "spend"} <= found["dags"].keys()
+    assert {"declarations", "deliver", "gate", "probe", "spend"} <= found["dags"].keys()
     assert all("_fleet.yaml" in text for text in found["errors"].values())
     assert len(found["errors"]) == 3

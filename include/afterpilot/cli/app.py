@@ -25,6 +25,10 @@ class _Commands(LazyGroup):
             "afterpilot.cli.path:run",
             "Run a workflow's path here and now: pull, check, gate, review, evaluate, spend; --stage report puts the week's report together.",
         ),
+        "release": Later(
+            "afterpilot.cli.release:release",
+            "Decide on outputs that wait for release and tell production, as the DAG `gate` does every two minutes.",
+        ),
         "deliver": Later(
             "afterpilot.cli.path:deliver",
             "Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview.",

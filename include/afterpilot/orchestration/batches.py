@@ -36,6 +36,11 @@ def plan_probes() -> list[Batch]:
     return _planned("probe", lambda said: bool(said.get("evals")))
 
 
+def plan_gates() -> list[Batch]:
+    """The batches of all workflows that say how outputs are released, whatever their schedule. Raises as :func:`plan` does."""
+    return _planned("gate", lambda said: bool(said.get("release")))
+
+
 def nonempty(batches: Sequence[Batch | None]) -> list[Batch]:
     """The batches that hold a workflow, labelled anew; those of tasks that failed are None."""
     return [

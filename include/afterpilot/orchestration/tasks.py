@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
@@ -47,16 +47,31 @@ def pull(batch: Batch) -> Batch:
 
 @task(map_index_template="{{ batch_label }}", outlets=[AssetAlias(RECORDS_ALIAS)])
 def check(batch: Batch) -> Batch:
-    """Judge the quality expectations over what was pulled."""
+    """Judge the quality expectations over what was pulled, of all workflows of the batch together."""
     trigger = context.trigger()
+    outcomes: dict[str, Run | Exception] = {}
+
+    def together(wired: Wired) -> None:
+        loaded = {workflow.slug: workflow for workflow in wired.declarations.workflows}
+        read = [slug for slug in batch["workflows"] if slug in loaded and slug not in batch["unread"]]
+        windows = [(loaded[slug], _window(batch, slug)) for slug in read]
+        outcomes.update(pipeline.check_all(wired.services, windows, trigger=trigger))
 
     def work(wired: Wired, workflow: Workflow) -> Run:
-        window = _window(batch, workflow.slug)
         if workflow.slug in batch["unread"]:
             return pipeline.not_run(
-                wired.services, workflow, Stage.CHECK, "the source could not be read", window=window, trigger=trigger
+                wired.services,
+                workflow,
+                Stage.CHECK,
+                "the source could not be read",
+                window=_window(batch, workflow.slug),
+                trigger=trigger,
             )
-        return pipeline.check(wired.services, workflow, window=window, trigger=trigger)
+        if not outcomes:
+            together(wired)
+        if isinstance(outcome := outcomes[workflow.slug], Exception):
+            raise outcome
+        return outcome
 
     runs = batches.each(batch, Stage.CHECK, work, others_wait=True)
     _announce_assets(RECORDS_ALIAS, "records", runs)
@@ -79,6 +94,23 @@ def route(batch: Batch) -> dict[str, str]:
     if batch["broken"]:
         raise AirflowFailException(f"an earlier stage broke for {', '.join(batch['broken'])}; see the run history")
     return verdicts
+
+
+@task
+def plan_gates() -> list[Batch]:
+    """Decide which workflows have outputs that wait for release: all that declare `release`."""
+    return batches.plan_gates()
+
+
+@task(map_index_template="{{ batch_label }}")
+def gate(batch: Batch) -> dict[str, str]:
+    """Decide on outputs that wait for release, and tell production."""
+    trigger, until = context.trigger(), datetime.now(UTC)
+
+    def work(wired: Wired, workflow: Workflow) -> Run | None:
+        return pipeline.gate_waiting(wired.services, workflow, until=until, trigger=trigger)
+
+    return _verdicts(batches.each(batch, Stage.GATE, work))
 
 
 @task_group
@@ -162,6 +194,18 @@ def spend() -> dict[str, str]:
         return pipeline.spend(wired.services, workflow, trigger=trigger)
 
     return _verdicts(batches.each({"label": "the fleet", "workflows": slugs}, Stage.SPEND, work))
+
+
+@task
+def judge_review() -> dict[str, str]:
+    """Look at what people decided: how often workflows are wrong when nobody looks, and how well people look."""
+    trigger = context.trigger()
+    slugs = [workflow.slug for workflow in context.wired().declarations.workflows if workflow.stage != "retired"]
+
+    def work(wired: Wired, workflow: Workflow) -> Run:
+        return pipeline.judge_review(wired.services, workflow, trigger=trigger)
+
+    return _verdicts(batches.each({"label": "the fleet", "workflows": slugs}, Stage.REVIEW, work))
 
 
 @task(map_index_template="{{ batch_label }}")

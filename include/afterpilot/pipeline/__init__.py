@@ -1,4 +1,4 @@
-"""The path, one function for each stage: pull → check → gate → evaluate → spend → report, and declare before all.
+"""The path, one function for each stage: pull → check → gate → review → evaluate → spend → report, and declare before all.
 
 Each stage takes plain domain types, finds its own result where an earlier attempt of the same trigger has written it, and
 otherwise ends in :func:`~afterpilot.pipeline.conclude.concluded`: run, incidents and messages are written in one transaction,
@@ -7,7 +7,7 @@ or none of them.
 
 from __future__ import annotations
 
-from afterpilot.pipeline.checking import check
+from afterpilot.pipeline.checking import check, check_all
 from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.corrections import Offered, accept_offers, decline_offer, offer_cases, offers
 from afterpilot.pipeline.declarations import declare
@@ -30,6 +30,8 @@ from afterpilot.pipeline.gating import gate
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spending import spend
+from afterpilot.pipeline.spot_checks import judge_review
+from afterpilot.pipeline.waiting import gate_waiting
 from afterpilot.pipeline.weekly import report
 
 __all__ = [
@@ -44,13 +46,16 @@ __all__ = [
     "approve",
     "calibrate",
     "check",
+    "check_all",
     "crashed",
     "declare",
     "decline_offer",
     "evaluate",
     "evaluated_since",
     "gate",
+    "gate_waiting",
     "judge_drifts",
+    "judge_review",
     "judge_standings",
     "not_run",
     "offer_cases",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from afterpilot.decide.changing import with_changed
 from afterpilot.decide.gating import judge_gate
@@ -21,11 +22,18 @@ from afterpilot.record.records import Waiting
 BATCH = 500
 
 
-def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Trigger) -> Run:
+def gate(
+    services: Services,
+    workflow: Workflow,
+    *,
+    window: Window,
+    trigger: Trigger,
+    told: Mapping[str, int] | None = None,
+) -> Run:
     """Decide on every output that has no decision yet: release it, or send it to a person with the discrepancies.
 
     Records that could not be decided on earlier (a reference table was down) are taken up again, and so are outputs that
-    changed at their source after they were released.
+    changed at their source after they were released. ``told`` is what production was told for this trigger already.
     """
     if (done := finished(services, workflow, Stage.GATE, trigger)) is not None:
         return done
@@ -49,7 +57,7 @@ def gate(services: Services, workflow: Workflow, *, window: Window, trigger: Tri
             left = max(0, left - len(decisions))
     except CheckError as failure:
         error = failure
-    performed = release(services, workflow)
+    performed = Counter(told or {}) + Counter(release(services, workflow))
     with services.ops.begin() as unit:
         standing = unit.releases.standing(workflow.slug)
         made, changed = unit.gate.of_run(run_id), unit.gate.changed_after_release(run_id)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
 from afterpilot.domain.record import Discrepancy, GateDecision
-from afterpilot.record.tables import gate_decisions, review_items, seen_columns
+from afterpilot.record.tables import gate_decisions, records, review_items, seen_columns
 
 
 class GateDecisions:
@@ -71,15 +71,17 @@ class GateDecisions:
         statement = sa.delete(seen_columns).where(seen_columns.c.workflow == workflow)
         self._connection.execute(statement.where(*(seen_columns.c.columns != columns for columns in kept)))
 
-    def without_decision(self, workflow: str, keys: Sequence[str]) -> frozenset[str]:
-        """Those of the keys that the gate has never decided on."""
-        if not keys:
-            return frozenset()
-        given = sa.values(sa.column("key", sa.Text), name="given").data([(key,) for key in keys])
-        statement = sa.select(gate_decisions.c.key).where(
-            gate_decisions.c.workflow == workflow, gate_decisions.c.key == given.c.key
-        )
-        return frozenset(keys) - set(self._connection.scalars(statement))
+    def unseen(self, workflow: str, keys: Sequence[str]) -> bool:
+        """Whether one of these outputs was neither decided on nor pulled."""
+        open_keys = list(keys)
+        for table in (gate_decisions, records):
+            if not open_keys:
+                return False
+            given = sa.values(sa.column("key", sa.Text), name="given").data([(key,) for key in open_keys])
+            statement = sa.select(table.c.key).where(table.c.workflow == workflow, table.c.key == given.c.key)
+            known = set(self._connection.scalars(statement))
+            open_keys = [key for key in open_keys if key not in known]
+        return bool(open_keys)
 
     def changed_after_release(self, run_id: uuid.UUID) -> Mapping[str, bool]:
         """The outputs that a run decided on again, by key: whether they are released now."""
