@@ -96,18 +96,18 @@ class ReviewQueue:
 
         A decision on an output that was replaced since says nothing of the one that is there now.
         """
-        replaced = sa.cast(gate_decisions.c.earlier[-1]["decided_at"].astext, sa.DateTime(timezone=True))
-        since = sa.select(replaced).where(
-            gate_decisions.c.workflow == _ITEM.workflow, gate_decisions.c.key == _ITEM.key
-        )
+        made, gate = human_decisions.c, gate_decisions.c
+        replaced = sa.cast(gate.earlier[-1]["decided_at"].astext, sa.DateTime(timezone=True))
+        of_item = sa.and_(gate.workflow == made.workflow, gate.key == made.key)
         first = (
-            sa.select(sa.func.min(human_decisions.c.decided_at))
+            sa.select(sa.func.min(made.decided_at))
+            .select_from(human_decisions.outerjoin(gate_decisions, of_item))
             .where(
-                human_decisions.c.workflow == _ITEM.workflow,
-                human_decisions.c.key == _ITEM.key,
-                human_decisions.c.decided_at
-                > sa.func.coalesce(since.scalar_subquery(), sa.cast("-infinity", sa.DateTime(timezone=True))),
+                made.workflow == _ITEM.workflow,
+                made.key == _ITEM.key,
+                sa.or_(replaced.is_(None), made.decided_at > replaced),
             )
+            .correlate(review_items)
             .scalar_subquery()
         )
         statement = sa.update(review_items).where(
