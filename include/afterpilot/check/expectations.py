@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from afterpilot.check.window import MOST_KEYS
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.source import FieldType
@@ -84,16 +83,17 @@ def judged(check: Check, result: Any, key_label: str, *, rows: int, values: int 
     elements = found.get("element_count")
     error = _nothing_to_see(check, found, values)
     if error:
-        return could_not(check, error, result=_trimmed(found))
-    keys = tuple(str(row[key_label]) for row in found.get("partial_unexpected_index_list") or ())
+        return could_not(check, error, result=trimmed(found))
+    listed = found.get("partial_unexpected_index_list") or ()
+    keys = tuple(str(row[key_label]) for row in listed if isinstance(row, Mapping))
     return Judged(
         check=check,
         success=bool(result.success),
-        observed=_observed(found) if elements is None else f"{found.get('unexpected_count') or 0} of {elements}",
+        observed=observed_words(found) if elements is None else f"{found.get('unexpected_count') or 0} of {elements}",
         elements=rows if elements is None else int(elements),
         failing_total=0 if elements is None else int(found.get("unexpected_count") or 0),
-        failing_keys=keys[:MOST_KEYS],
-        result=_trimmed(found),
+        failing_keys=keys,
+        result=trimmed(found),
     )
 
 
@@ -157,7 +157,8 @@ def _exception(info: Mapping[str, Any] | None) -> str:
     return ""
 
 
-def _observed(found: Mapping[str, Any]) -> str:
+def observed_words(found: Mapping[str, Any]) -> str:
+    """What was observed, in short words for people."""
     value = found.get("observed_value")
     if value is None and found.get("partial_unexpected_list"):
         value = found["partial_unexpected_list"]
@@ -169,7 +170,8 @@ def _observed(found: Mapping[str, Any]) -> str:
     return "" if shown is None else str(shown)[:_LONGEST]
 
 
-def _trimmed(found: Mapping[str, Any]) -> dict[str, Any]:
+def trimmed(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as JSON, its lists and texts cut short."""
     return {str(name): _jsonable(value) for name, value in found.items()}
 
 
