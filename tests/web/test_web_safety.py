@@ -26,7 +26,7 @@ from afterpilot.record import tables
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.web.app import create_app
 from afterpilot.web.frame import Frame, utc_now
-from afterpilot.web.headers import POLICY
+from afterpilot.web.headers import POLICY, WITH_SCRIPT
 
 pytestmark = pytest.mark.integration
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202e\u0007</details></td>"
@@ -80,12 +80,16 @@ def test_the_gate_covers_every_address(site: Site) -> None:
 def test_every_route_has_the_gate() -> None:
     """No route of the application is without the gate's dependency, so that a new page cannot forget it."""
     called = []
-    app = mounted(sa.create_engine("postgresql+psycopg://nobody@/none"), gate=[Depends(lambda: called.append(1))])
+
+    def gate() -> None:
+        called.append(1)
+
+    app = mounted(sa.create_engine("postgresql+psycopg://nobody@/none"), gate=[Depends(gate)])
     inner: FastAPI = app.routes[-1].app  # type: ignore[attr-defined]
     gated = [route for route in inner.routes if getattr(route, "dependant", None) is not None]
     paths = {getattr(route, "path", "") for route in inner.routes}
     assert {getattr(route, "path", "") for route in gated} == paths
-    assert all(len(route.dependant.dependencies) == 1 for route in gated)  # type: ignore[attr-defined]
+    assert all(route.dependant.dependencies[0].call is gate for route in gated)  # type: ignore[attr-defined]
     assert {method for route in gated for method in route.methods} == {"GET"}  # type: ignore[attr-defined]
     assert not any(path.startswith(("/docs", "/redoc", "/openapi")) for path in paths)
 
@@ -108,7 +112,7 @@ def test_who_may_not_read_is_told_so_without_a_loop(site: Site) -> None:
 
 
 def test_every_answer_carries_the_headers(site: Site) -> None:
-    """Pages, files, errors and redirects forbid scripts and foreign frames, and are not stored."""
+    """Pages, files, errors and redirects forbid scripts (but our own in the review queue) and foreign frames, and are not stored."""
     gated = through(closed, site.engine)
     answers = [
         site.client.get(f"/afterpilot{path}", headers=BROWSER)
@@ -120,13 +124,15 @@ def test_every_answer_carries_the_headers(site: Site) -> None:
         site.client.post("/afterpilot/runs"),
     ]
     for answer in answers:
-        assert answer.headers["content-security-policy"] == POLICY
+        queue = answer.url.path == "/afterpilot/review"
+        assert answer.headers["content-security-policy"] == (WITH_SCRIPT if queue else POLICY)
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert ("no-store" in answer.headers["cache-control"]) != ("text/css" in answer.headers.get("content-type", ""))
     assert "default-src 'none'" in POLICY
     assert "script-src" not in POLICY
     assert "frame-ancestors 'self'" in POLICY
-    assert "unsafe" not in POLICY
+    assert "unsafe" not in WITH_SCRIPT
+    assert set(WITH_SCRIPT.split("; ")) - set(POLICY.split("; ")) == {"script-src 'self'", "connect-src 'self'"}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +221,8 @@ def test_hostile_text_stays_text(ops: sa.Engine) -> None:
         "/messages",
         "/review?state=all",
         f"/review?workflow={evil}",
+        f"/review/item?workflow={evil}&key={evil}",
+        "/review/item?" + urlencode({"workflow": EVIL.replace("\u0007", ""), "key": EVIL}),
         f"/outputs?workflow={evil}&key={evil}",
         "/outputs?" + urlencode({"workflow": EVIL.replace("\u0007", ""), "key": EVIL}),
         "/declarations",
@@ -225,7 +233,8 @@ def test_hostile_text_stays_text(ops: sa.Engine) -> None:
         parser = Elements()
         parser.feed(response.text)
         for tag, attributes in parser.seen:
-            assert tag not in {"script", "iframe", "object", "embed", "base", "style"}, path
+            ours = tag == "script" and attributes["src"].startswith("/afterpilot/review.js?v=") and "/review" in path
+            assert ours or tag not in {"script", "iframe", "object", "embed", "base", "style"}, path
             assert not any(name.startswith("on") or name == "style" for name in attributes), (path, attributes)
             for name in ("href", "src", "action"):
                 value = attributes.get(name, "/")

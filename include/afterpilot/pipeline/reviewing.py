@@ -21,6 +21,7 @@ from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import Review
 from afterpilot.domain.source import FieldType, Source
+from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.review import overdue_message
@@ -28,6 +29,7 @@ from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.patterns import masked
 from afterpilot.pull.redact import redacted
+from afterpilot.pull.values import decimal, kept, moment
 from afterpilot.record.history import declarations
 from afterpilot.record.ops import Unit, unit_of
 from afterpilot.record.write_backs import Failing
@@ -39,6 +41,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 TOLD_EVERY = timedelta(hours=1)  # the deputy, of what has become overdue in one workflow
 _OFFERED_WITHIN = timedelta(hours=1)
 _MOST_FAILURES = 3  # of one workflow in one sweep: a source that is down need not be asked for every item
+_BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
 log = logging.getLogger(__name__)
 
 
@@ -68,8 +71,8 @@ def terms_of(connection: sa.Connection, workflow: str) -> Terms:
     """The terms of a workflow as its last usable declaration has them; those that hold unless said where there is none."""
     current = declarations.current(connection, workflow)
     version = current and current["usable_sha256"]
-    kept = declarations.one_version(connection, workflow, version) if version else None
-    document: Mapping[str, Any] = kept["document"] if kept else {}
+    stored = declarations.one_version(connection, workflow, version) if version else None
+    document: Mapping[str, Any] = stored["document"] if stored else {}
     fields = dig(document, "source", "fields")
     return Terms(
         review=stored_review(document),
@@ -235,3 +238,28 @@ def _finding(workflow: Workflow, failing: Sequence[Failing]) -> Finding:
 def _type(kind: object) -> FieldType:
     told = kind.get("type") if isinstance(kind, dict) else kind
     return told if told in {"text", "number", "time", "boolean"} else "text"
+
+
+def corrected_value(kind: FieldType, typed: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What a reviewer typed as it is kept for a field of that type; an empty number, time or boolean is none.
+
+    Raises:
+        ValueError: it is not of that type; the text says what is needed.
+    """
+    text = storable(typed).strip()
+    if kind == "text":
+        return text
+    if not text:
+        return None
+    if kind == "number":
+        if (number := decimal(text)) is None:
+            raise ValueError("needs a number, such as 453.60")
+        return kept(number, "number")
+    if kind == "time":
+        if moment(text) is None:
+            raise ValueError("needs a time, such as 2026-11-20 14:30")
+        return kept(text, "time")
+    word = text.casefold()
+    if word not in _BOOLEANS:
+        raise ValueError("needs yes or no")
+    return _BOOLEANS[word]

@@ -1,4 +1,4 @@
-"""The FastAPI application: every page behind the gate, none of them able to change anything."""
+"""The FastAPI application: every page behind the gate; nothing but the review queue can change anything."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from afterpilot.web.pages import (
     samples,
     status,
 )
+from afterpilot.web.review import actions
+from afterpilot.web.review.people import Reviewers, nobody
 
 
 def create_app(
@@ -38,6 +40,7 @@ def create_app(
     prefix: str = "/afterpilot",
     airflow_url: str = "",
     workflows: Path | None = None,
+    reviewers: Reviewers | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
@@ -51,6 +54,7 @@ def create_app(
         prefix: where the application is mounted, or "" where it runs alone.
         airflow_url: Airflow's base URL for links to its runs; where empty, the Airflow that these pages are mounted in.
         workflows: the folder of the declarations, for the runbooks that lie there.
+        reviewers: how people are known who may decide in the review queue; without it the queue can only be read.
         clock: says what time it is, aware UTC.
     """
     app = FastAPI(
@@ -64,8 +68,11 @@ def create_app(
     frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
     app.add_middleware(SecurityHeaders)
     failures.install(app, frame, login=login)
-    for pages in (assets, status, runs, samples, incidents, messages, review, outputs, declarations):
+    for pages in (assets, status, runs, samples, incidents, messages, outputs, declarations):
         app.include_router(pages.router(frame))
+    app.include_router(review.router(frame, reviewers or Reviewers(nobody)))
+    if reviewers is not None:
+        app.include_router(actions.router(frame, reviewers))
     app.include_router(evals.router(frame))
     app.include_router(eval_compare.router(frame))
     app.include_router(eval_cases.router(frame, workflows))

@@ -20,7 +20,8 @@ _TITLES = {
     401: "Please log in",
     403: "Not allowed",
     404: "Nothing here",
-    405: "These pages can only be read",
+    405: "This page can only be read",
+    413: "This is too large",
     503: "The history cannot be read now",
 }
 

@@ -66,6 +66,17 @@ class Frame:
             connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
             yield connection
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that may change something: all of it is kept when the block ends well."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._engine_factory()
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+            connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+            yield connection
+
     def page(
         self,
         request: Request,
@@ -88,6 +99,7 @@ class Frame:
             now=now,
             ago=functools.partial(text.ago, now=now),
             style_version=style_version(),
+            script_version=version_of(script()),
             **data,
         )
         return HTMLResponse(html, status_code=status)
@@ -117,9 +129,20 @@ def style() -> str:
 
 
 @functools.cache
+def script() -> str:
+    """The script of the review queue: its keys and reservations."""
+    return files("afterpilot.web").joinpath("static", "review.js").read_text(encoding="utf-8")
+
+
 def style_version() -> str:
     """A short hash of the style sheet, so that browsers may keep it until it changes."""
-    return hashlib.sha256(style().encode()).hexdigest()[:12]
+    return version_of(style())
+
+
+@functools.cache
+def version_of(content: str) -> str:
+    """A short hash of a file's content."""
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def _environment() -> Environment:
@@ -133,6 +156,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         moment=text.moment,
+        clock=text.clock,
         exact=text.exact_moment,
         day=text.day,
         words=text.words,

@@ -1,4 +1,4 @@
-"""Headers that every answer carries: nothing from elsewhere, no script, framed by Airflow only."""
+"""Headers that every answer carries: nothing from elsewhere, no script but our own on the review queue, framed by Airflow only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _RULES = (
     "frame-ancestors 'self'",  # Airflow shows the pages within its own
 )
 POLICY = "; ".join(_RULES)
+WITH_SCRIPT = "; ".join(
+    (*_RULES, "script-src 'self'", "connect-src 'self'")
+)  # of the review queue: keys and reservations
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +38,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

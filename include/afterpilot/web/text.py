@@ -56,6 +56,11 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def clock(at: datetime) -> str:
+    """The time of a day, in UTC."""
+    return f"{at.astimezone(UTC):%H:%M} UTC"
+
+
 def exact_moment(at: datetime) -> str:
     """A time to the millisecond, in UTC."""
     utc = at.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Outputs that a person has to look at."""
+"""The review queue and its items, to be read; :mod:`afterpilot.web.review.actions` is what people do there."""
 
 from __future__ import annotations
 
@@ -6,29 +6,35 @@ import uuid
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import review, status
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.paging import listed
+from afterpilot.web.review.people import Reviewers, asking, holder
+from afterpilot.web.review.safety import token
+from afterpilot.web.review.show import WHO, Scope, item_page, known, midnight, with_script
 
 STATES = ("waiting", "decided", "all")
 REASONS = ("failed_check", "spot_check")
 
 
-def router(frame: Frame) -> APIRouter:
+def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
     """Routes of the review queue."""
-    routes = APIRouter()
+    routes = APIRouter(dependencies=reviewers.reading)
 
     @routes.get("/review")
     def queue(request: Request) -> HTMLResponse:
-        asked = Asked(request)
+        asked, at, who = Asked(request), frame.clock(), asking(request)
         run: uuid.UUID | None = identity(asked.text("run")) if asked.text("run") else None
         query = {
             "workflow": asked.text("workflow"),
+            "who": asked.choice("who", WHO),
             "state": asked.choice("state", STATES, default="all" if run else "waiting") or "all",
             "reason": asked.choice("reason", REASONS),
         }
+        scope = Scope(query["workflow"], query["who"] or "all")
         with frame.reading() as connection:
             page = listed(
                 asked,
@@ -38,23 +44,45 @@ def router(frame: Frame) -> APIRouter:
                     state=query["state"],
                     reason=query["reason"],
                     run=run,
+                    mine=scope.mine(who, at),
                     after=asked.after,
                 ),
             )
             slugs = status.slugs(connection)
-        return frame.page(
+            counts = review.counts(connection, workflow=query["workflow"], mine=who.mine, at=at, since=midnight(at))
+        html = frame.page(
             request,
             "review.html",
             title="Review",
             here="review",
             page=page,
             query=query,
+            scope=scope,
+            counts=counts,
+            me=who,
+            holders={
+                (row["workflow"], row["key"]): holder(row["reserved_by"], row["reserved_until"], at=at)
+                for row in page.rows
+            },
             run=run,
             states=STATES,
             reasons=REASONS,
             slugs=slugs,
             problems=asked.problems,
             paged=bool(asked.after),
+            token=(token_of := token(request)),
+            done=asked.text("done"),
         )
+        return with_script(html, request, frame, token_of if who.may_decide else "")
+
+    @routes.get("/review/item")
+    def one(request: Request) -> HTMLResponse:
+        asked = Asked(request)
+        workflow, key = asked.text("workflow"), asked.text("key")
+        if not workflow or not key:
+            raise HTTPException(400, "Name both the workflow and the key of the item.")
+        with frame.reading() as connection:
+            found = known(connection, workflow, key)
+            return item_page(frame, request, connection, found, Scope.asked(request))
 
     return routes
