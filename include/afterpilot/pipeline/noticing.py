@@ -19,7 +19,6 @@ SWEPT = 7  # days that are counted again by the first pull of a day
 READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull
 _NAMED = 20
 _LOOKED_UP = 1000  # keys that are gone from their day and may have moved to another
-_BEGINNING = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,22 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
 
 
 def after(
-    services: Services, workflow: Workflow, source: RecordSource, seen: Seen, *, window: Window, now: datetime
+    services: Services,
+    workflow: Workflow,
+    source: RecordSource,
+    seen: Seen,
+    *,
+    watermark: datetime | None,
+    now: datetime,
 ) -> Seen:
-    """Count what the source holds now against what is on record, and see whether its time or ours went back.
+    """Count what the source holds now against what is on record, and see whether its time went back, or ours before the
+    ``watermark``.
 
     Raises:
         SourceError: the source cannot be counted.
     """
-    clock = max(window.start - now, _BEGINNING) if window.start - now > AHEAD else _BEGINNING
+    behind = watermark - now if watermark else timedelta(0)
+    clock = behind if behind > AHEAD else timedelta(0)
     if not isinstance(source, Looked):
         return replace(seen, look=replace(seen.look, clock=clock), state=replace(seen.state, seen_at=now))
     state = seen.state
