@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
-from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, Transport
+from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, SourceConnections, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
 from afterpilot.settings import Settings
@@ -86,16 +86,16 @@ class Wired:
         return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel)
 
 
-def wire(settings: Settings, connections: Connections) -> Wired:
+def wire(settings: Settings, connections: SourceConnections) -> Wired:
     """Load the declarations and build the services over the ops database."""
+    from afterpilot.check.fleet import FleetChecker
     from afterpilot.check.gate import Gate
-    from afterpilot.check.gx import GxChecker
     from afterpilot.check.references import SqlReferences
     from afterpilot.check.seen import SeenInRecords
     from afterpilot.notify.messages import Messages
     from afterpilot.pipeline import Services
     from afterpilot.pull.reads import digest
-    from afterpilot.pull.sql import SqlSource
+    from afterpilot.pull.sources import source_of
     from afterpilot.record.ops import Ops, connect
     from afterpilot.review.releasing import ProductionReleaser
     from afterpilot.review.write_back import SourceWriteBack
@@ -128,8 +128,8 @@ def wire(settings: Settings, connections: Connections) -> Wired:
             runbook_url=f"{base_url}/afterpilot/runbooks/{{workflow}}" if base_url else "",
             operators=fleet.operators,
         ),
-        source=lambda workflow: SqlSource(connections.database_url(workflow.source.connection), workflow),
-        checker=GxChecker(settings.database_url),
+        source=lambda workflow: source_of(workflow, connections),
+        checker=FleetChecker(settings.database_url, SqlReferences(connections)),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
         releaser=ProductionReleaser(connections),
         write_back=write_back,

@@ -1,6 +1,6 @@
-"""Quality expectations over a window, judged by Great Expectations in the ops database.
+"""Great Expectations itself, over a SELECT of any database or over the rows that it gives.
 
-Great Expectations is imported when it is needed and not before: that takes seconds and 230 MB.
+It is imported when it is needed and not before: that takes seconds and 230 MB.
 """
 
 from __future__ import annotations
@@ -9,138 +9,216 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check.expectations import INDEX, build, could_not, judged
-from afterpilot.check.own import fresh_within, of_declared_type, volume_between
-from afterpilot.check.window import MOST_KEYS, Counts, WindowRows
+from afterpilot.check.window import MOST_KEYS
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
-from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Workflow
+from afterpilot.domain.source import FieldType
+from afterpilot.domain.workflow import Check
 
-STATEMENT_TIMEOUT_SECONDS = 120
+MOST_FRAMED = 100_000  # rows that are brought into memory for an expectation that no database can judge
 
-_VOLUME = {"table_row_count_to_be_between", "table_row_count_to_equal"}
+FRAMES_ONLY = frozenset(
+    {
+        "column_values_to_be_dateutil_parseable",
+        "column_values_to_be_decreasing",
+        "column_values_to_be_increasing",
+        "column_values_to_be_json_parseable",
+        "column_values_to_match_json_schema",
+        "column_values_to_match_strftime_format",
+    }
+)
+
 _LIBRARY = "great_expectations"
 _COMPOUND = "compound_columns_to_be_unique"
+_BATCHES = 50  # it keeps all that it has read for as long as its context lives
+_STAND_INS = {"postgresql": "{driver}://afterpilot@ops/ops", "sqlite": "sqlite:///afterpilot.db"}
 
 
-class GxChecker:
-    """Judges a workflow's expectations, all in one validation; where that fails as a whole, one by one."""
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Rows to be judged: a SELECT in the order of the keys, the kinds of its columns, and what is known of it.
 
-    def __init__(self, ops_url: str) -> None:
+    ``key`` is the column that names a row to people, empty where there is none; ``rows`` is how many rows there are,
+    ``values`` how many of them have a value in a column.
+    """
+
+    select: sa.Select[Any]
+    kinds: Mapping[str, FieldType | None]
+    key: str
+    rows: int
+    values: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names that a check may use."""
+        return tuple(self.kinds)
+
+    def kind(self, column: str) -> FieldType | None:
+        """The kind of a column."""
+        return self.kinds.get(column)
+
+
+class Library:
+    """Judges checks by Great Expectations, all in one validation; where that fails as a whole, one by one."""
+
+    def __init__(self, engine: sa.Engine) -> None:
         """Nothing is connected or imported yet."""
-        limits = (
-            "-c timezone=UTC -c default_transaction_read_only=on "
-            f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000}"
-        )
-        url = sa.make_url(ops_url).update_query_dict({"options": limits, "application_name": "afterpilot check"})
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+        self._engine = engine
+        self._source: Any = None
+        self._batches = 0
 
-    def judge(self, workflow: Workflow, window: Window) -> Sequence[Judged]:
-        """One result for each declared expectation, in order; then one for each column that is declared as a number, time
-        or boolean. An expectation that cannot be built or raises, or has nothing to look at, has ``success`` None.
-
-        Raises:
-            CheckError: the ops database cannot be read.
+    def judge(self, rows: Selected, checks: Mapping[int, Check], connection: sa.Connection) -> dict[int, Judged]:
+        """A result for each check, under its index. One that cannot be built or raises, or has nothing to look at, has
+        ``success`` None.
         """
-        rows = WindowRows(workflow, window)
-        try:
-            with self._engine.connect() as connection:
-                counts = rows.counts(connection)
-                results = self._own(workflow, rows, window, counts, connection)
-                typed = of_declared_type(rows, counts, connection) if counts.rows else []
-                results |= self._by_library(workflow, rows, counts, connection, already=results)
-        except SQLAlchemyError as error:
-            raise CheckError(f"the records cannot be read: {' '.join(str(error).split())[:300]}") from error
-        return [*(results[index] for index in range(len(workflow.quality))), *typed]
-
-    def _own(
-        self, workflow: Workflow, rows: WindowRows, window: Window, counts: Counts, connection: sa.Connection
-    ) -> dict[int, Judged]:
-        """What is judged without Great Expectations: our own checks, and all that a window without records says nothing on."""
-        results = {}
-        for index, check in enumerate(workflow.quality):
-            if check.expect == "fresh_within":
-                results[index] = fresh_within(check, rows, window, connection)
-            elif check.expect == "volume_between":
-                results[index] = volume_between(check, counts)
-            elif not counts.rows and check.expect not in _VOLUME:
-                results[index] = could_not(check, "no rows")
-        return results
-
-    def _by_library(
-        self,
-        workflow: Workflow,
-        rows: WindowRows,
-        counts: Counts,
-        connection: sa.Connection,
-        *,
-        already: Mapping[int, Judged],
-    ) -> dict[int, Judged]:
-        checks = {index: check for index, check in enumerate(workflow.quality) if index not in already}
+        if not checks:
+            return {}
+        _quiet()
         results: dict[int, Judged] = {}
         expectations: dict[int, Any] = {}
-        if checks:
-            _quiet()
         for index, check in checks.items():
             try:
                 expectations[index] = build(check, index, rows)
             except CheckError as error:
                 results[index] = could_not(check, str(error))
-        for index, outcome in self._validate(rows, expectations).items():
-            check = checks[index]
-            if isinstance(outcome, str):
-                results[index] = could_not(check, outcome)
-                continue
-            values = counts.valid.get(check.column) if not check.params.get("row_condition") else None
-            results[index] = judged(check, outcome, rows.key_label, rows=counts.rows, values=values)
-            if check.expect == _COMPOUND and results[index].success is False:
-                results[index] = _with_keys(results[index], rows, connection)
+        for index, outcome in self._outcomes(rows, checks, expectations, connection).items():
+            results[index] = _judged(checks[index], outcome, rows, connection)
         return results
 
-    def _validate(self, rows: WindowRows, expectations: Mapping[int, Any]) -> dict[int, Any]:
-        """Great Expectations' results by index, or the reason why there is none."""
-        if not expectations:
-            return {}
-        import great_expectations as gx
+    def _outcomes(
+        self, rows: Selected, checks: Mapping[int, Check], built: Mapping[int, Any], connection: sa.Connection
+    ) -> dict[int, Any]:
+        framed = {index: one for index, one in built.items() if checks[index].expect in FRAMES_ONLY}
+        selected = {index: one for index, one in built.items() if index not in framed}
+        outcomes: dict[int, Any] = {}
+        if selected:
+            outcomes |= _validated(lambda: self._select(rows), selected, rows)
+        if framed and rows.rows > MOST_FRAMED:
+            why = f"it is judged in memory, which holds at most {MOST_FRAMED:,} rows; here are {rows.rows:,}"
+            outcomes |= dict.fromkeys(framed, why)
+        elif framed:
+            outcomes |= _validated(lambda: _frame(rows, connection), framed, rows)
+        return outcomes
 
-        try:
-            batch = self._batch(rows)
-        except Exception as error:  # noqa: BLE001 - it raises what its drivers raise; every check then says why it could not run
-            return dict.fromkeys(expectations, f"Great Expectations cannot read the window: {_brief(error)}")
-        try:
-            suite = gx.ExpectationSuite(name="window", expectations=list(expectations.values()))
-            found = {
-                result.expectation_config.meta[INDEX]: result
-                for result in batch.validate(suite, result_format=_format(rows)).results
-            }
-        except Exception:  # noqa: BLE001 - one bad expectation can end all; each is then tried alone and says so itself
-            found = {}
-        return {index: found.get(index) or _alone(batch, one, rows) for index, one in expectations.items()}
+    def _select(self, rows: Selected) -> Any:  # noqa: ANN401 - Great Expectations'
+        query = written_out(rows.select, self._engine.dialect)
+        if self._source is None or self._batches >= _BATCHES:
+            self._source, self._batches = self._new_source(), 0
+        self._batches += 1
+        asset = self._source.add_query_asset(f"rows {self._batches}", query=query)
+        return asset.add_batch_definition_whole_table("rows").get_batch()
 
-    def _batch(self, rows: WindowRows) -> Any:  # noqa: ANN401 - Great Expectations'
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
-
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    def _new_source(self) -> Any:  # noqa: ANN401 - Great Expectations'
+        sources, name = _context().data_sources, self._engine.dialect.name
+        add = {"postgresql": sources.add_postgres, "sqlite": sources.add_sqlite}.get(name, sources.add_sql)
         # The address is a stand-in: connections come from us, so that Great Expectations never holds the real one.
-        source = context.data_sources.add_postgres(
+        stand_in = _STAND_INS.get(name, "{driver}://afterpilot@ops/ops")
+        pool = {} if name == "sqlite" else {"poolclass": sa.NullPool}  # there it says so itself
+        return add(
             "ops",
-            connection_string=f"{self._engine.url.drivername}://afterpilot@ops/ops",
-            kwargs={"creator": self._connect, "poolclass": sa.NullPool},
+            connection_string=stand_in.format(driver=self._engine.url.drivername),
+            kwargs={"creator": self._connect, **pool},
         )
-        asset = source.add_query_asset("window", query=rows.query())
-        return asset.add_batch_definition_whole_table("window").get_batch()
 
     def _connect(self) -> Any:  # noqa: ANN401 - a connection of the driver
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
         return self._engine.dialect.connect(*arguments, **options)
+
+
+def written_out(select: sa.Select[Any], dialect: sa.Dialect) -> str:
+    """A SELECT with its values written out, as Great Expectations takes it.
+
+    Raises:
+        CheckError: a name holds a percent sign or a colon before a word. Great Expectations would double the one and take
+            the other for a parameter, and silently find no rows.
+    """
+    kind: Any = type(dialect)
+    plain = kind(paramstyle="named")  # leaves % alone
+    text = str(select.compile(dialect=plain, compile_kwargs={"literal_binds": True}))
+    if "%" in text or sa.text(text).compile().params:
+        raise CheckError("the name of the workflow, the group or a column holds a percent sign or a colon")
+    return text
+
+
+def _validated(make: Any, expectations: Mapping[int, Any], rows: Selected) -> dict[int, Any]:  # noqa: ANN401 - makes a batch
+    """Great Expectations' results by index, or the reason why there is none."""
+    import great_expectations as gx
+
+    try:
+        batch = make()
+    except Exception as error:  # noqa: BLE001 - it raises what its drivers raise; every check then says why it could not run
+        return dict.fromkeys(expectations, f"Great Expectations cannot read the rows: {_brief(error)}")
+    try:
+        suite = gx.ExpectationSuite(name="rows", expectations=list(expectations.values()))
+        found = {
+            result.expectation_config.meta[INDEX]: result
+            for result in batch.validate(suite, result_format=_format(rows)).results
+        }
+    except Exception:  # noqa: BLE001 - one bad expectation can end all; each is then tried alone and says so itself
+        found = {}
+    return {index: found.get(index) or _alone(batch, one, rows) for index, one in expectations.items()}
+
+
+def _alone(batch: Any, expectation: Any, rows: Selected) -> Any:  # noqa: ANN401 - Great Expectations'
+    try:
+        return batch.validate(expectation, result_format=_format(rows))
+    except Exception as error:  # noqa: BLE001 - whatever it raises, this check could not run
+        return _brief(error)
+
+
+def _judged(check: Check, outcome: Any, rows: Selected, connection: sa.Connection) -> Judged:  # noqa: ANN401 - Great Expectations'
+    if isinstance(outcome, str):
+        return could_not(check, outcome)
+    values = rows.values.get(check.column) if not check.params.get("row_condition") else None
+    result = judged(check, outcome, rows.key, rows=rows.rows, values=values)
+    if check.expect == _COMPOUND and result.success is False and rows.key:
+        # Great Expectations names no rows for this one.
+        columns = [str(name) for name in check.params.get("column_list", ())]
+        return dataclasses.replace(result, failing_keys=_repeated(rows, columns, connection))
+    return result
+
+
+def _repeated(rows: Selected, columns: Sequence[str], connection: sa.Connection) -> tuple[str, ...]:
+    """Keys of rows whose values in these columns, taken together, occur more than once; at most 200."""
+    inner = rows.select.order_by(None).subquery()
+    values = [inner.c[name] for name in columns]
+    counted = sa.select(inner.c[rows.key].label("key"), sa.func.count().over(partition_by=values).label("times"))
+    found = counted.where(*(value.is_not(None) for value in values)).subquery()
+    keys = sa.select(found.c.key).where(found.c.times > 1).order_by(found.c.key).limit(MOST_KEYS)
+    return tuple(str(key) for key in connection.scalars(keys))
+
+
+def _frame(rows: Selected, connection: sa.Connection) -> Any:  # noqa: ANN401 - Great Expectations'
+    """The rows as a batch of a data frame."""
+    import pandas as pd
+
+    found = connection.execute(rows.select)
+    frame = pd.DataFrame(found.fetchall(), columns=list(found.keys()))
+    for name in rows.columns:
+        if rows.kind(name) == "number":
+            frame[name] = pd.to_numeric(frame[name])
+    asset = _context().data_sources.add_pandas("memory").add_dataframe_asset("rows")
+    return asset.add_batch_definition_whole_dataframe("rows").get_batch(batch_parameters={"dataframe": frame})
+
+
+def _context() -> Any:  # noqa: ANN401 - Great Expectations'
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def _format(rows: Selected) -> dict[str, Any]:
+    names = {"unexpected_index_column_names": [rows.key]} if rows.key else {}
+    return {"result_format": "SUMMARY", "partial_unexpected_count": MOST_KEYS, **names}
 
 
 def _quiet() -> None:
@@ -151,27 +229,6 @@ def _quiet() -> None:
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.startswith(f"{_LIBRARY}.") and isinstance(logger, logging.Logger):
             logger.setLevel(logging.NOTSET)  # some set their own level while they are imported
-
-
-def _with_keys(result: Judged, rows: WindowRows, connection: sa.Connection) -> Judged:
-    """Great Expectations names no rows for this one."""
-    columns = [str(name) for name in result.check.params.get("column_list", ())]
-    return dataclasses.replace(result, failing_keys=tuple(rows.repeated_keys(connection, columns)))
-
-
-def _alone(batch: Any, expectation: Any, rows: WindowRows) -> Any:  # noqa: ANN401 - Great Expectations'
-    try:
-        return batch.validate(expectation, result_format=_format(rows))
-    except Exception as error:  # noqa: BLE001 - whatever it raises, this check could not run
-        return _brief(error)
-
-
-def _format(rows: WindowRows) -> dict[str, Any]:
-    return {
-        "result_format": "SUMMARY",
-        "unexpected_index_column_names": [rows.key_label],
-        "partial_unexpected_count": MOST_KEYS,
-    }
 
 
 def _brief(error: Exception) -> str:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check import single_pass
 from afterpilot.check.expectations import NO_ROWS_ARE_FINE, could_not, named_columns
-from afterpilot.check.library import Library, Selected
+from afterpilot.check.gx import Library, Selected
+from afterpilot.check.window import spelled
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.source import FieldType
@@ -167,7 +168,10 @@ class TableChecker:
             found[group][index] = dataclasses.replace(one, failing_keys=tuple(str(key) for key in keys))
 
     def _inside(self, group: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - of any type that a column can have
-        return [] if self._group is None else [self._group.is_(None) if group is None else self._group == group]
+        if self._group is None:
+            return []
+        same = spelled(group, self._engine.dialect.name)
+        return [self._group.is_(None) if group is None else self._group == same]
 
     def _order(self) -> list[sa.ColumnElement[Any]]:
         return [] if self._key is None else [self._key]

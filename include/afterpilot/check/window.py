@@ -1,27 +1,32 @@
-"""The records of one workflow and window as typed columns, in SQL of our own.
+"""The records of workflows and their windows as typed columns, in SQL of our own.
 
 Records keep their fields as JSON. Here each declared field becomes a column of its declared type; a value that is not of its
-type becomes NULL there, and is found by :meth:`WindowRows.invalid`. The record's key and time are columns too, under the
-names that the source gives them.
+type becomes NULL there, and is found as its wrong text. The record's key and time are columns too, under the names that the
+source gives them.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from afterpilot.domain.errors import CheckError
+from afterpilot.check.single_pass.rows import Rows
 from afterpilot.domain.source import FieldType
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 
 MOST_KEYS = 200
+_CHARACTER = {"postgresql": "chr", "sqlite": "char"}
+WORKFLOW = "workflow of the record"
+KEY = "key of the record"
 
 records = sa.table(
     "records",
@@ -60,9 +65,14 @@ class WindowRows:
         self._window = window
         self._names = {source.time: records.c.at, source.key: records.c.key}
         self.time = source.time
-        self.key_label = "record_key"
-        while self.key_label in self.columns:
-            self.key_label += "_"
+        self.key_label = source.key
+        if source.key in self.types:  # then that name is the declared field's, which may be another than the key
+            self.key_label = _free("record_key", self.columns)
+
+    @property
+    def span(self) -> tuple[str, datetime, datetime]:
+        """The workflow, and the start and end of its window."""
+        return self._slug, self._window.start, self._window.end
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,23 +85,11 @@ class WindowRows:
             return self.types[column]
         return "time" if column == self.time else "text"
 
-    def query(self) -> str:
-        """The typed rows as one SELECT with its values written out, for Great Expectations.
-
-        Raises:
-            CheckError: a name holds a percent sign or a colon before a word. Great Expectations would double the one and
-                take the other for a parameter, and silently find no rows.
-        """
-        dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves % alone
-        text = str(self.select().compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        if "%" in text or sa.text(text).compile().params:
-            raise CheckError("the name of the workflow or of a column holds a percent sign or a colon")
-        return text
-
     def select(self) -> sa.Select[Any]:
-        """The typed rows, with the record's key under ``key_label``."""
+        """The typed rows in the order of time, with the record's key under ``key_label``."""
         columns = [self.value(name).label(name) for name in self.columns]
-        return sa.select(records.c.key.label(self.key_label), *columns).where(*self._inside())
+        key = [] if self.key_label in self.columns else [records.c.key.label(self.key_label)]
+        return sa.select(*key, *columns).where(*self._inside()).order_by(records.c.at, records.c.key)
 
     def value(self, column: str) -> sa.ColumnElement[Any]:
         """A column as its type, NULL where the value is not of that type."""
@@ -103,32 +101,24 @@ class WindowRows:
         _, sql_type = _SQL_TYPES[kind]
         return sa.case((self._is_valid(column), sa.cast(raw, sql_type)))
 
-    def counts(self, connection: sa.Connection) -> Counts:
-        """Rows, values and wrong values, in one pass."""
-        measures = [sa.func.count().label("rows")]
-        for index, name in enumerate(self.columns):
-            measures.append(sa.func.count(self.value(name)).label(f"valid_{index}"))
-            measures.append(sa.func.count().filter(self._wrong(name)).label(f"wrong_{index}"))
-        row = connection.execute(sa.select(*measures).where(*self._inside())).one()._mapping  # noqa: SLF001 - public by its documentation
-        return Counts(
-            rows=row["rows"],
-            valid={name: row[f"valid_{index}"] for index, name in enumerate(self.columns)},
-            invalid={name: row[f"wrong_{index}"] for index, name in enumerate(self.columns)},
-        )
+    @property
+    def shape(self) -> tuple[tuple[str, str], ...]:
+        """Where each column comes from: workflows of the same shape can be read by one statement."""
+        return tuple((name, self.types.get(name) or str(self._names[name].key)) for name in self.columns)
+
+    def rows(self) -> Rows:
+        """The rows of this window alone."""
+        columns = {name: self.value(name) for name in self.columns}
+        return Rows(records, columns, {name: self.kind(name) for name in self.columns}, records.c.key, self.where())
+
+    def where(self) -> sa.ColumnElement[bool]:
+        """What keeps the records of the workflow and window apart from all others."""
+        return sa.and_(*self._inside())
 
     def invalid_keys(self, connection: sa.Connection, column: str) -> Sequence[str]:
         """Keys of records whose value is not of the declared type, the oldest 200."""
-        statement = sa.select(records.c.key).where(*self._inside(), self._wrong(column))
+        statement = sa.select(records.c.key).where(*self._inside(), self.is_wrong(column))
         return connection.scalars(statement.order_by(records.c.at, records.c.key).limit(MOST_KEYS)).all()
-
-    def repeated_keys(self, connection: sa.Connection, columns: Sequence[str]) -> Sequence[str]:
-        """Keys of records whose values in these columns, taken together, occur more than once; at most 200."""
-        values = [self.value(name) for name in columns]
-        counted = sa.select(records.c.key, sa.func.count().over(partition_by=values).label("times"))
-        found = counted.where(*self._inside(), *(value.is_not(None) for value in values)).subquery()
-        return connection.scalars(
-            sa.select(found.c.key).where(found.c.times > 1).order_by(found.c.key).limit(MOST_KEYS)
-        ).all()
 
     def newest(self, connection: sa.Connection, column: str, since: datetime) -> datetime | None:
         """The newest value of a time column before the window's end, in records since then; the source's time column is
@@ -143,7 +133,7 @@ class WindowRows:
 
     def _inside(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
-            records.c.workflow == self._slug,
+            records.c.workflow == spelled(self._slug, "postgresql"),
             records.c.at >= self._window.start,
             records.c.at < self._window.end,
         )
@@ -152,10 +142,74 @@ class WindowRows:
         name, _ = _SQL_TYPES[self.types[column]]
         return sa.func.pg_input_is_valid(_raw(column), name, type_=sa.Boolean())
 
-    def _wrong(self, column: str) -> sa.ColumnElement[bool]:
+    def is_wrong(self, column: str) -> sa.ColumnElement[bool]:
+        """Whether there is a value that is not of the column's type."""
         if self.types.get(column, "text") == "text":
             return sa.false()
         return sa.and_(_raw(column).is_not(None), sa.not_(self._is_valid(column)))
+
+
+def wrong_label(column: str, columns: Sequence[str]) -> str:
+    """The name under which the text stands that is no value of the column's type."""
+    return _free(f"wrong_{columns.index(column)}", columns)
+
+
+def together(windows: Sequence[WindowRows], *, typing: bool = False) -> Rows:
+    """The rows of several workflows of one shape, each in its own window; ``Rows.select`` has the column WORKFLOW besides.
+
+    With ``typing`` there is a column more for each that is not text: its text where that is of another type. Values are read
+    out of the JSON once for each row, however many checks look at them.
+    """
+    first = windows[0]
+    spans = sa.values(
+        sa.column("workflow", sa.Text()),
+        sa.column("start", sa.DateTime(timezone=True)),
+        sa.column("end", sa.DateTime(timezone=True)),
+        name="windows",
+    ).data([one.span for one in windows])
+    read = [records.c.workflow.label(WORKFLOW), records.c.key.label(KEY)]
+    read += [first.value(name).label(name) for name in first.columns]
+    names = list(first.columns)
+    if typing:
+        typed = [name for name in first.columns if first.types.get(name, "text") != "text"]
+        wrong = {wrong_label(name, first.columns): name for name in typed}
+        read += [sa.case((first.is_wrong(name), _raw(name))).label(label) for label, name in wrong.items()]
+        names += wrong
+    inner = (
+        sa.select(*read)
+        .join_from(records, spans, records.c.workflow == spans.c.workflow)
+        .where(records.c.at >= spans.c.start, records.c.at < spans.c.end)
+        # The whole span besides: only its partitions are read.
+        .where(records.c.at >= min(one.span[1] for one in windows), records.c.at < max(one.span[2] for one in windows))
+        .offset(sa.literal_column("0"))  # else PostgreSQL would read each value anew for each check
+        .subquery("records_of_windows")
+    )
+    return Rows(
+        select=inner,
+        columns={name: inner.c[name] for name in names},
+        kinds={name: first.kind(name) for name in first.columns},
+        key=inner.c[KEY],
+    )
+
+
+def spelled(value: Any, dialect: str) -> Any:  # noqa: ANN401 - of any type that a column can have
+    """A value to compare with, spelled without any percent sign or colon: Great Expectations would double the one and take the
+    other for a parameter.
+    """
+    if not isinstance(value, str) or dialect not in _CHARACTER:
+        return value
+    parts = [part for part in re.split("([%:])", value) if part]
+    if len(parts) <= 1 and value not in {"%", ":"}:
+        return value
+    code = getattr(sa.func, _CHARACTER[dialect])
+    pieces = [code(ord(part), type_=sa.Text()) if part in {"%", ":"} else sa.literal(part, sa.Text()) for part in parts]
+    return functools.reduce(operator.add, pieces)
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _raw(column: str) -> sa.ColumnElement[Any]:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from afterpilot.check.table import TableChecker, Tell, connect
@@ -132,10 +131,8 @@ def _progress(*, quiet: bool) -> Iterator[Tell]:
 def _print_table(judged: Sequence[Judged], name: str) -> None:
     worst = Verdict.worst(verdict_of(one) for one in judged)
     console.print(verdict(worst), Text(f"{name}: {_summary(judged)}"))
-    grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for one in judged:
-        grid.add_row(verdict(verdict_of(one)), Text(_what(one)), Text(_found(one)))
-    console.print(grid)
+        console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
 
 
 def _print_groups(found: Results, suite: GxSuite, name: str, column: str) -> None:
@@ -157,7 +154,7 @@ def _print_groups(found: Results, suite: GxSuite, name: str, column: str) -> Non
         console.print(verdict(verdicts[group]), Text(f"{group}: {_summary(found[group])}", style="bold"))
         for one in found[group]:
             if one.success is not True:
-                console.print("   ", verdict(verdict_of(one)), Text(_found(one) or _what(one)))
+                console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
     if len(bad) > _MOST_GROUPS:
         console.print(f"and {len(bad) - _MOST_GROUPS:,} more groups that do not hold; --json has them all")
 
@@ -180,7 +177,7 @@ def _found(one: Judged) -> str:
     if one.success is None:
         return f"{_what(one)} could not be judged: {one.error}"
     if one.success:
-        return one.observed
+        return f"{_what(one)}: {one.observed}" if one.observed else _what(one)
     keys = ", ".join(one.failing_keys[:_MOST_KEYS])
     more = f" and {one.failing_total - _MOST_KEYS:,} more" if one.failing_total > _MOST_KEYS and keys else ""
     return f"{in_words(one)}{f'; rows {keys}{more}' if keys else ''}"
