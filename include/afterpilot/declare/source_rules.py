@@ -143,7 +143,7 @@ def _calls(source: Mapping[str, Any]) -> Iterator[Flaw]:
             text = f"'{show_text(name)}' is nothing that is known of a call"
             yield Flaw(("source", "where", name), text, choices(name, known))
     times = [name for name, one in CALL_FIELDS.items() if one.type == "time"]
-    if isinstance(time := source.get("time"), str) and time not in times and not _deeper(fields, time):
+    if isinstance(time := source.get("time"), str) and time not in times:
         yield Flaw(("source", "time"), f"'{show_text(time)}' is no time of a call", choices(time, times))
     if isinstance(key := source.get("key"), str) and key not in CALL_FIELDS and not _deeper(fields, key):
         yield Flaw(("source", "key"), f"'{show_text(key)}' is nothing that is known of a call", choices(key, known))

@@ -7,9 +7,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from afterpilot.domain.ports import RecordSource, SourceConnections
+from afterpilot.domain.ports import Endpoint, RecordSource, SourceConnections
 from afterpilot.domain.record import HumanDecision, Record
-from afterpilot.domain.source import FilesReader, HttpReader, Reader
+from afterpilot.domain.source import (
+    FilesReader,
+    HttpReader,
+    LangfuseReader,
+    LiteLlmApi,
+    LiteLlmTable,
+    OtelReader,
+    Reader,
+)
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.rows import Records, Row, Tally
@@ -126,7 +134,31 @@ def _opener(reader: Reader, workflow: Workflow, connections: SourceConnections) 
                 return file_rows(reader, tally, connections.filesystem, places=_places(workflow)), _nothing
 
             return files
-    raise NotImplementedError(type(reader).__name__)
+        case OtelReader():
+            from afterpilot.pull.otel import Spans
+
+            return lambda tally: (Spans(reader, workflow.source, tally, connections.filesystem), _nothing)
+        case LiteLlmTable():
+            from afterpilot.pull.litellm import SpendLogTable
+
+            url = connections.database_url(place)
+            return lambda _: (SpendLogTable(url, workflow.source), _nothing)
+        case LiteLlmApi() | LangfuseReader():
+            return _gateway(reader, workflow, connections.endpoint(place))
+
+
+def _gateway(reader: LiteLlmApi | LangfuseReader, workflow: Workflow, endpoint: Endpoint) -> Opened:
+    def opened(tally: Tally) -> tuple[RowReader, Callable[[], None]]:
+        from afterpilot.pull.http.client import Client
+        from afterpilot.pull.langfuse import Observations
+        from afterpilot.pull.litellm import SpendLogApi
+
+        client = Client(endpoint, auth="bearer" if isinstance(reader, LiteLlmApi) else "basic")
+        if isinstance(reader, LiteLlmApi):
+            return SpendLogApi(client, reader, workflow.source, tally), client.close
+        return Observations(client, reader, workflow.source, tally), client.close
+
+    return opened
 
 
 def _places(workflow: Workflow) -> list[str]:

@@ -1,0 +1,89 @@
+"""Calls of models, under the names of :mod:`afterpilot.domain.calls`: which of them are the workflow's own, and what they used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from afterpilot.domain.record import Usage
+from afterpilot.domain.source import Source
+from afterpilot.pull.paths import first_key
+from afterpilot.pull.rows import Row, getter, time_of, usage_of
+from afterpilot.pull.values import decimal, tokens
+
+Call = Mapping[str, Any]
+LONGEST_CALL = timedelta(
+    days=1
+)  # what began earlier has ended: how far back to ask where only beginnings can be asked for
+_MILLISECOND = timedelta(milliseconds=1)
+_LONGEST_SECONDS = 10**9
+
+
+class OwnCalls:
+    """Tells the workflow's own calls from the others of a gateway, by the declaration's ``where``."""
+
+    def __init__(self, source: Source) -> None:
+        self._wanted = [(getter(place), frozenset(values)) for place, values in source.where.items()]
+
+    def row(self, call: Call, whole: Any, *, usage: Usage | None = None) -> Row | None:  # noqa: ANN401 - any JSON value
+        """The call as a row, or None where it is another workflow's."""
+        row = Row(call, whole, usage or used(call))
+        return row if all(_any_of(get(row), wanted) for get, wanted in self._wanted) else None
+
+
+def used(call: Call) -> Usage:
+    """What the call used; a count that was not reported is None."""
+    return usage_of(call.get("model"), call.get("input_tokens"), call.get("output_tokens"), call.get("cached_tokens"))
+
+
+def looks_into(source: Source, names: Sequence[str]) -> bool:
+    """Whether the declaration keeps or asks for one of these, by name or by a JSONPath that may lead there."""
+    places = [source.paths.get(name, name) for name in (*source.fields, source.key)] + list(source.where)
+    return any((first_key(place) if place.startswith("$") else place) in {*names, ""} for place in places)
+
+
+def milliseconds(start: object, end: object) -> int | None:
+    """From one moment to another; None where one is not known or they go backwards."""
+    began, ended = (value if isinstance(value, datetime) else time_of(value) for value in (start, end))
+    if began is None or ended is None or ended < began:
+        return None
+    return (ended - began) // _MILLISECOND
+
+
+def in_milliseconds(seconds: object) -> int | None:
+    """Seconds as whole milliseconds; None where they are no number, or none that a call takes."""
+    number = decimal(seconds)
+    return int(number * 1000) if number is not None and 0 <= number <= _LONGEST_SECONDS else None
+
+
+def first(*values: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The first value that says something."""
+    return next((value for value in values if value is not None and value not in ("", {}, [])), None)
+
+
+def within(value: Any, *keys: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What lies below these keys, or None."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def first_count(*values: Any) -> int | None:  # noqa: ANN401 - any JSON value
+    """The first value that is a count of tokens."""
+    return next((count for value in values if (count := tokens(value)) is not None), None)
+
+
+def answer_of(response: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The text of a model's reply in the shapes of OpenAI and Anthropic; a reply without one as it is."""
+    choice = first(*(within(response, "choices") or [None])) if isinstance(within(response, "choices"), list) else None
+    text = first(within(choice, "message", "content"), within(choice, "text"))
+    if text is None and isinstance(parts := within(response, "content"), list):
+        text = "".join(str(within(part, "text") or "") for part in parts)
+    return first(text, response)
+
+
+def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, (list, tuple)):
+        return any(str(one) in wanted for one in value)
+    return value is not None and str(value) in wanted
