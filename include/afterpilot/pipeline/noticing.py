@@ -82,6 +82,7 @@ def after(
     counted = source.counted(span, now=now)
     with services.ops.begin() as unit:
         kept = unit.source_states.kept_by_day(workflow.slug, span)
+        newer = unit.source_states.keys_after(workflow.slug, counted.newest, limit=_LOOKED_UP)
         told = any(one.kind == SHRANK for one in unit.incidents.unresolved(workflow.slug))
     days = {day: CountedDay(counted.days.get(day, 0), rows) for day, rows in kept.items()}
     vanished = list(_vanished(services, workflow, source, state, days, span))
@@ -95,7 +96,7 @@ def after(
         vanished=tuple(one for one in vanished if told or one.gone > _gone(state.days, one.day)),
         before=newest,
         newest=counted.newest,
-        went_back=newest is not None and (counted.newest is None or counted.newest < newest),
+        went_back=bool(newest and (counted.newest is None or counted.newest < newest) and _gone_of(source, newer)),
         ahead=counted.ahead,
         furthest=counted.furthest,
         clock=clock,
@@ -173,6 +174,11 @@ def _vanished(
         gone = [key for key in keys if key not in moved]
         if gone:
             yield Vanished(day, counted.kept, total - len(moved), tuple(gone[:_NAMED]))
+
+
+def _gone_of(source: Looked, keys: Sequence[str]) -> bool:
+    """Whether any of the keys is not at the source; one that stands at another time has only moved."""
+    return bool(keys) and len(source.elsewhere(keys)) < len(keys)
 
 
 def _gone(days: Mapping[date, CountedDay], day: date) -> int:

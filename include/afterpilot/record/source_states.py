@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -102,6 +102,13 @@ class SourceStates:
         day = sa.cast(sa.func.timezone("UTC", records.c.at), sa.Date)
         statement = sa.select(day, sa.func.count()).where(*_inside(workflow, window)).group_by(day)
         return {row[0]: row[1] for row in self._connection.execute(statement)}
+
+    def keys_after(self, workflow: str, moment: datetime | None, *, limit: int) -> Sequence[str]:
+        """The keys of the newest records after the moment, or of the newest of all."""
+        statement = sa.select(records.c.key).where(records.c.workflow == workflow)
+        if moment is not None:
+            statement = statement.where(records.c.at > moment)
+        return list(self._connection.scalars(statement.order_by(records.c.at.desc()).limit(limit)))
 
     def absent(self, workflow: str, window: Window, keys: Iterable[str], *, limit: int) -> tuple[int, list[str]]:
         """How many records of the window have a key that is not among ``keys``, and up to ``limit`` of them, newest first.
