@@ -41,11 +41,12 @@ def json_schema(check: Check, scope: Scope) -> Judged:
         CheckError: the schema cannot be used, or too much was not judged.
     """
 
-    def judge(text: str) -> str:
+    def judge(text: str | None) -> str:
         record = Record("", "", scope.end, {check.column: text})
         found = next(follows_schema(check, record), None)
         return found.text if found else ""
 
+    judge(None)  # a schema that is wrong says so, whatever the values
     return _each(check, scope, judge)
 
 

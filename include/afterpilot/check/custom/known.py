@@ -30,6 +30,7 @@ def in_table(check: Check, scope: Scope) -> Judged:
     Raises:
         CheckError: the table cannot be read, or there are more than a million different values.
     """
+    place = (str(needs(check, "table")), str(needs(check, "key")))
     text = sa.func.substr(scope.text(check.column), 1, LONGEST)
     rows = int(scope.connection.scalar(scope.select(sa.func.count())) or 0)
     if not rows and not check.params.get("no_rows_are_fine"):
@@ -41,7 +42,7 @@ def in_table(check: Check, scope: Scope) -> Judged:
         if different > MOST_VALUES:
             raise CheckError(f"there are more than {MOST_VALUES:,} different values")
         wanted = sorted({value.strip() for value, _ in part})
-        known = _known(check, scope.references, wanted)
+        known = _known(check, scope.references, place, wanted)
         absent = [(value, count) for value, count in part if value.strip() not in known]
         values += sum(count for _, count in part)
         unknown += sum(count for _, count in absent)
@@ -60,10 +61,10 @@ def _parts(scope: Scope, text: sa.ColumnElement[Any]) -> Iterator[Sequence[tuple
             yield part
 
 
-def _known(check: Check, references: ReferenceTables | None, wanted: Sequence[str]) -> set[str]:
+def _known(check: Check, references: ReferenceTables | None, place: tuple[str, str], wanted: Sequence[str]) -> set[str]:
     if references is None:
         raise CheckError("other tables cannot be read from here")
-    table, key = str(needs(check, "table")), str(needs(check, "key"))
+    table, key = place
     try:
         rows = references.rows(str(check.params.get("connection", "")), table, key, wanted, [key])
     except AfterpilotError as error:

@@ -20,6 +20,7 @@ from afterpilot.domain.workflow import Check
 THRESHOLD = 0.9
 NEAR_ROWS = 5_000
 MOST_NEAR_ROWS = 50_000
+EXACT_CHARACTERS = 100_000
 CHARACTERS = 20_000
 SECONDS = 60.0
 _NAMED = 20
@@ -51,8 +52,8 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     unless ``near`` is false, texts that share nine in ten of their five-word runs (``threshold``). A row that repeats one with
     a smaller key fails; rows that lack one of the texts are not judged.
 
-    Exact repetitions are looked for in all rows; near ones among ``near_rows`` different texts (unless said 5,000), in their
-    first 20,000 characters, for a minute.
+    Exact repetitions are looked for in all rows, in the first 100,000 characters of each text; near ones among ``near_rows``
+    different texts (unless said 5,000), in their first 20,000 characters, for a minute.
 
     Raises:
         CheckError: a column is missing, or a parameter is wrong.
@@ -86,7 +87,8 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     )
 
 
-def _normal(scope: Scope, text: Column) -> Column:
+def _normal(scope: Scope, whole: Column) -> Column:
+    text: Column = sa.func.substr(whole, 1, EXACT_CHARACTERS)
     if scope.connection.dialect.name != "postgresql":
         trimmed: Column = sa.func.lower(sa.func.trim(text))
         return trimmed
