@@ -1,8 +1,11 @@
-"""### deliver: send what waits in the outbox
+"""### deliver: look after the review queue, and send what waits in the outbox
 
-Runs every minute. Each stage also delivers at once; this sweep takes what Slack refused for a while or a crash left behind.
+Runs every minute. Review items get their due time, overdue ones go to the deputy, decisions are written back to their sources.
 
-**When it is red** a message was refused for good, also by the fallback channel: see Messages in the run history.
+Each stage also delivers at once; this sweep takes what Slack refused for a while or a crash left behind.
+
+**When it is red** a message was refused for good, also by the fallback channel: see Messages in the run history;
+or the review queue of a workflow could not be looked after, which the task's log tells.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from afterpilot.orchestration.defaults import common
 
 @dag(schedule="* * * * *", **common(doc=__doc__, tags=["notify"], runbook="MessageUndelivered"))
 def deliver() -> None:
-    """One sweep."""
-    tasks.deliver()
+    """One sweep: of the review queue, then of the outbox, which has what the first has to tell."""
+    tasks.told(tasks.look_after_reviews())
 
 
 deliver()

@@ -38,6 +38,7 @@ class _Commands(LazyGroup):
             "Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN.",
         ),
         "check": Later("afterpilot.cli.check:app", "Check any table against a suite of expectations."),
+        "review": Later("afterpilot.cli.review:review", "List what waits for people, with due times and links."),
         "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),

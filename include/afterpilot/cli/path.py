@@ -58,11 +58,20 @@ def run(
 
 
 def deliver(*, json: AsJson = False) -> None:
-    """Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview."""
-    delivered = wire(Settings.from_environment(), EnvConnections()).deliver()
+    """Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview.
+
+    Before that, the review queue is looked after: overdue items go to the deputy, decisions are written back to their sources.
+    """
+    wired = wire(Settings.from_environment(), EnvConnections())
+    swept = wired.sweep_reviews()
+    delivered = wired.deliver()
     if json:
-        as_json(asdict(delivered))
+        as_json({**asdict(delivered), "reviews": asdict(swept)})
     else:
+        if swept.written or swept.failed or swept.escalated:
+            console.print(
+                f"{swept.written} decisions written back, {swept.failed} could not be, {swept.escalated} items to the deputy"
+            )
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
         if delivered.blocked:
             console.print(f"Nothing more can be sent until this is mended: {delivered.blocked}", markup=False)

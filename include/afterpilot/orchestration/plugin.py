@@ -8,13 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
 from afterpilot.record.ops import connect
 from afterpilot.settings import Settings, workflows_folder
 from afterpilot.web.app import create_app
+from afterpilot.web.review.people import Reviewer, Reviewers
 
 PREFIX = "/afterpilot"
 
@@ -28,8 +29,20 @@ def _login(next_url: str) -> str:
     return str(get_auth_manager().get_url_login(next_url=next_url))
 
 
+def _who(user: GetUserDep) -> Reviewer:
+    """Who is logged in. Whoever may change runs may decide in the review queue."""
+    may = get_auth_manager().is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, user=user)
+    return Reviewer(str(user.get_name()), also=_other_names(user), may_decide=bool(may))
+
+
+def _other_names(user: object) -> tuple[str, ...]:
+    """Full name and e-mail address, where the auth manager keeps them (FAB does)."""
+    first, last = (str(getattr(user, part, "") or "") for part in ("first_name", "last_name"))
+    return tuple(name for name in (f"{first} {last}".strip(), str(getattr(user, "email", "") or "")) if name)
+
+
 class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
-    """Mounts the pages. Reading runs in Airflow is what it takes to read them."""
+    """Mounts the pages. Reading runs in Airflow is what it takes to read them, changing runs what it takes to decide."""
 
     name = "afterpilot"
     fastapi_apps: list[dict[str, Any]] = [  # noqa: RUF012 - Airflow's interface
@@ -40,6 +53,9 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 login=_login,
                 prefix=PREFIX,
                 workflows=workflows_folder(),
+                reviewers=Reviewers(
+                    _who, gate=[Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.RUN))]
+                ),
             ),
             "url_prefix": PREFIX,
             "name": "Afterpilot",

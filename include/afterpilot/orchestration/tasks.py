@@ -229,6 +229,22 @@ def sync_declarations() -> dict[str, str]:
     return _verdicts({run.workflow: run for run in runs})
 
 
+@task
+def look_after_reviews() -> dict[str, int]:
+    """Give review items their due time, take overdue ones to the deputy, and write decisions back to their sources.
+
+    A source that cannot be written to is no failure of this task: it has an incident of its own, and is tried again.
+
+    Raises:
+        AirflowFailException: the queue of some workflow could not be looked after; the others are done.
+    """
+    swept = context.wired().sweep_reviews()
+    log.info("%s", swept)
+    if swept.broken:
+        raise AirflowFailException(f"the review queue of {', '.join(swept.broken)} could not be looked after")
+    return {"written": swept.written, "failed": swept.failed, "escalated": swept.escalated}
+
+
 @task(trigger_rule="all_done")
 def deliver() -> dict[str, int]:
     """Send what waits in the outbox.
