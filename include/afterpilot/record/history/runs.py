@@ -17,6 +17,7 @@ from afterpilot.record.tables import (
     incident_events,
     incidents,
     outbox,
+    reopened_windows,
     reports,
     runs,
 )
@@ -45,12 +46,18 @@ _BRIEF = (
     runs.c.verdict,
     runs.c.summary,
     runs.c.finished_at,
+    runs.c.corrects,
 )
+_CORRECTION = runs.alias("correction")
+_IS_CORRECTED = sa.exists().where(_CORRECTION.c.corrects == runs.c.id)
 
 
 def list_runs(connection: sa.Connection, wanted: RunFilter, *, after: str = "", limit: int = 50) -> Page:
-    """Runs, newest first, without their evidence. Raises ValueError for a cursor that is none."""
-    statement = sa.select(*_BRIEF)
+    """Runs, newest first, without their evidence; ``corrected`` says that another one stands in the place of a run.
+
+    Raises ValueError for a cursor that is none.
+    """
+    statement = sa.select(*_BRIEF, _IS_CORRECTED.label("corrected"))
     for column, value in (
         (runs.c.workflow, wanted.workflow),
         (runs.c.stage, wanted.stage),
@@ -68,6 +75,20 @@ def list_runs(connection: sa.Connection, wanted: RunFilter, *, after: str = "", 
 def one_run(connection: sa.Connection, which: uuid.UUID) -> Row | None:
     """A run with everything that stands in its row."""
     return one_row(connection, sa.select(runs).where(runs.c.id == which))
+
+
+def corrections(connection: sa.Connection, run: Row) -> Sequence[Row]:
+    """The run that first said what this one says and all its corrections, oldest first; empty where there is none."""
+    first = run["corrects"] or run["id"]
+    statement = sa.select(*_BRIEF).where(sa.or_(runs.c.id == first, runs.c.corrects == first))
+    found = all_rows(connection, statement.order_by(runs.c.finished_at, runs.c.id).limit(MOST))
+    return found if len(found) > 1 else ()
+
+
+def reopened_by(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
+    """The windows that a pull has opened again, oldest first, with the check that judged each and the one that did it again."""
+    statement = sa.select(reopened_windows).where(reopened_windows.c.run_id == which)
+    return all_rows(connection, statement.order_by(reopened_windows.c.window_start).limit(MOST))
 
 
 def findings_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:

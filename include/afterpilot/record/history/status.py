@@ -40,11 +40,21 @@ def folders(connection: sa.Connection, *, containing: str = "", after: str = "",
 
 
 def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[tuple[str, str], Row]:
-    """The newest run by workflow and stage; a stage that never ran is not there."""
+    """What stands of the newest run by workflow and stage; a stage that never ran is not there.
+
+    A correction is no news of its own: it stands in the place of the run that it corrects.
+    """
     if not workflows:
         return {}
     wanted = sa.values(sa.column("workflow", sa.Text), name="wanted").data([(slug,) for slug in workflows])
     stages = sa.values(sa.column("stage", sa.Text), name="stages").data([(str(stage),) for stage in Stage])
+    last = (
+        sa.select(runs.c.id)
+        .where(runs.c.workflow == wanted.c.workflow, runs.c.stage == stages.c.stage, runs.c.corrects.is_(None))
+        .order_by(runs.c.finished_at.desc())
+        .limit(1)
+        .lateral("last")
+    )
     newest = (
         sa.select(
             runs.c.id,
@@ -53,7 +63,7 @@ def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[
             runs.c.finished_at,
             sa.case((runs.c.stage.in_(_DRAWN), runs.c.evidence), else_=sa.null()).label("evidence"),
         )
-        .where(runs.c.workflow == wanted.c.workflow, runs.c.stage == stages.c.stage)
+        .where(sa.or_(runs.c.id == last.c.id, runs.c.corrects == last.c.id))
         .order_by(runs.c.finished_at.desc())
         .limit(1)
         .lateral("newest")
@@ -62,6 +72,7 @@ def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[
         sa.select(wanted.c.workflow, stages.c.stage, newest)
         .select_from(wanted)
         .join(stages, sa.true())
+        .join(last, sa.true())
         .join(newest, sa.true())
     )
     return {(row["workflow"], row["stage"]): row for row in all_rows(connection, statement)}

@@ -89,6 +89,8 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
     which: uuid.UUID = run["id"]
     data: dict[str, Any] = {
         "findings": runs.findings_of(connection, which),
+        "corrections": runs.corrections(connection, run),
+        "reopened": runs.reopened_by(connection, which) if run["stage"] == Stage.PULL else (),
         "incidents": runs.incidents_of(connection, which),
         "letters": letters(runs.messages_about(connection, which)),
         "gate": None,
