@@ -111,7 +111,7 @@ def test_a_row_becomes_a_record_with_what_is_declared_and_no_more(serve: Serve) 
         "usage": {"in": 410, "out": "60", "cached": None},
         "secret": "not declared",
     }
-    records, _ = pulled(
+    records, found = pulled(
         serve(lambda _: {"data": [run]}),
         reader(),
         fields={"total": "number", "lines": "text", "sku": "text", "missing": "text"},
@@ -127,6 +127,7 @@ def test_a_row_becomes_a_record_with_what_is_declared_and_no_more(serve: Serve) 
         "missing": None,
     }
     assert record.usage == Usage("m-1", 410, 60, 0)
+    assert dict(found.noted) == {"no row has missing": 1}
 
 
 def test_rows_outside_of_the_window_are_left_and_broken_ones_counted(serve: Serve) -> None:

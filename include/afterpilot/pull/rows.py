@@ -53,6 +53,8 @@ class Records:
 
     def __init__(self, workflow: Workflow, tally: Tally, *, texts: bool = False) -> None:
         source = workflow.source
+        self._absent = {name for name in source.fields if name not in source.paths}
+        self._made = 0
         self._slug, self._tally, self._texts = workflow.slug, tally, texts
         self._names = (source.key, source.time)
         self._getters = {name: getter(source.paths.get(name, name)) for name in (*self._names, *source.fields)}
@@ -90,8 +92,16 @@ class Records:
             reason = f"row whose {key_name} is longer than {LONGEST_KEY} characters or holds what no database takes"
             self._tally.skipped[reason] += 1
             return None
+        self._made += 1
+        if self._absent:
+            self._absent -= row.values.keys()
         data = {name: self._value(name, kind, get(row)) for name, kind, get in self._fields}
         return Record(self._slug, str(key), at, data, row.usage or self._used(row))
+
+    def ended(self) -> None:
+        """All rows were read: a field that none of them had is noted, since JSON leaves out what it does not know."""
+        for name in self._absent if self._made else ():
+            self._tally.noted[f"no row has {name}"] += self._made
 
     def _value(self, name: str, kind: FieldType, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         if self._texts:

@@ -69,6 +69,8 @@ class RowSource:
                 record = made.record(row, window)
                 if record is not None:
                     yield record
+            if isinstance(self._workflow.source.reader, HttpReader | FilesReader):  # a gateway's names are not its own
+                made.ended()
         finally:
             close()
 
