@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check import single_pass
 from afterpilot.check.expectations import NO_ROWS_ARE_FINE, could_not, named_columns
+from afterpilot.check.failing_rows import keys_of_failing_rows
 from afterpilot.check.gx import Library, Selected
 from afterpilot.check.window import spelled
 from afterpilot.domain.errors import CheckError
@@ -95,7 +96,7 @@ class TableChecker:
                 by_index = {group: dict(zip(passing, judged, strict=True)) for group, judged in found.items()}
                 if rest:
                     self._by_library(rest, by_index, connection, tell)
-                self._name_keys(by_index, passing, most_keys, connection, tell)
+                self._name_keys(checks, by_index, passing, most_keys, connection, tell)
         except SQLAlchemyError as error:
             raise _unreadable(error) from error
         return {group: [judged[index] for index in range(len(checks))] for group, judged in by_index.items()}
@@ -144,28 +145,32 @@ class TableChecker:
 
     def _name_keys(
         self,
+        checks: Sequence[Check],
         found: Mapping[Any, dict[int, Judged]],
         passing: Sequence[int],
         most: int,
         connection: sa.Connection,
         tell: Tell,
     ) -> None:
-        """Put in the keys of failing rows where the one statement has judged."""
-        failing = [
-            (group, index)
+        """Put in the keys of failing rows where the one statement has judged, and leave no more than are wanted."""
+        failing = {
+            (group, index): one.failing_total
             for group, judged in found.items()
-            for index in passing
-            if judged[index].success is False and judged[index].failing_total and not judged[index].failing_keys
-        ]
-        if self._key is None or not most:
-            return
-        for done, (group, index) in enumerate(failing):
-            tell("failing rows", done, len(failing))
-            one = found[group][index]
-            keys = single_pass.failing_keys(
-                connection, self._rows(), one.check, group=self._group, group_value=group, limit=most
-            )
-            found[group][index] = dataclasses.replace(one, failing_keys=tuple(str(key) for key in keys))
+            for index, one in judged.items()
+            if index in passing and one.success is False and one.failing_total
+        }
+        if failing and self._key is not None and most:
+            tell("failing rows", 0, 1)
+            of = self._group
+            keys = keys_of_failing_rows(connection, self._rows(), checks, failing, group=of, most=most)
+            for (group, index), named in keys.items():
+                found[group][index] = dataclasses.replace(
+                    found[group][index], failing_keys=tuple(str(key) for key in named)
+                )
+        for judged in found.values():
+            for index, one in judged.items():
+                if len(one.failing_keys) > most:
+                    judged[index] = dataclasses.replace(one, failing_keys=one.failing_keys[:most])
 
     def _inside(self, group: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - of any type that a column can have
         if self._group is None:

@@ -37,6 +37,16 @@ def failing_keys(
     return list(connection.scalars(statement.limit(limit)))
 
 
+def row_condition(rows: Rows, check: Check, dialect: str) -> Expression | None:
+    """What a row that fails the check meets, by itself; None where it takes more than the row to tell.
+
+    Raises:
+        CheckError: the check cannot be judged here.
+    """
+    plan = plan_of(check, Scope(rows, dialect))
+    return plan.failing if plan.failing_in == WHOLE else None
+
+
 def _statement(rows: Rows, plan: Plan, only: Expression | None) -> sa.Select[Any]:
     key, source = rows.key, plan.failing_in
     kept = both(rows.where, only)
