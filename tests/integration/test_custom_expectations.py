@@ -136,6 +136,9 @@ def test_without_a_record_nothing_is_said(quality: QualitySite) -> None:
         if "no_such_table" not in params.values():
             said[name] = quality.judge(name, **{"connection": "erp", **params}).success
     assert {name for name, success in said.items() if success is not None} <= {"volume_between"}
+    for name in ("language_is", "percentile_between", "labels_agree", "rows_not_repeated", "json_path", "in_table"):
+        params = next(params for expect, params in CASES if expect == name)
+        assert quality.judge(name, **{"connection": "erp", **params}, no_rows_are_fine=True).success is True
 
 
 def test_a_suite_names_them_once_they_are_registered(whole: QualitySite) -> None:

@@ -174,6 +174,7 @@ _COUNTED = {
     "volume_between",
 }
 _COMMON = ("expect", "severity")
+_NO_ROWS_ARE_FINE = "no_rows_are_fine"  # of every check of a window
 
 
 def parameters(expect: str, table: Mapping[str, str]) -> dict[str, str]:
@@ -236,7 +237,9 @@ def _parameter_flaws(check: dict[str, Any], expect: str, path: Path, table: Mapp
     for name, value in check.items():
         if name in _COMMON:
             continue
-        if name not in kinds:
+        if name == _NO_ROWS_ARE_FINE and table is not GATE:
+            yield from flaws_of(value, (*path, name), "boolean")
+        elif name not in kinds:
             yield Flaw((*path, name), f"is not a parameter of {expect}", choices(name, list(kinds)))
         else:
             yield from flaws_of(value, (*path, name), kinds[name])

@@ -76,7 +76,8 @@ with the discrepancy in words. A check that could not run releases nothing.
 
 _QUALITY = """
 `quality` is checked over each window of records. `severity` is `info`, `warning` or `critical` (unless said: `critical`); it
-decides whether the verdict is PASS, WARN or FAIL.
+decides whether the verdict is PASS, WARN or FAIL. A window without records is UNKNOWN for a check; where that is as it should
+be, it says `no_rows_are_fine: true`.
 """
 
 _SOURCES = """

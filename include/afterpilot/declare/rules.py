@@ -121,7 +121,7 @@ def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Itera
         yield Flaw((*path, "column"), text)
     if expect == "distribution_like" and kind == "time":
         yield Flaw((*path, "column"), f"'{column}' is a time; a number, text or boolean has a distribution")
-    if expect in _OF_TEXT and kind not in {"", "text"}:
+    if str(expect) in _OF_TEXT and kind not in {"", "text"}:
         yield Flaw((*path, "column"), f"{expect} needs a field of type text, but '{column}' is {show_text(kind)}")
     bounds = [check.get(key) for key in ("min_value", "max_value")]
     numeric = any(isinstance(bound, (int, float)) for bound in bounds)

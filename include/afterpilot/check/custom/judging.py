@@ -15,7 +15,7 @@ from afterpilot.check.custom.json_values import json_path, json_schema
 from afterpilot.check.custom.known import in_table
 from afterpilot.check.custom.languages import language_is
 from afterpilot.check.custom.lengths import length_between
-from afterpilot.check.custom.outcome import CannotSay
+from afterpilot.check.custom.outcome import NO_ROWS, CannotSay
 from afterpilot.check.custom.percentiles import percentile_between
 from afterpilot.check.custom.repeats import rows_not_repeated
 from afterpilot.check.custom.retrieved import sources_fresh
@@ -51,6 +51,8 @@ def judge(check: Check, scope: Scope) -> Judged:
         with scope.connection.begin_nested():
             judged = EXPECTS[check.expect](check, scope)
     except CannotSay as error:
+        if str(error) == NO_ROWS and check.params.get("no_rows_are_fine"):
+            return Judged(check, True, NO_ROWS, 0, 0, (), error.found)
         return _unknown(check, str(error), error.found)
     except CheckError as error:
         return _unknown(check, str(error), {})

@@ -42,7 +42,7 @@ def language_is(check: Check, scope: Scope) -> Judged:
         found[language] += 1
         if language not in wanted and len(examples) < MOST_KEYS:
             examples.append((value.key, f"{language}: {value.text[:80]}"))
-    if not texts.rows and not check.params.get("no_rows_are_fine"):
+    if not texts.rows:
         raise CannotSay(NO_ROWS)
     if texts.values and short == texts.values:
         raise CannotSay(f"no text has {LETTERS} letters", element_count=texts.rows, short_count=short)

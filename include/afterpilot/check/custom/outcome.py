@@ -53,7 +53,7 @@ def by_value(check: Check, counted: Counted, **details: Any) -> Judged:  # noqa:
     """
     values = counted.elements - counted.missing
     result = {**_counts(counted), **_clean(details)}
-    if not counted.elements and not check.params.get("no_rows_are_fine"):
+    if not counted.elements:
         raise CannotSay(NO_ROWS, **result)
     if not values and counted.elements:
         raise CannotSay("no values", **result)

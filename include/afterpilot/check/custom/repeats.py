@@ -64,7 +64,7 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     plain = [_normal(scope, scope.text(name)) for name in columns]
     placed = _placed(scope, plain)
     total = int(scope.connection.scalar(scope.select(sa.func.count())) or 0)
-    if not total and not check.params.get("no_rows_are_fine"):
+    if not total:
         raise CannotSay(NO_ROWS)
     again = sa.func.sum(sa.case((placed.c.place > 1, 1), else_=0))
     values, repeated = scope.connection.execute(sa.select(sa.func.count(), again).select_from(placed)).one()
