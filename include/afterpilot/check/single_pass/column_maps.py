@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.check.single_pass.outcomes import MapCounts, Outcome, of_map
+from afterpilot.check.single_pass.outcomes import Between, MapCounts, Outcome, of_map
 from afterpilot.check.single_pass.parameters import Params, between, number, value_set
 from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measure, Measured, Plan
 from afterpilot.check.single_pass.scope import Expression, Scope, both
 from afterpilot.domain.errors import CheckError
 
 FAILING = "failing"
+_LARGE = 1e15
 Condition = Callable[[Scope, Expression, Params], Expression]
 
 _NOT_NUMBERS = (
@@ -99,6 +102,8 @@ def in_range(scope: Scope, column: Expression, params: Params) -> Expression:
         raise CheckError(f"a column of type {kind} has no range")
     if bounds.low is not None and bounds.high is not None and bounds.low > bounds.high:
         raise CheckError("min_value cannot be greater than max_value")
+    if scope.dialect == "postgresql" and isinstance(kind, sa.Numeric):
+        return sa.and_(*_numeric_sides(column, bounds))
     return sa.and_(*_sides(column, bounds.low, bounds.high, params))
 
 
@@ -178,6 +183,37 @@ def _sides(column: Expression, low: Any, high: Any, params: Params) -> list[Expr
     if high is not None:
         found.append(column < sa.literal(high) if params.get("strict_max") else column <= sa.literal(high))
     return found
+
+
+def _numeric_sides(column: Expression, bounds: Between) -> list[Expression]:
+    """Bounds of a numeric column. Great Expectations compares it with floats, for which PostgreSQL writes out and reads again
+    each value; what lies within the bounds as a numeric also does so as a float, and is spared that.
+    """
+    low, high = bounds.low, bounds.high
+    found: list[Expression] = []
+    if low is not None:
+        exact = column > sa.literal(low) if bounds.strict_low else column >= sa.literal(low)
+        found.append(
+            sa.or_(column >= sa.literal(_rounded(low, up=True)), exact) if _is_plain(low, bounds.strict_low) else exact
+        )
+    if high is not None:
+        exact = column < sa.literal(high) if bounds.strict_high else column <= sa.literal(high)
+        found.append(
+            sa.or_(column <= sa.literal(_rounded(high, up=False)), exact)
+            if _is_plain(high, bounds.strict_high)
+            else exact
+        )
+    return found
+
+
+def _is_plain(bound: Any, strict: bool) -> bool:  # noqa: ANN401, FBT001 - a bound and whether it belongs to the range
+    return isinstance(bound, float) and math.isfinite(bound) and abs(bound) < _LARGE and not strict
+
+
+def _rounded(bound: float, *, up: bool) -> Decimal:
+    """The bound in few digits, no looser than it is."""
+    digits = Context(prec=17, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+    return digits.create_decimal(Decimal(bound))
 
 
 def _matches(scope: Scope, column: Expression, pattern: str, *, positive: bool = True) -> Expression:

@@ -54,10 +54,12 @@ def judge(
     ``no_rows_are_fine`` is true, and one about values where there are only nulls.
 
     Raises:
-        SQLAlchemyError: the rows cannot be read at all.
+        CheckError: the rows cannot be read at all.
     """
     planned = plans_of(checks, Scope(rows, connection.dialect.name))
     found = _read(Reader(connection, rows, group), planned, groups)
+    if _ROWS_KEY in found.errors:
+        raise CheckError(f"the rows cannot be read: {found.errors[_ROWS_KEY]}")
     every = range(len(checks))
     if groups is None:
         wanted: Groups = dict.fromkeys(found.values, every) if group is not None else {None: every}
