@@ -64,7 +64,7 @@ def judge_pull(
             "decisions": decisions,
             "skipped": dict(skipped),
             "noted": dict(noted or {}),
-            "source": f"{workflow.source.connection}.{workflow.source.table}",
+            "source": workflow.source.name,
             "error": str(error) if error else "",
         },
         checked=pulled,
@@ -102,7 +102,7 @@ def _unreadable(workflow: Workflow, window: Window, error: AfterpilotError) -> F
         kind=UNREADABLE,
         severity=Severity.UNKNOWN,
         title=f"The production data of {workflow.slug} could not be read",
-        about=workflow.source.connection,
+        about=workflow.source.connection or workflow.source.table,
         detail=f"{error} The window {window} is pulled again by the next run.",
         evidence={"connection": workflow.source.connection, "table": workflow.source.table, "error": str(error)},
     )

@@ -115,13 +115,18 @@ def _lateness(source: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _connections(data: Mapping[str, Any], source: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Decisions and KPI are read with SQL: where the records come from elsewhere, they name a database."""
+    """Decisions and KPI are read with SQL, and decisions written: where the records come from elsewhere, they name a database."""
     hint = "an Airflow connection to a database, such as erp"
     decisions, kpi = source.get("decisions"), data.get("kpi")
     if isinstance(decisions, dict) and "connection" not in decisions:
         yield Flaw(("source", "decisions", "connection"), "is missing, but the source is no database", hint)
     if isinstance(kpi, dict) and "connection" not in kpi:
         yield Flaw(("kpi", "connection"), "is missing, but the source is no database", hint)
+    review = data.get("review")
+    written = review.get("write_back") if isinstance(review, dict) else None
+    read = decisions.get("table") if isinstance(decisions, dict) else None
+    if isinstance(written, dict) and "connection" not in written and written.get("table") != read:
+        yield Flaw(("review", "write_back", "connection"), "is missing, but the source is no database", hint)
 
 
 def _calls(source: Mapping[str, Any]) -> Iterator[Flaw]:
