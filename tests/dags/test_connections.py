@@ -41,3 +41,28 @@ def test_a_connection_that_nobody_made_is_for_the_operator() -> None:
 
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_NOBODY"):
         AirflowConnections().endpoint("nobody")
+
+
+def test_an_object_store_is_airflows_own() -> None:
+    """Its filesystem by scheme; one that no provider reads is for the operator."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    from afterpilot.orchestration.connections import AirflowConnections
+
+    assert isinstance(AirflowConnections().filesystem("file", ""), LocalFileSystem)
+    with pytest.raises(ConfigurationError, match="nothing that reads s3:// is installed"):
+        AirflowConnections().filesystem("s3", "")
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_NOBODY"):
+        AirflowConnections().filesystem("file", "nobody")
+
+
+def test_a_login_goes_with_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services with basic authentication want both."""
+    from afterpilot.orchestration.connections import AirflowConnections
+    from afterpilot.settings import EnvConnections
+
+    monkeypatch.setenv("AIRFLOW_CONN_M", "https://pk-lf-1:word@langfuse.example")
+    for connections in (AirflowConnections(), EnvConnections()):
+        endpoint = connections.endpoint("m")
+        assert (endpoint.login, endpoint.secret) == ("pk-lf-1", "word")
+        assert "word" not in repr(endpoint)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 from afterpilot.decide.pulling import judge_pull
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.source import FilesReader, Source
 from afterpilot.domain.verdict import StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 
-WORKFLOW = cast(
-    "Workflow",
-    SimpleNamespace(slug="invoice_matching", source=SimpleNamespace(connection="erp", table="ai_invoice_runs", key="run_id")),
+SOURCE = Source(
+    "erp", "ai_invoice_runs", "run_id", "finished_at", timedelta(0), timedelta(days=28), {"total": "number"}
 )
+WORKFLOW = cast("Workflow", SimpleNamespace(slug="invoice_matching", source=SOURCE))
 START = datetime(2026, 11, 16, tzinfo=UTC)
 
 
@@ -62,3 +64,14 @@ def test_what_is_only_noted_raises_no_alarm() -> None:
     assert result.verdict is Verdict.PASS
     assert result.evidence["noted"] == {"total is not a finite number: kept as missing": 1}
     assert result.findings[0].kind == "pull.noted"
+
+
+def test_a_source_is_named_by_its_place() -> None:
+    """A table with its connection, files by their path: the finding is about that, even where there is no connection."""
+    assert decide().evidence["source"] == "erp.ai_invoice_runs"
+    files = dataclasses.replace(SOURCE, connection="", table="/logs/*.csv", reader=FilesReader("/logs/*.csv", "csv"))
+    workflow = cast("Workflow", SimpleNamespace(slug="invoice_matching", source=files))
+    window = Window(START, START + timedelta(hours=1))
+    error = SourceError("there is no file /logs/*.csv")
+    result = judge_pull(workflow, window=window, pulled=0, late=0, skipped={}, error=error)
+    assert (result.evidence["source"], result.findings[0].about) == ("/logs/*.csv", "/logs/*.csv")
