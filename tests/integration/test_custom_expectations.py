@@ -185,7 +185,7 @@ def test_a_weekday_is_compared_with_its_own_kind(quality: QualitySite) -> None:
         quality.put(500 if start.weekday() == 0 else 20, start=start, prefix=f"d{day}-", total="1")
     quality.put(50, total="1")
     day = quality.judge("volume_between", like_weekdays={"weeks": 8})
-    assert (day.success, day.observed) == (False, "50, 10 % of the usual 500 of this weekday (8 weeks)")
+    assert (day.success, day.observed) == (False, "50 (10 % of the usual 500 of this weekday, 8 weeks)")
     hour = quality.judge("volume_between", window=Window(START, START + timedelta(hours=1)), like_weekdays={})
     assert (hour.success, hour.result["usual"]) == (True, 60)
 

@@ -84,7 +84,7 @@ class FleetChecker:
         counts = needs.counts(seen)
         results = dict(zip(needs.compiled, seen, strict=False))
         results = {index: _with_keys(needs, one, connection) for index, one in results.items()}
-        results |= self._own(needs, connection)
+        results |= self._own(needs, counts, connection)
         rest = {index: check for index, check in enumerate(needs.checks) if index not in results}
         if rest and not counts.rows:
             results |= {index: could_not(check, "no rows") for index, check in rest.items()}
@@ -96,7 +96,7 @@ class FleetChecker:
         typed = of_declared_type(needs.rows, counts, connection) if counts.rows else ()
         return [*(results[index] for index in range(len(needs.checks))), *typed]
 
-    def _own(self, needs: _Needs, connection: sa.Connection) -> dict[int, Judged]:
+    def _own(self, needs: _Needs, counts: Counts, connection: sa.Connection) -> dict[int, Judged]:
         """The expectations that are ours; each reads for itself."""
         others = {index: check for index, check in enumerate(needs.checks) if index not in needs.compiled}
         if not others:
@@ -104,7 +104,7 @@ class FleetChecker:
         from afterpilot.check import custom  # with what it computes with, that takes half a second
 
         ours = {index: check for index, check in others.items() if check.expect in custom.EXPECTS}
-        scope = custom.scope_of(needs.workflow, needs.window, connection, self._references)
+        scope = custom.scope_of(needs.workflow, needs.window, connection, self._references, counted=counts.rows)
         return {index: custom.judge(check, scope) for index, check in ours.items()}
 
 

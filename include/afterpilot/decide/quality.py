@@ -74,7 +74,9 @@ def _abouts(judged: Sequence[Judged]) -> list[str]:
 def _columns(one: Judged) -> str:
     params = one.check.params
     pair = [str(params[name]) for name in ("column_A", "column_B") if name in params]
-    return one.check.column or ", ".join(pair or [str(name) for name in params.get("column_list", ())])
+    return one.check.column or ", ".join(
+        pair or [str(name) for name in params.get("column_list") or params.get("columns", ())]
+    )
 
 
 def _grouped(judged: Sequence[Judged]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from afterpilot.domain.workflow import Check
 
 _SHOWN = 80
 _LISTED = 6
-_NOT_SHOWN = {"column", "column_A", "column_B", "column_list", "severity", "name"}
+_NOT_SHOWN = {"column", "column_A", "column_B", "column_list", "columns", "severity", "name", "schema"}
 
 # What is wrong with each of the failing values, as it goes on from the column's name.
 _EACH = {
@@ -28,6 +28,19 @@ _EACH = {
     "column_values_to_be_of_declared_type": "is no {type}",
     "compound_columns_to_be_unique": "occur together more than once",
     "column_pair_values_to_be_equal": "differ",
+    "in_table": "is not in {table}",
+    "json_path": "is not as asked at {path}",
+    "json_schema": "does not follow {file}",
+    "language_is": "is not in {languages}",
+    "length_between": "is not {range} {unit} long",
+    "rows_not_repeated": "is that of another record again",
+    "sources_fresh": "names no source, or one that is missing, stale or not in use",
+}
+# What a figure of ours is about, as it comes before what was observed.
+_FIGURES = {
+    "distribution_like": "the values are spread otherwise than in the reference",
+    "labels_agree": "too little agreement with {against}",
+    "percentile_between": "percentile {percentile} is not {range}",
 }
 # What an aggregate measures, as it comes before the observed value.
 _MEASURES = {
@@ -51,12 +64,18 @@ def in_words(one: Judged) -> str:
     if check.expect == "fresh_within":
         return f"{check.column}: the newest value is {one.observed}; at most {check.params.get('max_age')} is allowed"
     if check.expect in _VOLUMES:
-        return f"The window holds {one.observed} records; {_range(check)} expected"
+        count, _, usual = one.observed.partition(" ")
+        bounds = [_range(check)] if {"min_value", "max_value", "value"} & check.params.keys() else []
+        bounds += ["about as many as usual"] if "like_weekdays" in check.params else []
+        return f"The window holds {count} records{f' {usual}' if usual else ''}; {' and '.join(bounds)} expected"
     if one.failing_total or "element_count" in one.result:
         return f"{_columns(check)} {_each(check)} in {_share(one)}"
     if check.expect in _MEASURES:
         limits = _range(check) if "value_set" not in check.params else f"one of {_list(check.params['value_set'])}"
         return f"{check.column}: the {_MEASURES[check.expect]} is {one.observed or 'unknown'}; {limits} expected"
+    if check.expect in _FIGURES:
+        said = _FIGURES[check.expect].format(**_words(check))
+        return f"{_columns(check) or check.params.get('of')}: {said}: {one.observed}"
     found = f" (found: {one.observed})" if one.observed else ""
     return f"{_columns(check)}: {_spaced(check)} does not hold{found}".removeprefix(": ")
 
@@ -92,15 +111,22 @@ def _each(check: Check) -> str:
     template = _EACH.get(check.expect)
     if template is None:
         return f"({_spaced(check)}) fails"
-    params: dict[str, Any] = {name: _list(value) for name, value in check.params.items()}
+    return template.format(**_words(check))
+
+
+def _words(check: Check) -> dict[str, Any]:
+    """The parameters as they stand in a sentence."""
+    words: dict[str, Any] = {name: _list(value) for name, value in check.params.items()}
     for name, value in (
         ("range", _range(check)),
         ("value_set", "the set"),
         ("regex", "asked for"),
         ("value", "asked for"),
+        ("unit", "characters"),
+        ("file", "its schema"),
     ):
-        params.setdefault(name, value)
-    return template.format(**params)
+        words.setdefault(name, value)
+    return words
 
 
 def _share(one: Judged) -> str:
@@ -126,7 +152,7 @@ def _range(check: Check) -> str:
 
 def _columns(check: Check) -> str:
     pair = [str(check.params[name]) for name in ("column_A", "column_B") if name in check.params]
-    names = pair or [str(name) for name in check.params.get("column_list", ())]
+    names = pair or [str(name) for name in check.params.get("column_list") or check.params.get("columns", ())]
     return check.column or " and ".join(names)
 
 

@@ -45,11 +45,10 @@ EXPECTS: Mapping[str, Callable[[Check, Scope], Judged]] = {
 def judge(check: Check, scope: Scope) -> Judged:
     """One expectation judged over the rows; it never raises: what cannot say has ``success`` None and the reason.
 
-    It reads within a savepoint, so that a statement that fails does not end the connection's transaction.
+    It only reads: where a statement fails, the connection's transaction is rolled back, so that the next check can read again.
     """
     try:
-        with scope.connection.begin_nested():
-            judged = EXPECTS[check.expect](check, scope)
+        judged = EXPECTS[check.expect](check, scope)
     except CannotSay as error:
         if str(error) == NO_ROWS and check.params.get("no_rows_are_fine"):
             return Judged(check, True, NO_ROWS, 0, 0, (), error.found)
@@ -57,6 +56,7 @@ def judge(check: Check, scope: Scope) -> Judged:
     except CheckError as error:
         return _unknown(check, str(error), {})
     except SQLAlchemyError as error:
+        scope.connection.rollback()
         said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
         return _unknown(check, f"the rows cannot be read: {said}", {})
     except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError, MemoryError) as error:

@@ -63,7 +63,7 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
         raise CheckError("it needs columns, such as [letter]")
     plain = [_normal(scope, scope.text(name)) for name in columns]
     placed = _placed(scope, plain)
-    total = int(scope.connection.scalar(scope.select(sa.func.count())) or 0)
+    total = scope.count()
     if not total:
         raise CannotSay(NO_ROWS)
     again = sa.func.sum(sa.case((placed.c.place > 1, 1), else_=0))

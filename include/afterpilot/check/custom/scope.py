@@ -27,7 +27,8 @@ class Scope:
     ``window`` is the span of time that they are of, None where nobody said; ``span`` gives the rows of another span, with the
     same columns, None where only these can be read. ``time`` is the column that places a row in time. ``references`` reads
     tables of other databases. ``decided`` gives what people say that a column should have been, ``spent`` what a record's call
-    cost or used (``cost``, ``tokens``), with NULL where it is not known; None where neither is on record here.
+    cost or used (``cost``, ``tokens``), with NULL where it is not known; None where neither is on record here. ``counted`` is
+    how many rows there are, None where nobody has counted them yet.
     """
 
     connection: sa.Connection
@@ -38,12 +39,19 @@ class Scope:
     references: ReferenceTables | None = None
     decided: Callable[[str], Column] | None = None
     spent: Mapping[str, Column] = field(default_factory=dict)
+    counted: int | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def end(self) -> datetime:
         """The end of the window; now, where there is none."""
         return self.window.end if self.window else self.now
+
+    def count(self) -> int:
+        """How many rows there are."""
+        if self.counted is not None:
+            return self.counted
+        return int(self.connection.scalar(self.select(sa.func.count())) or 0)
 
     def column(self, name: object) -> Column:
         """The expression of a column.

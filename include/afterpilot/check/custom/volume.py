@@ -31,7 +31,7 @@ def volume_between(check: Check, scope: Scope) -> Judged:
     Raises:
         CheckError: it has no bounds, or too little history and no fixed bounds.
     """
-    rows = int(scope.connection.scalar(scope.select(sa.func.count())) or 0)
+    rows = scope.count()
     low, high = figure(check.params, "min_value"), figure(check.params, "max_value")
     like = check.params.get("like_weekdays")
     if low is None and high is None and like is None:
@@ -55,7 +55,7 @@ def volume_between(check: Check, scope: Scope) -> Judged:
     return by_figure(
         check,
         success=within and fits,
-        observed=f"{rows}, {100 * rows / usual:.0f} % of the usual {usual:g} of this weekday ({len(counts)} weeks)",
+        observed=f"{rows} ({100 * rows / usual:.0f} % of the usual {usual:g} of this weekday, {len(counts)} weeks)",
         value=rows,
         elements=rows,
         usual=usual,

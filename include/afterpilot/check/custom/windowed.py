@@ -33,9 +33,16 @@ _usage = sa.table(
 
 
 def scope_of(
-    workflow: Workflow, window: Window, connection: sa.Connection, references: ReferenceTables | None = None
+    workflow: Workflow,
+    window: Window,
+    connection: sa.Connection,
+    references: ReferenceTables | None = None,
+    *,
+    counted: int | None = None,
 ) -> Scope:
-    """The records of the window over a connection to the ops database, and all that is on record beside them."""
+    """The records of the window over a connection to the ops database, and all that is on record beside them; ``counted`` is
+    how many records there are, where that is known already.
+    """
 
     def span(other: Window) -> Rows:
         return WindowRows(workflow, other).rows()
@@ -52,6 +59,7 @@ def scope_of(
             "cost": _used(_usage.c.cost),
             "tokens": _used(_usage.c.input_tokens + _usage.c.output_tokens),
         },
+        counted=counted,
     )
 
 
