@@ -24,7 +24,7 @@ from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
 
-BATCH = 10_000  # records of one transaction
+BATCH = 20_000  # records of one transaction
 T = TypeVar("T")
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from psycopg import Connection as PsycopgConnection
+from sqlalchemy.exc import IntegrityError
 
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
@@ -88,13 +89,15 @@ _ADD = sa.text(
     "INSERT INTO records (workflow, key, at, data, run_id) SELECT :workflow, key, at, data, CAST(:run_id AS uuid) FROM pulled "
     "WHERE NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key AND known.was_at = pulled.at)"
 )
+_NEW_CALLS = (
+    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens) "
+    "SELECT :workflow, 'production', key, at, model, input_tokens, output_tokens, cached_tokens FROM pulled"
+)
 # A call that is known already keeps its price unless its usage changed.
 _CALLS = sa.text(
-    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens) "
-    "SELECT :workflow, 'production', key, at, model, input_tokens, output_tokens, cached_tokens FROM pulled "
-    "ON CONFLICT (workflow, kind, ref, at) DO UPDATE SET model = excluded.model, input_tokens = excluded.input_tokens, "
-    "  output_tokens = excluded.output_tokens, cached_tokens = excluded.cached_tokens, cost = NULL, currency = '', "
-    "  price_version = '', unpriced_reason = '' "
+    _NEW_CALLS + " ON CONFLICT (workflow, kind, ref, at) DO UPDATE SET model = excluded.model, "
+    "  input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
+    "  cached_tokens = excluded.cached_tokens, cost = NULL, currency = '', price_version = '', unpriced_reason = '' "
     "WHERE (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens) IS DISTINCT FROM "
     "  (excluded.model, excluded.input_tokens, excluded.output_tokens, excluded.cached_tokens)"
 )
@@ -126,8 +129,9 @@ def merge(
     repeated = int(connection.scalar(_REPEATED) or 0)
     if repeated:
         run(_KEEP_NEWEST)
+    months = list(connection.scalars(_MONTHS))
     for table in ("records", "usage"):
-        partitions.ensure(connection, table, connection.scalars(_MONTHS))
+        partitions.ensure(connection, table, months)
     if lost:
         run(_KEEP_LOST)
     run(_KNOWN)
@@ -143,7 +147,8 @@ def merge(
         if wanted:
             run(statement)
     run(_ADD)
-    run(_CALLS)
+    if found.keys or not _all_new(connection, run):
+        run(_CALLS)
     connection.exec_driver_sql(_DONE)
     return written
 
@@ -172,6 +177,16 @@ class _Statements:
     def __call__(self, statement: sa.TextClause) -> sa.CursorResult[Any]:
         named = statement.compile().params
         return self._connection.execute(statement, {name: self._given[name] for name in named})
+
+
+def _all_new(connection: sa.Connection, run: _Statements) -> bool:
+    """Add calls as if none was known, which takes half as long; False where one was: then nothing was added."""
+    try:
+        with connection.begin_nested():
+            run(sa.text(_NEW_CALLS))
+    except IntegrityError:
+        return False
+    return True
 
 
 def _stage(connection: sa.Connection, lines: RecordLines) -> None:
