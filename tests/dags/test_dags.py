@@ -134,7 +134,7 @@ def test_the_path_of_the_gate(loaded: dict) -> None:
     """Plan, then decide in labelled batches; what it has to tell goes with the sweep of the outbox."""
     gate = loaded["dags"]["gate"]
     assert gate["tasks"] == {"plan_gates": ["gate"], "gate": []}
-    assert gate["templates"] == {"gate": "{{ batch_label }}"}
+    assert gate["templates"]["gate"] == "{{ batch_label }}"
 
 
 def test_mapped_instances_are_labelled(loaded: dict) -> None:

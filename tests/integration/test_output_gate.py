@@ -248,3 +248,14 @@ def test_an_unknown_connection_is_for_the_operator(references: SqlReferences) ->
     )
     with pytest.raises(CheckError, match="t cannot be looked up: there is no connection x"):
         Gate(references, lambda *_: {}).judge(workflow_of(elsewhere), [record("r1")])
+
+
+def test_keys_of_padded_columns_are_found_without_their_blanks(references: SqlReferences, empty_database: str) -> None:
+    """A CHAR(n) column gives its texts with blanks behind them."""
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE padded (code char(12) PRIMARY KEY, state char(9))"))
+        connection.execute(sa.text("INSERT INTO padded VALUES ('PO-1', 'open'), ('PO-2', 'shut')"))
+    engine.dispose()
+    rows = references.rows("erp", "padded", "code", ["PO-1", "PO-2  ", "PO-3"], ["state"])
+    assert rows == {"PO-1": {"state": "open"}, "PO-2  ": {"state": "shut"}}

@@ -6,14 +6,13 @@ cannot cope with one output alone, a person looks at that one: it never keeps th
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 
 from afterpilot.check import values
+from afterpilot.check.answers import columns_match_json
 from afterpilot.check.matching import in_table, match_reference
 from afterpilot.check.seen import Seen, not_seen_before
 from afterpilot.check.words import label, shown
@@ -63,6 +62,8 @@ class Gate:
             _must_be_kept(check, workflow)
             if check.expect in _BY_ITSELF:
                 return partial(_BY_ITSELF[check.expect], check)
+            if check.expect == "columns_match_json":
+                return columns_match_json(check, workflow.source.fields)
             if check.expect == "in_table":
                 return in_table(check, records, self._references)
             if check.expect == "match_reference":
@@ -72,12 +73,6 @@ class Gate:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CheckError(f"{check.expect} lacks a parameter or has a wrong one: {error}") from error
         raise CheckError(f"the gate has no check {check.expect}")
-
-
-def is_spot_check(workflow: str, key: str, share: Decimal) -> bool:
-    """Whether a person looks at this passing output all the same: the same answer every time, for ``share`` of all keys."""
-    digest = hashlib.sha256(f"{workflow}\x1f{key}".encode()).digest()
-    return int.from_bytes(digest[:8]) < share * 2**64
 
 
 def _discrepancies(check: Check, rule: Rule, record: Record) -> list[Discrepancy]:
@@ -104,6 +99,8 @@ def _columns(check: Check) -> list[str]:
     params = check.params
     if check.expect == "match_reference":
         return [*params["key"], *params["fields"]]
+    if check.expect == "columns_match_json":
+        return [*([check.column] if check.column else []), *params["fields"]]
     return [check.column] if check.column else list(params.get("columns", ()))
 
 

@@ -104,7 +104,9 @@ class SqlReferences:
             known = self._types[connection, table] = {column["name"]: column["type"] for column in described}
         absent = [column for column in wanted if column not in known]
         if absent:
-            raise SourceError(f"{connection or 'the database'}: {table} has no column {absent[0]} (columns: {', '.join(sorted(known))})")
+            raise SourceError(
+                f"{connection or 'the database'}: {table} has no column {absent[0]} (columns: {', '.join(sorted(known))})"
+            )
         return known
 
 
@@ -132,8 +134,9 @@ def _found(
             place.c[key].in_(wanted[start : start + CHUNK])
         )
         for row in opened.execute(statement).mappings():
-            kind = Repeated if row[key] in found else dict
-            found[row[key]] = kind({column: row[column] for column in columns})
+            said = _unpadded(row[key], types[key])
+            kind = Repeated if said in found else dict
+            found[said] = kind({column: _unpadded(row[column], types[column]) for column in columns})
     for typed, values_of in found.items():
         for value in given.get(typed, ()):
             yield value, values_of
@@ -153,8 +156,13 @@ def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN40
     except ValueError:
         return None
     if isinstance(kind, sa.String):
-        return None if "\x00" in str(value) else str(value)
+        return None if "\x00" in str(value) else _unpadded(str(value), kind)
     return value
+
+
+def _unpadded(value: Any, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - any value
+    """Without the blanks that a column of type ``CHAR(n)`` puts behind each text."""
+    return value.rstrip(" ") if isinstance(kind, sa.CHAR) and isinstance(value, str) else value
 
 
 def _largest(kind: sa.Integer) -> int:

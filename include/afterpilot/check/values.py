@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,6 +26,10 @@ _MOST_ERRORS = 5
 _PATTERNS = Patterns(seconds=2.0)  # the gate judges many outputs in a row
 
 
+class RepeatedName(Exception):
+    """An object of the answer has a field twice."""
+
+
 def not_null(check: Check, record: Record) -> Iterator[Discrepancy]:
     """The output has a value there."""
     if is_missing(record.data.get(check.column)):
@@ -42,7 +47,7 @@ def between(check: Check, record: Record) -> Iterator[Discrepancy]:
     if not bounds:
         raise CheckError(f"{check.expect} of {check.column} needs min_value, max_value or both")
     timed = isinstance(bounds[0], str | datetime)
-    found = _moment(value) if timed else number(value)
+    found = moment(value) if timed else number(value)
     if found is None:
         what = "time" if timed else "number"
         yield wrong(check, record, check.column, expected=f"a {what}", text=f"{shown(value)!r} is not a {what}")
@@ -68,7 +73,8 @@ def in_set(check: Check, record: Record) -> Iterator[Discrepancy]:
 
 
 def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
-    """The text matches the regular expression somewhere, as Great Expectations looks for it.
+    """The text matches the regular expression somewhere, as Great Expectations looks for it in PostgreSQL: ``$`` is the end of
+    the text, not the place before a last line break.
 
     Raises:
         CheckError: the pattern is wrong.
@@ -80,7 +86,7 @@ def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
         yield missing(check, check.column)
         return
     try:
-        found = found_in(pattern, str(value))
+        found = found_in(ecma(pattern), str(value))
     except re.error as error:
         raise CheckError(f"the regex of {check.column} is wrong: {error}") from error
     if not found:
@@ -96,7 +102,10 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
         yield missing(check, check.column)
         return
     try:
-        answer = json.loads(value, parse_constant=_refuse) if isinstance(value, str) else value
+        answer = parsed(value)
+    except RepeatedName as repeated:
+        yield wrong(check, record, check.column, expected="each field once", text=str(repeated))
+        return
     except (ValueError, RecursionError):
         text = f"the answer is not JSON: {shown(value)}"
         yield wrong(check, record, check.column, expected="JSON", text=text)
@@ -107,6 +116,22 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
         raise CheckError(f"the schema for {check.column} cannot be used: {type(failure).__name__}") from failure
     for error in errors[:_MOST_ERRORS]:
         yield _schema_discrepancy(check, error)
+
+
+def parsed(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """The answer as JSON. Raises RepeatedName where readers would take different values, ValueError where it is no JSON."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value, parse_constant=_refuse, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        said = either([shown(value) for name, value in pairs if name == twice], "and")
+        raise RepeatedName(f"the answer says {shown(twice)} more than once: {said}")
+    return found
 
 
 def _schema_discrepancy(check: Check, error: jsonschema.ValidationError) -> Discrepancy:
@@ -182,13 +207,14 @@ def found_in(pattern: str, text: str) -> bool:
 
 
 def _limit(check: Check, bound: Any, *, timed: bool) -> Any:  # noqa: ANN401 - a number or a time
-    limit = _moment(bound) if timed else any_number(bound)
+    limit = moment(bound) if timed else any_number(bound)
     if limit is None:
         raise CheckError(f"{check.expect} of {check.column}: {shown(bound)} is no bound")
     return limit
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """A kept value as a time, in UTC where it names no zone; None where it is none."""
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:

@@ -20,6 +20,7 @@ GATE: dict[str, str] = {
     "column_values_to_be_in_set": "column value_set",
     "column_values_to_match_regex": "column regex",
     "json_schema": "column file",
+    "columns_match_json": "column fields",
     "in_table": "column connection table key name?",
     "match_reference": "connection table key name subject? status? fields",
     "not_seen_before": "columns",
@@ -48,6 +49,10 @@ MEANINGS: dict[str, str] = {
     "column_values_to_be_in_set": "the value is one of the set",
     "column_values_to_match_regex": "the text matches the regular expression",
     "json_schema": "the raw answer is JSON that follows the schema in the file",
+    "columns_match_json": (
+        "the columns made from the raw answer say what it says: `fields: {our_column: $.path.in.the.answer}`; a number may have "
+        "its unit behind it in the answer"
+    ),
     "in_table": "the value is a key of a table; `name` says in plain words what it holds",
     "match_reference": (
         "the row of another table with the same `key: {our_column: their_column}` exists, has an accepted "
@@ -158,6 +163,7 @@ _KINDS: dict[str, str] = {
 }
 # Where a parameter is of another kind than elsewhere.
 _KINDS_OF: dict[tuple[str, str], str] = {
+    ("columns_match_json", "fields"): "path pairs",
     ("match_reference", "key"): "key pair",
     ("json_path", "min_value"): "number",
     ("json_path", "max_value"): "number",

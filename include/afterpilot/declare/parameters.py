@@ -189,6 +189,16 @@ def _field_pairs(value: Value, path: Path) -> Iterator[Flaw]:
             yield from flaws_of(theirs, (*path, ours), "column")
 
 
+def _path_pairs(value: Value, path: Path) -> Iterator[Flaw]:
+    """``fields`` of columns_match_json: our column to a JSONPath in the answer."""
+    if not isinstance(value, dict) or not value:
+        yield Flaw(path, f"must name columns, but is {describe(value)}", "such as {total: $.total}")
+        return
+    for ours, place in value.items():
+        yield from flaws_of(ours, (*path, ours), "column")
+        yield from flaws_of(place, (*path, ours), "JSONPath")
+
+
 def _reference(value: Value, path: Path) -> Iterator[Flaw]:
     """``reference`` of distribution_like: so long before the window, or a fixed span."""
     if not isinstance(value, dict):
@@ -290,6 +300,7 @@ _NESTED: dict[str, Callable[[Value, Path], Iterator[Flaw]]] = {
     "status": _accept,
     "key pair": _key_pair,
     "field pairs": _field_pairs,
+    "path pairs": _path_pairs,
     "reference": _reference,
     "weekdays": _weekdays,
 }

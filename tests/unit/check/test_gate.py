@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from afterpilot.check import values
-from afterpilot.check.gate import Gate, is_spot_check
+from afterpilot.check.gate import Gate
 from afterpilot.check.references import Repeated
 from afterpilot.check.seen import Earlier
 from afterpilot.domain.errors import CheckError, SourceError
@@ -472,12 +472,3 @@ def test_what_a_discrepancy_says_can_be_stored() -> None:
     assert told[0].field == "a\N{SYMBOL FOR NULL}?"
     assert "\x00" not in told[0].text
     assert told[0].text.encode()
-
-
-def test_the_spot_check_is_the_same_every_time_and_near_its_share() -> None:
-    """A repeated run picks the same outputs."""
-    picked = [str(key) for key in range(20_000) if is_spot_check("w", str(key), Decimal("0.05"))]
-    assert picked == [str(key) for key in range(20_000) if is_spot_check("w", str(key), Decimal("0.05"))]
-    assert 850 < len(picked) < 1150
-    assert not any(is_spot_check("w", str(key), Decimal(0)) for key in range(1000))
-    assert all(is_spot_check("w", str(key), Decimal(1)) for key in range(1000))

@@ -82,3 +82,21 @@ def test_without_a_release_production_reads_the_view(good: Path) -> None:
 def test_what_is_wrong_is_told_with_the_key(good: Path, release: str, told: str) -> None:
     """Neither both ways nor none, a word for each state, a path that stays on the connection's host."""
     assert any(told in text for text in declared(good, release)), declared(good, release)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("{amount: $.refund.amount}", ""),
+        ("{amuont: $.amount}", "'amuont' is not one of source.fields"),
+        ("{amount: amount}", "is not a JSONPath"),
+        ("[amount]", "must name columns"),
+    ],
+)
+def test_columns_are_held_against_the_raw_answer(good: Path, fields: str, told: str) -> None:
+    """Our columns, and JSONPaths in the answer."""
+    path = good / "refunds" / "workflow.yaml"
+    check = f"outputs:\n  - {{expect: columns_match_json, column: answer, fields: {fields}}}\n"
+    path.write_text(path.read_text(encoding="utf-8").replace("outputs:\n", check, 1), encoding="utf-8")
+    problems = [problem.text for problem in load(good).problems]
+    assert any(told in text for text in problems) if told else not problems, problems
