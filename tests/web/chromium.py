@@ -66,6 +66,30 @@ class Tab:
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         return result["result"].get("value")
 
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, as on a keyboard: a character, or a name such as ``Enter``."""
+        for key in keys:
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            code = {"Enter": 13, "Escape": 27, "Tab": 9}.get(key, 0)
+            for kind in ("keyDown", "keyUp"):
+                more = {"text": text} if text and kind == "keyDown" else {}
+                self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **more)
+
+    def write(self, text: str) -> None:
+        """Replace what stands in the focused field, as typing does."""
+        self.value("document.activeElement.select && document.activeElement.select()")
+        self.call("Input.insertText", text=text)
+
+    def until(self, expression: str) -> Any:
+        """Wait until a JavaScript expression is true in the page; gives its value. Raises TimeoutError."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(RuntimeError):  # the page is being replaced
+                if found := self.value(f"document.readyState == 'complete' && ({expression})"):
+                    return found
+            time.sleep(0.05)
+        raise TimeoutError(f"{expression} did not become true in {self.value('location.href')}")
+
     def picture(self, path: Path) -> None:
         """The whole page as a PNG."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
-from collections.abc import Iterator
-
 import chromium
 import pytest
-import uvicorn
 from history_site import Site
+from serving import served
 
 pytestmark = [
     pytest.mark.integration,
@@ -20,24 +14,9 @@ pytestmark = [
 ]
 
 
-@contextlib.contextmanager
-def served(site: Site) -> Iterator[str]:
-    """The pages on a free port of this machine."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(site.app, log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/afterpilot"
-        server.should_exit = True
-        thread.join(20)
-
-
 def test_pages_in_a_browser(site: Site) -> None:
     """At the width of a phone and of a desk, in light and dark: styled, no console error, no sideways scrolling."""
-    with served(site) as base, chromium.tab() as tab:
+    with served(site.app) as base, chromium.tab() as tab:
         for path in site.paths:
             for width, dark in ((400, False), (1280, True)):
                 tab.open(base + path, width=width, dark=dark)
