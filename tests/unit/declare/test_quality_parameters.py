@@ -13,7 +13,8 @@ import pytest
 
 from afterpilot.check.custom import EXPECTS
 from afterpilot.declare import load
-from afterpilot.declare.expectations import OWN_QUALITY
+from afterpilot.declare.expectations import OWN_QUALITY, QUALITY, check_flaws
+from afterpilot.declare.yaml_lines import read
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "declare" / "quality_problems.txt"
 LINE = "  - {expect: volume_between, min_value: 1, max_value: 900, severity: warning}\n"
@@ -132,3 +133,13 @@ def test_the_golden_file_is_complete(good: Path) -> None:
 def test_what_can_be_declared_can_be_judged() -> None:
     """Every expectation of ours by name, and no other."""
     assert OWN_QUALITY.keys() == EXPECTS.keys()
+
+
+def test_the_examples_of_the_documentation_can_be_copied() -> None:
+    """Every expectation of ours stands in docs/quality.md, with parameters that are taken."""
+    page = (Path(__file__).parents[3] / "docs" / "quality.md").read_text(encoding="utf-8")
+    section = page.split("## Expectations for AI workflows", 1)[1]
+    block = section.split("```yaml\n", 1)[1].split("```", 1)[0]
+    checks = read(block.encode()).data["quality"]
+    assert [str(flaw) for check in checks for flaw in check_flaws(check, (), QUALITY)] == []
+    assert {check["expect"] for check in checks} == OWN_QUALITY.keys()
