@@ -93,14 +93,18 @@ def _stage(wired: Wired, slug: str, stage: Stage, runs: list[Run]) -> Run:
     if stage is Stage.SPEND:
         return pipeline.spend(services, workflow, trigger=trigger)
     if stage is Stage.REPORT:
-        return pipeline.report(services, workflow, at=datetime.now(UTC), trigger=trigger)
+        reported = pipeline.report(services, workflow, at=datetime.now(UTC), trigger=trigger)
+        pipeline.correct_reports(services, workflow, trigger=trigger)
+        return reported
     return _over_records(services, workflow, stage, runs, trigger)
 
 
 def _over_records(services: Services, workflow: Workflow, stage: Stage, runs: list[Run], trigger: Trigger) -> Run:
     pulled = _pulled(services, workflow.slug, runs)
     if stage is Stage.GATE:
-        return pipeline.gate(services, workflow, window=pulled.window, trigger=trigger)
+        decided = pipeline.gate(services, workflow, window=pulled.window, trigger=trigger)
+        pipeline.correct_reports(services, workflow, trigger=trigger, pull=pulled.id)
+        return decided
     if pulled.verdict is not Verdict.UNKNOWN:
         return pipeline.check(services, workflow, window=pulled.window, trigger=trigger)
     why = "the source could not be read"

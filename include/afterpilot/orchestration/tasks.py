@@ -80,7 +80,8 @@ def check(batch: Batch) -> Batch:
 
 @task(map_index_template="{{ batch_label }}")
 def route(batch: Batch) -> dict[str, str]:
-    """Release each output that passes its checks, and send the others to people.
+    """Release each output that passes its checks, and send the others to people; then correct the reported weeks that late rows
+    or late decisions have changed.
 
     Raises:
         AirflowFailException: an earlier stage broke for some workflow of the batch; the others are done.
@@ -88,7 +89,10 @@ def route(batch: Batch) -> dict[str, str]:
     trigger = context.trigger()
 
     def work(wired: Wired, workflow: Workflow) -> Run:
-        return pipeline.gate(wired.services, workflow, window=_window(batch, workflow.slug), trigger=trigger)
+        run = pipeline.gate(wired.services, workflow, window=_window(batch, workflow.slug), trigger=trigger)
+        pull = Run.identity(workflow.slug, Stage.PULL, trigger)
+        pipeline.correct_reports(wired.services, workflow, trigger=trigger, pull=pull)
+        return run
 
     verdicts = _verdicts(batches.each(batch, Stage.GATE, work))
     if batch["broken"]:
@@ -210,11 +214,13 @@ def judge_review() -> dict[str, str]:
 
 @task(map_index_template="{{ batch_label }}")
 def report(batch: Batch) -> dict[str, str]:
-    """Put the week's outcomes together, one message for each owner."""
+    """Put the week's outcomes together, one message for each owner; earlier weeks whose figures have changed are corrected."""
     trigger, at = context.trigger(), context.until()
 
     def work(wired: Wired, workflow: Workflow) -> Run:
-        return pipeline.report(wired.services, workflow, at=at, trigger=trigger)
+        run = pipeline.report(wired.services, workflow, at=at, trigger=trigger)
+        pipeline.correct_reports(wired.services, workflow, trigger=trigger)
+        return run
 
     return _verdicts(batches.each(batch, Stage.REPORT, work))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from afterpilot.pipeline.checking import check, check_all
 from afterpilot.pipeline.conclude import crashed, not_run
+from afterpilot.pipeline.correcting import correct_reports
 from afterpilot.pipeline.corrections import Offered, accept_offers, decline_offer, offer_cases, offers
 from afterpilot.pipeline.declarations import declare
 from afterpilot.pipeline.evals import (
@@ -47,6 +48,7 @@ __all__ = [
     "calibrate",
     "check",
     "check_all",
+    "correct_reports",
     "crashed",
     "declare",
     "decline_offer",

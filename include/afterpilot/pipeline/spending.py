@@ -25,14 +25,7 @@ def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
     started = services.now()
     with services.ops.begin() as unit:
         unit.records.forget_failed_prices(workflow.slug)
-    while True:
-        with services.ops.begin() as unit:
-            calls = unit.records.unpriced(workflow.slug)
-            unit.records.set_prices(
-                workflow.slug, [(kind, ref, at, services.prices.price(used, at)) for kind, ref, at, used in calls]
-            )
-        if not calls:
-            break
+    price_calls(services, workflow)
     window = period_window(workflow.spend.cap.period, started)
     earlier = period_window(workflow.spend.cap.period, window.start - timedelta(seconds=1))
     with services.ops.begin() as unit:
@@ -43,6 +36,18 @@ def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
             before = _totals(unit.records.spend(workflow.slug, earlier), earlier)
     result = judge_spend(workflow, totals, now=started, pulled_to=pulled_to, before=before)
     return concluded(services, result, workflow, Window(window.start, started), trigger, started)
+
+
+def price_calls(services: Services, workflow: Workflow) -> None:
+    """Price every call that has neither a price nor a reason why it has none."""
+    while True:
+        with services.ops.begin() as unit:
+            calls = unit.records.unpriced(workflow.slug)
+            unit.records.set_prices(
+                workflow.slug, [(kind, ref, at, services.prices.price(used, at)) for kind, ref, at, used in calls]
+            )
+        if not calls:
+            return
 
 
 def _totals(rows: Sequence[sa.Row[Any]], period: Window) -> Totals:

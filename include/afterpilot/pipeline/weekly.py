@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from afterpilot.decide.reporting import judge_report
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
@@ -36,20 +37,8 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
     started = services.now()
     yesterday = at.astimezone(UTC).date() - timedelta(days=1)
     monday = yesterday - timedelta(days=yesterday.weekday())
-    begin = datetime(monday.year, monday.month, monday.day, tzinfo=UTC)
-    week = Window(begin, min(begin + timedelta(weeks=1), at))
-    history = Window(begin - timedelta(weeks=WEEKS - 1), week.end)
-    kpi, kpi_error = _kpi(services, workflow, history)
-    with services.ops.begin() as unit:
-        facts = _facts(unit, workflow, week, history, at, kpi, kpi_error)
-    outcome = weekly_outcome(workflow, facts)
+    week, outcome = put_together(services, workflow, monday=monday, at=at)
     chart = weekly_chart(outcome)
-    result = judge_report(
-        workflow,
-        _figures(outcome),
-        summary=f"week of {monday:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
-        evidence={"week": monday.isoformat(), "outcome": outcome.as_dict()},
-    )
 
     def queue(unit: Unit, run_id: uuid.UUID) -> None:
         report_id = unit.reports.keep(
@@ -69,7 +58,28 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
             report_id=report_id,
         )
 
-    return concluded(services, result, workflow, week, trigger, started, also=queue)
+    return concluded(services, judged_week(workflow, outcome), workflow, week, trigger, started, also=queue)
+
+
+def put_together(services: Services, workflow: Workflow, *, monday: date, at: datetime) -> tuple[Window, WeeklyOutcome]:
+    """The week as far as it had gone ``at`` that moment, and what it achieved by what is known now."""
+    begin = datetime(monday.year, monday.month, monday.day, tzinfo=UTC)
+    week = Window(begin, min(begin + timedelta(weeks=1), at))
+    history = Window(begin - timedelta(weeks=WEEKS - 1), week.end)
+    kpi, kpi_error = _kpi(services, workflow, history)
+    with services.ops.begin() as unit:
+        facts = _facts(unit, workflow, week, history, at, kpi, kpi_error)
+    return week, weekly_outcome(workflow, facts)
+
+
+def judged_week(workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
+    """What the report of the week is worth."""
+    return judge_report(
+        workflow,
+        _figures(outcome),
+        summary=f"week of {outcome.week:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
+        evidence={"week": outcome.week.isoformat(), "outcome": outcome.as_dict()},
+    )
 
 
 def _figures(outcome: WeeklyOutcome) -> dict[str, str]:

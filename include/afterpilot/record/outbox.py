@@ -1,7 +1,8 @@
 """The outbox: messages written in the transaction of their news, delivered later, each once.
 
 A letter is claimed with a lease. Its id is the reference in the transport's metadata, so that an attempt that may have got
-through is looked for before it is made again. The first letter of an incident posts; later ones edit that message.
+through is looked for before it is made again. The first letter of an incident posts; later ones edit that message. So does
+the first one of a week, and those that correct it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import incidents, outbox, reports
 
+_TOLD = {"resolved", "graver", "corrected"}  # an edit alone notifies nobody: these have a line in the thread
 LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
 _GRAVITY = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=incidents.c.severity, else_=3)
 
@@ -71,7 +73,7 @@ class PostgresOutbox:
         waits_for_earlier = (
             sa.select(earlier.c.id)
             .where(
-                earlier.c.incident_id == outbox.c.incident_id,
+                sa.or_(earlier.c.incident_id == outbox.c.incident_id, _same_week(earlier)),
                 earlier.c.state == "pending",
                 sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
             )
@@ -178,7 +180,11 @@ class PostgresOutbox:
         first = outbox.alias("first")
         stands = (
             sa.select(first.c.posted_channel, first.c.posted_ts)
-            .where(first.c.incident_id == outbox.c.incident_id, first.c.state == "sent", first.c.posted_ts != "")
+            .where(
+                sa.or_(first.c.incident_id == outbox.c.incident_id, _same_week(first)),
+                first.c.state == "sent",
+                first.c.posted_ts != "",
+            )
             .order_by(first.c.sent_at.desc())
             .limit(1)
             .lateral("stands")
@@ -202,8 +208,22 @@ class PostgresOutbox:
                 attempts=row.attempts,
                 attempted=row.attempted,
                 target=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
-                thread_text=row.message["notification"] if row.at_ts and row.kind in {"resolved", "graver"} else "",
+                thread_text=row.message["notification"] if row.at_ts and row.kind in _TOLD else "",
                 picture=row.chart,
             )
             for row in connection.execute(statement)
         ]
+
+
+def _same_week(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether another letter is of the week that a letter of the outbox corrects."""
+    own, same = reports.alias("own_week"), reports.alias("same_week")
+    weeks = own.join(same, sa.and_(same.c.workflow == own.c.workflow, same.c.week == own.c.week))
+    of_the_week = (
+        sa.select(sa.literal(1))
+        .select_from(weeks)
+        .where(own.c.id == outbox.c.report_id, same.c.id == other.c.report_id)
+        .correlate(outbox, other)
+        .exists()
+    )
+    return sa.and_(outbox.c.kind == "corrected", other.c.id != outbox.c.id, of_the_week)

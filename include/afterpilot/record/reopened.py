@@ -123,28 +123,32 @@ class Reopened:
             .values(corrected_by=by)
         )
 
-    def weeks(self, workflow: str, decided: Window, *, run_id: uuid.UUID | None = None) -> Collection[date]:
-        """The weeks (their Mondays) of the records that the pull wrote late, and of those that people decided on in the window."""
-        days = sa.func.date_trunc("week", records.c.at, "UTC")
-        late = sa.select(sa.cast(days, sa.Date)).where(
-            records.c.workflow == workflow, records.c.run_id == run_id, records.c.at < decided.start
-        )
-        people = (
-            sa.select(sa.cast(sa.func.date_trunc("week", gate_decisions.c.at, "UTC"), sa.Date))
-            .join(
-                human_decisions,
-                sa.and_(
-                    human_decisions.c.workflow == gate_decisions.c.workflow,
-                    human_decisions.c.key == gate_decisions.c.key,
-                ),
+    def windows_of(self, pull: uuid.UUID) -> Sequence[Window]:
+        """The windows that a pull has opened again."""
+        rows = self._connection.execute(
+            sa.select(reopened_windows.c.window_start, reopened_windows.c.window_end).where(
+                reopened_windows.c.run_id == pull
             )
+        )
+        return [Window(row.window_start, row.window_end) for row in rows]
+
+    def weeks_decided_on(self, workflow: str, decided: Window) -> Sequence[date]:
+        """The weeks (their Mondays) of the outputs that people decided on in the window."""
+        week = sa.cast(sa.func.date_trunc("week", gate_decisions.c.at, "UTC"), sa.Date)
+        people = (human_decisions.c.workflow == gate_decisions.c.workflow) & (
+            human_decisions.c.key == gate_decisions.c.key
+        )
+        statement = (
+            sa.select(week)
+            .distinct()
+            .join(human_decisions, people)
             .where(
                 gate_decisions.c.workflow == workflow,
                 human_decisions.c.decided_at >= decided.start,
                 human_decisions.c.decided_at < decided.end,
             )
         )
-        return set(self._connection.scalars(sa.union(late, people)))
+        return list(self._connection.scalars(statement))
 
 
 def _judging(table: Any, workflow: str) -> tuple[sa.ColumnElement[bool], ...]:  # noqa: ANN401 - runs or an alias of it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.window import Window
 from afterpilot.record.runs import plain
-from afterpilot.record.tables import gate_decisions, human_decisions, reports, review_items
+from afterpilot.record.tables import gate_decisions, human_decisions, reports, review_items, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A week's report as it was kept last: its figures, the run that reported the week first, and as of when it did."""
+
+    week: date
+    figures: Mapping[str, Any]
+    first_run: uuid.UUID
+    as_of: datetime
 
 
 class Reports:
@@ -34,6 +45,25 @@ class Reports:
         )
         report_id: uuid.UUID = self._connection.execute(statement.returning(reports.c.id)).scalar_one()
         return report_id
+
+    def newest(self, workflow: str, *, limit: int) -> Sequence[Reported]:
+        """What stands of the last reported weeks, newest week first: the report that was kept last for each."""
+        statement = (
+            sa.select(
+                reports.c.week,
+                reports.c.figures,
+                sa.func.coalesce(runs.c.corrects, runs.c.id).label("first_run"),
+            )
+            .distinct(reports.c.week)
+            .join(runs, runs.c.id == reports.c.run_id)
+            .where(reports.c.workflow == workflow)
+            .order_by(reports.c.week.desc(), reports.c.created_at.desc(), reports.c.id)
+            .limit(limit)
+        )
+        return [
+            Reported(row.week, row.figures, row.first_run, datetime.fromisoformat(row.figures["facts"]["as_of"]))
+            for row in self._connection.execute(statement)
+        ]
 
     def weekly_counts(self, workflow: str, window: Window) -> Sequence[sa.Row[Any]]:
         """By ISO week (``week``: its Monday) of the records' time: outputs, released, routed, spot_checked; and of the

@@ -12,7 +12,7 @@ from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
 from afterpilot.web.paging import listed
 
-KINDS = ("incident", "graver", "resolved", "weekly")
+KINDS = ("incident", "graver", "resolved", "weekly", "corrected")
 STATES = ("pending", "sent", "dead")
 
 
