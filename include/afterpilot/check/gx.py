@@ -34,6 +34,7 @@ FRAMES_ONLY = frozenset(
     }
 )
 
+_OF_TYPES = {"column_type_to_be", "column_values_to_be_in_type_list", "column_values_to_be_of_type"}
 _LIBRARY = "great_expectations"
 _COMPOUND = "compound_columns_to_be_unique"
 _BATCHES = 50  # it keeps all that it has read for as long as its context lives
@@ -45,7 +46,8 @@ class Selected:
     """Rows to be judged: a SELECT in the order of the keys, the kinds of its columns, and what is known of it.
 
     ``key`` is the column that names a row to people, empty where there is none; ``rows`` is how many rows there are,
-    ``values`` how many of them have a value in a column.
+    ``values`` how many of them have a value in a column. ``table`` is where they come from, if that is one table: of its types
+    Great Expectations knows nothing when it is given a SELECT.
     """
 
     select: sa.Select[Any]
@@ -53,6 +55,7 @@ class Selected:
     key: str
     rows: int
     values: Mapping[str, int] = field(default_factory=dict)
+    table: sa.Table | None = None
 
     @property
     def columns(self) -> Sequence[str]:
@@ -95,8 +98,13 @@ class Library:
         self, rows: Selected, checks: Mapping[int, Check], built: Mapping[int, Any], connection: sa.Connection
     ) -> dict[int, Any]:
         framed = {index: one for index, one in built.items() if checks[index].expect in FRAMES_ONLY}
-        selected = {index: one for index, one in built.items() if index not in framed}
+        typed = {
+            index: one for index, one in built.items() if checks[index].expect in _OF_TYPES and rows.table is not None
+        }
+        selected = {index: one for index, one in built.items() if index not in framed.keys() | typed.keys()}
         outcomes: dict[int, Any] = {}
+        if typed:
+            outcomes |= _validated(lambda: self._whole(rows.table), typed, rows)
         if selected:
             outcomes |= _validated(lambda: self._select(rows), selected, rows)
         if framed and rows.rows > MOST_FRAMED:
@@ -106,13 +114,23 @@ class Library:
             outcomes |= _validated(lambda: _frame(rows, connection), framed, rows)
         return outcomes
 
+    def _whole(self, table: sa.Table | None) -> Any:  # noqa: ANN401 - Great Expectations'
+        if table is None:  # pragma: no cover - asked before
+            raise CheckError("there is no table")
+        name = table.name if table.name == table.name.lower() else f'"{table.name}"'
+        asset = self._next_source().add_table_asset(f"rows {self._batches}", table_name=name, schema_name=table.schema)
+        return asset.add_batch_definition_whole_table("rows").get_batch()
+
     def _select(self, rows: Selected) -> Any:  # noqa: ANN401 - Great Expectations'
         query = written_out(rows.select, self._engine.dialect)
+        asset = self._next_source().add_query_asset(f"rows {self._batches}", query=query)
+        return asset.add_batch_definition_whole_table("rows").get_batch()
+
+    def _next_source(self) -> Any:  # noqa: ANN401 - Great Expectations'
         if self._source is None or self._batches >= _BATCHES:
             self._source, self._batches = self._new_source(), 0
         self._batches += 1
-        asset = self._source.add_query_asset(f"rows {self._batches}", query=query)
-        return asset.add_batch_definition_whole_table("rows").get_batch()
+        return self._source
 
     def _new_source(self) -> Any:  # noqa: ANN401 - Great Expectations'
         sources, name = _context().data_sources, self._engine.dialect.name
@@ -175,7 +193,8 @@ def _alone(batch: Any, expectation: Any, rows: Selected) -> Any:  # noqa: ANN401
 def _judged(check: Check, outcome: Any, rows: Selected, connection: sa.Connection) -> Judged:  # noqa: ANN401 - Great Expectations'
     if isinstance(outcome, str):
         return could_not(check, outcome)
-    values = rows.values.get(check.column) if not check.params.get("row_condition") else None
+    of_values = not check.params.get("row_condition") and check.expect not in _OF_TYPES
+    values = rows.values.get(check.column) if of_values else None
     result = judged(check, outcome, rows.key, rows=rows.rows, values=values)
     if check.expect == _COMPOUND and result.success is False and rows.key:
         # Great Expectations names no rows for this one.

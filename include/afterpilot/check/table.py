@@ -128,7 +128,7 @@ class TableChecker:
             else:
                 checks_left = dict(checks)
             select = sa.select(*self._table.columns).where(*self._inside(group)).order_by(*self._order())
-            selected = Selected(select, self._kinds, self.key_name, rows, values)
+            selected = Selected(select, self._kinds, self.key_name, rows, values, self._table)
             results |= library.judge(selected, checks_left, connection)
 
     def _counts(self, columns: Sequence[str], connection: sa.Connection) -> dict[Any, tuple[int, dict[str, int]]]:
