@@ -157,6 +157,21 @@ def test_rows_outside_of_the_window_are_left_and_broken_ones_counted(serve: Serv
     }
 
 
+def test_where_chooses_the_workflows_own_rows(serve: Serve) -> None:
+    """By name or JSONPath: a text, a number, a boolean, or an item of a list."""
+    rows = [
+        {**RUNS[0], "kind": "refund", "meta": {"version": 2, "live": True, "tags": ["a", "b"]}},
+        {**RUNS[1], "kind": "refund", "meta": {"version": 2, "live": False, "tags": ["a", "b"]}},
+        {**RUNS[2], "kind": "refund", "meta": {"version": 3, "live": True, "tags": ["c"]}},
+        {**RUNS[3], "kind": "letter", "meta": {"version": 2, "live": True, "tags": ["b"]}},
+        RUNS[4],
+    ]
+    where = {"kind": ("refund", "x"), "$.meta.version": ("2", "3"), "$.meta.live": ("true",), "$.meta.tags": ("b",)}
+    records, found = pulled(serve(lambda _: {"data": rows}), reader(), where=where)
+    assert [record.key for record in records] == ["r0"]
+    assert (dict(found.skipped), dict(found.noted)) == ({}, {})
+
+
 def test_the_query_says_the_window(serve: Serve) -> None:
     """As ISO 8601, a day, seconds or milliseconds."""
     api = serve(lambda _: {"data": []})

@@ -131,6 +131,9 @@ def test_every_page_is_read_and_only_the_own_calls_are_kept() -> None:
     rows = [observation(id=f"o{number}", tags=["team:ap" if number % 2 else "team:hr"]) for number in range(5)]
     with langfuse(*rows, observation(id="later", startTime="2026-11-01T01:00:00.000Z")) as api:
         records, _ = pulled(api, where={"tags": ("team:ap",), "name": ("extract",)})
+        pulled(api, where={"environment": ("production",)})
+        assert api.asked.pop().query["environment"] == "production"
+        del api.asked[3:]
         assert [asked.query.get("cursor") for asked in api.asked] == [None, "2", "4"]
     assert [record.key for record in records] == ["o1", "o3"]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from afterpilot.domain.calls import CALL_FIELDS
 from afterpilot.domain.errors import SourceError
@@ -175,6 +176,48 @@ def test_only_the_workflows_own_calls_are_taken(gateway: sa.Engine, where: dict[
         ),
     )
     assert [record.key for record in opened(url_of(gateway), where=where).records(WINDOW)] == [LOGGED["id"]]
+
+
+def test_the_database_chooses_the_own_calls_where_it_can(gateway: sa.Engine) -> None:
+    """Other workflows' logs stay where they are; rows of older versions, whose JSON is a text in JSON, are found all the same."""
+    twice = {"request_tags": json.dumps(LOGGED["request_tags"]), "metadata": json.dumps(LOGGED["metadata"])}
+    with gateway.begin() as connection:
+        for key, more in (
+            ("old", twice),
+            ("own", {}),
+            ("list", {"metadata": {"spend_logs_metadata": {"dag_id": ["x", "invoice_extract"]}}}),
+        ):
+            row = spend_log(request_id=key) | more
+            types = {
+                name: JSONB() if name in {"metadata", "request_tags", "messages", "response"} else None for name in row
+            }
+            place = sa.table("LiteLLM_SpendLogs", *(sa.column(name, kind) for name, kind in types.items()))
+            connection.execute(sa.insert(place).values(row))
+    log(
+        gateway,
+        spend_log(request_id="other", request_tags=["x"], metadata={"spend_logs_metadata": {"dag_id": "y"}}, model="m"),
+    )
+    seen: list[int] = []
+
+    def count(_: object, cursor: Any, statement: str, *__: object) -> None:
+        if 'FROM "LiteLLM_SpendLogs"' in statement:
+            seen.append(statement.count(" IN (") + statement.count(" @> "))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", count)
+    try:
+        where = {
+            "tags": ("workflow:invoice",),
+            "$.metadata.spend_logs_metadata.dag_id": ("invoice_extract",),
+            "model": ("smollm2-135m",),
+        }
+        assert sorted(record.key for record in opened(url_of(gateway), where=where).records(WINDOW)) == [
+            "list",
+            "old",
+            "own",
+        ]
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", count)
+    assert seen == [3]
 
 
 def test_windows_are_half_open_on_either_time(gateway: sa.Engine) -> None:

@@ -27,7 +27,7 @@ from afterpilot.domain.source import FieldType, FileFormat
 Kind = Literal["sql", "http", "files", "litellm", "litellm_api", "langfuse", "otel"]
 _LATE = "how late a row may still arrive"
 _CALLS = "what is kept of each call, with its type: names of docs/sources.md, or `{type: text, from: $.a.b}`"
-_OWN = "which calls are the workflow's own: name or JSONPath → one of these texts"
+_OWN = "which rows are the workflow's own: name or JSONPath → one of these texts"
 _SINCE = "how far back the first pull reaches"
 
 
@@ -91,6 +91,7 @@ class _Rows(Keys):
     history: SomeTime = Field("28d", validate_default=True, description=_SINCE)
     fields: dict[Column, Field_] = Field(min_length=1, description="what is kept, each with its type")
     personal: list[Column] = Field([], description="those of `fields` that are redacted when written")
+    where: dict[ColumnOrPath, Wanted] = Field({}, description=_OWN)
     usage: UsagePlaces | None = Field(None, description="where the cost comes from; without it the cost is unknown")
     decisions: Decisions | None = Field(None, description="what people decided on the rows, in a database")
 

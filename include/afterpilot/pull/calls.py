@@ -9,7 +9,7 @@ from typing import Any
 from afterpilot.domain.record import Usage
 from afterpilot.domain.source import Source
 from afterpilot.pull.paths import first_key
-from afterpilot.pull.rows import Row, getter, time_of, usage_of
+from afterpilot.pull.rows import Own, Row, time_of, usage_of
 from afterpilot.pull.values import decimal, tokens
 
 Call = Mapping[str, Any]
@@ -21,15 +21,15 @@ _LONGEST_SECONDS = 10**9
 
 
 class OwnCalls:
-    """Tells the workflow's own calls from the others of a gateway, by the declaration's ``where``."""
+    """The workflow's own calls among those of a gateway."""
 
     def __init__(self, source: Source) -> None:
-        self._wanted = [(getter(place), frozenset(values)) for place, values in source.where.items()]
+        self._own = Own(source.where)
 
     def row(self, call: Call, whole: Any, *, usage: Usage | None = None) -> Row | None:  # noqa: ANN401 - any JSON value
         """The call as a row, or None where it is another workflow's."""
         row = Row(call, whole, usage or used(call))
-        return row if all(_any_of(get(row), wanted) for get, wanted in self._wanted) else None
+        return row if self._own.holds(row) else None
 
 
 def used(call: Call) -> Usage:
@@ -81,9 +81,3 @@ def answer_of(response: Any) -> Any:  # noqa: ANN401 - any JSON value
     if text is None and isinstance(parts := within(response, "content"), list):
         text = "".join(str(within(part, "text") or "") for part in parts)
     return first(text, response)
-
-
-def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
-    if isinstance(value, (list, tuple)):
-        return any(str(one) in wanted for one in value)
-    return value is not None and str(value) in wanted

@@ -45,6 +45,7 @@ class Observations:
             ("type", _OBSERVATIONS),
             ("fromStartTime", _written(window.start - early)),
             ("toStartTime", _written(window.end)),
+            *(("environment", name) for name in self._source.where.get("environment", ())),
         ]
         size = _PAGE_WITH_CONTENT if content else _PAGE
         paging = Paging("cursor", at="$.meta.cursor", parameter="cursor", size_parameter="limit", size=size)

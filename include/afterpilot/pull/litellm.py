@@ -6,11 +6,13 @@ tokens. A good call with no tokens at all was not counted (a stream without usag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from afterpilot.domain.record import Usage
 from afterpilot.domain.source import LiteLlmApi, Paging, Source
@@ -38,6 +40,8 @@ _TIMES = {"started_at": "startTime", "finished_at": "endTime"}
 _NEEDED = ("request_id", "startTime", "endTime", "model", "prompt_tokens", "completion_tokens")
 _CONTENT = {"input": ("messages", "proxy_server_request"), "output": ("response",)}
 _JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_request")
+_PLAIN = {"model": "model", "operation": "call_type", "provider": "custom_llm_provider"}
+_METADATA = re.compile(r"\$\.metadata\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", re.ASCII)
 _PAGE = 100  # the most that the API gives
 _BATCH = 1_000
 
@@ -58,7 +62,9 @@ class SpendLogTable:
             place = table_of(self._source.table, types)
             at = place.c[_TIMES[self._source.time]]
             inside = (at >= bound(window.start, at.type), at < bound(window.end, at.type))
-            statement = sa.select(*(place.c[name] for name in wanted)).where(*inside).order_by(at, place.c.request_id)
+            own = _chosen(place, self._source) if connection.dialect.name == "postgresql" else []
+            columns = (place.c[name] for name in wanted)
+            statement = sa.select(*columns).where(*inside, *own).order_by(at, place.c.request_id)
             streaming = connection.execution_options(stream_results=True, yield_per=_BATCH)
             for found in streaming.execute(statement).mappings():
                 row = _row(self._own, dict(found))
@@ -143,6 +149,23 @@ def call_of(row: Mapping[str, Any]) -> Call:
         "input": first(row.get("messages"), within(request, "messages"), within(request, "input")),
         "output": answer_of(first(row.get("response"))),
     }
+
+
+def _chosen(place: sa.TableClause, source: Source) -> list[sa.ColumnElement[bool]]:
+    """What PostgreSQL can tell of the workflow's own calls; never less than :class:`OwnCalls` lets through."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    for name, values in source.where.items():
+        column = place.c.get(_PLAIN.get(name, ""))
+        if column is not None:
+            conditions.append(column.in_(values))
+        elif name == "tags" and (tags := place.c.get("request_tags")) is not None and isinstance(tags.type, JSONB):
+            told = (tags.contains([value]) for value in values)
+            conditions.append(sa.or_(*told, sa.func.jsonb_typeof(tags) != "array"))
+        elif (meta := _METADATA.fullmatch(name)) and isinstance(place.c.get("metadata", sa.column("")).type, JSONB):
+            inner = place.c.metadata[tuple(meta[1].split("."))]
+            other = (sa.func.jsonb_typeof(inner) == "array", sa.func.jsonb_typeof(place.c.metadata) != "object")
+            conditions.append(sa.or_(inner.astext.in_(values), *other))
+    return conditions
 
 
 def _row(own: OwnCalls, found: Mapping[str, Any]) -> Row | None:

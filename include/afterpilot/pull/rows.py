@@ -48,6 +48,17 @@ class Row:
 Getter = Callable[[Row], Any]
 
 
+class Own:
+    """Tells the workflow's own rows from those of others in the same place, by the declaration's ``where``."""
+
+    def __init__(self, where: Mapping[str, tuple[str, ...]]) -> None:
+        self._wanted = [(getter(place), frozenset(values)) for place, values in where.items()]
+
+    def holds(self, row: Row) -> bool:
+        """Whether each place holds one of the texts that are wanted there; a list does where one of its items is."""
+        return all(_any_of(get(row), wanted) for get, wanted in self._wanted)
+
+
 class Records:
     """Makes records of rows. ``texts`` says that every value is a text, as in a CSV: empty is then missing."""
 
@@ -122,6 +133,14 @@ class Records:
             return None
         found = {what: get(row) for what, get in self._usage.items()}
         return usage_of(found.get("model"), found.get("input"), found.get("output"), found.get("cached"))
+
+
+def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, (list, tuple)):
+        return any(_any_of(one, wanted) for one in value if not isinstance(one, (list, tuple)))
+    if isinstance(value, bool):
+        return ("true" if value else "false") in wanted
+    return value is not None and str(value) in wanted
 
 
 def usage_of(model: object, input_tokens: object, output_tokens: object, cached_tokens: object) -> Usage:

@@ -20,7 +20,7 @@ from afterpilot.domain.source import (
 )
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pull.rows import Records, Row, Tally
+from afterpilot.pull.rows import Own, Records, Row, Tally
 from afterpilot.pull.sql import SqlSource
 
 
@@ -64,9 +64,10 @@ class RowSource:
         """The records whose time lies in the window. Raises SourceError."""
         reader, close = self._opened(self._tally)
         made = Records(self._workflow, self._tally, texts=getattr(reader, "texts", False))
+        own = Own(self._workflow.source.where)
         try:
             for row in reader.rows(window):
-                record = made.record(row, window)
+                record = made.record(row, window) if own.holds(row) else None
                 if record is not None:
                     yield record
             if isinstance(self._workflow.source.reader, HttpReader | FilesReader):  # a gateway's names are not its own
@@ -168,7 +169,7 @@ def _places(workflow: Workflow) -> list[str]:
     source, usage = workflow.source, workflow.source.usage
     named = [source.key, source.time, *source.fields]
     counted = [usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens]
-    return [source.paths.get(name, name) for name in (*named, *filter(None, counted))]
+    return [source.paths.get(name, name) for name in (*named, *filter(None, counted), *source.where)]
 
 
 def _nothing() -> None:
