@@ -17,10 +17,13 @@ from typing import Any
 import gated_run
 import pytest
 import sqlalchemy as sa
-from path_site import HOUR, NOW, SLUG, Site, gated, pulled
+from path_site import HOUR, NOW, SLUG, Site, gated, pulled, trigger
 
+from afterpilot import pipeline
+from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
+from afterpilot.pipeline import reviewing
 from afterpilot.review import call_back
 from doubles.desk import TOKEN, Desk, Reply
 
@@ -244,8 +247,9 @@ def test_an_output_that_changes_after_its_release_is_taken_back(site: Site) -> N
 def accept(site: Site, key: str, decision: str) -> bool:
     """What the review queue does in its transaction."""
     wired = site.wired()
+    made = HumanDecision(SLUG, key, site.now, decision)
     with wired.services.ops.begin() as unit:
-        return unit.releases.after_decision(wired.workflow(SLUG), key, decision)
+        return unit.releases.after_decision(made, wired.workflow(SLUG).release)
 
 
 def test_what_a_person_accepts_or_corrects_is_released(site: Site) -> None:
@@ -439,3 +443,18 @@ def test_killed_at_any_moment_each_call_back_counts_once(site: Site, desk: Desk)
     assert desk.held == Counter({f"r-{n:05d}": 1 for n in range(80, 84)})
     assert releases(site) == {"done": 44}
     assert max(desk.posts.values()) <= 5  # four deaths at most, and once more
+
+
+def test_the_review_queue_releases_what_it_accepts(site: Site) -> None:
+    """One transaction keeps decision and release; the second reviewer is refused, and nothing is released twice."""
+    declare(site, COLUMN)
+    site.invoices([7], total="1.00")
+    decide(site)
+    wired = site.wired()
+    pipeline.declare(wired.services, wired.declarations, trigger=trigger())
+    said = [HumanDecision(SLUG, "r-00007", site.now, "accepted", decided_by=who) for who in ("ann", "ben")]
+    with wired.engine.begin() as connection:
+        terms = reviewing.terms_of(connection, SLUG)
+        assert [reviewing.decide(connection, terms, one) for one in said] == [True, False]
+    decide(site)
+    assert moves(site) == [("r-00007", "review", "ready"), ("r-00007", "waiting", "review")]

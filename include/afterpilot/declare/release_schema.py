@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.problems import Flaw, describe
@@ -85,6 +85,16 @@ def release_of(given: Release | None, *, table: str, key: str) -> domain.Release
         else None,
         call_back=domain.CallBack(call_back.connection, call_back.path, call_back.held or "") if call_back else None,
     )
+
+
+def stored_release(document: Mapping[str, Any]) -> domain.Release | None:
+    """The release of a declaration that was loaded before, from its document; None where this version cannot read it."""
+    try:
+        given = Release.model_validate(document["release"]) if document.get("release") else None
+    except ValidationError:
+        return None
+    table, key = (dig(document, "source", name) for name in ("table", "key"))
+    return release_of(given, table=str(table or ""), key=str(key or ""))
 
 
 def release_flaws(data: Mapping[str, Any]) -> Iterator[Flaw]:

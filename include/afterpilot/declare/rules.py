@@ -105,7 +105,7 @@ def _named(check: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
         if not str(check.get("expect", "")).startswith("table_"):
             for index, column in texts(check.get(key)):
                 yield (*path, key, index), column
-    if check.get("expect") in {"match_reference", "columns_match_json"}:
+    if check.get("expect") in ("match_reference", "columns_match_json"):
         for key in ("key", "fields"):
             for column in check[key] if isinstance(check.get(key), dict) else {}:
                 yield (*path, key, column), column

@@ -15,11 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.decide import incidents as life_cycle
+from afterpilot.declare.release_schema import stored_release
 from afterpilot.declare.review_schema import stored_review
 from afterpilot.declare.rules import dig, texts
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.record import HumanDecision
-from afterpilot.domain.review import Review
+from afterpilot.domain.review import Release, Review
 from afterpilot.domain.source import FieldType, Source
 from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding, Severity, StageResult
@@ -55,6 +56,7 @@ class Terms:
     purpose: str = ""
     owner: str = ""
     deputy: str = ""
+    release: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,13 @@ def terms_of(connection: sa.Connection, workflow: str) -> Terms:
         purpose=str(document.get("purpose") or ""),
         owner=str(dig(document, "owner", "name") or ""),
         deputy=str(dig(document, "owner", "deputy", "name") or ""),
+        release=stored_release(document),
     )
 
 
 def decide(connection: sa.Connection, terms: Terms, decision: HumanDecision) -> bool:
-    """Keep a reviewer's decision with its note and corrections as they may be kept, and that it has to flow back.
+    """Keep a reviewer's decision with its note and corrections as they may be kept, that it has to flow back, and that what
+    the gate had held may be used now.
 
     False, and nothing is kept, where somebody was first or holds the item.
     """
@@ -101,7 +105,11 @@ def decide(connection: sa.Connection, terms: Terms, decision: HumanDecision) -> 
     )
     corrected = {name: redacted(name, value, source) for name, value in decision.corrected.items()}
     decision = replace(decision, origin="review", note=masked(decision.note), corrected=corrected)
-    return unit_of(connection).review.decide(decision, write_back=terms.review.write_back is not None)
+    unit = unit_of(connection)
+    if not unit.review.decide(decision, write_back=terms.review.write_back is not None):
+        return False
+    unit.releases.after_decision(decision, terms.release)
+    return True
 
 
 def sweep_reviews(services: Services, workflows: Mapping[str, Workflow]) -> Swept:

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.record import GateDecision
+from afterpilot.domain.record import GateDecision, HumanDecision
 from afterpilot.domain.releasing import LEASE, Effect, Performed, Standing, Trouble, reaches_production
+from afterpilot.domain.review import Release
 from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Workflow
 from afterpilot.record.tables import gate_decisions, human_decisions, releases
@@ -56,29 +57,32 @@ class Releases:
         )
         return len(told)
 
-    def after_decision(self, workflow: Workflow, key: str, decision: str) -> bool:
-        """Queue the release of an output that the gate held and a person has now accepted or corrected (``decision``:
-        accepted, corrected or rejected), in the transaction that keeps the decision. Returns whether there is an effect.
+    def after_decision(self, decision: HumanDecision, release: Release | None) -> bool:
+        """Queue the release of an output that the gate held and a person has now accepted or corrected, in the transaction
+        that keeps the decision; ``release`` is the workflow's. Returns whether there is an effect.
 
-        A rejected one stays held, and one that was released before a person looked stays released.
+        A rejected one stays held, and one that was released before a person looked stays released. What people decide in
+        production itself has none: production knows.
         """
-        if decision not in _RELEASING or not reaches_production(workflow.release, released=True):
+        if decision.decision not in _RELEASING or not reaches_production(release, released=True):
             return False
+        workflow, key = decision.workflow, decision.key
         asked = sa.select(gate_decisions).where(
-            gate_decisions.c.workflow == workflow.slug, gate_decisions.c.key == key, ~gate_decisions.c.released
+            gate_decisions.c.workflow == workflow, gate_decisions.c.key == key, ~gate_decisions.c.released
         )
         gate = self._connection.execute(asked.with_for_update()).one_or_none()
-        if gate is None or self._latest(workflow.slug, key) == ("released", gate.data_md5):
+        if gate is None or self._latest(workflow, key) == ("released", gate.data_md5):
             return False
         self._connection.execute(
             sa.insert(releases).values(
-                workflow=workflow.slug,
+                workflow=workflow,
                 key=key,
-                number=self._numbers(workflow.slug, [key]).get(key, 0) + 1,
+                number=self._numbers(workflow, [key]).get(key, 0) + 1,
                 data_md5=gate.data_md5,
                 at=gate.at,
                 effect="released",
-                reason=decision,
+                reason=decision.decision,
+                decided_at=decision.decided_at,
             )
         )
         return True
