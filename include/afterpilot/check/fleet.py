@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check import single_pass
-from afterpilot.check.expectations import could_not, named_columns
-from afterpilot.check.gx import Library, Selected
+from afterpilot.check.expectations import named_columns
+from afterpilot.check.gx import Library, Selected, without_rows
 from afterpilot.check.own import of_declared_type
 from afterpilot.check.window import MOST_KEYS, WORKFLOW, Counts, WindowRows, together, wrong_label
 from afterpilot.domain.errors import CheckError
@@ -87,7 +87,7 @@ class FleetChecker:
         results |= self._own(needs, counts, connection)
         rest = {index: check for index, check in enumerate(needs.checks) if index not in results}
         if rest and not counts.rows:
-            results |= {index: could_not(check, "no rows") for index, check in rest.items()}
+            results |= {index: without_rows(check) for index, check in rest.items()}
         elif rest:
             rows = needs.rows
             kinds = {name: rows.kind(name) for name in rows.columns}

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.check.expectations import INDEX, build, could_not, judged
+from afterpilot.check.expectations import INDEX, NO_ROWS_ARE_FINE, build, could_not, judged
 from afterpilot.check.window import MOST_KEYS
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
@@ -147,6 +147,13 @@ class Library:
     def _connect(self) -> Any:  # noqa: ANN401 - a connection of the driver
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
         return self._engine.dialect.connect(*arguments, **options)
+
+
+def without_rows(check: Check) -> Judged:
+    """What is said of a check that had no row to look at."""
+    if check.params.get(NO_ROWS_ARE_FINE):
+        return Judged(check, success=True, observed="", elements=0, failing_total=0, failing_keys=(), result={})
+    return could_not(check, "no rows")
 
 
 def written_out(select: sa.Select[Any], dialect: sa.Dialect) -> str:
