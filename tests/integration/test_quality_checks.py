@@ -4,109 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from quality_site import OLD, START, WINDOW, check, judge, judged_all, put, workflow_of
 
 from afterpilot.check.fleet import FleetChecker
 from afterpilot.decide.quality import judge_quality
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.money import Cap
-from afterpilot.domain.ports import Judged
-from afterpilot.domain.record import Record
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Source
 from afterpilot.domain.verdict import Severity, Verdict
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
-from afterpilot.record.ops import Ops
+from afterpilot.domain.workflow import Check
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("great_expectations")]
-
-START = datetime(2026, 11, 16, tzinfo=UTC)
-WINDOW = Window(START, START + timedelta(days=1))
-OLD: Any = {"condition_parser": "great_expectations"}  # a row_condition as text, which no statement of ours reads
-
-
-def check(expect: str, severity: Severity = Severity.CRITICAL, **params: Any) -> Check:
-    """A declared check."""
-    return Check(expect, severity, params)
-
-
-def workflow_of(*checks: Check, slug: str = "invoice_matching", personal: tuple[str, ...] = ()) -> Workflow:
-    """A workflow with these expectations."""
-    source = Source(
-        connection="erp",
-        table="runs",
-        key="run_id",
-        time="finished_at",
-        late_by=timedelta(),
-        history=timedelta(days=1),
-        fields={
-            "po": "text",
-            "total": "number",
-            "Due": "time",
-            "rush": "boolean",
-            "nothing": "number",
-            "tax": "number",
-        },
-        personal=personal,
-    )
-    return Workflow(
-        slug=slug,
-        purpose="",
-        stage="live",
-        owner=Person("Dana Ruiz", "U02AB3CD4"),
-        deputy=Person("Lee Okafor", "U05EF6GH7"),
-        channel="#ap",
-        kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
-        source=source,
-        outputs=(),
-        spot_check=SpotCheck(Decimal(0)),
-        quality=checks,
-        evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
-    )
-
-
-def put(
-    ops: sa.Engine,
-    count: int,
-    *,
-    slug: str = "invoice_matching",
-    start: datetime = START,
-    prefix: str = "k",
-    **fields: Any,
-) -> None:
-    """Write records, one each minute; a field that is callable gets the number of the record."""
-    rows = []
-    for number in range(count):
-        data = {"po": f"PO-{number:05d}", "total": f"{number}.50", "Due": "2026-12-01T00:00:00+00:00", "rush": True}
-        data |= {name: value(number) if callable(value) else value for name, value in fields.items()}
-        rows.append(Record(slug, f"{prefix}{number:04d}", start + timedelta(minutes=number), data))
-    with Ops(ops).begin() as unit:
-        unit.records.write(rows, None)  # type: ignore[arg-type]
-
-
-def judge(ops_url: str, *checks: Check, window: Window = WINDOW, **options: Any) -> Sequence[Judged]:
-    """Judge and give back only what was declared."""
-    return judged_all(ops_url, workflow_of(*checks, **options), window)[: len(checks)]
-
-
-def judged_all(ops_url: str, workflow: Workflow, window: Window = WINDOW) -> Sequence[Judged]:
-    """All that is said of a workflow."""
-    found = FleetChecker(ops_url).judge([(workflow, window)])[workflow.slug]
-    assert not isinstance(found, CheckError), found
-    return found
 
 
 def test_expectations_are_judged_in_the_order_of_the_declaration(ops: sa.Engine, ops_url: str) -> None:
