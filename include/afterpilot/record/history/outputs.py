@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Query, Row, all_rows, one_row
-from afterpilot.record.tables import gate_decisions, human_decisions, records, review_items, usage
+from afterpilot.record.tables import gate_decisions, human_decisions, records, releases, review_items, usage
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What is known of one output: its record as pulled, the gate's decision, the review item, people's decisions, its call.
+    """What is known of one output: its record as pulled, the gate's decision, the review item, people's decisions, its call, and
+    what production was told of it.
 
     Each is None or empty where there is none.
     """
@@ -23,6 +24,7 @@ class Output:
     item: Row | None
     people: Sequence[Row]
     call: Row | None
+    releases: Sequence[Row] = ()
 
     @property
     def known(self) -> bool:
@@ -43,4 +45,5 @@ def one_output(connection: sa.Connection, workflow: str, key: str) -> Output:
         item=one_row(connection, of(review_items)),
         people=all_rows(connection, of(human_decisions).order_by(human_decisions.c.decided_at.desc()).limit(50)),
         call=one_row(connection, call.order_by(usage.c.at.desc())),
+        releases=all_rows(connection, of(releases).order_by(releases.c.number.desc()).limit(50)),
     )

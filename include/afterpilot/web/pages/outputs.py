@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import outputs
+from afterpilot.record.history.paging import Row
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
@@ -34,8 +37,32 @@ def router(frame: Frame) -> APIRouter:
             title=f"Output {key} of {workflow}",
             here="review",
             output=output,
+            release_state=_release_state,
             workflow=workflow,
             key=key,
         )
 
     return routes
+
+
+class _Shown(NamedTuple):
+    """A state's colour, and what it means in words."""
+
+    name: str
+    words: str
+
+
+_STATES = {
+    "done": _Shown("passed", "done"),
+    "pending": _Shown("waiting", "waits to be told"),
+    "failed": _Shown("failed", "refused for good"),
+    "overtaken": _Shown("failed", "production had moved on"),
+    "superseded": _Shown("waiting", "replaced by a later decision"),
+}
+
+
+def _release_state(release: Row) -> _Shown:
+    """The state of a release; one that waits because somebody has to mend something first says so."""
+    if release["state"] == "pending" and release["refused"]:
+        return _Shown("failed", "refused until it is mended")
+    return _STATES[release["state"]]
