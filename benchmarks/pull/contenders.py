@@ -27,6 +27,7 @@ ENVIRONMENT = Environment(
     (
         f"dlt[postgres,sql-database]=={DLT}",
         "psycopg2-binary==2.9.13",
+        "psycopg[binary]==3.3.9",
         "pyarrow==26.0.1",
         "connectorx==0.4.6",
         "pandas==3.1.1",
@@ -93,14 +94,16 @@ def ours(server: EmbeddedPostgres, source: str, target: str) -> Ran:
     )
 
 
-def dlt(backend: str) -> Callable[[EmbeddedPostgres, str, str], Ran]:
+def dlt(backend: str, *, disposition: str = "merge") -> Callable[[EmbeddedPostgres, str, str], Ran]:
     """One of the backends of dlt."""
 
     def run(server: EmbeddedPostgres, source: str, target: str) -> Ran:
         server.create(target)
         urls = [server.url(name, driver="psycopg2") for name in (source, target)]
         folder = ROOT / ".bench" / "pull" / f"dlt-{target}"
-        return measured([ENVIRONMENT.python, "-m", "benchmarks.pull.dlt_run", urls[0], urls[1], backend, str(folder)])
+        return measured(
+            [ENVIRONMENT.python, "-m", "benchmarks.pull.dlt_run", urls[0], urls[1], backend, disposition, str(folder)]
+        )
 
     return run
 
@@ -108,9 +111,12 @@ def dlt(backend: str) -> Callable[[EmbeddedPostgres, str, str], Ran]:
 CONTENDERS = (
     Contender("bare", "bare COPY into `records`", bare),
     Contender("ours", "**ours**: redacted, merged, with usage", ours),
-    Contender("dlt-pyarrow", f"dlt {DLT}, backend pyarrow", dlt("pyarrow")),
-    Contender("dlt-connectorx", f"dlt {DLT}, backend connectorx", dlt("connectorx")),
-    Contender("dlt-default", f"dlt {DLT}, default backend (sqlalchemy)", dlt("sqlalchemy")),
+    Contender("dlt-pyarrow", f"dlt {DLT}, merge by key, backend pyarrow", dlt("pyarrow")),
+    Contender("dlt-connectorx", f"dlt {DLT}, merge by key, backend connectorx", dlt("connectorx")),
+    Contender("dlt-default", f"dlt {DLT}, merge by key, default backend", dlt("sqlalchemy")),
+    Contender(
+        "append-pyarrow", f"dlt {DLT}, append without a key, backend pyarrow", dlt("pyarrow", disposition="append")
+    ),
 )
 
 

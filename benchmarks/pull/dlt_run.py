@@ -1,6 +1,6 @@
 """dlt, in its own environment: its source ``sql_database``, its destination ``postgres``, everything else as it comes.
 
-Arguments: URL of the office's database, URL of a database for the rows, backend, folder for its files. Prints rows and seconds.
+Arguments: URL of the office's database, URL of a database for the rows, backend, disposition, folder for its files. Prints rows and seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dlt.sources.sql_database import sql_table  # type: ignore[import-not-found]
 
 
-def main(source: str, target: str, backend: str, folder: str) -> None:
+def main(source: str, target: str, backend: str, disposition: str, folder: str) -> None:
     """Load the table once."""
     table = sql_table(
         credentials=sa.create_engine(source) if backend != "connectorx" else address(source),
@@ -29,7 +29,7 @@ def main(source: str, target: str, backend: str, folder: str) -> None:
         pipelines_dir=folder,
     )
     began = time.perf_counter()
-    pipeline.run(table, write_disposition="append")
+    pipeline.run(table, write_disposition=disposition, primary_key="run_id" if disposition == "merge" else None)
     seconds = time.perf_counter() - began
     with pipeline.sql_client() as client:
         ((rows,),) = client.execute_sql("SELECT count(*) FROM ai_invoice_runs")

@@ -24,7 +24,8 @@ from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
 
-BATCH = 20_000  # records of one transaction
+BATCH = 20_000  # records of one transaction, where they come as lines
+ONE_BY_ONE = 2_000  # where each of them is an object
 T = TypeVar("T")
 
 
@@ -94,7 +95,7 @@ def _read(source: RecordSource, window: Window, workflow: Workflow) -> Iterator[
     """Batches as they may be kept: lines where the source can give them, else its records one by one."""
     lines = source.lines(window, rows=BATCH) if isinstance(source, LineSource) else None
     if lines is None:
-        for batch in _batches(source.records(window), BATCH):
+        for batch in _batches(source.records(window), min(BATCH, ONE_BY_ONE)):
             yield [redact(record, workflow.source) for record in batch]
         return
     with ahead(lines) as read:

@@ -31,7 +31,8 @@ from afterpilot.pull.screen import suspects
 from afterpilot.pull.values import NotFinite, kept, model_name, unfit
 
 _END = b"\t\\N\n"  # of a line that is not odd
-_AT_ONCE = 1000  # rows for which the source may take its time, as row by row
+_AT_ONCE = 200  # rows for which the source may take its time
+_MOST_BYTES = 32 * 1024 * 1024  # of a batch
 
 
 @dataclass(slots=True)
@@ -56,8 +57,7 @@ class Copied:
         watch = Watch(raw, timeout)
         try:
             with watch, raw.cursor() as cursor, cursor.copy(sql.encode()) as copy:
-                timed = watch.over(copy)
-                while batch := list(islice(timed, rows)):
+                for batch in _batches(watch.over(copy), rows):
                     yield self._batch(batch)
         except psycopg.Error as error:
             if watch.expired:
@@ -93,6 +93,20 @@ class Copied:
         except NotFinite:
             self.noted[f"{name} is not a finite number: kept as missing"] += 1
             return None
+
+
+def _batches(lines: Iterator[bytes], rows: int) -> Iterator[list[bytes]]:
+    """So many lines, or fewer where they are long: memory grows with neither."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) >= rows or size >= _MOST_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class Watch:
