@@ -40,6 +40,7 @@ class _Commands(LazyGroup):
         "check": Later("afterpilot.cli.check:app", "Check any table against a suite of expectations."),
         "review": Later("afterpilot.cli.review:review", "List what waits for people, with due times and links."),
         "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
+        "incidents": Later("afterpilot.cli.incidents:app", "Open incidents, and what a person says of them."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }

@@ -30,6 +30,7 @@ from afterpilot.pipeline.evals import (
 from afterpilot.pipeline.gating import gate
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.settling import settle
 from afterpilot.pipeline.spending import spend
 from afterpilot.pipeline.spot_checks import judge_review
 from afterpilot.pipeline.waiting import gate_waiting
@@ -65,6 +66,7 @@ __all__ = [
     "probe",
     "pull",
     "report",
+    "settle",
     "spend",
     "standing",
 ]

@@ -28,6 +28,8 @@ from afterpilot.report.message import weekly_message
 
 WEEKS = 8  # that are looked at again
 _WEEK = timedelta(weeks=1)
+_APART = timedelta(days=1)  # between two corrections of a week: decisions come one by one, and each would be a message
+_LATELY = 2 * _APART  # what a correction left for later is seen for so long
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +37,15 @@ log = logging.getLogger(__name__)
 def correct_reports(
     services: Services, workflow: Workflow, *, trigger: Trigger, pull: uuid.UUID | None = None
 ) -> Sequence[Run]:
-    """Put the reports together again whose figures have changed, of the last eight reported weeks; or only of those weeks that
-    a pull has brought something for: late rows, or decisions of people.
+    """Put the reports together again whose figures have changed, of the last eight reported weeks.
+
+    With a ``pull``, only those weeks that it or another of the last two days has brought something for (late rows, decisions of
+    people), and each at most once a day.
     """
     with services.ops.begin() as unit:
         reported = unit.reports.newest(workflow.slug, limit=WEEKS)
         touched = _touched(unit, workflow, pull) if pull is not None else None
-    chosen = [one for one in reported if touched is None or one.week in touched]
+    chosen = [one for one in reported if touched is None or (one.week in touched and _rested(one, services.now()))]
     if not chosen:
         return ()
     price_calls(services, workflow)  # a late call without a price yet would take a known cost back
@@ -53,11 +57,16 @@ def _touched(unit: Unit, workflow: Workflow, pull: uuid.UUID) -> frozenset[date]
     run = unit.runs.get(pull)
     if run is None:
         return frozenset()
-    decided = run.window.reaching_back(workflow.source.late_by)
-    weeks = set(unit.reopened.weeks_decided_on(workflow.slug, decided))
-    for window in unit.reopened.windows_of(pull):
+    weeks = set(
+        unit.reopened.weeks_decided_on(workflow.slug, run.window.reaching_back(workflow.source.late_by + _LATELY))
+    )
+    for window in unit.reopened.windows(workflow.slug, noticed_since=run.started_at - _LATELY):
         weeks |= set(_weeks(window))
     return frozenset(weeks)
+
+
+def _rested(reported: Reported, now: datetime) -> bool:
+    return reported.corrected_at is None or now - reported.corrected_at >= _APART
 
 
 def _weeks(window: Window) -> Iterator[date]:

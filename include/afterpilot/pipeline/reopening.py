@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import zip_longest
@@ -40,18 +40,30 @@ def recheck(services: Services, workflows: Sequence[Workflow], *, trigger: Trigg
 
     What cannot be judged now stays open for the next run, and hurts no other.
     """
-    waiting = [_waiting(services, workflow, trigger) for workflow in workflows]
-    runs: dict[str, list[Run]] = {workflow.slug: [] for workflow in workflows}
+    by_slug = {workflow.slug: workflow for workflow in workflows}
+    with services.ops.begin() as unit:
+        reopened = unit.reopened.waiting(list(by_slug))
+    waiting = [_waiting(services, by_slug[slug], again, trigger) for slug, again in reopened.items()]
+    runs: dict[str, list[Run]] = {slug: [] for slug in by_slug}
     for together in zip_longest(*waiting):  # one window of each workflow at a time
-        round_ = [one for one in together if one is not None]
-        started = services.now()
-        judged = services.checker.judge([(one.workflow, one.reopening.window) for one in round_])
-        for one in round_:
-            try:
-                runs[one.workflow.slug].append(_run(services, one, judged[one.workflow.slug], trigger, started))
-            except Exception:  # the window stays open: the next check judges it
-                log.exception("%s: the window %s could not be judged again", one.workflow.slug, one.reopening.window)
+        for run in _round(services, [one for one in together if one is not None], trigger):
+            runs[run.workflow].append(run)
     return runs
+
+
+def _round(services: Services, round_: Sequence[_Again], trigger: Trigger) -> Iterator[Run]:
+    """One window of each workflow, all judged together."""
+    started = services.now()
+    try:
+        judged = services.checker.judge([(one.workflow, one.reopening.window) for one in round_])
+    except Exception:  # the windows stay open: the next check judges them
+        log.exception("%d windows could not be judged again", len(round_))
+        return
+    for one in round_:
+        try:
+            yield _run(services, one, judged[one.workflow.slug], trigger, started)
+        except Exception:  # as above, and it concerns this workflow alone
+            log.exception("%s: the window %s could not be judged again", one.workflow.slug, one.reopening.window)
 
 
 def unhidden(services: Services, workflow: Workflow, judged: Sequence[Judged], window: Window) -> Sequence[Judged]:
@@ -61,9 +73,10 @@ def unhidden(services: Services, workflow: Workflow, judged: Sequence[Judged], w
     return withheld(judged, lost, until=window.end)
 
 
-def _waiting(services: Services, workflow: Workflow, trigger: Trigger) -> Sequence[_Again]:
+def _waiting(
+    services: Services, workflow: Workflow, reopenings: Sequence[Reopening], trigger: Trigger
+) -> Sequence[_Again]:
     with services.ops.begin() as unit:
-        reopenings = unit.reopened.waiting(workflow.slug)
         stood = [unit.runs.get(reopening.judged_by) for reopening in reopenings]
         standing = unit.runs.standing([run for run in stood if run is not None])
     verdicts = {run.corrects or run.id: run.verdict for run in standing}

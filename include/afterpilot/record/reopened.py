@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -92,24 +92,26 @@ class Reopened:
         )
         return [oldest] if oldest is not None else []
 
-    def waiting(self, workflow: str) -> Sequence[Reopening]:
-        """The windows that wait to be judged again, oldest first, each once."""
+    def waiting(self, workflows: Sequence[str]) -> Mapping[str, Sequence[Reopening]]:
+        """The windows that wait to be judged again by workflow, oldest first, each once; a workflow without any is not there."""
         open_ones = reopened_windows
         statement = (
             sa.select(
+                open_ones.c.workflow,
                 open_ones.c.window_start,
                 open_ones.c.window_end,
                 open_ones.c.judged_by,
                 sa.func.sum(open_ones.c.rows).label("rows"),
             )
-            .where(open_ones.c.workflow == workflow, open_ones.c.corrected_by.is_(None))
-            .group_by(open_ones.c.window_start, open_ones.c.window_end, open_ones.c.judged_by)
+            .where(open_ones.c.workflow.in_(workflows), open_ones.c.corrected_by.is_(None))
+            .group_by(open_ones.c.workflow, open_ones.c.window_start, open_ones.c.window_end, open_ones.c.judged_by)
             .order_by(open_ones.c.window_start)
         )
-        return [
-            Reopening(Window(row.window_start, row.window_end), row.judged_by, row.rows)
-            for row in self._connection.execute(statement)
-        ]
+        found: dict[str, list[Reopening]] = {}
+        for row in self._connection.execute(statement):
+            reopening = Reopening(Window(row.window_start, row.window_end), row.judged_by, row.rows)
+            found.setdefault(row.workflow, []).append(reopening)
+        return found
 
     def close(self, judged_by: uuid.UUID, *, noticed_before: datetime, by: uuid.UUID) -> None:
         """Its window was judged again over all rows that had been noticed by then."""
@@ -123,11 +125,11 @@ class Reopened:
             .values(corrected_by=by)
         )
 
-    def windows_of(self, pull: uuid.UUID) -> Sequence[Window]:
-        """The windows that a pull has opened again."""
+    def windows(self, workflow: str, *, noticed_since: datetime) -> Sequence[Window]:
+        """The windows that pulls have opened again since then."""
         rows = self._connection.execute(
             sa.select(reopened_windows.c.window_start, reopened_windows.c.window_end).where(
-                reopened_windows.c.run_id == pull
+                reopened_windows.c.workflow == workflow, reopened_windows.c.noticed_at >= noticed_since
             )
         )
         return [Window(row.window_start, row.window_end) for row in rows]

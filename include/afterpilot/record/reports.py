@@ -18,12 +18,15 @@ from afterpilot.record.tables import gate_decisions, human_decisions, reports, r
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A week's report as it was kept last: its figures, the run that reported the week first, and as of when it did."""
+    """A week's report as it was kept last: its figures, the run that reported the week first, and as of when it did;
+    ``corrected_at`` says since when it is a correction.
+    """
 
     week: date
     figures: Mapping[str, Any]
     first_run: uuid.UUID
     as_of: datetime
+    corrected_at: datetime | None
 
 
 class Reports:
@@ -53,6 +56,7 @@ class Reports:
                 reports.c.week,
                 reports.c.figures,
                 sa.func.coalesce(runs.c.corrects, runs.c.id).label("first_run"),
+                sa.case((runs.c.corrects.is_not(None), runs.c.finished_at)).label("corrected_at"),
             )
             .distinct(reports.c.week)
             .join(runs, runs.c.id == reports.c.run_id)
@@ -61,7 +65,13 @@ class Reports:
             .limit(limit)
         )
         return [
-            Reported(row.week, row.figures, row.first_run, datetime.fromisoformat(row.figures["facts"]["as_of"]))
+            Reported(
+                row.week,
+                row.figures,
+                row.first_run,
+                datetime.fromisoformat(row.figures["facts"]["as_of"]),
+                row.corrected_at,
+            )
             for row in self._connection.execute(statement)
         ]
 
