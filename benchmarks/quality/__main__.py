@@ -71,6 +71,7 @@ class Aim:
     against: str
     most: float = 0.0
     least: float = 0.0
+    from_rows: int = 0  # below, 10,000 verdicts in Python take longer than the scan
 
     def told(self, figures: Figures) -> tuple[str, bool]:
         """The aim in words, and whether it is missed."""
@@ -82,8 +83,8 @@ class Aim:
 
 
 AIMS = (
-    Aim("verdicts", "bare", most=1.5),
-    Aim("keys", "bare", most=2.0),
+    Aim("verdicts", "bare", most=1.5, from_rows=1_000_000),
+    Aim("keys", "bare", most=2.0, from_rows=1_000_000),
     Aim("gx", "verdicts", least=20),
     Aim("soda", "verdicts", least=5),
 )
@@ -191,7 +192,10 @@ def show(console: Console, results: Sequence[Figures], missing: Mapping[str, str
         table.add_row(*(cell.replace("**", "") for cell in row))
     console.print(table)
     told = [
-        aim.told(one) for one in results for aim in AIMS if aim.contender in one.seconds and aim.against in one.seconds
+        aim.told(one)
+        for one in results
+        for aim in AIMS
+        if aim.contender in one.seconds and aim.against in one.seconds and SIZES[one.size] >= aim.from_rows
     ]
     busy = ", ".join(f"{one.size} {one.others:.1f}" for one in results)
     notes = [

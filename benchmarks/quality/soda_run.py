@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 
-import yaml
 from soda_core.common.data_source_impl import DataSourceImpl
 from soda_core.common.yaml import ContractYamlSource, DataSourceYamlSource
 from soda_core.contracts.contract_verification import ContractVerificationSession
@@ -15,7 +14,7 @@ from soda_core.contracts.contract_verification import ContractVerificationSessio
 logging.disable(logging.CRITICAL)
 given = json.load(sys.stdin)
 address = {name: given[name] for name in ("host", "user", "password", "database", "port")}
-said = yaml.safe_dump({"type": "postgres", "name": "bench", "connection": address})
+said = json.dumps({"type": "postgres", "name": "bench", "connection": address})
 begun = time.perf_counter()
 source = DataSourceImpl.from_yaml_source(DataSourceYamlSource.from_str(said))
 source.open_connection()

@@ -64,7 +64,9 @@ def _in_one_pass(
     if rows.where is not None:
         statement = statement.where(rows.where)
     found: dict[Pair, list[Any]] = defaultdict(list)
-    with connection.execute(statement, execution_options={"yield_per": _AT_ONCE}) as result:
+    # Fetched little by little the rows need no memory, but PostgreSQL then uses one core for it.
+    little_by_little = sum(failing.values()) > FEW
+    with connection.execute(statement, execution_options={"yield_per": _AT_ONCE} if little_by_little else {}) as result:
         for value, key, *fails in result:
             for index, fails_here in zip(conditions, fails, strict=True):
                 if fails_here and (value, index) in failing:
