@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.check.single_pass.measures import Measure
 from afterpilot.check.single_pass.outcomes import Between, Outcome, carried, of_quantiles, of_value
 from afterpilot.check.single_pass.parameters import Params, between, number, whole
-from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measure, Measured, Plan
-from afterpilot.check.single_pass.scope import Expression, Scope
-from afterpilot.check.single_pass.sources import RANK, TOTAL, Sorted, Whole, value
+from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
+from afterpilot.check.single_pass.scope import Scope
+from afterpilot.check.single_pass.sources import RANK, TOTAL, Expression, Sorted, Whole, value
 from afterpilot.domain.errors import CheckError
 
 FIGURE = "figure"
@@ -25,7 +26,7 @@ def figure_plan(scope: Scope, params: Params, aggregate: Callable[[Expression], 
     column, domain = _column_and_domain(scope, params)
     times = scope.is_time(str(params.get("column")))
     bounds = between(params, kind=kind, times=times)
-    figure = scope.of(lambda expression: aggregate(expression), column, domain)
+    figure = scope.of(aggregate, column, domain)
     measures = _counts(scope, params) | {FIGURE: Measure(figure)}
     return Plan(measures, lambda measured: of_value(carried(measured[FIGURE]), bounds))
 
@@ -56,8 +57,8 @@ def median(scope: Scope, params: Params) -> Plan:
         lower, upper = (_disc(column, share, domain) for share in (0.5, _ABOVE_MIDDLE))
     else:
         source = _sorted(params, column, domain)
-        middle = sa.column(TOTAL) / sa.literal_column("2")
-        lower, upper = _at_rank(middle), _at_rank(middle + sa.literal_column("1"))
+        middle = sa.column(TOTAL, sa.Integer) // sa.literal_column("2", sa.Integer)
+        lower, upper = _at_rank(middle), _at_rank(middle + sa.literal_column("1", sa.Integer))
     measures = _counts(scope, params) | {"lower": Measure(lower, source), "upper": Measure(upper, source)}
     return Plan(measures, lambda measured: _of_median(measured, bounds))
 
@@ -81,10 +82,9 @@ def _column_and_domain(scope: Scope, params: Params) -> tuple[Expression, Expres
 
 
 def _counts(scope: Scope, params: Params) -> dict[str, Measure]:
-    column, domain = _column_and_domain(scope, params)
     return {
-        ELEMENTS: Measure(scope.count(domain)),
-        VALUES: Measure(scope.of(sa.func.count, column, domain)),
+        ELEMENTS: scope.elements(params),
+        VALUES: scope.values(params),
     }
 
 
@@ -112,8 +112,8 @@ def _at_share(share: float) -> Expression:
     """The value at the rank that is the share of all, rounded up: in whole numbers, as the share was written."""
     above, below = _fraction(share)
     total = sa.column(TOTAL)
-    rank = sa.func.max(1, (sa.literal(above) * total + sa.literal(below - 1)) / sa.literal(below))
-    return _at_rank(rank.self_group())
+    rank = sa.func.max(1, (sa.literal(above) * total + sa.literal(below - 1)) // sa.literal(below))
+    return _at_rank(rank)
 
 
 def _fraction(share: float) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def _fraction(share: float) -> tuple[int, int]:
     return found.numerator, found.denominator
 
 
-def _quantile_ranges(params: Params) -> tuple[list[float], list[Sequence[Any]]]:
+def _quantile_ranges(params: Params) -> tuple[list[float], list[tuple[Any, ...]]]:
     given = params.get("quantile_ranges")
     try:
         asked = [number(share, "quantiles") for share in given["quantiles"]]  # type: ignore[index]
@@ -140,7 +140,7 @@ def _quantile_ranges(params: Params) -> tuple[list[float], list[Sequence[Any]]]:
 def row_count_between(scope: Scope, params: Params) -> Plan:
     """The number of rows lies between the bounds."""
     bounds = between(params, kind="whole")
-    measures = {ELEMENTS: Measure(scope.count(scope.domain(params)))}
+    measures = {ELEMENTS: scope.elements(params)}
     return Plan(measures, lambda measured: of_value(measured[ELEMENTS], bounds), needs_rows=False)
 
 
@@ -151,4 +151,4 @@ def row_count_equal(scope: Scope, params: Params) -> Plan:
     def judge(measured: Measured) -> Outcome:
         return Outcome(measured[ELEMENTS] == wanted, {"observed_value": measured[ELEMENTS]})
 
-    return Plan({ELEMENTS: Measure(scope.count(scope.domain(params)))}, judge, needs_rows=False)
+    return Plan({ELEMENTS: scope.elements(params)}, judge, needs_rows=False)

@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.check.single_pass.measures import Measure
 from afterpilot.check.single_pass.outcomes import Between, MapCounts, Outcome, of_map
 from afterpilot.check.single_pass.parameters import Params, between, number, value_set
-from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measure, Measured, Plan
-from afterpilot.check.single_pass.scope import Expression, Scope, both
+from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
+from afterpilot.check.single_pass.scope import Scope, both
+from afterpilot.check.single_pass.sources import Expression
 from afterpilot.domain.errors import CheckError
 
 FAILING = "failing"
@@ -45,8 +47,8 @@ def map_plan(scope: Scope, params: Params, condition: Condition) -> Plan:
         return of_map(MapCounts(elements, measured[VALUES], measured[FAILING] if elements else None), mostly)
 
     measures = {
-        ELEMENTS: Measure(scope.count(domain)),
-        VALUES: Measure(scope.of(sa.func.count, column, domain)),
+        ELEMENTS: scope.elements(params),
+        VALUES: scope.values(params),
         FAILING: Measure(scope.count(domain, failing)),
     }
     return Plan(measures, judge, failing=both(domain, failing))
@@ -62,7 +64,7 @@ def null_plan(scope: Scope, params: Params, *, wanted: bool) -> Plan:
         failing = there if wanted else elements - there
         return of_map(MapCounts(elements, None, failing if elements else None), mostly)
 
-    measures = {ELEMENTS: Measure(scope.count(domain)), VALUES: Measure(scope.of(sa.func.count, column, domain))}
+    measures = {ELEMENTS: scope.elements(params), VALUES: scope.values(params)}
     failing = column.is_not(None) if wanted else column.is_(None)
     return Plan(measures, judge, about_nulls=True, failing=both(domain, failing))
 

@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.check.single_pass.column_maps import FAILING, share
+from afterpilot.check.single_pass.measures import Measure
 from afterpilot.check.single_pass.outcomes import MapCounts, Outcome, Sets, of_distinct, of_map, of_value
 from afterpilot.check.single_pass.parameters import Params, between, dates_of, number, value_set
-from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measure, Measured, Plan
-from afterpilot.check.single_pass.scope import Expression, Scope, both
-from afterpilot.check.single_pass.sources import COUNT, MOST, RANK, Beside, ByValue, value
+from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
+from afterpilot.check.single_pass.scope import Scope, both
+from afterpilot.check.single_pass.sources import COUNT, MOST, RANK, Beside, ByValue, Expression, value
 from afterpilot.domain.errors import CheckError
 
 _MOST_TIES = 10_000
@@ -156,8 +157,7 @@ def _by_value(scope: Scope, params: Params, *, ranked: bool = False) -> ByValue:
 
 
 def _counts(scope: Scope, params: Params) -> dict[str, Measure]:
-    column, domain = scope.column(params.get("column")), scope.domain(params)
-    return {ELEMENTS: Measure(scope.count(domain)), VALUES: Measure(scope.of(sa.func.count, column, domain))}
+    return {ELEMENTS: scope.elements(params), VALUES: scope.values(params)}
 
 
 def _listed(scope: Scope, condition: Expression) -> Expression:

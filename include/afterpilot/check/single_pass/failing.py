@@ -6,11 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.check.single_pass.plans import WHOLE, Plan
+from afterpilot.check.single_pass.measures import WHOLE
 from afterpilot.check.single_pass.registry import plan_of
 from afterpilot.check.single_pass.rows import Rows
-from afterpilot.check.single_pass.scope import Expression, Scope, both
-from afterpilot.check.single_pass.sources import Beside, ByValue
+from afterpilot.check.single_pass.scope import Scope, both
+from afterpilot.check.single_pass.sources import Beside, ByValue, Expression, Source
 from afterpilot.domain.workflow import Check
 
 
@@ -33,7 +33,7 @@ def failing_keys(
     if plan.failing is None or rows.key is None:
         return []
     only = None if group is None else group.is_(None) if group_value is None else group == group_value
-    statement = _statement(rows, plan, only)
+    statement = _statement(rows, rows.key, plan.failing, plan.failing_in, only)
     return list(connection.scalars(statement.limit(limit)))
 
 
@@ -47,12 +47,13 @@ def row_condition(rows: Rows, check: Check, dialect: str) -> Expression | None:
     return plan.failing if plan.failing_in == WHOLE else None
 
 
-def _statement(rows: Rows, plan: Plan, only: Expression | None) -> sa.Select[Any]:
-    key, source = rows.key, plan.failing_in
+def _statement(
+    rows: Rows, key: Expression, failing: Expression, source: Source, only: Expression | None
+) -> sa.Select[Any]:
     kept = both(rows.where, only)
     if source == WHOLE or isinstance(source, Beside):
         taken = source.taken(rows, None, only)
-        return sa.select(key).select_from(taken.select).where(*taken.where, plan.failing).order_by(key)
+        return sa.select(key).select_from(taken.select).where(*taken.where, failing).order_by(key)
     if not isinstance(source, ByValue):
         raise TypeError(f"rows of {source.name} cannot be told apart")
     # A row fails that shares its values with another one.

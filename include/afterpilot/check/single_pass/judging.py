@@ -9,19 +9,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.check.expectations import could_not, observed_words, trimmed
-from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, WHOLE, Measure, Measured, Plan
-from afterpilot.check.single_pass.reading import Found, Key, Reader
+from afterpilot.check.single_pass.measures import WHOLE, Key, Measure
+from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
+from afterpilot.check.single_pass.reading import Found, Reader
 from afterpilot.check.single_pass.registry import NO_ROWS_ARE_FINE, plan_of
 from afterpilot.check.single_pass.rows import Rows
-from afterpilot.check.single_pass.scope import Expression, Scope
-from afterpilot.check.single_pass.sources import Source
+from afterpilot.check.single_pass.scope import Scope
+from afterpilot.check.single_pass.sources import Expression, Source
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.workflow import Check
 
 NO_ROWS = "no rows"
 _ROWS = Measure(sa.func.count())
-_ROWS_KEY: Key = "rows"
+_ROWS_KEY = Key(WHOLE, "rows", (), {})
+
+# Groups that ask less than so many times as much together as one of them alone are read as if all asked the same.
+_ALIKE = 3
 
 Groups = Mapping[Any, Sequence[int]]
 
@@ -73,45 +77,49 @@ def judge(
 
 def plans_of(checks: Sequence[Check], scope: Scope) -> Sequence[Planned]:
     """The plan of each check; equal measures of several checks get the same key."""
-    return [_planned(check, scope) for check in checks]
+    known: dict[int, tuple[Measure, Key]] = {}
+    return [_planned(check, scope, known) for check in checks]
 
 
-def _planned(check: Check, scope: Scope) -> Planned:
+def _planned(check: Check, scope: Scope, known: dict[int, tuple[Measure, Key]]) -> Planned:
     try:
         plan = plan_of(check, scope)
     except CheckError as error:
         return Planned(check, None, {}, str(error))
-    return Planned(check, plan, {name: _key(measure) for name, measure in plan.measures.items()})
+    return Planned(check, plan, {name: _key(measure, known) for name, measure in plan.measures.items()})
 
 
-def _key(measure: Measure) -> Key:
-    compiled = measure.expression.compile()
-    values = tuple((type(value).__name__, repr(value)) for value in compiled.params.values())
-    return (measure.source, str(compiled), values)
+def _key(measure: Measure, known: dict[int, tuple[Measure, Key]]) -> Key:
+    """``known`` holds measures by their identity: a scope gives the same one for what many checks need."""
+    if id(measure) not in known:
+        compiled = measure.expression.compile()
+        values = tuple(f"{type(value).__name__} {value!r}" for value in compiled.params.values())
+        known[id(measure)] = (measure, Key(measure.source, str(compiled), values, compiled.params))
+    return known[id(measure)][1]
 
 
-def _read(reader: Reader, planned: Sequence[Planned], groups: Groups | None) -> Found:
-    by_source: dict[Source, dict[Key, Measure]] = {WHOLE: {_ROWS_KEY: _ROWS}}
-    asking: dict[Source, set[Any]] = {WHOLE: set(groups or ())}
-    wanting = _wanting(planned, groups)
-    for index, one in enumerate(planned):
-        if one.plan is None:
-            continue
-        for name, measure in one.plan.measures.items():
-            by_source.setdefault(measure.source, {})[one.keys[name]] = measure
-            asking.setdefault(measure.source, set()).update(wanting[index])
-    found = Found()
-    for source, measures in by_source.items():
-        found.add(reader.read(source, measures, None if groups is None else list(asking[source])))
+def _read(reader: Reader, planned: Sequence[Planned], groups: Groups | None) -> Found[Key]:
+    asked = _asked(planned, groups)
+    found: Found[Key] = Found()
+    for source, by_group in asked.items():
+        measures = {key: measure for keys in by_group.values() for key, measure in keys.items()}
+        most = max(len(keys) for keys in by_group.values())
+        if len(measures) > _ALIKE * most and reader.takes_terms(list(by_group)):
+            found.add(reader.read_for_each(source, measures, {group: list(keys) for group, keys in by_group.items()}))
+        else:
+            found.add(reader.read(source, measures, None if groups is None else list(by_group)))
     return found
 
 
-def _wanting(planned: Sequence[Planned], groups: Groups | None) -> Sequence[list[Any]]:
-    found: list[list[Any]] = [[] for _ in planned]
-    for value, indices in (groups or {}).items():
-        for index in indices:
-            found[index].append(value)
-    return found
+def _asked(planned: Sequence[Planned], groups: Groups | None) -> dict[Source, dict[Any, dict[Key, Measure]]]:
+    """What each group needs, by the source that it is read from."""
+    found: dict[Source, dict[Any, dict[Key, Measure]]] = {}
+    for group, indices in ({None: range(len(planned))} if groups is None else groups).items():
+        found.setdefault(WHOLE, {}).setdefault(group, {})[_ROWS_KEY] = _ROWS
+        for one in (planned[index] for index in indices):
+            for name, measure in one.plan.measures.items() if one.plan else ():
+                found.setdefault(measure.source, {}).setdefault(group, {})[one.keys[name]] = measure
+    return found or {WHOLE: {None: {_ROWS_KEY: _ROWS}}}
 
 
 def _judged(planned: Planned, values: Mapping[Key, Any], errors: Mapping[Key, str]) -> Judged:
@@ -134,7 +142,7 @@ def _judged(planned: Planned, values: Mapping[Key, Any], errors: Mapping[Key, st
     fine = not rows and check.params.get(NO_ROWS_ARE_FINE) is True
     if reason and not fine:
         return could_not(check, reason, result=result)
-    failing = _failing(plan, outcome.result)
+    failing = _failing(outcome.result)
     total = values.get(_ROWS_KEY) or 0
     return Judged(
         check=check,
@@ -147,7 +155,7 @@ def _judged(planned: Planned, values: Mapping[Key, Any], errors: Mapping[Key, st
     )
 
 
-def _failing(plan: Plan, result: Mapping[str, Any]) -> int | None:
+def _failing(result: Mapping[str, Any]) -> int | None:
     return (result.get("unexpected_count") or 0) if "element_count" in result else None
 
 

@@ -13,8 +13,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from dateutil.parser import parse
-
 _CLOSE = 1e-4  # of the bound: how near a quantile may lie outside its range
 _CLOSE_TO_ZERO = 1e-8
 
@@ -50,10 +48,8 @@ class MapCounts:
 
 def of_map(counts: MapCounts, mostly: float) -> Outcome:
     """The verdict over single rows: the share of rows that do not fail is at least ``mostly``. No rows are a success."""
-    if counts.looked_at is None:
-        considered = counts.elements
-    else:
-        considered = counts.looked_at if counts.elements else 0
+    looked_at = counts.elements if counts.looked_at is None else counts.looked_at
+    considered = looked_at if counts.elements else 0
     failing = counts.failing
     success = failing is None or not considered or (float(considered) - float(failing)) / float(considered) >= mostly
     return Outcome(success, _map_result(counts))
@@ -88,12 +84,16 @@ def of_value(value: Any, bounds: Between) -> Outcome:  # noqa: ANN401 - whatever
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return Outcome(False, {"observed_value": None})
     low, high = bounds.low, bounds.high
-    for kind, made in ((datetime, parse), (date, lambda text: parse(text).date())):
+    for kind, made in ((datetime, datetime.fromisoformat), (date, _day)):
         if (isinstance(low, kind) or isinstance(high, kind)) and not isinstance(value, kind):
             value = made(value)
     above = low is None or (value > low if bounds.strict_low else value >= low)
     below = high is None or (value < high if bounds.strict_high else value <= high)
     return Outcome(bool(above and below), {"observed_value": value})
+
+
+def _day(text: str) -> date:
+    return datetime.fromisoformat(text).date()
 
 
 def of_quantiles(values: Sequence[Any], quantiles: Sequence[float], ranges: Sequence[Sequence[Any]]) -> Outcome:
@@ -119,10 +119,10 @@ def _in_range(value: Any, low: Any, high: Any) -> bool:  # noqa: ANN401 - of any
 def _is_close(value: Any, bound: Any) -> bool:  # noqa: ANN401 - of any kind that can be ordered
     if isinstance(value, str) and isinstance(bound, str):
         return value == bound
-    value, bound = float(value), float(bound)
-    if not math.isfinite(value) or not math.isfinite(bound):
-        return bool(value == bound)
-    return abs(value - bound) <= _CLOSE_TO_ZERO + _CLOSE * abs(bound)
+    found, aim = float(value), float(bound)
+    if not math.isfinite(found) or not math.isfinite(aim):
+        return found == aim
+    return abs(found - aim) <= _CLOSE_TO_ZERO + _CLOSE * abs(aim)
 
 
 def carried(value: Any) -> Any:  # noqa: ANN401 - whatever an aggregate gives

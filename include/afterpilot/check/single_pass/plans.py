@@ -6,20 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from afterpilot.check.single_pass.measures import WHOLE, Measure
 from afterpilot.check.single_pass.outcomes import Outcome
-from afterpilot.check.single_pass.scope import Expression
-from afterpilot.check.single_pass.sources import Source, Whole
-
-WHOLE = Whole()
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One aggregate, over the rows that a source gives."""
-
-    expression: Expression
-    source: Source = WHOLE
-
+from afterpilot.check.single_pass.sources import Expression, Source
 
 Measured = Mapping[str, Any]
 """Values of a plan's measures by name; for the group in question."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.check.single_pass.measures import Measure
 from afterpilot.check.single_pass.row_conditions import condition_of
 from afterpilot.check.single_pass.rows import Rows
+from afterpilot.check.single_pass.sources import Expression
 from afterpilot.domain.errors import CheckError
-
-Expression = sa.ColumnElement[Any]
 
 _WITH_FILTER = {"postgresql", "sqlite"}
 
@@ -23,6 +23,7 @@ class Scope:
 
     rows: Rows
     dialect: str
+    counts: dict[tuple[str, str], Measure] = field(default_factory=dict, compare=False)  # by column and row_condition
 
     def column(self, name: Any) -> Expression:  # noqa: ANN401 - what a declaration may hold
         """A column without its type, as Great Expectations uses it: a value that is compared with it is bound by its own type.
@@ -46,6 +47,21 @@ class Scope:
         """
         condition = params.get("row_condition")
         return None if condition is None else condition_of(condition, self.column)
+
+    def elements(self, params: Mapping[str, Any]) -> Measure:
+        """How many rows there are to look at."""
+        return self._once("", params, lambda: self.count(self.domain(params)))
+
+    def values(self, params: Mapping[str, Any]) -> Measure:
+        """How many of the rows have a value in the check's column."""
+        name = params.get("column")
+        return self._once(repr(name), params, lambda: self.of(sa.func.count, self.column(name), self.domain(params)))
+
+    def _once(self, about: str, params: Mapping[str, Any], made: Callable[[], Expression]) -> Measure:
+        key = (about, repr(params.get("row_condition")))
+        if key not in self.counts:
+            self.counts[key] = Measure(made())
+        return self.counts[key]
 
     def count(self, *conditions: Expression | None) -> Expression:
         """How many rows meet all conditions; None is no condition."""

@@ -8,11 +8,12 @@ from functools import partial
 import sqlalchemy as sa
 
 from afterpilot.check.single_pass.column_maps import FAILING, share
+from afterpilot.check.single_pass.measures import Measure
 from afterpilot.check.single_pass.outcomes import MapCounts, Outcome, of_map
 from afterpilot.check.single_pass.parameters import Params, number
-from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measure, Measured, Plan
-from afterpilot.check.single_pass.scope import Expression, Scope, both, columns_of
-from afterpilot.check.single_pass.sources import COUNT, ByValue
+from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
+from afterpilot.check.single_pass.scope import Scope, both, columns_of
+from afterpilot.check.single_pass.sources import COUNT, ByValue, Expression
 from afterpilot.domain.errors import CheckError
 
 Condition = Callable[[Sequence[Expression], Params], Expression]
@@ -72,8 +73,10 @@ def pair_in_set(columns: Sequence[Expression], params: Params) -> Expression:
 
 def sum_equal(columns: Sequence[Expression], params: Params) -> Expression:
     """The sum of the columns is the total."""
-    total: Expression = sum(columns) == number(params.get("sum_total"), "sum_total")  # type: ignore[arg-type]
-    return total
+    added: Expression = sa.literal(0) + columns[0]
+    for column in columns[1:]:
+        added = added + column
+    return added == number(params.get("sum_total"), "sum_total")
 
 
 def all_equal(columns: Sequence[Expression], _: Params) -> Expression:
