@@ -6,17 +6,22 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from quality_site import START, WINDOW, QualitySite, keys_of, same
+from ai_quality_site import SLUG, START, WINDOW, QualitySite, keys_of, same
 
 from afterpilot.check.custom import EXPECTS
+from afterpilot.check.fleet import FleetChecker
+from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Usage
+from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Check
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("great_expectations")]
 
@@ -372,3 +377,31 @@ def test_the_window_is_half_open_and_others_do_not_count(quality: QualitySite) -
     quality.put(7, start=WINDOW.end, prefix="next", total="9")
     judged = quality.judge("percentile_between", column="total", percentile=100, max_value=Decimal(1))
     assert (judged.success, judged.elements) == (True, 5)
+
+
+def test_many_workflows_are_judged_as_each_alone(whole: QualitySite) -> None:
+    """What one statement says for all of them is what each check says by itself, failing keys and severities included."""
+    declared = [
+        check(severity, expect, params)
+        for expect, params in CASES
+        if expect in {"length_between", "percentile_between", "volume_between", "fresh_within"}
+        for severity in (Severity.WARNING, Severity.CRITICAL)
+    ]
+    many = [replace(whole.workflow(*declared), slug=slug) for slug in (SLUG, "without_records")]
+    judged = FleetChecker(whole.url).judge([(one, WINDOW) for one in many])
+    found = judged[SLUG]
+    assert not isinstance(found, CheckError)
+    for one in found[: len(declared)]:
+        alone = whole.judge(one.check.expect, **one.check.params)
+        assert (one.success, one.error, one.failing_keys) == (alone.success, alone.error, alone.failing_keys)
+        assert dict(one.result) == dict(alone.result)
+    assert [one.check.severity for one in found[:2]] == [Severity.WARNING, Severity.CRITICAL]
+    empty = judged["without_records"]
+    assert not isinstance(empty, CheckError)
+    assert {one.check.expect for one in empty if one.success is not None} <= {"volume_between"}
+    assert {one.error for one in empty if one.check.expect == "length_between"} == {"no rows"}
+
+
+def check(severity: Severity, expect: str, params: dict[str, Any]) -> Check:
+    """A declared check."""
+    return Check(expect, severity, params)

@@ -30,6 +30,7 @@ from afterpilot.domain.workflow import Check, Workflow
 STATEMENT_TIMEOUT_SECONDS = 600
 MOST_TOGETHER = 5_000  # workflows in one statement: it takes at most 65,535 values
 
+_AGGREGATES = {"length_between", "percentile_between", "volume_between"}  # of ours
 _ROWS = Check("table_row_count_to_be_between", Severity.INFO, {"min_value": 0})
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,11 @@ class FleetChecker:
         """Judge workflows of the same needs together; where that breaks, each alone."""
         try:
             with self._engine.connect() as connection:
-                seen = _seen(part, connection)
-                return {needs.slug: self._finished(needs, seen[needs.slug], connection) for needs in part}
+                seen, joined = _seen(part, connection), _joined(part, connection)
+                return {
+                    needs.slug: self._finished(needs, seen[needs.slug], joined.get(needs.slug, ()), connection)
+                    for needs in part
+                }
         except (SQLAlchemyError, CheckError) as error:
             if len(part) == 1:
                 return {part[0].slug: _unreadable(error)}
@@ -71,20 +75,22 @@ class FleetChecker:
         return {needs.slug: self._part([needs])[needs.slug] for needs in part}
 
     def _finished(
-        self, needs: _Needs, seen: Sequence[Judged], connection: sa.Connection
+        self, needs: _Needs, seen: Sequence[Judged], joined: Sequence[Judged], connection: sa.Connection
     ) -> Sequence[Judged] | CheckError:
         """What the statement has said, with the keys of failing records, and what it could not say."""
         try:
-            return self._with_the_rest(needs, seen, connection)
+            return self._with_the_rest(needs, seen, joined, connection)
         except (SQLAlchemyError, CheckError) as error:
             connection.rollback()
             return _unreadable(error)
 
-    def _with_the_rest(self, needs: _Needs, seen: Sequence[Judged], connection: sa.Connection) -> Sequence[Judged]:
+    def _with_the_rest(
+        self, needs: _Needs, seen: Sequence[Judged], joined: Sequence[Judged], connection: sa.Connection
+    ) -> Sequence[Judged]:
         counts = needs.counts(seen)
         results = dict(zip(needs.compiled, seen, strict=False))
         results = {index: _with_keys(needs, one, connection) for index, one in results.items()}
-        results |= self._own(needs, counts, connection)
+        results |= self._own(needs, counts, joined, connection)
         rest = {index: check for index, check in enumerate(needs.checks) if index not in results}
         if rest and not counts.rows:
             results |= {index: without_rows(check) for index, check in rest.items()}
@@ -96,16 +102,24 @@ class FleetChecker:
         typed = of_declared_type(needs.rows, counts, connection) if counts.rows else ()
         return [*(results[index] for index in range(len(needs.checks))), *typed]
 
-    def _own(self, needs: _Needs, counts: Counts, connection: sa.Connection) -> dict[int, Judged]:
-        """The expectations that are ours; each reads for itself."""
-        others = {index: check for index, check in enumerate(needs.checks) if index not in needs.compiled}
+    def _own(
+        self, needs: _Needs, counts: Counts, joined: Sequence[Judged], connection: sa.Connection
+    ) -> dict[int, Judged]:
+        """The expectations that are ours. What was judged together and holds stands; each other one reads for itself."""
+        stand = {
+            index: one
+            for index, one in zip(needs.joining, joined, strict=False)
+            if one.success or one.error == "no rows"
+        }
+        taken = {*needs.compiled, *stand}
+        others = {index: check for index, check in enumerate(needs.checks) if index not in taken}
         if not others:
-            return {}
+            return stand
         from afterpilot.check import custom  # with what it computes with, that takes half a second
 
         ours = {index: check for index, check in others.items() if check.expect in custom.EXPECTS}
         scope = custom.scope_of(needs.workflow, needs.window, connection, self._references, counted=counts.rows)
-        return {index: custom.judge(check, scope) for index, check in ours.items()}
+        return stand | {index: custom.judge(check, scope) for index, check in ours.items()}
 
 
 class _Needs:
@@ -118,6 +132,7 @@ class _Needs:
         self.checks = workflow.quality
         self.rows = WindowRows(workflow, window)
         self.compiled = [index for index, check in enumerate(self.checks) if self._compiles(check)]
+        self.joining = [index for index, check in enumerate(self.checks) if self._joins(check)]
         columns = self.rows.columns
         self._typed = [name for name in columns if self.rows.types.get(name, "text") != "text"]
         looked_at = {check.column for index, check in enumerate(self.checks) if index not in self.compiled}
@@ -132,6 +147,14 @@ class _Needs:
         known = all(name in self.rows.columns for name in named_columns(check))
         return known and single_pass.compiles(check) and not check.expect.startswith("table_column")
 
+    def _joins(self, check: Check) -> bool:
+        """Whether it is one of ours that all workflows' rows can be read for at once."""
+        if check.expect not in _AGGREGATES:
+            return False
+        from afterpilot.check import custom
+
+        return custom.joins(check) and (not check.column or check.column in self.rows.columns)
+
     @property
     def asked(self) -> Sequence[Check]:
         """The checks that one statement judges: what is declared, then what has to be counted."""
@@ -140,7 +163,7 @@ class _Needs:
     @property
     def likeness(self) -> str:
         """The same for workflows that one statement can judge."""
-        asked = [(check.expect, check.params) for check in self.asked]
+        asked = [(check.expect, check.params) for check in (*self.asked, *(self.checks[one] for one in self.joining))]
         return json.dumps([self.rows.shape, asked], sort_keys=True, default=repr)
 
     def counts(self, seen: Sequence[Judged]) -> Counts:
@@ -174,6 +197,27 @@ def _seen(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Seq
     return {
         needs.slug: [
             dataclasses.replace(one, check=check) for one, check in zip(found[needs.slug], needs.asked, strict=True)
+        ]
+        for needs in part
+    }
+
+
+def _joined(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Sequence[Judged]]:
+    """Our own expectations that are aggregates, in one statement."""
+    first = part[0]
+    if not first.joining:
+        return {}
+    from afterpilot.check import custom
+
+    rows = together([needs.rows for needs in part])
+    checks = [first.checks[index] for index in first.joining]
+    found = custom.judge_together(
+        connection, rows, checks, group=rows.select.c[WORKFLOW], groups=[needs.slug for needs in part]
+    )
+    return {
+        needs.slug: [
+            dataclasses.replace(one, check=needs.checks[index])
+            for index, one in zip(needs.joining, found.get(needs.slug, ()), strict=False)
         ]
         for needs in part
     }

@@ -48,18 +48,28 @@ def judge(check: Check, scope: Scope) -> Judged:
     It only reads: where a statement fails, the connection's transaction is rolled back, so that the next check can read again.
     """
     try:
-        judged = EXPECTS[check.expect](check, scope)
+        return guarded(check, lambda: EXPECTS[check.expect](check, scope))
+    except SQLAlchemyError as error:
+        scope.connection.rollback()
+        said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+        return _unknown(check, f"the rows cannot be read: {said}", {})
+
+
+def guarded(check: Check, judging: Callable[[], Judged]) -> Judged:
+    """What a judgement says; where it cannot, the reason.
+
+    Raises:
+        SQLAlchemyError: the rows cannot be read.
+    """
+    try:
+        judged = judging()
     except CannotSay as error:
         if str(error) == NO_ROWS and check.params.get("no_rows_are_fine"):
             return Judged(check, True, NO_ROWS, 0, 0, (), error.found)
         return _unknown(check, str(error), error.found)
     except CheckError as error:
         return _unknown(check, str(error), {})
-    except SQLAlchemyError as error:
-        scope.connection.rollback()
-        said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
-        return _unknown(check, f"the rows cannot be read: {said}", {})
-    except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError, MemoryError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError) as error:
         return _unknown(check, f"{type(error).__name__}: {error}", {})
     return replace(judged, observed=storable(judged.observed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,28 +26,45 @@ def length_between(check: Check, scope: Scope) -> Judged:
     Raises:
         CheckError: it has no bounds, or its unit is none.
     """
+    figures = scope.measured(length_measures(check, scope))
+    if not figures["failing"]:
+        return length_verdict(check, figures)
+    size, key = _size(check, scope), key_of(scope.rows)
+    found = scope.select(key, size).where(_wrong(check, size)).order_by(key).limit(MOST_KEYS)
+    return length_verdict(check, figures, [(key, length) for key, length in scope.connection.execute(found)])
+
+
+def length_measures(check: Check, scope: Scope) -> Mapping[str, Column]:
+    """What is measured, as aggregates that can stand in any SELECT over the rows.
+
+    Raises:
+        CheckError: it has no bounds, or its unit is none.
+    """
     size = _size(check, scope)
+    return {
+        "rows": sa.func.count(),
+        "values": sa.func.count(scope.column(check.column)),
+        "failing": sa.func.sum(sa.case((_wrong(check, size), 1), else_=0)),
+        "shortest": sa.func.min(size),
+        "longest": sa.func.max(size),
+    }
+
+
+def length_verdict(check: Check, figures: Mapping[str, Any], examples: Sequence[tuple[str | None, Any]] = ()) -> Judged:
+    """What follows from the measures. Raises CannotSay."""
+    rows = int(figures["rows"])
+    counted = Counted(rows, rows - int(figures["values"]), int(figures["failing"] or 0), examples)
+    unit = check.params.get("unit", UNITS[0])
+    return by_value(check, counted, unit=unit, shortest=_whole(figures["shortest"]), longest=_whole(figures["longest"]))
+
+
+def _wrong(check: Check, size: Column) -> Column:
     low, high = figure(check.params, "min_value"), figure(check.params, "max_value")
     if low is None and high is None:
         raise CheckError("it needs min_value, max_value or both")
     limits = [size < low] if low is not None else []
     limits += [size > high] if high is not None else []
-    wrong = sa.or_(*limits)
-    measured = scope.select(
-        sa.func.count(),
-        sa.func.count(scope.column(check.column)),
-        sa.func.sum(sa.case((wrong, 1), else_=0)),
-        sa.func.min(size),
-        sa.func.max(size),
-    )
-    rows, values, failing, least, most = scope.connection.execute(measured).one()
-    examples = []
-    if failing:
-        found = scope.select(key_of(scope.rows), size).where(wrong).order_by(key_of(scope.rows)).limit(MOST_KEYS)
-        examples = [(key, length) for key, length in scope.connection.execute(found)]
-    counted = Counted(int(rows), int(rows - values), int(failing or 0), examples)
-    unit = check.params.get("unit", UNITS[0])
-    return by_value(check, counted, unit=unit, shortest=_whole(least), longest=_whole(most))
+    return sa.or_(*limits)
 
 
 def _size(check: Check, scope: Scope) -> Column:

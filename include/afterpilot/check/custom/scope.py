@@ -53,6 +53,11 @@ class Scope:
             return self.counted
         return int(self.connection.scalar(self.select(sa.func.count())) or 0)
 
+    def measured(self, measures: Mapping[str, Column]) -> Mapping[str, Any]:
+        """Aggregates over the rows, by name."""
+        row = self.connection.execute(self.select(*measures.values())).one()
+        return dict(zip(measures, row, strict=True))
+
     def column(self, name: object) -> Column:
         """The expression of a column.
 

@@ -31,14 +31,10 @@ def volume_between(check: Check, scope: Scope) -> Judged:
     Raises:
         CheckError: it has no bounds, or too little history and no fixed bounds.
     """
-    rows = scope.count()
-    low, high = figure(check.params, "min_value"), figure(check.params, "max_value")
-    like = check.params.get("like_weekdays")
-    if low is None and high is None and like is None:
-        raise CheckError("it needs min_value, max_value or like_weekdays")
-    within = (low is None or rows >= low) and (high is None or rows <= high)
+    rows, like = scope.count(), check.params.get("like_weekdays")
     if like is None:
-        return by_figure(check, success=within, observed=str(rows), value=rows, elements=rows)
+        return volume_verdict(check, {"rows": rows})
+    low, high, within = _bounded(check, rows)
     terms = like if isinstance(like, Mapping) else {}
     counts = _history(terms, scope)
     if len(counts) < LEAST_WEEKS or not median(counts):
@@ -62,6 +58,29 @@ def volume_between(check: Check, scope: Scope) -> Judged:
         share_of_usual=rows / usual,
         history=counts,
     )
+
+
+def volume_measures(_check: Check, _scope: Scope) -> Mapping[str, sa.ColumnElement[Any]]:
+    """What is measured where there are fixed bounds alone."""
+    return {"rows": sa.func.count()}
+
+
+def volume_verdict(check: Check, figures: Mapping[str, Any]) -> Judged:
+    """What follows from fixed bounds alone.
+
+    Raises:
+        CheckError: there are none.
+    """
+    rows = int(figures["rows"])
+    low, high, within = _bounded(check, rows)
+    if low is None and high is None:
+        raise CheckError("it needs min_value, max_value or like_weekdays")
+    return by_figure(check, success=within, observed=str(rows), value=rows, elements=rows)
+
+
+def _bounded(check: Check, rows: int) -> tuple[float | None, float | None, bool]:
+    low, high = figure(check.params, "min_value"), figure(check.params, "max_value")
+    return low, high, (low is None or rows >= low) and (high is None or rows <= high)
 
 
 def _lacks(counts: Sequence[int]) -> str:
