@@ -53,7 +53,7 @@ def milliseconds(start: object, end: object) -> int | None:
 
 def in_milliseconds(seconds: object) -> int | None:
     """Seconds as whole milliseconds; None where they are no number, or none that a call takes."""
-    number = decimal(seconds)
+    number = None if isinstance(seconds, (Mapping, list)) else decimal(seconds)
     return int(number * 1000) if number is not None and 0 <= number <= _LONGEST_SECONDS else None
 
 
@@ -71,7 +71,8 @@ def within(value: Any, *keys: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def first_count(*values: Any) -> int | None:  # noqa: ANN401 - any JSON value
     """The first value that is a count of tokens."""
-    return next((count for value in values if (count := tokens(value)) is not None), None)
+    told = (value for value in values if not isinstance(value, (Mapping, list)))
+    return next((count for value in told if (count := tokens(value)) is not None), None)
 
 
 def answer_of(response: Any) -> Any:  # noqa: ANN401 - any JSON value

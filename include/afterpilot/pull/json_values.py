@@ -28,8 +28,15 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """A value as JSON text; decimals become numbers again."""
-    return json.dumps(value, default=_plain, ensure_ascii=False)
+    """A value as JSON text; decimals become numbers again.
+
+    Raises:
+        NotJson: it is nested too deeply, or no JSON otherwise.
+    """
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    except (RecursionError, ValueError, TypeError):
+        raise NotJson("it is nested too deeply") from None
 
 
 def _plain(value: object) -> object:

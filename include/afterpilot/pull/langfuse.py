@@ -12,11 +12,20 @@ from typing import Any
 
 from afterpilot.domain.source import LangfuseReader, Paging, Source
 from afterpilot.domain.window import Window
-from afterpilot.pull.calls import LONGEST_CALL, Call, OwnCalls, first, in_milliseconds, looks_into, milliseconds, within
+from afterpilot.pull.calls import (
+    LONGEST_CALL,
+    Call,
+    OwnCalls,
+    first,
+    first_count,
+    in_milliseconds,
+    looks_into,
+    milliseconds,
+    within,
+)
 from afterpilot.pull.http.client import Client
 from afterpilot.pull.http.paging import pages
 from afterpilot.pull.rows import Row, Tally
-from afterpilot.pull.values import tokens
 
 _FIELDS = ("core", "basic", "time", "model", "usage", "prompt", "metrics", "trace_context")
 _PAGE = 500
@@ -91,7 +100,7 @@ def call_of(row: Mapping[str, Any]) -> Call:
 def _counts(details: object) -> dict[str, int | None]:
     """Tokens out of usage by kind; None for what is not told."""
     known = (
-        {name: count for name, value in details.items() if (count := tokens(value)) is not None}
+        {name: count for name, value in details.items() if (count := first_count(value)) is not None}
         if isinstance(details, Mapping)
         else {}
     )

@@ -19,7 +19,7 @@ from afterpilot.pull.rows import Row, Tally, time_of
 
 _LONGEST_DOCUMENT = 4 * LONGEST_LINE
 _AROUND = {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow"}
-_FAILED = {2, "2", "STATUS_CODE_ERROR"}
+_FAILED = {"2", "STATUS_CODE_ERROR"}
 # By name: attributes that say it, the newest convention first.
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "operation": ("gen_ai.operation.name", "llm.request.type"),
@@ -69,9 +69,8 @@ class Spans:
                             yield row
 
     def _is_call(self, call: Call) -> bool:
-        if call["operation"] in self._asked:
-            return True
-        return call["model"] is not None and call["operation"] not in _AROUND
+        operation = str(call["operation"])
+        return operation in self._asked or (call["model"] is not None and operation not in _AROUND)
 
 
 def call_of(span: Mapping[str, Any]) -> Call:
@@ -79,7 +78,7 @@ def call_of(span: Mapping[str, Any]) -> Call:
     said, resource = span["attributes"], span["resource"]
     for event in span["events"]:
         said = {**event["attributes"], **said}  # older instrumentations put content into events
-    failed = within(span, "status", "code") in _FAILED
+    failed = str(within(span, "status", "code")) in _FAILED
     started, finished = _moment(span.get("startTimeUnixNano")), _moment(span.get("endTimeUnixNano"))
     return {
         **{name: first(*(said.get(key) for key in keys)) for name, keys in _ATTRIBUTES.items()},

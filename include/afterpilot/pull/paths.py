@@ -27,7 +27,10 @@ def finder(path: str) -> Finder:
     compiled = _compiled(path)
 
     def first(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        match = compiled.match(value) if isinstance(value, (Mapping, list)) else None
+        try:
+            match = compiled.match(value) if isinstance(value, (Mapping, list)) else None
+        except (JSONPathError, RecursionError):  # a row that is nested too deeply, or of types that cannot be compared
+            return None
         return None if match is None else match.obj
 
     return first

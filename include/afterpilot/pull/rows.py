@@ -14,7 +14,7 @@ from afterpilot.domain.source import FieldType
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pull.json_values import dumps
+from afterpilot.pull.json_values import NotJson, dumps
 from afterpilot.pull.paths import finder
 from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
 
@@ -118,7 +118,11 @@ class Records:
         if self._texts:
             value = _typed(value, kind)
         elif isinstance(value, (Mapping, list)):
-            value = dumps(value)
+            try:
+                value = dumps(value)
+            except NotJson as error:
+                self._tally.noted[f"{name} cannot be kept, {error}: kept as missing"] += 1
+                return None
         elif kind == "time" and value is not None and not isinstance(value, datetime):
             value = time_of(value) or value
         try:
@@ -140,15 +144,19 @@ def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any J
         return any(_any_of(one, wanted) for one in value if not isinstance(one, (list, tuple)))
     if isinstance(value, bool):
         return ("true" if value else "false") in wanted
-    return value is not None and str(value) in wanted
+    return value is not None and not isinstance(value, Mapping) and str(value) in wanted
 
 
 def usage_of(model: object, input_tokens: object, output_tokens: object, cached_tokens: object) -> Usage:
     """What a call used. Cached tokens that were not reported count as 0: it is then priced without the discount, never too
     low.
     """
-    name = storable(str(model or "")).strip()[:LONGEST_MODEL]
-    return Usage(name, tokens(input_tokens), tokens(output_tokens), tokens(cached_tokens) or 0)
+    told = [
+        None if isinstance(value, (Mapping, list)) else value
+        for value in (model, input_tokens, output_tokens, cached_tokens)
+    ]
+    name = storable(str(told[0] or "")).strip()[:LONGEST_MODEL]
+    return Usage(name, tokens(told[1]), tokens(told[2]), tokens(told[3]) or 0)
 
 
 def getter(place: str) -> Getter:

@@ -201,11 +201,12 @@ class Client:
 
 def _seconds(text: str) -> float | None:
     """What ``Retry-After`` says (RFC 9110, 10.2.3), a number of seconds or a date; None where it says nothing usable."""
-    if text.strip().isdigit():
-        return float(text.strip()[:9])
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())

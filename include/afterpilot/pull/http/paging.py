@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.source import Paging
 from afterpilot.pull.http.client import Answer, Client
-from afterpilot.pull.json_values import dumps
+from afterpilot.pull.json_values import NotJson, dumps
 from afterpilot.pull.paths import finder, rows_finder
 from afterpilot.pull.values import tokens
 
@@ -37,8 +37,7 @@ def pages(
         found = found_in(answer.body)
         if found:
             empty = 0
-            digest = hashlib.sha256(dumps(found).encode("utf-8", "replace")).digest()
-            if digest in seen:
+            if (digest := _digest(found)) in seen:
                 raise SourceError(f"{path} gives the same page again and again: its paging is not what is declared")
             seen.add(digest)
             yield found
@@ -49,6 +48,15 @@ def pages(
         if empty >= _MOST_EMPTY:
             raise SourceError(f"{path} gives empty pages without an end")
     raise SourceError(f"{path} gives more than {most_pages:,} pages")
+
+
+def _digest(rows: list[Any]) -> bytes:
+    """What tells a page from another one; of rows that cannot be written down, how many there are."""
+    try:
+        text = dumps(rows)
+    except NotJson:
+        text = f"{len(rows)} rows at {id(rows)}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
 def _size(paging: Paging) -> list[tuple[str, str]]:
