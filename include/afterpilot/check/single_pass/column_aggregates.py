@@ -111,7 +111,7 @@ def _at_rank(rank: Expression) -> Expression:
 def _at_share(share: float) -> Expression:
     """The value at the rank that is the share of all, rounded up: in whole numbers, as the share was written."""
     above, below = _fraction(share)
-    total = sa.column(TOTAL)
+    total: Expression = sa.column(TOTAL)
     rank = sa.func.max(1, (sa.literal(above) * total + sa.literal(below - 1)) // sa.literal(below))
     return _at_rank(rank)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from afterpilot.check.single_pass.lifting import Slot, can_be_lifted, slots_of, with_terms
@@ -146,7 +147,10 @@ class Reader:
         if self.group is None or groups is None or len(groups) > _MOST_GROUPS:
             return None
         named = [value for value in groups if value is not None]
-        inside = self.group.in_(named)
+        inside: Expression = self.group.in_(named)
+        if named and self.takes_terms(named):  # as one value: a statement takes 65,535
+            kind = sa.Text() if isinstance(named[0], str) else sa.BigInteger()
+            inside = self.group == sa.any_(sa.literal(named, ARRAY(kind)))
         return inside if len(named) == len(groups) else sa.or_(inside, self.group.is_(None))
 
 
