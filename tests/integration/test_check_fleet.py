@@ -98,8 +98,19 @@ def test_workflows_of_equal_needs_share_a_statement(ops: sa.Engine, ops_url: str
         checker.judge([(named(f"w{number}", *TEN), WINDOW) for number in range(12)])
     with statements([]) as two_kinds:
         checker.judge([(named(f"w{number}", *TEN[number % 2 :]), WINDOW) for number in range(12)])
+    own_bounds = [
+        named(
+            f"w{number}", *TEN[:3], check("column_values_to_be_between", column="total", min_value=number, max_value=90)
+        )
+        for number in range(12)
+    ]
+    with statements([]) as bounds:
+        found = checker.judge([(workflow, WINDOW) for workflow in own_bounds])
     assert len(one) == len(twelve) >= 1
     assert len(two_kinds) == 2 * len(one)
+    assert [results(found[f"w{number}"])[3][1] for number in range(12)] == list(range(12))
+    # One statement for the verdicts of all, and one for the failing records of each that has any.
+    assert len(bounds) <= len(one) + 11
 
 
 def test_a_workflow_that_breaks_the_statement_hurts_no_other(

@@ -41,11 +41,12 @@ class FleetChecker:
 
     def __init__(self, ops_url: str, references: ReferenceTables | None = None) -> None:
         """Nothing is connected or imported yet. Without ``references`` a check that needs another table cannot say."""
+        given = sa.make_url(ops_url)
         limits = (
-            "-c timezone=UTC -c default_transaction_read_only=on "
+            f"{given.query.get('options', '')} -c timezone=UTC -c default_transaction_read_only=on "
             f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000}"
-        )
-        url = sa.make_url(ops_url).update_query_dict({"options": limits, "application_name": "afterpilot check"})
+        ).strip()
+        url = given.update_query_dict({"options": limits, "application_name": "afterpilot check"})
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
         self._references = references
 
@@ -162,9 +163,11 @@ class _Needs:
 
     @property
     def likeness(self) -> str:
-        """The same for workflows that one statement can judge."""
-        asked = [(check.expect, check.params) for check in (*self.asked, *(self.checks[one] for one in self.joining))]
-        return json.dumps([self.rows.shape, asked], sort_keys=True, default=repr)
+        """The same for workflows that one statement can judge: equal columns, and the same asked of the same ones; each may
+        have bounds of its own.
+        """
+        asked = sorted((check.expect, *named_columns(check), *sorted(check.params)) for check in self.asked)
+        return json.dumps([self.rows.shape, asked])
 
     def counts(self, seen: Sequence[Judged]) -> Counts:
         """Rows and values, out of the results of what was counted."""
@@ -187,9 +190,16 @@ def _parts(all_needs: Sequence[_Needs]) -> Iterator[Sequence[_Needs]]:
 
 def _seen(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Sequence[Judged]]:
     rows = together([needs.rows for needs in part], typing=True)
-    asked = part[0].asked
-    groups = {needs.slug: range(len(asked)) for needs in part}
-    found = single_pass.judge(connection, rows, asked, group=rows.select.c[WORKFLOW], groups=groups)
+    places: dict[str, int] = {}
+    checks: list[Check] = []
+    groups: dict[str, list[int]] = {}
+    for needs in part:
+        for check in needs.asked:
+            if (same := _text(check)) not in places:
+                places[same] = len(checks)
+                checks.append(check)
+        groups[needs.slug] = [places[_text(check)] for check in needs.asked]
+    found = single_pass.judge(connection, rows, checks, group=rows.select.c[WORKFLOW], groups=groups)
     for needs in part:
         if error := found[needs.slug][len(needs.compiled)].error:  # not even rows could be counted
             raise CheckError(error)
@@ -203,13 +213,21 @@ def _seen(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Seq
 
 
 def _joined(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Sequence[Judged]]:
-    """Our own expectations that are aggregates, in one statement."""
-    first = part[0]
-    if not first.joining:
-        return {}
+    """Our own expectations that are aggregates, in one statement for all workflows that ask the same."""
+    alike: dict[str, list[_Needs]] = defaultdict(list)
+    for needs in part:
+        if needs.joining:
+            alike["; ".join(_text(needs.checks[index]) for index in needs.joining)].append(needs)
+    found: dict[str, Sequence[Judged]] = {}
+    for same in alike.values():
+        found |= _joined_alike(same, connection)
+    return found
+
+
+def _joined_alike(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, Sequence[Judged]]:
     from afterpilot.check import custom
 
-    rows = together([needs.rows for needs in part])
+    first, rows = part[0], together([needs.rows for needs in part])
     checks = [first.checks[index] for index in first.joining]
     found = custom.judge_together(
         connection, rows, checks, group=rows.select.c[WORKFLOW], groups=[needs.slug for needs in part]
@@ -221,6 +239,11 @@ def _joined(part: Sequence[_Needs], connection: sa.Connection) -> Mapping[str, S
         ]
         for needs in part
     }
+
+
+def _text(check: Check) -> str:
+    """The same for checks that ask the same."""
+    return json.dumps([check.expect, check.params], sort_keys=True, default=repr)
 
 
 def _with_keys(needs: _Needs, one: Judged, connection: sa.Connection) -> Judged:
