@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,8 +18,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from path_site import NOW, SLUG, Site, gated, pulled, trigger
+from typer.testing import CliRunner
 
 from afterpilot import pipeline
+from afterpilot.cli.app import app
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import WriteBack
@@ -323,6 +326,28 @@ def test_other_databases_take_decisions_too(tmp_path: Path) -> None:
         sink.write(replace(made, key="abc"), {})
     with pytest.raises(SourceError, match="no column nowhere"):
         SourceWriteBack(url, WriteBack("done", {"nowhere": "key"})).write(made, {})
+
+
+def test_what_waits_is_listed_on_the_command_line(routed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With due times, who has it and a link; all that is late is status 1; one person's items by login or name."""
+    for name, value in (routed.env | {"AFTERPILOT_BASE_URL": "https://air.example"}).items():
+        monkeypatch.setenv(name, value)
+    soon = datetime.now(UTC) + timedelta(hours=3)
+    changed(routed, "UPDATE review_items SET due_at = :soon", soon=soon)
+    changed(routed, "UPDATE review_items SET assigned_to = 'Lee Okafor' WHERE key = 'r-00002'")
+    listed = CliRunner().invoke(app, ["review", SLUG, "--json"])
+    assert listed.exit_code == 0, listed.output
+    items = json.loads(listed.output)
+    assert sorted(one["key"] for one in items) == ["r-00001", "r-00002", "r-00003"]
+    assert items[0]["due_at"] == soon.isoformat()
+    assert items[0]["url"].startswith(f"https://air.example/afterpilot/review/item?workflow={SLUG}&key=r-0000")
+    assert "999.00" in items[0]["why"][0]
+    mine = CliRunner().invoke(app, ["review", "--mine", "lee.okafor"])
+    assert "r-00002" in mine.output
+    assert "r-00001" not in mine.output
+    assert "1 waits for a person, 0 beyond their time." in mine.output
+    changed(routed, "UPDATE review_items SET due_at = :past WHERE key = 'r-00001'", past=soon - timedelta(hours=4))
+    assert CliRunner().invoke(app, ["review"]).exit_code == 1
 
 
 def at_once(site: Site, many: int) -> list[reviewing.Swept]:

@@ -347,6 +347,7 @@ review_items = sa.Table(
     _time("decided_at", nullable=True),  # set once, by who decided first
     _text("decided_by"),
     sa.Index("ix_review_items_waiting", "workflow", "due_at", postgresql_where=sa.text("decided_at IS NULL")),
+    sa.Index("ix_review_items_decided", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
     sa.Index("ix_review_items_workflow_at", "workflow", "at"),
     sa.Index("ix_review_items_run_id", "run_id"),
     sa.Index("ix_review_items_at", "at", "workflow", "key"),

@@ -7,6 +7,7 @@ an attempt whose answer was lost is found by the next one.
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -152,6 +153,7 @@ _READ: tuple[tuple[type[sa.types.TypeEngine[Any]], Callable[[Any, sa.types.TypeE
     (sa.DateTime, _time),
     (sa.Date, lambda value, _kind: _moment(value).date()),
     (sa.JSON, lambda value, _kind: value),
+    (sa.Uuid, lambda value, _kind: uuid.UUID(str(value))),
 )
 
 
@@ -166,7 +168,8 @@ def _engine(url: str) -> sa.Engine:
     try:
         parts = sa.make_url(url)
         if parts.get_backend_name() == "postgresql":
-            given: dict[str, Any] = {"options": f"-c statement_timeout={PATIENCE_SECONDS * 1000} -c timezone=UTC"}
+            options = f"-c statement_timeout={PATIENCE_SECONDS * 1000} -c timezone=UTC"
+            given: dict[str, Any] = {"options": options, "connect_timeout": PATIENCE_SECONDS}
             return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, connect_args=given)
         return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, isolation_level="SERIALIZABLE")
     except NoSuchModuleError as error:

@@ -106,18 +106,14 @@ def one_item(connection: sa.Connection, workflow: str, key: str) -> Row | None:
 
 def counts(connection: sa.Connection, *, workflow: str, mine: Mine, at: datetime, since: datetime) -> Counts:
     """The queue in figures, of one workflow or (empty) of all."""
-    waits = _ITEM.decided_at.is_(None)
-    done = _ITEM.decided_at >= since
-    statement = sa.select(
-        sa.func.count().filter(waits),
-        sa.func.count().filter(waits, at > DUE),
-        sa.func.count().filter(waits, mine.of(at)),
-        sa.func.count().filter(done),
-        sa.func.count().filter(done, _ITEM.decided_by == mine.login, _ITEM.decided_by != ""),
-    ).where(sa.or_(waits, done))
+    waiting = sa.select(sa.func.count(), sa.func.count().filter(at > DUE), sa.func.count().filter(mine.of(at))).where(
+        _ITEM.decided_at.is_(None)
+    )
+    by_me = sa.and_(_ITEM.decided_by == mine.login, _ITEM.decided_by != "")
+    done = sa.select(sa.func.count(), sa.func.count().filter(by_me)).where(_ITEM.decided_at >= since)
     if workflow:
-        statement = statement.where(_ITEM.workflow == workflow)
-    return Counts(*connection.execute(statement).one())
+        waiting, done = waiting.where(_ITEM.workflow == workflow), done.where(_ITEM.workflow == workflow)
+    return Counts(*connection.execute(waiting).one(), *connection.execute(done).one())
 
 
 def next_item(

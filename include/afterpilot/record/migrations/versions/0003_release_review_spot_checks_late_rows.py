@@ -150,6 +150,13 @@ def upgrade() -> None:
     op.add_column("review_items", sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("review_items", sa.Column("decided_by", sa.Text(), server_default="", nullable=False))
     op.create_index(
+        "ix_review_items_decided",
+        "review_items",
+        ["decided_at"],
+        unique=False,
+        postgresql_where=sa.text("decided_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_review_items_waiting",
         "review_items",
         ["workflow", "due_at"],
@@ -186,6 +193,9 @@ def downgrade() -> None:
     op.execute("DROP VIEW released_outputs")
     op.drop_index("ix_runs_corrects", table_name="runs", postgresql_where=sa.text("corrects IS NOT NULL"))
     op.drop_column("runs", "corrects")
+    op.drop_index(
+        "ix_review_items_decided", table_name="review_items", postgresql_where=sa.text("decided_at IS NOT NULL")
+    )
     op.drop_index("ix_review_items_waiting", table_name="review_items", postgresql_where=sa.text("decided_at IS NULL"))
     op.drop_column("review_items", "decided_by")
     op.drop_column("review_items", "decided_at")
