@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     cut: int = 0
+    after: float = 0.0  # seconds before anything is said
     zipped: bool = False
 
 
@@ -80,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.api.asked.append(asked)
         found = self.api.faults.popleft() if self.api.faults else self.api.answer(asked)
         reply = found if isinstance(found, Reply) else Reply(found)
+        time.sleep(reply.after)
         body = reply.raw if reply.raw is not None else json.dumps(reply.body).encode()
         if reply.zipped:
             body = gzip.compress(body)

@@ -253,6 +253,29 @@ def test_what_may_pass_is_tried_again(serve: Serve, fault: Reply) -> None:
     assert patience.pauses == [1.0]
 
 
+def test_a_service_that_says_nothing_is_asked_again(serve: Serve) -> None:
+    """Silence beyond the bound is no answer; neither is a service that is not there."""
+    api = serve(lambda _: {"data": RUNS[:1]})
+    api.faults.append(Reply({"data": RUNS}, after=1.0))
+    patience = Patience(api, silence=0.2)
+    assert patience.keys() == ["r0"]
+    assert patience.pauses == [1.0]
+    gone = ApiDouble(lambda _: None)
+    with gone:
+        nobody = Patience(gone, attempts=2)
+    with pytest.raises(SourceError, match=r"no whole answer came \(ConnectionError\), 2 times in a row"):
+        nobody.keys()
+
+
+def test_an_answer_that_drips_is_given_up(serve: Serve) -> None:
+    """A body that comes, but never ends in time."""
+    api = serve(lambda _: {"data": RUNS[:1], "padding": "x" * 1_000_000})
+    ticks = itertools.count(0, 10)
+    client = Client(api.endpoint, limits=Limits(attempts=1, answer=15), clock=lambda: float(next(ticks)))
+    with pytest.raises(SourceError, match="the answer took longer than 15 s"):
+        client.get("/runs")
+
+
 def test_patience_ends(serve: Serve) -> None:
     """Five attempts with growing pauses, and the error says what was answered."""
     api = serve(lambda _: Reply({"error": "down"}, 503))
