@@ -19,10 +19,8 @@ from afterpilot.pull.values import LONGEST_KEY, LONGEST_MODEL, MOST_TOKENS
 _MOST_PAIRS = 45  # PostgreSQL takes 100 arguments
 _VISIBLE = "BETWEEN 33 AND 126"  # ASCII, so no blank of any kind
 
-# What makes values the same whatever the server is set to.
+# On top of those of reading().
 SETTINGS = (
-    "SET LOCAL datestyle = 'ISO, MDY'",
-    "SET LOCAL extra_float_digits = 1",
     "SET LOCAL standard_conforming_strings = on",
     "SET LOCAL client_encoding = 'UTF8'",
     "SET LOCAL statement_timeout = 0",  # it would count the time that we take; see Watch

@@ -46,6 +46,9 @@ def reading(engine: sa.Engine, *, timeout_seconds: int = TIMEOUT_SECONDS) -> Ite
                 connection.execute(sa.text("SET TRANSACTION READ ONLY"))
                 # Without a zone, a column's times are taken as UTC; a setting of the server must not shift them.
                 connection.execute(sa.text("SET LOCAL timezone = 'UTC'"))
+                # Nor may it change how values are written.
+                connection.execute(sa.text("SET LOCAL datestyle = 'ISO, MDY'"))
+                connection.execute(sa.text("SET LOCAL extra_float_digits = 1"))
                 connection.execute(sa.text(f"SET LOCAL statement_timeout = {int(timeout_seconds) * 1000}"))
             yield connection
     except SQLAlchemyError as error:

@@ -18,7 +18,6 @@ from sqlalchemy.dialects import postgresql
 from afterpilot.domain.source import FieldType
 from afterpilot.pull.redact import REDACTED
 
-_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 _TIMES = ("timestamptz", "timestamp", "date")
 _ODD_WORD = "[nN][aA][nN]|[iI][nN][fF]"  # a text that may be no finite number
 _FRACTION = r"(^|[[ ])-?[0-9]+\.[0-9]"  # a number of a JSON document that is not whole, or a text that looks like one
@@ -37,7 +36,7 @@ class Carried(NamedTuple):
 
 def quoted(name: str) -> str:
     """A column's or table's name in SQL."""
-    return str(_PREPARER.quote_identifier(name))
+    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
