@@ -21,6 +21,13 @@ class _Commands(LazyGroup):
         "validate": Later(
             "afterpilot.cli.validate:validate", "Read every declaration and say what is wrong, with file and line."
         ),
+        "new": Later(
+            "afterpilot.cli.new:new", "Propose a declaration from a table: its fields, expectations and their reasons."
+        ),
+        "preview": Later(
+            "afterpilot.cli.preview:preview_command",
+            "Show which checks of a declaration would have fired on the last windows of its own source.",
+        ),
         "run": Later(
             "afterpilot.cli.path:run",
             "Run a workflow's path here and now: pull, check, gate, review, evaluate, spend; --stage report puts the week's report together.",

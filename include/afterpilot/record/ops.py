@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from afterpilot.record.baselines import Baselines
+from afterpilot.record.connecting import options
 from afterpilot.record.declarations import DeclarationVersions
 from afterpilot.record.eval_results import EvalResults
 from afterpilot.record.eval_usage import EvalUsage
@@ -104,5 +105,8 @@ def connect(url: str) -> sa.Engine:
         pool_pre_ping=True,
         hide_parameters=True,
         pool_size=3,
-        connect_args={"options": "-c timezone=UTC -c statement_timeout=120000", "application_name": "afterpilot"},
+        connect_args={
+            "options": options(url, "timezone=UTC", "statement_timeout=120000"),
+            "application_name": "afterpilot",
+        },
     )

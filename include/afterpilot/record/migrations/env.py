@@ -7,11 +7,12 @@ import os
 import sqlalchemy as sa
 from alembic import context
 
+from afterpilot.record.connecting import options
 from afterpilot.record.migrate import VERSION_TABLE, ignore_partitions
 from afterpilot.record.tables import metadata
 
 url = context.config.attributes.get("url") or os.environ["AFTERPILOT_DATABASE_URL"]
-engine = sa.create_engine(url, connect_args={"options": "-c lock_timeout=5000 -c statement_timeout=600000"})
+engine = sa.create_engine(url, connect_args={"options": options(url, "lock_timeout=5000", "statement_timeout=600000")})
 with engine.connect() as connection:
     context.configure(
         connection=connection,

@@ -1,0 +1,235 @@
+"""Looks at a table of a production database: types, gaps, ranges, categories, keys, and when rows come.
+
+The newest rows are looked at, so many at most; nothing of them is kept but counts, bounds and, where they are few, values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from afterpilot.domain.errors import SourceError
+from afterpilot.domain.profile import ColumnProfile, TableProfile
+from afterpilot.domain.source import FieldType
+from afterpilot.pull.database import engine_of, existing_columns, reading, split, table_of
+from afterpilot.pull.patterns import masked
+from afterpilot.pull.shapes import shape_of
+from afterpilot.pull.values import decimal, moment
+
+MOST_ROWS = 100_000
+_READ = 2_000  # texts of a column that are read for their shape and for what they hold
+_FEW = 12  # different values that are a category
+_DAYS = 56
+_MOMENTS = 20_000  # of which the longest gap is taken
+_TIME_WORDS = ("finished", "completed", "ended", "created", "updated", "logged", "started", "time", "_at", "date")
+_KEY_WORDS = ("id", "key", "uuid", "number", "no")
+_WORDS = ("[e-mail]", "[phone]", "[account]", "[card]", "[national id]")
+_PERSONAL_NAMES = (
+    "email",
+    "e_mail",
+    "phone",
+    "contact",
+    "address",
+    "birth",
+    "ssn",
+    "iban",
+    "customer_name",
+    "first_name",
+    "last_name",
+)
+_OFTEN = 0.2  # of the texts: then the column holds personal data, not one text by chance
+_JSON_ENOUGH = 0.9
+
+
+def profile(
+    engine_or_url: sa.Engine | str, table: str, *, key: str = "", time: str = "", most_rows: int = MOST_ROWS
+) -> TableProfile:
+    """Look at a table; ``key`` and ``time`` are its columns of that meaning, found out where they are not given.
+
+    Raises:
+        SourceError: the database cannot be read, or the table or a named column is not there.
+    """
+    with reading(engine_of(engine_or_url)) as connection:
+        types = existing_columns(connection, table)
+        for named in (key, time):
+            if named and named not in types:
+                raise SourceError(f"table {table} has no column {named} (columns: {', '.join(sorted(types))})")
+        kinds = {name: _kind(kind) for name, kind in types.items()}
+        place = table_of(table, types)
+        found_time = time or _time_of(connection, place, kinds)
+        newest = sa.select(*(place.c[name] for name in types)).limit(most_rows)
+        rows = (newest.order_by(place.c[found_time].desc().nulls_last()) if found_time else newest).subquery("newest")
+        measured = _measured(connection, rows, kinds)
+        columns = tuple(
+            _column(connection, rows, name, kind, str(types[name]), measured) for name, kind in kinds.items()
+        )
+        found_key = key or _key_of(connection, table, columns)
+        moments = _moments(connection, place, found_time) if found_time else []
+        days = _days(connection, place, found_time, moments[-1]) if moments else {}
+    return TableProfile(
+        table=table,
+        rows=measured["rows"],
+        columns=columns,
+        key=found_key,
+        time=found_time,
+        newest=moments[-1] if moments else None,
+        days=days,
+        longest_gap=max((after - before for before, after in itertools.pairwise(moments)), default=None),
+    )
+
+
+def _kind(kind: sa.types.TypeEngine[Any]) -> FieldType:
+    if isinstance(kind, sa.Boolean):
+        return "boolean"
+    if isinstance(kind, sa.DateTime | sa.Date):
+        return "time"
+    if isinstance(kind, sa.Numeric | sa.Integer):
+        return "number"
+    return "text"
+
+
+def _time_of(connection: sa.Connection, place: sa.TableClause, kinds: Mapping[str, FieldType]) -> str:
+    """The time column with a telling name; of several the one that is filled most often and newest."""
+    names = [name for name, kind in kinds.items() if kind == "time"]
+    if len(names) < 2:  # noqa: PLR2004 - there is nothing to choose
+        return "".join(names)
+    measures = [sa.func.count(place.c[name]) for name in names]
+    counts = dict(zip(names, connection.execute(sa.select(*measures)).one(), strict=True))
+
+    def rank(name: str) -> tuple[int, int]:
+        word = next((index for index, word in enumerate(_TIME_WORDS) if word in name.lower()), len(_TIME_WORDS))
+        return (word, -counts[name])
+
+    return min((name for name in names if counts[name]), key=rank, default="")
+
+
+def _measured(connection: sa.Connection, rows: sa.Subquery, kinds: Mapping[str, FieldType]) -> Mapping[str, Any]:
+    """Every count and bound, in one statement."""
+    measures = [sa.func.count().label("rows")]
+    for index, (name, kind) in enumerate(kinds.items()):
+        column = rows.c[name]
+        measures.append(sa.func.count(column).label(f"filled_{index}"))
+        measures.append(sa.func.count(sa.distinct(sa.cast(column, sa.Text))).label(f"distinct_{index}"))
+        if kind == "number":
+            measures += [sa.func.min(column).label(f"low_{index}"), sa.func.max(column).label(f"high_{index}")]
+        elif kind == "text":
+            length = sa.func.length(sa.cast(column, sa.Text))
+            measures += [sa.func.min(length).label(f"low_{index}"), sa.func.max(length).label(f"high_{index}")]
+    return dict(connection.execute(sa.select(*measures).select_from(rows)).mappings().one())
+
+
+def _column(
+    connection: sa.Connection,
+    rows: sa.Subquery,
+    name: str,
+    kind: FieldType,
+    declared_as: str,
+    measured: Mapping[str, Any],
+) -> ColumnProfile:
+    index = list(rows.c.keys()).index(name)
+    filled, distinct = measured[f"filled_{index}"], measured[f"distinct_{index}"]
+    low, high = measured.get(f"low_{index}"), measured.get(f"high_{index}")
+    known: dict[str, Any] = {}
+    if kind == "number":
+        known = {"low": decimal(low), "high": decimal(high), "usual": _usual(connection, rows.c[name])}
+    elif kind == "text" and filled:
+        known = {"shortest": low, "longest": high, **_texts(connection, rows.c[name], name)}
+    if 0 < distinct <= _FEW and kind in {"text", "boolean"} and not known.get("personal"):
+        known["values"] = _values(connection, rows.c[name])
+    return ColumnProfile(name, kind, declared_as, measured["rows"], filled, distinct, **known)
+
+
+def _usual(connection: sa.Connection, column: sa.ColumnElement[Any]) -> tuple[Decimal, Decimal] | None:
+    """Between which ends 99 of 100 of the numbers lie, of so many as are read."""
+    statement = sa.select(column).where(column.is_not(None)).limit(_READ)
+    found = sorted(number for value in connection.scalars(statement) if (number := decimal(value)) is not None)
+    if not found:
+        return None
+    edge = len(found) // 200
+    return found[edge], found[len(found) - 1 - edge]
+
+
+def _texts(connection: sa.Connection, column: sa.ColumnElement[Any], name: str) -> dict[str, Any]:
+    statement = sa.select(sa.cast(column, sa.Text)).where(column.is_not(None)).limit(_READ)
+    texts = [text for text in connection.scalars(statement) if isinstance(text, str)]
+    personal = _personal(name, texts)
+    shape, shaped = ("", 0.0) if personal else shape_of(texts)
+    return {"shape": shape, "shaped": shaped, "json": _is_json(texts), "personal": personal}
+
+
+def _personal(name: str, texts: Sequence[str]) -> str:
+    """What kind of personal data the texts hold, or that their name says that they do."""
+    found = Counter(word for text in texts for word in _WORDS if word in masked(text) and word not in text)
+    if found and found.most_common(1)[0][1] >= _OFTEN * len(texts):
+        return found.most_common(1)[0][0].strip("[]")
+    return "by its name" if any(word in name.lower() for word in _PERSONAL_NAMES) else ""
+
+
+def _is_json(texts: Sequence[str]) -> bool:
+    begun = [text for text in texts if text.lstrip()[:1] in "{["]
+    if not texts or len(begun) < _JSON_ENOUGH * len(texts):
+        return False
+    return sum(map(_parses, begun)) >= _JSON_ENOUGH * len(texts)
+
+
+def _parses(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _values(connection: sa.Connection, column: sa.ColumnElement[Any]) -> dict[str, int]:
+    text = sa.cast(column, sa.Text)
+    count = sa.func.count()
+    statement = sa.select(text, count).where(column.is_not(None)).group_by(text).order_by(count.desc(), text)
+    return {str(value): times for value, times in connection.execute(statement)}
+
+
+def _key_of(connection: sa.Connection, table: str, columns: Sequence[ColumnProfile]) -> str:
+    """The primary key where it is one column, else a column in which every row has a value of its own."""
+    schema, name = split(table)
+    primary = sa.inspect(connection).get_pk_constraint(name, schema=schema).get("constrained_columns") or []
+    if len(primary) == 1:
+        return str(primary[0])
+    unique = [column.name for column in columns if column.unique and column.kind in {"text", "number"}]
+
+    def rank(name: str) -> int:
+        ends = [
+            index for index, word in enumerate(_KEY_WORDS) if name.lower() == word or name.lower().endswith(f"_{word}")
+        ]
+        return min(ends, default=len(_KEY_WORDS))
+
+    return min(unique, key=rank, default="")
+
+
+def _moments(connection: sa.Connection, place: sa.TableClause, time: str) -> list[datetime]:
+    """The newest times, oldest first."""
+    column = place.c[time]
+    statement = sa.select(column).where(column.is_not(None)).order_by(column.desc()).limit(_MOMENTS)
+    found = [at for value in connection.scalars(statement) if (at := moment(value)) is not None]
+    since = found[0] - timedelta(days=_DAYS) if found else datetime.now(UTC)
+    return sorted(at for at in found if at >= since)
+
+
+def _days(connection: sa.Connection, place: sa.TableClause, time: str, newest: datetime) -> dict[date, int]:
+    """Rows by day (UTC) of the last eight weeks."""
+    column = place.c[time]
+    start = newest.astimezone(UTC) - timedelta(days=_DAYS)
+    if not getattr(column.type, "timezone", False):
+        start = start.replace(tzinfo=None)
+    day = sa.func.date(column)
+    statement = sa.select(day, sa.func.count()).where(column >= start).group_by(day).order_by(day)
+    return {_as_date(value): count for value, count in connection.execute(statement)}
+
+
+def _as_date(value: object) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
