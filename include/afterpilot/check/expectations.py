@@ -118,6 +118,11 @@ def _class(expect: str) -> Any:  # noqa: ANN401 - a class of Great Expectations
     for name in dir(library):
         if name.lower() == wanted:
             return getattr(library, name)
+    from afterpilot.check.custom import expectations as ours
+
+    for name in ours.__all__:
+        if name.lower() == wanted:
+            return getattr(ours, name)
     raise CheckError(f"Great Expectations has no expectation {expect}")
 
 

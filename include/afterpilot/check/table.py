@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from afterpilot.check import single_pass
+from afterpilot.check import custom, single_pass
 from afterpilot.check.expectations import named_columns
 from afterpilot.check.failing_rows import keys_of_failing_rows
 from afterpilot.check.gx import Library, Selected, without_rows
@@ -88,12 +88,17 @@ class TableChecker:
             CheckError: the table cannot be read.
         """
         passing = [] if by_library else [index for index, check in enumerate(checks) if self._compiles(check)]
-        rest = {index: check for index, check in enumerate(checks) if index not in passing}
+        ours = (
+            {} if by_library else {index: check for index, check in enumerate(checks) if check.expect in custom.EXPECTS}
+        )
+        rest = {index: check for index, check in enumerate(checks) if index not in passing and index not in ours}
         try:
             with self._engine.connect() as connection:
                 tell("one pass over the table", 0, 1)
                 found = self._passed([checks[index] for index in passing], connection) if passing else {}
                 by_index = {group: dict(zip(passing, judged, strict=True)) for group, judged in found.items()}
+                if ours:
+                    self._by_ours(ours, by_index, connection, tell)
                 if rest:
                     self._by_library(rest, by_index, connection, tell)
                 self._name_keys(checks, by_index, passing, most_keys, connection, tell)
@@ -130,6 +135,17 @@ class TableChecker:
             select = sa.select(*self._table.columns).where(*self._inside(group)).order_by(*self._order())
             selected = Selected(select, self._kinds, self.key_name, rows, values, self._table)
             results |= library.judge(selected, checks_left, connection)
+
+    def _by_ours(
+        self, checks: Mapping[int, Check], found: dict[Any, dict[int, Judged]], connection: sa.Connection, tell: Tell
+    ) -> None:
+        """Add what our own expectations say, group after group."""
+        groups = self._counts((), connection)
+        for done, group in enumerate(groups):
+            tell("expectations of our own", done, len(groups))
+            select = sa.select(*self._table.columns).where(*self._inside(group))
+            judged = {i: custom.judge_batch(one, select, connection, key=self.key_name) for i, one in checks.items()}
+            found.setdefault(group, {}).update(judged)
 
     def _counts(self, columns: Sequence[str], connection: sa.Connection) -> dict[Any, tuple[int, dict[str, int]]]:
         """Rows and values of each group."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from afterpilot.declare.gx_table import DATA_FRAMES_ONLY, GX_EXPECTATIONS
+from afterpilot.declare.gx_table import GX_EXPECTATIONS, LEFT_OUT
 from afterpilot.declare.parameters import flaws_of
 from afterpilot.declare.parameters_together import together_flaws
 from afterpilot.declare.problems import Flaw, Path, choices, describe, nearest
@@ -40,6 +40,11 @@ OWN_QUALITY: dict[str, str] = {
     "rows_not_repeated": "columns near? threshold? near_rows? mostly?",
     "sources_fresh": "column connection table key updated? max_age? status? mostly?",
     "volume_between": "min_value? max_value? like_weekdays?",
+}
+# The same in a suite of Great Expectations, which knows of no workflow: its time column and window, and whole schemas, are said.
+OWN_IN_SUITES: dict[str, str] = {
+    name: f"{said.replace(' file', ' json_schema').replace(' connection', ' connection?')} time? window?"
+    for name, said in OWN_QUALITY.items()
 }
 QUALITY: dict[str, str] = {**GX_EXPECTATIONS, **OWN_QUALITY}
 
@@ -120,6 +125,8 @@ _KINDS: dict[str, str] = {
     "like_pattern_list": "text list",
     "escape": "text",
     "match_on": "any or all",
+    "strictly": "boolean",
+    "strftime_format": "text",
     "ignore_row_if": "list nulls",
     "method": "method",
     "multiplier": "number above 0",
@@ -160,6 +167,9 @@ _KINDS: dict[str, str] = {
     "min_kappa": "kappa",
     "updated": "column",
     "like_weekdays": "weekdays",
+    "json_schema": "mapping",
+    "time": "column",
+    "window": "span",
 }
 # Where a parameter is of another kind than elsewhere.
 _KINDS_OF: dict[tuple[str, str], str] = {
@@ -227,10 +237,8 @@ def _unknown(expect: Any, path: Path, table: Mapping[str, str]) -> Flaw:  # noqa
     if name in other:
         place = "quality" if table is GATE else "outputs"
         return Flaw((*path, "expect"), f"{describe(expect)} cannot be checked here, but in {place}")
-    if name in DATA_FRAMES_ONLY:
-        return Flaw(
-            (*path, "expect"), f"{describe(expect)} exists for data frames only, records are checked in a database"
-        )
+    if name in LEFT_OUT:
+        return Flaw((*path, "expect"), f"{describe(expect)} cannot be asked here: {LEFT_OUT[name]}")
     return Flaw((*path, "expect"), f"{describe(expect)} is not a known expectation", choices(name, sorted(table)))
 
 

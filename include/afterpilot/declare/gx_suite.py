@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from afterpilot.declare.expectations import SEVERITIES
+from afterpilot.declare.expectations import OWN_IN_SUITES, SEVERITIES, parameters
 from afterpilot.declare.files import MAX_CASES_BYTES, Folder, Unreadable
 from afterpilot.declare.gx_table import GX_EXPECTATIONS
 from afterpilot.declare.json_files import NotJson, parse_json
+from afterpilot.declare.parameters import flaws_of
+from afterpilot.declare.parameters_together import together_flaws
 from afterpilot.declare.placing import placed
 from afterpilot.declare.problems import Flaw, Path, choices, describe
 from afterpilot.declare.yaml_lines import Document, read
@@ -75,7 +77,7 @@ def load_gx_suite(path: FilePath) -> GxSuite:
 
 def known_types() -> dict[str, str]:
     """The parameters of every expectation that a suite may name, by its name without ``expect_``."""
-    return {**_FRAMES, **GX_EXPECTATIONS}
+    return {**_FRAMES, **GX_EXPECTATIONS, **OWN_IN_SUITES}
 
 
 def _expectation(said: Mapping[str, Any]) -> SuiteExpectation:
@@ -141,18 +143,31 @@ def _type_flaws(one: Mapping[str, Any], path: Path) -> Iterator[Flaw]:
 
 
 def _kwargs_flaws(kwargs: Mapping[str, Any], kind: str, wanted: str, path: Path) -> Iterator[Flaw]:
-    accepted = [name.removesuffix("?") for name in wanted.split()]
+    accepted, expect = [name.removesuffix("?") for name in wanted.split()], kind.removeprefix("expect_")
     for name in wanted.split():
         if not name.endswith("?") and kwargs.get(name) is None:
             yield Flaw(path, f"{name} is missing: {kind} needs it")
     for name, value in kwargs.items():
         if name in accepted:
             yield from _value_flaws(name, value, (*path, name))
+            yield from _own_flaws(expect, name, value, (*path, name))
         elif name not in _SAID_BY_GX:
             yield Flaw((*path, name), f"is not a parameter of {kind}", choices(name, accepted))
+    if expect in OWN_IN_SUITES:
+        yield from together_flaws(dict(kwargs), expect, path, ranged="min_value?" in wanted)
+        return
     bounds = {"min_value?", "max_value?"} & set(wanted.split())
     if bounds and "threshold" not in wanted and all(kwargs.get(name[:-1]) is None for name in bounds):
         yield Flaw(path, f"{kind} needs min_value, max_value or both")
+
+
+def _own_flaws(expect: str, name: str, value: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - JSON holds anything
+    """What is wrong with a parameter of an expectation of ours, which is read as in a declaration."""
+    if expect not in OWN_IN_SUITES or name == "mostly" or (isinstance(value, dict) and "$PARAMETER" in value):
+        return
+    kinds = {word.removesuffix("?"): kind for word, kind in parameters(expect, OWN_IN_SUITES).items()}
+    if value is not None:
+        yield from flaws_of(value, path, kinds[name])
 
 
 def _value_flaws(name: str, value: Any, path: Path) -> Iterator[Flaw]:  # noqa: ANN401 - JSON holds anything

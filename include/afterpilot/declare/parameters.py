@@ -204,7 +204,13 @@ def _reference(value: Value, path: Path) -> Iterator[Flaw]:
     if not isinstance(value, dict):
         yield from flaws_of(value, path, "some time")
         return
+    yield from _span(value, path)
+
+
+def _span(value: Value, path: Path) -> Iterator[Flaw]:
     yield from mapping_flaws(value, path, {"from": "time", "to": "time"})
+    if not isinstance(value, dict):
+        return
     start, end = value.get("from"), value.get("to")
     if isinstance(start, str) and isinstance(end, str) and not _is_later(start, end):
         yield Flaw((*path, "to"), "must be later than from")
@@ -302,5 +308,6 @@ _NESTED: dict[str, Callable[[Value, Path], Iterator[Flaw]]] = {
     "field pairs": _field_pairs,
     "path pairs": _path_pairs,
     "reference": _reference,
+    "span": _span,
     "weekdays": _weekdays,
 }

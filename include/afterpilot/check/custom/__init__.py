@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from afterpilot.check.custom.batches import judge_batch
 from afterpilot.check.custom.joined import joins, judge_together
 from afterpilot.check.custom.judging import EXPECTS, judge, judge_all
 from afterpilot.check.custom.scope import Scope
 from afterpilot.check.custom.windowed import scope_of
 
-__all__ = ["EXPECTS", "Scope", "joins", "judge", "judge_all", "judge_together", "register", "scope_of"]
+__all__ = ["EXPECTS", "Scope", "joins", "judge", "judge_all", "judge_batch", "judge_together", "register", "scope_of"]
 
 
 def register() -> None:

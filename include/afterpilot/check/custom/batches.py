@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from afterpilot.domain.source import FieldType
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check
 
+_RENAMED = {"json_schema": "schema"}  # what Great Expectations has to call otherwise
 _NAMING = ("column", "against", "time")  # parameters that name a column of the batch
 _VARIABLE = re.compile(r"^\$\{?(\w+)\}?$")
 _POSTGRES = re.compile(r"^postgres(ql)?://")
@@ -30,11 +32,12 @@ def judge_batch(check: Check, batch: Any, connection: sa.Connection, *, key: str
     """One of our expectations judged over a table, a query or a sub-query; ``key`` names the column that names rows, or is
     empty. Where ``time`` and ``window`` are among the parameters, the rows of that span are judged.
     """
+    named = replace(check, params={_RENAMED.get(name, name): value for name, value in check.params.items()})
     try:
-        scope = _scope(check, batch, connection, key)
+        scope = _scope(named, batch, connection, key)
     except CheckError as error:
         return Judged(check, None, "", 0, 0, (), {}, str(error)[:300])
-    return judge(check, scope)
+    return replace(judge(named, scope), check=check)
 
 
 def _scope(check: Check, batch: Any, connection: sa.Connection, key: str) -> Scope:  # noqa: ANN401 - as above

@@ -22,7 +22,6 @@ Text: TypeAlias = str | SuiteParameterDict
 Mapping: TypeAlias = dict[str, Any] | SuiteParameterDict
 
 _OF_GX = {"batch_id", "result_format", "catch_exceptions", "rendered_content", "windows"}
-_RENAMED = {"json_schema": "schema"}  # pydantic keeps the name ``schema`` to itself
 
 
 class AfterpilotExpectation(BatchExpectation):  # type: ignore[misc]  # Great Expectations is not typed here
@@ -47,7 +46,7 @@ class AfterpilotExpectation(BatchExpectation):  # type: ignore[misc]  # Great Ex
             runtime_configuration=runtime_configuration
         )
         names = dependencies.result_format.get("unexpected_index_column_names") or [""]
-        params = {_RENAMED.get(name, name): value for name, value in kwargs.items() if name not in _OF_GX}
+        params = {name: value for name, value in kwargs.items() if name not in _OF_GX}
         values = {
             "expect": self.configuration.type.removeprefix("expect_"),
             "params": json.dumps(params, sort_keys=True, default=str),
