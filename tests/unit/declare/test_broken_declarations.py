@@ -75,7 +75,7 @@ BREAKS = (
     Break("unknown expectation, nearest name", "expect: colum_values_to_be_in_set", "expect: column_values_to_be_in_set"),
     Break("expectation in its long form", "expect: expect_column_values_to_be_in_set", "expect: column_values_to_be_in_set"),
     Break("expectation in the wrong list", "  - {expect: column_mean_to_be_between, column: amount, max_value: 9}\nspot_check:", "spot_check:"),
-    Break("expectation for data frames only", "expect: column_values_to_be_json_parseable", "expect: column_values_to_be_in_set"),
+    Break("expectation that cannot be built", "expect: multicolumn_values_to_be_unique", "expect: column_values_to_be_in_set"),
     Break("check without a name", "{column: currency, value_set", "{expect: column_values_to_be_in_set, column: currency, value_set"),
     Break("check that is a text", "quality:\n  - fresh\n", "quality:\n"),
     Break("unknown severity", "severity: warn}", "severity: warning}"),
