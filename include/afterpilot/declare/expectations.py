@@ -127,8 +127,6 @@ _KINDS: dict[str, str] = {
     "match_on": "any or all",
     "strictly": "boolean",
     "strftime_format": "text",
-    "strictly": "boolean",
-    "strftime_format": "text",
     "ignore_row_if": "list nulls",
     "method": "method",
     "multiplier": "number above 0",
