@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from afterpilot.check.single_pass.rows import Rows
 from afterpilot.domain.source import FieldType
@@ -24,6 +24,8 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 
 MOST_KEYS = 200
+# A subquery with an offset is not merged into the query around it: PostgreSQL would read each value anew for each check.
+_NOTHING: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer())
 _CHARACTER = {"postgresql": "chr", "sqlite": "char"}
 WORKFLOW = "workflow of the record"
 KEY = "key of the record"
@@ -95,11 +97,7 @@ class WindowRows:
         """A column as its type, NULL where the value is not of that type."""
         if column not in self.types:
             return self._names[column]
-        raw, kind = _raw(column), self.types[column]
-        if kind == "text":
-            return raw
-        _, sql_type = _SQL_TYPES[kind]
-        return sa.case((self._is_valid(column), sa.cast(raw, sql_type)))
+        return _typed(_raw(column), self.types[column])
 
     @property
     def shape(self) -> tuple[tuple[str, str], ...]:
@@ -138,15 +136,11 @@ class WindowRows:
             records.c.at < self._window.end,
         )
 
-    def _is_valid(self, column: str) -> sa.ColumnElement[bool]:
-        name, _ = _SQL_TYPES[self.types[column]]
-        return sa.func.pg_input_is_valid(_raw(column), name, type_=sa.Boolean())
-
     def is_wrong(self, column: str) -> sa.ColumnElement[bool]:
         """Whether there is a value that is not of the column's type."""
         if self.types.get(column, "text") == "text":
             return sa.false()
-        return sa.and_(_raw(column).is_not(None), sa.not_(self._is_valid(column)))
+        return sa.and_(_raw(column).is_not(None), sa.not_(_is_valid(_raw(column), self.types[column])))
 
 
 def wrong_label(column: str, columns: Sequence[str]) -> str:
@@ -161,34 +155,40 @@ def together(windows: Sequence[WindowRows], *, typing: bool = False) -> Rows:
     out of the JSON once for each row, however many checks look at them.
     """
     first = windows[0]
-    spans = sa.values(
-        sa.column("workflow", sa.Text()),
-        sa.column("start", sa.DateTime(timezone=True)),
-        sa.column("end", sa.DateTime(timezone=True)),
-        name="windows",
-    ).data([one.span for one in windows])
-    read = [records.c.workflow.label(WORKFLOW), records.c.key.label(KEY)]
-    read += [first.value(name).label(name) for name in first.columns]
-    names = list(first.columns)
-    if typing:
-        typed = [name for name in first.columns if first.types.get(name, "text") != "text"]
-        wrong = {wrong_label(name, first.columns): name for name in typed}
-        read += [sa.case((first.is_wrong(name), _raw(name))).label(label) for label, name in wrong.items()]
-        names += wrong
-    inner = (
-        sa.select(*read)
+    read = _read(windows)
+    kinds = {name: first.types.get(name, "text") for name in first.columns}
+    values = [_typed(read.c[name], kinds[name]).label(name) for name in first.columns]
+    texts = {wrong_label(name, first.columns): name for name in first.columns if typing and kinds[name] != "text"}
+    raw = [read.c[name].label(label) for label, name in texts.items()]
+    inner = sa.select(read.c[WORKFLOW], read.c[KEY], *values, *raw).offset(_NOTHING).subquery("typed")
+    columns: dict[str, sa.ColumnElement[Any]] = {name: inner.c[name] for name in first.columns}
+    columns |= {label: sa.case((inner.c[name].is_(None), inner.c[label])) for label, name in texts.items()}
+    return Rows(
+        select=inner,
+        columns=columns,
+        kinds={name: first.kind(name) for name in first.columns},
+        key=inner.c[KEY],
+    )
+
+
+def _read(windows: Sequence[WindowRows]) -> sa.Subquery:
+    """The fields of records as text, each read once."""
+    first, (slugs, starts, ends) = windows[0], zip(*(one.span for one in windows), strict=True)
+    times = ARRAY(sa.DateTime(timezone=True))
+    spans = (
+        sa.func.unnest(sa.cast(list(slugs), ARRAY(sa.Text())), sa.cast(list(starts), times), sa.cast(list(ends), times))
+        .table_valued("workflow", "start", "end", name="windows")
+        .render_derived()
+    )
+    fields = [(_raw(name) if name in first.types else first.value(name)).label(name) for name in first.columns]
+    return (
+        sa.select(records.c.workflow.label(WORKFLOW), records.c.key.label(KEY), *fields)
         .join_from(records, spans, records.c.workflow == spans.c.workflow)
         .where(records.c.at >= spans.c.start, records.c.at < spans.c.end)
         # The whole span besides: only its partitions are read.
-        .where(records.c.at >= min(one.span[1] for one in windows), records.c.at < max(one.span[2] for one in windows))
-        .offset(sa.literal_column("0"))  # else PostgreSQL would read each value anew for each check
-        .subquery("records_of_windows")
-    )
-    return Rows(
-        select=inner,
-        columns={name: inner.c[name] for name in names},
-        kinds={name: first.kind(name) for name in first.columns},
-        key=inner.c[KEY],
+        .where(records.c.at >= min(starts), records.c.at < max(ends))
+        .offset(_NOTHING)
+        .subquery("read")
     )
 
 
@@ -210,6 +210,17 @@ def _free(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += "_"
     return name
+
+
+def _typed(raw: sa.ColumnElement[Any], kind: FieldType) -> sa.ColumnElement[Any]:
+    """A text as its type, NULL where it is not of that type."""
+    if kind == "text":
+        return raw
+    return sa.case((_is_valid(raw, kind), sa.cast(raw, _SQL_TYPES[kind][1])))
+
+
+def _is_valid(raw: sa.ColumnElement[Any], kind: FieldType) -> sa.ColumnElement[bool]:
+    return sa.func.pg_input_is_valid(raw, _SQL_TYPES[kind][0], type_=sa.Boolean())
 
 
 def _raw(column: str) -> sa.ColumnElement[Any]:
