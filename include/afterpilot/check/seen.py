@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +95,7 @@ class SeenInRecords:
                 _fill(connection, workflow, columns)
                 _add(connection, workflow, given)
                 rows = connection.execute(_statement(workflow, columns, given)).all()
-                _note(connection, workflow, given, {row.given_key: row.key for row in rows})
+                _note(connection, workflow, [(row.digest, row.given_key, row.key) for row in rows])
         except SQLAlchemyError as error:
             raise CheckError(f"earlier records cannot be read: {' '.join(str(error.args[0]).split())[:300]}") from error
         return {row.given_key: Earlier(row.key, row.at) for row in rows}
@@ -164,15 +165,18 @@ def _add(connection: sa.Connection, workflow: str, given: sa.CTE) -> None:
     connection.execute(insert(_values).from_select(["workflow", "digest", "key"], rows).on_conflict_do_nothing())
 
 
-def _note(connection: sa.Connection, workflow: str, given: sa.CTE, repeats: Mapping[str, str]) -> None:
-    """Remember what repeats what: when the first one is judged again, its own double must not count against it."""
+def _note(connection: sa.Connection, workflow: str, repeats: Sequence[tuple[uuid.UUID, str, str]]) -> None:
+    """Remember what repeats what (digest, key, the first one's key): when the first one is judged again, its own double must
+    not count against it.
+    """
     if not repeats:
         return
-    pairs = sa.values(sa.column("key", sa.Text), sa.column("first", sa.Text), name="pairs").data(list(repeats.items()))
+    names = (("digest", sa.Uuid), ("key", sa.Text), ("first", sa.Text))
+    pairs = sa.values(*(sa.column(name, kind) for name, kind in names), name="pairs").data(list(repeats))
     connection.execute(
         sa.update(_values)
-        .where(_values.c.workflow == workflow, _values.c.digest == given.c.digest, _values.c.key == given.c.given_key)
-        .where(pairs.c.key == given.c.given_key)
+        .where(_values.c.workflow == workflow, _values.c.digest == pairs.c.digest, _values.c.key == pairs.c.key)
+        .where(_values.c.repeats != pairs.c.first)
         .values(repeats=pairs.c.first)
     )
 
@@ -202,7 +206,7 @@ def _statement(workflow: str, columns: Sequence[str], given: sa.CTE) -> sa.Selec
         .lateral("found")
     )
     return (
-        sa.select(given.c.given_key, found.c.key, found.c.at)
+        sa.select(given.c.given_key, given.c.digest, found.c.key, found.c.at)
         .select_from(given.join(found, sa.true()))
         .distinct(given.c.given_key)
         .order_by(given.c.given_key, found.c.at, found.c.key)
