@@ -74,3 +74,10 @@ def test_information_opens_nothing() -> None:
     known = incident(finding())
     found = changes(result(finding(severity=Severity.INFO)), [known])
     assert (found.opened, found.resolved) == ((), (known,))
+
+
+def test_an_incident_with_failing_records_outlives_good_ones() -> None:
+    """A run that covered its kind and did not find it leaves it open while the windows of its records still fail."""
+    known = incident(finding())
+    assert changes(result(), [known], failing={known.id}).resolved == ()
+    assert changes(result(), [known], failing={uuid.uuid4()}).resolved == (known,)
