@@ -73,25 +73,17 @@ _COUNTED = sa.text(
     "  count(DISTINCT key) FILTER (WHERE was_at <> at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid)) AS corrected, "
     "  count(*) FILTER (WHERE was_at < at AND run_id = CAST(:run_id AS uuid)) AS repeated FROM known"
 )
-# What has to be found again in tables of any size is found by their indexes, one look for each row: whatever the planner thinks
-# of tables that nobody has analysed yet, reading all of them for some corrections is never right.
-_BY_INDEX = ("SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off", "SET LOCAL enable_seqscan = off")
-_AS_BEFORE = tuple(setting.replace("= off", "= DEFAULT") for setting in _BY_INDEX)
-_MOVED = "CREATE TEMPORARY TABLE moved ON COMMIT DROP AS SELECT key, was_at AS at FROM known WHERE was_at <> at"
-_FORGET_CALLS = sa.text(
-    "DELETE FROM usage USING moved WHERE usage.workflow = :workflow AND usage.kind = 'production' "
-    "AND usage.ref = moved.key AND usage.at = moved.at"
-)
-_FORGET_RECORDS = sa.text(
-    "DELETE FROM records USING moved WHERE records.workflow = :workflow AND records.key = moved.key AND records.at = moved.at"
-)
-_CORRECTED = (
-    "CREATE TEMPORARY TABLE corrected ON COMMIT DROP AS "
-    "SELECT key, at, data FROM pulled JOIN known USING (key, at) WHERE known.changed"
+# Rows are found again by their primary keys alone: a join would be planned by what is known of tables that nobody may have
+# analysed yet, and then reads all of them.
+_MOVED = sa.text("SELECT key AS b_key, was_at AS b_at FROM known WHERE was_at <> at")
+_FORGET = (
+    sa.text("DELETE FROM usage WHERE workflow = :b_workflow AND kind = 'production' AND ref = :b_key AND at = :b_at"),
+    sa.text("DELETE FROM records WHERE workflow = :b_workflow AND key = :b_key AND at = :b_at"),
 )
 _CHANGE = sa.text(
-    "UPDATE records SET data = corrected.data, run_id = CAST(:run_id AS uuid), pulled_at = now() FROM corrected "
-    "WHERE records.workflow = :workflow AND records.key = corrected.key AND records.at = corrected.at"
+    "INSERT INTO records (workflow, key, at, data, run_id) "
+    "SELECT :workflow, key, at, data, CAST(:run_id AS uuid) FROM pulled JOIN known USING (key, at) WHERE known.changed "
+    "ON CONFLICT (workflow, key, at) DO UPDATE SET data = excluded.data, run_id = excluded.run_id, pulled_at = now()"
 )
 _ADD = sa.text(
     "INSERT INTO records (workflow, key, at, data, run_id) SELECT :workflow, key, at, data, CAST(:run_id AS uuid) FROM pulled "
@@ -116,7 +108,7 @@ _LEFT = sa.text(
     "SELECT min(was_at) FROM known WHERE was_at <> at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid) "
     "GROUP BY date_trunc('minute', was_at)"
 )
-_DONE = "DROP TABLE IF EXISTS pulled, known, moved, corrected"
+_DONE = "DROP TABLE pulled, known"
 
 
 def merge(
@@ -152,9 +144,11 @@ def merge(
         left=tuple(run(_LEFT).scalars()) if found.moved else (),
     )
     if found.moved:
-        _by_index(connection, run, _MOVED, _FORGET_CALLS, _FORGET_RECORDS)
+        moved = [{"b_workflow": lines.workflow, **row} for row in run(_MOVED).mappings()]
+        for forget in _FORGET:
+            connection.execute(forget, moved)
     if found.changed:
-        _by_index(connection, run, _CORRECTED, _CHANGE)
+        run(_CHANGE)
     run(_ADD)
     if found.keys or not _all_new(connection, run):
         run(_CALLS)
@@ -186,17 +180,6 @@ class _Statements:
     def __call__(self, statement: sa.TextClause) -> sa.CursorResult[Any]:
         named = statement.compile().params
         return self._connection.execute(statement, {name: self._given[name] for name in named})
-
-
-def _by_index(connection: sa.Connection, run: _Statements, rows: str, *statements: sa.TextClause) -> None:
-    """Take the rows aside, and change what stands for them."""
-    connection.exec_driver_sql(rows)
-    for setting in _BY_INDEX:
-        connection.exec_driver_sql(setting)
-    for statement in statements:
-        run(statement)
-    for setting in _AS_BEFORE:
-        connection.exec_driver_sql(setting)
 
 
 def _all_new(connection: sa.Connection, run: _Statements) -> bool:
