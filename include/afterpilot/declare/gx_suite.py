@@ -13,7 +13,7 @@ from typing import Any
 
 from afterpilot.declare.expectations import OWN_IN_SUITES, SEVERITIES, parameters
 from afterpilot.declare.files import MAX_CASES_BYTES, Folder, Unreadable
-from afterpilot.declare.gx_table import GX_EXPECTATIONS
+from afterpilot.declare.gx_table import GX_EXPECTATIONS, LEFT_OUT
 from afterpilot.declare.json_files import NotJson, parse_json
 from afterpilot.declare.parameters import flaws_of
 from afterpilot.declare.parameters_together import together_flaws
@@ -29,14 +29,6 @@ _SUITE_KEYS = ("name", "expectations", "id", "meta", "notes", "suite_parameters"
 _KEYS = ("type", "kwargs", "severity", "meta", "id", "notes", "description", "rendered_content", "expectation_context")
 # Great Expectations writes them into what it saves; they say nothing of what is expected.
 _SAID_BY_GX = ("batch_id", "catch_exceptions", "condition_parser", "notes", "description", "windows")
-_FRAMES: dict[str, str] = {
-    "column_values_to_be_dateutil_parseable": "column mostly? row_condition?",
-    "column_values_to_be_decreasing": "column mostly? row_condition? strictly?",
-    "column_values_to_be_increasing": "column mostly? row_condition? strictly?",
-    "column_values_to_be_json_parseable": "column mostly? row_condition?",
-    "column_values_to_match_json_schema": "column mostly? row_condition? json_schema",
-    "column_values_to_match_strftime_format": "column mostly? row_condition? strftime_format",
-}
 _BOOLEANS = {"strict_min", "strict_max", "or_equal", "ties_okay", "double_sided", "exact_match", "strictly"}
 
 
@@ -77,7 +69,7 @@ def load_gx_suite(path: FilePath) -> GxSuite:
 
 def known_types() -> dict[str, str]:
     """The parameters of every expectation that a suite may name, by its name without ``expect_``."""
-    return {**_FRAMES, **GX_EXPECTATIONS, **OWN_IN_SUITES}
+    return {**GX_EXPECTATIONS, **OWN_IN_SUITES}
 
 
 def _expectation(said: Mapping[str, Any]) -> SuiteExpectation:
@@ -135,6 +127,8 @@ def _type_flaws(one: Mapping[str, Any], path: Path) -> Iterator[Flaw]:
     names = [f"expect_{name}" for name in known]
     if kind is None:
         yield Flaw((*path, "type"), "is missing", "such as expect_column_values_to_not_be_null")
+    elif isinstance(kind, str) and kind.removeprefix("expect_") in LEFT_OUT:
+        yield Flaw((*path, "type"), f"{describe(kind)} cannot be asked here: {LEFT_OUT[kind.removeprefix('expect_')]}")
     elif not isinstance(kind, str) or kind not in names:
         hint = choices(str(kind), names).removesuffix("docs/reference/declaration.md lists them").strip()
         yield Flaw((*path, "type"), f"{describe(kind)} is not a known expectation", hint)

@@ -47,6 +47,7 @@ def test_a_suite_as_great_expectations_saves_it_is_read(tmp_path: Path) -> None:
     [
         ({"type": "expect_column_values_to_be_nul"}, "expectations[1].type", "did you mean"),
         ({"type": "column_values_to_be_null"}, "expectations[1].type", "did you mean"),
+        ({"type": "unexpected_rows_expectation"}, "expectations[1].type", "it runs free SQL"),
         ({"kwargs": {"column": "po"}}, "expectations[1].type", "is missing"),
         ({**NOT_NULL, "severity": "grave"}, "expectations[1].severity", "accepted words"),
         ({**NOT_NULL, "kwargs": {"colum": "po"}}, "expectations[1].kwargs", "column is missing"),
