@@ -173,10 +173,11 @@ def test_a_decision_reaches_the_source_once(routed: Site) -> None:
 
 
 def test_the_source_read_again_counts_our_decision_once(routed: Site) -> None:
-    """The pull meets the row that we have written: it is the same decision, and stays the reviewer's."""
+    """The pull meets the row that we have written, its time cut to seconds: the same decision, and it stays the reviewer's."""
     declared(routed)
     decided(routed)
     swept(routed)
+    routed.produce("UPDATE ap_decisions SET decided_at = date_trunc('second', decided_at), note = 'seen'")
     routed.now += timedelta(hours=1)
     run = pulled(routed)
     assert run.evidence["decisions"] == 0
