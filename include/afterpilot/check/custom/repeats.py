@@ -53,7 +53,7 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     a smaller key fails; rows that lack one of the texts are not judged.
 
     Exact repetitions are looked for in all rows, in the first 100,000 characters of each text; near ones among ``near_rows``
-    different texts (unless said 5,000), in their first 20,000 characters, for a minute.
+    records (unless said 5,000), in their first 20,000 characters, for a minute.
 
     Raises:
         CheckError: a column is missing, or a parameter is wrong.
@@ -69,7 +69,7 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     again = sa.func.sum(sa.case((placed.c.place > 1, 1), else_=0))
     values, repeated = scope.connection.execute(sa.select(sa.func.count(), again).select_from(placed)).one()
     pairs = _exact(scope, placed) if repeated else []
-    near = _near(check, scope, plain) if check.params.get("near", True) else _Near((), 0)
+    near = _near(check, scope, columns) if check.params.get("near", True) else _Near((), 0)
     found = [*pairs, *near.pairs]
     counted = Counted(
         total,
@@ -121,7 +121,7 @@ def _exact(scope: Scope, placed: sa.Subquery) -> list[Pair]:
     return [Pair(key, first, 1.0) for key, first in found]
 
 
-def _near(check: Check, scope: Scope, plain: Sequence[Column]) -> _Near:
+def _near(check: Check, scope: Scope, columns: Sequence[str]) -> _Near:
     from datasketch import MinHashLSH
 
     threshold = share(check.params, "threshold", unless=THRESHOLD)
@@ -134,7 +134,7 @@ def _near(check: Check, scope: Scope, plain: Sequence[Column]) -> _Near:
     index = MinHashLSH(threshold=max(0.1, threshold - 0.1), num_perm=PERMUTATIONS)
     kept: list[tuple[str | None, Shingles]] = []
     pairs: list[Pair] = []
-    for key, text in _texts(scope, plain, most):
+    for key, text in _texts(scope, columns, most):
         runs = shingles(text)
         sketch = minhash(runs)
         close = sorted(index.query(sketch))[:_COMPARED] if runs.size else []
@@ -148,20 +148,23 @@ def _near(check: Check, scope: Scope, plain: Sequence[Column]) -> _Near:
     return _Near(pairs, len(kept))
 
 
-def _texts(scope: Scope, plain: Sequence[Column], most: int) -> Iterator[tuple[str | None, str]]:
-    """One row of each different text, with the least key; a sample that does not depend on the order of rows where there are
-    many. It ends when the time is up.
+def _texts(scope: Scope, columns: Sequence[str], most: int) -> Iterator[tuple[str | None, str]]:
+    """Different texts with the least key of each; of a sample that does not depend on the order of rows where there are many.
+    It ends when the time is up.
     """
     stop = time.monotonic() + SECONDS
-    text, key = _joined(plain), key_of(scope.rows)
-    cut = sa.func.substr(text, 1, CHARACTERS)
-    there = scope.select(sa.func.min(key).label("key"), cut.label("text")).where(*(one.is_not(None) for one in plain))
-    inner = there.group_by(cut).subquery()
-    on_postgresql = scope.connection.dialect.name == "postgresql"
-    chosen = (
-        sa.select(inner).order_by(sa.func.md5(inner.c.text) if on_postgresql else inner.c.key).limit(most).subquery()
-    )
-    for found, words in scope.connection.execute(sa.select(chosen).order_by(chosen.c.key)):
+    key, texts = key_of(scope.rows), [scope.text(name) for name in columns]
+    scattered = scope.connection.dialect.name == "postgresql" and scope.rows.key is not None
+    labelled = [text.label(f"text_{place}") for place, text in enumerate(texts)]
+    sample = scope.select(key.label("key"), *labelled).where(*(text.is_not(None) for text in texts))
+    # The sample first: what it leaves out need not be made plain.
+    inner = sample.order_by(sa.func.md5(key) if scattered else key).limit(most).subquery()
+    plain = _joined([_normal(scope, inner.c[one.name]) for one in labelled])
+    statement = sa.select(inner.c.key, sa.func.substr(plain, 1, CHARACTERS)).order_by(inner.c.key)
+    seen: set[str] = set()
+    for found, words in scope.connection.execute(statement):
         if time.monotonic() > stop:
             return
-        yield found, words
+        if words not in seen:
+            seen.add(words)
+            yield found, words
