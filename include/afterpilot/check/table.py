@@ -37,7 +37,8 @@ def connect(url: str) -> sa.Engine:
         kind = address.get_backend_name()
         if kind == "postgresql":
             driver = "postgresql+psycopg" if "+" not in address.drivername else address.drivername
-            query = {"options": _READ_ONLY, "application_name": "afterpilot check table"}
+            options = f"{address.query.get('options', '')} {_READ_ONLY}".strip()
+            query = {"options": options, "application_name": "afterpilot check table"}
             address = address.set(drivername=driver).update_query_dict(query)
         elif kind == "sqlite" and address.database and not address.database.startswith("file:"):
             # A file that is not there would be made otherwise.

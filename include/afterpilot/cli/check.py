@@ -29,6 +29,7 @@ from afterpilot.settings import EnvConnections
 _CONNECTION = "AIRFLOW_CONN_"
 _MOST_GROUPS = 40  # that do not hold; --json has them all
 _MOST_KEYS = 8
+_NO_VALUE = "(no value)"
 
 app = typer.Typer(help="Check any table against a suite of expectations.", no_args_is_help=True)
 Results = Mapping[Any, Sequence[Judged]]
@@ -151,7 +152,10 @@ def _print_groups(found: Results, suite: GxSuite, name: str, column: str) -> Non
         key=lambda group: (verdicts[group] is not Verdict.FAIL, str(group)),
     )
     for group in bad[:_MOST_GROUPS]:
-        console.print(verdict(verdicts[group]), Text(f"{group}: {_summary(found[group])}", style="bold"))
+        console.print(
+            verdict(verdicts[group]),
+            Text(f"{_NO_VALUE if group is None else group}: {_summary(found[group])}", style="bold"),
+        )
         for one in found[group]:
             if one.success is not True:
                 console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
