@@ -118,17 +118,6 @@ class WindowRows:
         statement = sa.select(records.c.key).where(*self._inside(), self.is_wrong(column))
         return connection.scalars(statement.order_by(records.c.at, records.c.key).limit(MOST_KEYS)).all()
 
-    def newest(self, connection: sa.Connection, column: str, since: datetime) -> datetime | None:
-        """The newest value of a time column before the window's end, in records since then; the source's time column is
-        looked up over all records.
-        """
-        before = (records.c.workflow == self._slug, records.c.at < self._window.end)
-        if column == self.time:
-            return connection.scalar(sa.select(records.c.at).where(*before).order_by(records.c.at.desc()).limit(1))
-        value = self.value(column)
-        found: datetime | None = connection.scalar(sa.select(sa.func.max(value)).where(*before, records.c.at >= since))
-        return found
-
     def _inside(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
             records.c.workflow == spelled(self._slug, "postgresql"),
