@@ -26,7 +26,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Workflow
 
 STATEMENT_TIMEOUT_SECONDS = 600
-MOST_TOGETHER = 5_000  # workflows in one statement: it takes at most 65,535 values
+MOST_TOGETHER = 5_000  # workflows in one statement: what is found of them is held in memory
 
 
 log = logging.getLogger(__name__)

@@ -122,7 +122,7 @@ class Library:
         return asset.add_batch_definition_whole_table("rows").get_batch()
 
     def _select(self, rows: Selected) -> Any:  # noqa: ANN401 - Great Expectations'
-        query = written_out(rows.select, self._engine.dialect)
+        query = written_out(rows.select.order_by(None), self._engine.dialect)  # else each of its statements would sort
         asset = self._next_source().add_query_asset(f"rows {self._batches}", query=query)
         return asset.add_batch_definition_whole_table("rows").get_batch()
 
