@@ -16,6 +16,7 @@ from afterpilot.demo.state import ROOT
 from afterpilot.settings import WORKFLOWS
 
 pytestmark = pytest.mark.integration
+SUITE = ROOT / "docs" / "example-suite.json"
 ODD = '{"password": "it\'s $HOME `x`"}'
 
 
@@ -71,9 +72,11 @@ def test_the_last_screen_says_how_to_use_the_command_line() -> None:
         admin="one",
         auditor="two",
         shell_file=relative(ROOT / ".afterpilot" / "env"),
-        example="afterpilot evals corrections invoice_matching",
+        suite=relative(SUITE),
     )
     assert "source .afterpilot/env" in said.getvalue()
+    assert "http://127.0.0.1:8080/afterpilot/review" in said.getvalue()
+    assert f"--suite {relative(SUITE)}" in said.getvalue()
     assert "afterpilot evals corrections invoice_matching" in said.getvalue()
     assert relative(Path("/srv/demo/env")) == "/srv/demo/env"
 

@@ -14,11 +14,12 @@ import requests
 import sqlalchemy as sa
 
 from afterpilot.demo.ai_app import Answer, Recording
+from afterpilot.demo.desk import CHECKS, DESK
 from afterpilot.demo.mailbox import Mail
 from afterpilot.demo.office import SEED, Office
 from afterpilot.demo.office_hours import first_ordinal
 from afterpilot.demo.papers import Mess
-from afterpilot.demo.production import Added, load_erp, load_mailbox, read_live
+from afterpilot.demo.production import Added, close_handled, load_erp, load_mailbox, read_live, statuses
 
 pytestmark = pytest.mark.integration
 
@@ -67,6 +68,16 @@ def query(url: str, sql: str) -> Sequence[Any]:
     try:
         with engine.connect() as connection:
             return connection.execute(sa.text(sql)).all()
+    finally:
+        engine.dispose()
+
+
+def change(url: str, sql: str) -> None:
+    """Execute a statement that changes something."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(sql))
     finally:
         engine.dispose()
 
@@ -388,3 +399,63 @@ def test_an_office_of_an_earlier_version_gets_the_columns_it_lacks(empty_databas
     assert set(before) <= set(query(empty_database, "SELECT run_id, decision FROM ap_decisions"))
     right = query(empty_database, "SELECT right_po_number FROM ap_decisions WHERE right_supplier IS NOT NULL")
     assert right
+
+
+def test_invoices_wait_until_the_gate_has_spoken(empty_database: str) -> None:
+    """Every row begins as waiting, however old; an office of an earlier version had used its rows already."""
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(1))
+    list(read_live(empty_database, Model(), count=2, now=WEDNESDAY))
+    before = statuses(empty_database)
+    assert set(before) == {"waiting"}
+    change(empty_database, "ALTER TABLE ai_invoice_runs DROP COLUMN status")
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(1))
+    assert statuses(empty_database) == {"filed": before["waiting"]}
+    list(read_live(empty_database, Model(), count=2, now=WEDNESDAY))
+    assert statuses(empty_database) == {"filed": before["waiting"], "waiting": 2}
+
+
+def test_what_a_clerk_has_decided_on_is_closed(empty_database: str) -> None:
+    """The last decision counts; what nobody decided on stays with a clerk, and what waits for the gate is left alone."""
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(2))
+    change(
+        empty_database,
+        "UPDATE ai_invoice_runs SET status = 'with_clerk' WHERE run_id IN (SELECT run_id FROM ap_decisions WHERE note <> '') "
+        "OR run_id = (SELECT min(run_id) FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions))",
+    )
+    decided = dict(
+        query(empty_database, "SELECT decision = 'refused', count(DISTINCT run_id) FROM ap_decisions GROUP BY 1")
+    )
+    waiting = statuses(empty_database)["waiting"]
+    close_handled(empty_database)
+    expected = {"refused": decided[True], "filed": decided[False], "with_clerk": 1, "waiting": waiting}
+    assert statuses(empty_database) == expected
+
+
+def test_a_handful_is_left_to_whoever_looks_at_the_queue(empty_database: str) -> None:
+    """The newest five that were routed and two spot checks, none older than three days; the next loads take what has become old."""
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(2), spot_check=lambda _key: True)
+    load_erp(
+        empty_database, now=WEDNESDAY + timedelta(days=2, hours=8), answers=recording(2), spot_check=lambda _key: True
+    )
+    friday = WEDNESDAY + timedelta(days=2, hours=8)
+    due = query(
+        empty_database,
+        "SELECT run_id, finished_at FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions)",
+    )
+    assert len(due) >= DESK + CHECKS
+    assert all(at > friday - timedelta(days=3) for _, at in due)
+    load_erp(empty_database, now=friday + timedelta(days=10), answers=recording(2), spot_check=lambda _key: True)
+    left = query(empty_database, "SELECT 1 FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions)")
+    assert left == []
+
+
+def test_mails_that_the_gate_asks_for_are_all_looked_at(empty_database: str) -> None:
+    """Those without a label as well."""
+    given = mails(600)
+    later = WEDNESDAY + timedelta(days=2)
+    for asked in ({"label": "discussion", "spot_check": lambda _key: True}, {"label": "disclaimer"}):
+        label = str(asked.pop("label"))
+        for now in (WEDNESDAY, later):
+            load_mailbox(empty_database, given, now=now, answers=answered(given, label), **asked)  # type: ignore[arg-type]
+        assert query(empty_database, "SELECT count(*) FROM sorted_by_people")[0][0] == len(given)
+        change(empty_database, "DROP TABLE sorted_by_people, triage_runs")

@@ -15,10 +15,10 @@ from decimal import Decimal
 from afterpilot.demo.office_hours import after_working
 from afterpilot.demo.papers import Invoice, Mess
 
-SPOT_CHECKED = 0.05  # of the invoices that agree with their order
-CHANGED_LATER = 0.005  # of the same: right as read, but booked otherwise in the end
+CHANGED_LATER = 0.005  # of the invoices that agree with their order: right as read, but booked otherwise in the end
 SLIPS_FOUND = 0.6  # of wrong readings that nothing else shows (an invoice number), on the supplier's statement
-MAILS_LOOKED_AT = 0.985
+MAILS_LOOKED_AT = 0.985  # of those that nobody asks them to look at
+SPOT_CHECK = "spot check"  # the note on one that was right
 _CLERKS = ("M. Abara", "T. Lindner", "J. Costa")
 
 # How often a clerk books the invoice as it was read, and how often after mending it; the rest is refused.
@@ -104,13 +104,15 @@ class Sorting:
     true_label: str
 
 
-def decide(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]) -> Decision | None:
+def decide(
+    reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder], *, spot_check: bool = False
+) -> Decision | None:
     """What a clerk decides on a reading, and when; None where nobody ever looks at it.
 
-    Whatever does not agree with its order is handled (4 to 9 minutes), so is what came twice. Of the rest, a few are
-    spot-checked (about a minute), and some wrong or wrongly booked ones are found days later.
+    Whatever does not agree with its order is handled (4 to 9 minutes), so is what came twice. Of the rest, those that the
+    gate asks for as a ``spot_check`` are read (about a minute), and some wrong or wrongly booked ones are found days later.
     """
-    decision = _decided(reading, invoice, orders)
+    decision = _decided(reading, invoice, orders, spot_check=spot_check)
     if decision is None or decision.decision != "fixed" or not reading.slips(invoice):
         return decision
     return replace(
@@ -123,7 +125,9 @@ def decide(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]) 
     )
 
 
-def _decided(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]) -> Decision | None:
+def _decided(
+    reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder], *, spot_check: bool
+) -> Decision | None:
     rng = _rng(reading.run_id)
     slips = reading.slips(invoice)
     if invoice.mess is Mess.DUPLICATE or not reading.agrees(orders):
@@ -131,11 +135,10 @@ def _decided(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]
         return _decision(
             reading, rng, outcome, note, minutes=rng.triangular(4, 9, 5.5), hours=rng.triangular(0.5, 9, 3)
         )
-    draw = rng.random()
-    if draw < SPOT_CHECKED:
-        outcome, note = ("fixed", _misread(slips, invoice)) if slips else ("ok", "spot check")
+    if spot_check:
+        outcome, note = ("fixed", _misread(slips, invoice)) if slips else ("ok", SPOT_CHECK)
         return _decision(reading, rng, outcome, note, minutes=rng.uniform(0.6, 1.6), hours=rng.uniform(2, 10))
-    draw -= SPOT_CHECKED
+    draw = rng.random()
     if slips and draw < SLIPS_FOUND:
         note = f"supplier's statement: {_misread(slips, invoice)}"
     elif not slips and draw < CHANGED_LATER:
@@ -145,10 +148,12 @@ def _decided(reading: Reading, invoice: Invoice, orders: Mapping[str, OpenOrder]
     return _decision(reading, rng, "fixed", note, minutes=rng.triangular(4, 9, 6), hours=rng.uniform(15, 40))
 
 
-def sort_mail(run_id: str, finished_at: datetime, label: str | None, true_label: str) -> Sorting | None:
-    """What a reader does with a mail, within a day; None for the few that nobody ever opens."""
+def sort_mail(
+    run_id: str, finished_at: datetime, label: str | None, true_label: str, *, asked: bool = False
+) -> Sorting | None:
+    """What a reader does with a mail, within a day; None for the few that nobody ever opens, unless the gate has ``asked``."""
     rng = _rng(run_id)
-    if rng.random() >= MAILS_LOOKED_AT:
+    if rng.random() >= MAILS_LOOKED_AT and not asked:
         return None
     kept = label == true_label
     minutes = rng.uniform(0.02, 0.06) if kept else rng.uniform(0.15, 0.5)

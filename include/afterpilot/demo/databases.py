@@ -76,6 +76,8 @@ ai_invoice_runs = sa.Table(
     sa.Column("total", sa.Numeric(12, 2)),
     sa.Column("currency", sa.Text),
     *_usage(),
+    sa.Column("status", sa.Text, nullable=False, server_default="waiting"),
+    sa.CheckConstraint("status IN ('waiting', 'filed', 'with_clerk', 'refused')", name="status"),
     sa.Index("ix_ai_invoice_runs_finished_at", "finished_at"),
 )
 

@@ -144,3 +144,8 @@ class Invoice:
             "po_number": self.po_number or "",
             "total_due": f"{self.total} {self.currency}",
         }
+
+
+def ordinal_of(run_id: str) -> int:
+    """The ordinal of the invoice that a run has read."""
+    return int(run_id.partition("-")[2])

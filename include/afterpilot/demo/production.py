@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
@@ -21,14 +21,15 @@ import requests
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.demo import clerks, databases, rows
+from afterpilot.demo import clerks, databases, desk, rows
 from afterpilot.demo.ai_app import Answer, Recording
 from afterpilot.demo.mailbox import Mail
 from afterpilot.demo.office import Office, example
 from afterpilot.demo.office_hours import arrival, first_ordinal, monday
-from afterpilot.demo.papers import Invoice
+from afterpilot.demo.papers import Invoice, ordinal_of
 
 STOCK = 400  # invoices ahead whose orders are placed already
+_LABELS = {"discussion", "advertisement"}
 MAIL_HISTORY = timedelta(weeks=4)
 WRITTEN_LATE = 0.08  # of the invoices read live: the app's queue writes them 20 to 90 minutes after it read them
 
@@ -63,11 +64,23 @@ class LiveReading:
     error: str = ""
 
 
-def load_erp(url: str, *, now: datetime, answers: Recording, office: Office | None = None) -> Added:
+def _nobody(_run_id: str) -> bool:
+    return False
+
+
+def load_erp(
+    url: str,
+    *,
+    now: datetime,
+    answers: Recording,
+    spot_check: Callable[[str], bool] = _nobody,
+    office: Office | None = None,
+) -> Added:
     """Make the tables of ``erp`` where they are missing, and add what happened in the office until ``now``.
 
     The first load lays the recorded weeks back from ``now``: the last of them is the week that runs. Later loads keep that
-    calendar. Decisions are added for all runs, read live or recorded, once their time has come.
+    calendar. Decisions are added for all runs, read live or recorded, once their time has come; a few of the newest are left
+    to whoever looks at the review queue. ``spot_check`` says which runs the gate has people look at all the same.
     """
     office = office or example()
     with _begin(url, databases.erp) as connection:
@@ -75,20 +88,46 @@ def load_erp(url: str, *, now: datetime, answers: Recording, office: Office | No
         ready = _answered(office, answers)
         week_zero = _week_zero(connection, now, _weeks(office, ready))
         known = set(connection.scalars(sa.select(databases.ai_invoice_runs.c.run_id)))
-        _place_orders(connection, office, week_zero, now, until=max([*ready, *map(_ordinal, known)], default=0) + STOCK)
+        _place_orders(
+            connection, office, week_zero, now, until=max([*ready, *map(ordinal_of, known)], default=0) + STOCK
+        )
         new = [
             rows.invoice_row(invoice, answer, answers.model, finished_at=finished)
             for invoice, answer in ready.values()
             if invoice.run_id not in known and (finished := _finished(office, week_zero, invoice, answer)) <= now
         ]
         _add(connection, databases.ai_invoice_runs, new)
-        return Added(len(new), _decide_invoices(connection, office, now))
+        decided = desk.decide(connection, office, now, spot_check)
+        desk.close_handled(connection)
+        return Added(len(new), decided)
 
 
-def load_mailbox(url: str, mails: Iterable[Mail], *, now: datetime, answers: Recording) -> Added:
+def close_handled(url: str) -> None:
+    """What a clerk has decided on is with nobody any more: it is filed, or was refused."""
+    with _begin(url, databases.erp) as connection:
+        desk.close_handled(connection)
+
+
+def statuses(url: str) -> Mapping[str, int]:
+    """How many invoices are waiting, filed, with a clerk and refused, by the word in the office's table."""
+    runs = databases.ai_invoice_runs.c
+    with _begin(url, databases.erp) as connection:
+        counted = connection.execute(sa.select(runs.status, sa.func.count().label("invoices")).group_by(runs.status))
+        return {row.status: row.invoices for row in counted}
+
+
+def load_mailbox(
+    url: str,
+    mails: Iterable[Mail],
+    *,
+    now: datetime,
+    answers: Recording,
+    spot_check: Callable[[str], bool] = _nobody,
+) -> Added:
     """Make the tables of ``mailbox`` where they are missing, and lay the answered mails over the four weeks before ``now``.
 
-    They lie in the order in which they were sent. Later loads leave them where they are and add what people did since.
+    They lie in the order in which they were sent. Later loads leave them where they are and add what people did since. Whatever
+    the gate asks for is looked at: each ``spot_check``, and each mail without a label.
     """
     ordered = sorted((mail for mail in mails if mail.key in answers.answers), key=lambda mail: (mail.sent_at, mail.key))
     runs = databases.triage_runs
@@ -107,7 +146,9 @@ def load_mailbox(url: str, mails: Iterable[Mail], *, now: datetime, answers: Rec
         decided = sa.select(databases.sorted_by_people.c.run_id)
         open_ones = sa.select(runs.c.run_id, runs.c.finished_at, runs.c.label).where(runs.c.run_id.not_in(decided))
         sorted_now = (
-            clerks.sort_mail(run_id, finished_at, label, truth[run_id])
+            clerks.sort_mail(
+                run_id, finished_at, label, truth[run_id], asked=label not in _LABELS or spot_check(run_id)
+            )
             for run_id, finished_at, label in connection.execute(open_ones)
             if run_id in truth
         )
@@ -161,6 +202,10 @@ def _add_columns(connection: sa.Connection) -> None:
     for column in databases.RIGHT:
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE ap_decisions ADD COLUMN IF NOT EXISTS {column.name} {kind}")
+    if "status" not in {column["name"] for column in sa.inspect(connection).get_columns("ai_invoice_runs")}:
+        # What lay there before was in use already.
+        connection.exec_driver_sql("ALTER TABLE ai_invoice_runs ADD COLUMN status text NOT NULL DEFAULT 'filed'")
+        connection.exec_driver_sql("ALTER TABLE ai_invoice_runs ALTER COLUMN status SET DEFAULT 'waiting'")
 
 
 def _add(connection: sa.Connection, table: sa.Table, new: Sequence[Mapping[str, Any]]) -> None:
@@ -192,10 +237,6 @@ def _finished(office: Office, week_zero: datetime, invoice: Invoice, answer: Ans
     return week_zero + arrival(office.seed, invoice.ordinal) + rows.reading_time(invoice, answer)
 
 
-def _ordinal(run_id: str) -> int:
-    return int(run_id.partition("-")[2])
-
-
 def _lateness(office: Office, ordinal: int) -> timedelta:
     rng = random.Random(f"{office.seed}/late/{ordinal}")  # noqa: S311 - an example, not a secret
     return timedelta(minutes=rng.randint(20, 90)) if rng.random() < WRITTEN_LATE else timedelta()
@@ -204,7 +245,7 @@ def _lateness(office: Office, ordinal: int) -> timedelta:
 def _unread(url: str, office: Office, count: int, now: datetime) -> list[int]:
     """The lowest ordinals that no run has read, with the orders that their invoices refer to in place."""
     with _begin(url, databases.erp) as connection:
-        known = {_ordinal(run_id) for run_id in connection.scalars(sa.select(databases.ai_invoice_runs.c.run_id))}
+        known = {ordinal_of(run_id) for run_id in connection.scalars(sa.select(databases.ai_invoice_runs.c.run_id))}
         chosen = list(islice((ordinal for ordinal in counting() if ordinal not in known), count))
         week_zero = _week_zero(connection, now, weeks=1)
         _place_orders(connection, office, week_zero, now, until=max(chosen, default=0) + 1)
@@ -226,24 +267,3 @@ def _place_orders(connection: sa.Connection, office: Office, week_zero: datetime
         lines += rows.line_rows(order)
     _add(connection, databases.purchase_orders, placed)
     _add(connection, databases.purchase_order_lines, lines)
-
-
-def _decide_invoices(connection: sa.Connection, office: Office, now: datetime) -> int:
-    runs, orders = databases.ai_invoice_runs.c, databases.purchase_orders.c
-    placed = sa.select(orders.po_number, orders.supplier, orders.amount, orders.currency, orders.status)
-    known = {number: clerks.OpenOrder(*columns) for number, *columns in connection.execute(placed)}
-    columns = (
-        runs.run_id,
-        runs.finished_at,
-        runs.supplier,
-        runs.invoice_no,
-        runs.po_number,
-        runs.total,
-        runs.currency,
-    )
-    waiting = sa.select(*columns).where(runs.run_id.not_in(sa.select(databases.ap_decisions.c.run_id)))
-    readings = (clerks.Reading(*row) for row in connection.execute(waiting))
-    decided = (clerks.decide(each, office.invoice(_ordinal(each.run_id)), known) for each in readings)
-    due = [asdict(each) for each in decided if each and each.decided_at <= now]
-    _add(connection, databases.ap_decisions, due)
-    return len(due)

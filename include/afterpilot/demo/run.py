@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -17,8 +18,10 @@ import requests
 from rich.console import Console
 
 from afterpilot import pipeline
+from afterpilot.declare import load
 from afterpilot.demo import airflow, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
+from afterpilot.demo.asked import spot_checks
 from afterpilot.demo.eval_history import read_nights, replay
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
@@ -81,7 +84,12 @@ class Demo:
         self._replay_nights(wired, began)
         self._read_live(model, LIVE_INVOICES if first or everything else LATER_INVOICES)
         self._run_dags(wired, began, everything=everything)
-        screen.show(self._console, wired.services.ops, wired.declarations.workflows)
+        screen.show(
+            self._console,
+            wired.services.ops,
+            wired.declarations.workflows,
+            production.statuses(self._postgres.url("erp")),
+        )
         missing = [*self._missing(wired, began, everything=everything), *self._closed_pages()]
         self._farewell(stays=not everything)
         self._console.print(f"[dim]Ready after {self._steps.elapsed:.0f} s.[/dim]")
@@ -111,7 +119,7 @@ class Demo:
             admin=self._state.secrets["admin"],
             auditor=self._state.secrets["auditor"],
             shell_file=relative(self._state.folder / "env"),
-            example=f"afterpilot evals corrections {_INVOICES}",
+            suite=relative(ROOT / "docs" / "example-suite.json"),
         )
 
     def _start_model(self, model: Model) -> None:
@@ -177,11 +185,24 @@ class Demo:
         if self._postgres is None:
             raise DemoError("PostgreSQL was not started")
         with self._steps.step("Loading the example's production systems"):
-            production.load_erp(self._postgres.url("erp"), now=now, answers=_recorded(_INVOICES))
+            production.load_erp(
+                self._postgres.url("erp"), now=now, answers=_recorded(_INVOICES), spot_check=self._asked(_INVOICES)
+            )
             if mails is not None:
                 production.load_mailbox(
-                    self._postgres.url("mailbox"), read_mails(mails), now=now, answers=_recorded(_MAILS)
+                    self._postgres.url("mailbox"),
+                    read_mails(mails),
+                    now=now,
+                    answers=_recorded(_MAILS),
+                    spot_check=self._asked(_MAILS),
                 )
+
+    def _asked(self, slug: str) -> Callable[[str], bool]:
+        """Which outputs of a workflow are spot checks; none of one whose declaration is missing or broken."""
+        for workflow in load(self._workflows).workflows:
+            if workflow.slug == slug:
+                return spot_checks(self._environ["AFTERPILOT_DATABASE_URL"], slug, workflow.spot_check)
+        return lambda _key: False
 
     def _read_live(self, model: Model, count: int) -> None:
         if self._postgres is None:
@@ -217,20 +238,22 @@ class Demo:
         login = "" if everything else f" (log in as auditor, password {self._state.secrets['auditor']})"
         self._steps.note(f"Airflow is up: {self._state.address}{login}")
         evals = everything or self._due(wired, Stage.EVALUATE, began - timedelta(days=1))
+        people = everything or self._due(wired, Stage.REVIEW, began - timedelta(days=1))
         weekly = everything or self._due(wired, Stage.REPORT, began - timedelta(days=7))
         path = [
             *("declarations", "records.hourly", "evals.nightly", "probe"),
-            *("spend", "weekly_outcomes.monday_morning", "deliver"),
+            *("spend", "spot_checks", "weekly_outcomes.monday_morning", "deliver"),
         ]
         due = {
             "evals.nightly": evals,
             "probe": evals,
+            "spot_checks": people,
             "weekly_outcomes.monday_morning": weekly,
             "deliver": evals or weekly,
         }
         wanted = [dag_id for dag_id in path if due.get(dag_id, True)]
         with self._steps.step("Waiting for the DAGs"):
-            api.wait_for_dags(set(wanted))
+            api.wait_for_dags({*wanted, "gate"})
         # The first time one after the other, as the path goes; later nothing depends on what is still to come.
         asked = {} if evals or weekly else {dag_id: api.trigger(dag_id) for dag_id in wanted}
         for dag_id in wanted:
@@ -240,6 +263,8 @@ class Demo:
                 self._failed.append(f"the DAG {dag_id} ended as {state}: {self._state.address}/dags/{dag_id}")
             if dag_id == "evals.nightly":
                 self._approve_baselines(wired)
+            if dag_id == "records.hourly" and self._postgres is not None:
+                production.close_handled(self._postgres.url("erp"))
 
     def _due(self, wired: Wired, stage: Stage, since: datetime) -> bool:
         with wired.services.ops.begin() as unit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.domain.causation import cause_in
+from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
@@ -36,8 +37,11 @@ _NIGHTS = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
-    """Verdicts, what went to people and why, and the messages as they would look."""
+def show(console: Console, ops: Ops, workflows: Sequence[Workflow], office: Mapping[str, int]) -> None:
+    """Verdicts, what went to people and why, and the messages as they would look.
+
+    ``office`` is how many invoices have each status in the office's own table.
+    """
     with ops.begin() as unit:
         latest = {(w.slug, stage): unit.runs.latest(w.slug, stage) for w in workflows for stage in Stage}
         reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
@@ -47,12 +51,14 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
         weeks = {w.slug: unit.reports.weekly_counts(w.slug, shown) for w in workflows}
         messages = _messages(unit.connection)
         evals = {w.slug: _nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
+        waiting = {w.slug: _waiting(unit.connection, w.slug) for w in workflows}
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
     console.print(_verdicts(workflows, latest))
     console.rule("[bold]What went to people, and why", style="dim")
     for workflow in workflows:
-        console.print(_routed(workflow, weeks[workflow.slug], reviews[workflow.slug]))
+        console.print(_routed(workflow, weeks[workflow.slug], reviews[workflow.slug], waiting[workflow.slug]))
+    console.print(_told(office))
     console.rule("[bold]Evals, night by night", style="dim")
     for slug, nights in evals.items():
         console.print(_evals(slug, nights))
@@ -65,15 +71,25 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow]) -> None:
         console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
 
 
-def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_file: str, example: str) -> None:
+def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_file: str, suite: str) -> None:
     """Where to look further, how to log in, and how the command line finds this demo."""
+    queue = f"{address}/afterpilot/review"
     table = Table.grid(padding=(0, 2))
     table.add_row("Run history", f"[link={address}/afterpilot/]{address}/afterpilot/[/link]")
+    keys = "[bold]s[/bold] start, [bold]a[/bold] accept, [bold]c[/bold] correct, [bold]r[/bold] reject; as admin"
+    table.add_row("Decide", f"[link={queue}]{queue}[/link]   {keys}")
     table.add_row("Airflow", f"[link={address}]{address}[/link]")
     table.add_row("Log in as", f"[bold]auditor[/bold] / {auditor}   (reads everything, changes nothing)")
     table.add_row("", f"[bold]admin[/bold] / {admin}")
     table.add_row("Command line", Text(f"source {shell_file}", style="bold"))
-    table.add_row("", Text(example, style="bold"))
+    for command, what in (
+        ("afterpilot review", "what waits for people"),
+        ("afterpilot preview invoice_matching", "which checks would have fired, window by window"),
+        (f"afterpilot check table --url erp --table ai_invoice_runs --suite {suite}", "any table, any suite"),
+        ("afterpilot new", "propose a declaration from a table, such as mailbox's triage_runs"),
+        ("afterpilot evals corrections invoice_matching", "what clerks corrected, as eval cases"),
+    ):
+        table.add_row("", Text.assemble((command, "bold"), ("   " + what, "dim")))
     console.print(Panel(table, title="Look around", border_style="green", title_align="left"))
 
 
@@ -105,7 +121,9 @@ def _summary(run: Run | None) -> Text:
     return Text(run.summary if run else "no run yet")
 
 
-def _routed(workflow: Workflow, weeks: Sequence[sa.Row[Any]], examples: Sequence[tuple[str, str]]) -> Group:
+def _routed(
+    workflow: Workflow, weeks: Sequence[sa.Row[Any]], examples: Sequence[tuple[str, str]], waiting: Mapping[str, int]
+) -> Group:
     lines: list[RenderableType] = [Text(f"  {workflow.slug}", style="bold")]
     lines += [
         Text.assemble(
@@ -118,7 +136,35 @@ def _routed(workflow: Workflow, weeks: Sequence[sa.Row[Any]], examples: Sequence
         for week in weeks[-_WEEKS:]
     ]
     lines += [Text.assemble(("    → ", "dim"), (f"{key}  ", "cyan"), text) for key, text in examples]
+    if waiting:
+        checks = waiting.get("spot_check", 0)
+        routed = sum(waiting.values()) - checks
+        lines.append(
+            Text(f"    in the review queue now: {plural(routed, 'output')} to decide, {plural(checks, 'spot check')}")
+        )
     return Group(*lines)
+
+
+def _told(office: Mapping[str, int]) -> Text:
+    """What the office's own table says, which the gate and people have written."""
+    filed, refused = (office.get(status, 0) for status in ("filed", "refused"))
+    parts = [
+        ("  in the office's own table, column status: ", ""),
+        (f"{filed:,} filed", "green"),
+        (f", {office.get('with_clerk', 0):,} with a clerk", "yellow"),
+        (f", {refused:,} refused, {office.get('waiting', 0):,} waiting", ""),
+    ]
+    return Text.assemble(*parts)
+
+
+def _waiting(connection: sa.Connection, workflow: str) -> dict[str, int]:
+    """How many items of the review queue nobody has decided on, by the reason for which they are there."""
+    statement = (
+        sa.select(review_items.c.reason, sa.func.count().label("items"))
+        .where(review_items.c.workflow == workflow, review_items.c.decided_at.is_(None))
+        .group_by(review_items.c.reason)
+    )
+    return {row.reason: row.items for row in connection.execute(statement)}
 
 
 @dataclass(frozen=True, slots=True)
