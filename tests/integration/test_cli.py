@@ -63,7 +63,7 @@ def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
     code, out, err = cli("run", SLUG)
     assert (code, err) == (0, ""), out
     stages = [line.split()[2] for line in out.splitlines() if not line.startswith(" ")]
-    assert stages == ["pull:", "check:", "gate:", "evaluate:", "spend:"]
+    assert stages == ["pull:", "check:", "gate:", "review:", "evaluate:", "spend:"]
     assert "No baseline is approved" in out
     assert "3 of 4 outputs released, 1 to people" in out
     code, out, _ = cli("run", SLUG, "--stage", "report", "--json")

@@ -62,6 +62,7 @@ def whole_path(site: Site, triggers: dict[Stage, Trigger]) -> dict[Stage, Run]:
     window = runs[Stage.PULL].window
     runs[Stage.CHECK] = pipeline.check(services, workflow, window=window, trigger=triggers[Stage.CHECK])
     runs[Stage.GATE] = pipeline.gate(services, workflow, window=window, trigger=triggers[Stage.GATE])
+    runs[Stage.REVIEW] = pipeline.judge_review(services, workflow, trigger=triggers[Stage.REVIEW])
     runs[Stage.EVALUATE] = pipeline.evaluate(services, workflow, trigger=triggers[Stage.EVALUATE])
     runs[Stage.SPEND] = pipeline.spend(services, workflow, trigger=triggers[Stage.SPEND])
     site.now = MONDAY

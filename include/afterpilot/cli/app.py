@@ -22,7 +22,7 @@ class _Commands(LazyGroup):
             "afterpilot.cli.validate:validate", "Read every declaration and say what is wrong, with file and line."
         ),
         "new": Later(
-            "afterpilot.cli.new:new", "Propose a declaration from a table: its fields, expectations and their reasons."
+            "afterpilot.cli.new:new", "Propose a declaration from a table: look at its newest rows, and write expectations with the reason for each."
         ),
         "preview": Later(
             "afterpilot.cli.preview:preview_command",

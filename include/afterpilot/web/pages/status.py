@@ -70,7 +70,7 @@ def _why_none(stage: Stage, document: Any) -> str:  # noqa: ANN401 - a declarati
     """What a stage without any run lacks."""
     if stage is Stage.EVALUATE and document and not document.get("evals"):
         return "no evals are declared"
-    if stage is Stage.GATE and document and not document.get("outputs"):
+    if stage in {Stage.GATE, Stage.REVIEW} and document and not document.get("outputs"):
         return "no output checks are declared"
     return "no run yet"
 
