@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from benchmarks.evals.tool import Environment
-from benchmarks.quality.suite import CURRENCIES, REGEX, STATUSES
+from benchmarks.quality.suite import CURRENCIES, REGEX, STATUSES, Peer
 
 ENVIRONMENT = Environment("soda", ("soda-core==4.28.0", "soda-postgres==4.28.0"))
 _LIMIT_S = 3600
@@ -43,8 +43,8 @@ columns:
 """
 
 
-def seconds(url: str, table: str, workflows: Sequence[str]) -> tuple[float, dict[str, bool]]:
-    """How long the workflows took, without the start of its process; and whether all checks of each hold.
+def run(url: str, table: str, workflows: Sequence[str]) -> Peer:
+    """What the workflows took, without the start of its process.
 
     Raises:
         RuntimeError: it could not run.
@@ -79,4 +79,4 @@ def seconds(url: str, table: str, workflows: Sequence[str]) -> tuple[float, dict
     if done.returncode:
         raise RuntimeError(f"Soda ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    return found["seconds"], found["held"]
+    return Peer(found["seconds"], found["cpu"], found["held"])

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check
 
 REGEX = "^ORDER-[0-9]{6}$"
 STATUSES = ["ok", "routed", "overridden", "error"]
 CURRENCIES = ["EUR", "GBP", "USD"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a peer took for some workflows: seconds, seconds of its own CPU; and whether all expectations of each hold."""
+
+    wall: float
+    cpu: float
+    held: Mapping[str, bool]
 
 
 def _check(expect: str, **params: object) -> Check:
