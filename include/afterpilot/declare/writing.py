@@ -202,7 +202,8 @@ def _scalar(value: Any) -> str:  # noqa: ANN401 - YAML holds anything
         return "true" if value else "false"
     if not isinstance(value, str):
         return "null" if value is None else repr(value) if isinstance(value, (int, float)) else _scalar(str(value))
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and plain_value(value) == value:
+    grouped = value[:1].isdigit() and "_" in value  # other readers take 1_000 for a number
+    if _PLAIN.fullmatch(value) and not grouped and value.lower() not in _WORDS and plain_value(value) == value:
         return value
     return '"' + _ODD.sub(_escaped, value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
