@@ -91,6 +91,20 @@ class ConnectionParts:
                 options.setdefault("endpoint_url", self.endpoint.url)
         return options
 
+    def folder(self) -> Any:  # noqa: ANN401 - an fsspec filesystem
+        """The folder of this machine that a connection of type ``fs`` names (its extra ``path``), as a filesystem.
+
+        Raises:
+            ConfigurationError: it names none.
+        """
+        from fsspec.implementations.dirfs import DirFileSystem
+        from fsspec.implementations.local import LocalFileSystem
+
+        path = str(self.extra.get("path") or "")
+        if not path.startswith("/"):
+            raise ConfigurationError(f"the connection {self.name!r} names no folder: its extra needs a path that begins with /")
+        return DirFileSystem(path, LocalFileSystem())
+
 
 class EnvConnections:
     """Connections from ``AIRFLOW_CONN_<NAME>`` in the environment."""
@@ -110,6 +124,8 @@ class EnvConnections:
         """An fsspec filesystem. Raises ConfigurationError where it cannot be built."""
         import fsspec
 
+        if scheme == "file":
+            return self._parts(name).folder()
         options = self._parts(name).storage_options(scheme) if name else {}
         try:
             return fsspec.filesystem(scheme, **options)

@@ -19,7 +19,6 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 TIMEOUT_SECONDS = 1500
 

@@ -136,7 +136,7 @@ def test_another_suite_has_no_past(ops_url: str, tmp_path: Path, file: str, old:
     path.write_text(path.read_text().replace(old, new))
     environ = {"AFTERPILOT_DATABASE_URL": ops_url, "AFTERPILOT_WORKFLOWS": str(folder)}
     wired = wire(Settings.from_environment(environ), EnvConnections(environ))
-    assert [one.slug for one in load(folder).workflows] == ["email_triage", "invoice_matching"]
+    assert [one.slug for one in load(folder).workflows] == ["email_triage", "invoice_matching", "invoice_reader_calls"]
     count, said = replayed(wired)
     assert count == 0
     assert said.startswith(f"• The eval page begins without a past: the recorded nights are of {why}")

@@ -432,7 +432,7 @@ def test_what_a_clerk_has_decided_on_is_closed(empty_database: str) -> None:
 
 
 def test_a_handful_is_left_to_whoever_looks_at_the_queue(empty_database: str) -> None:
-    """The newest five that were routed and two spot checks, none older than three days; the next loads take what has become old."""
+    """The newest five that were routed and two spot checks, none older than two days; the next loads take what has become old."""
     load_erp(empty_database, now=WEDNESDAY, answers=recording(2), spot_check=lambda _key: True)
     load_erp(
         empty_database, now=WEDNESDAY + timedelta(days=2, hours=8), answers=recording(2), spot_check=lambda _key: True
@@ -443,7 +443,7 @@ def test_a_handful_is_left_to_whoever_looks_at_the_queue(empty_database: str) ->
         "SELECT run_id, finished_at FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions)",
     )
     assert len(due) >= DESK + CHECKS
-    assert all(at > friday - timedelta(days=3) for _, at in due)
+    assert all(at > friday - timedelta(days=2) for _, at in due)
     load_erp(empty_database, now=friday + timedelta(days=10), answers=recording(2), spot_check=lambda _key: True)
     left = query(empty_database, "SELECT 1 FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions)")
     assert left == []
@@ -456,6 +456,6 @@ def test_mails_that_the_gate_asks_for_are_all_looked_at(empty_database: str) -> 
     for asked in ({"label": "discussion", "spot_check": lambda _key: True}, {"label": "disclaimer"}):
         label = str(asked.pop("label"))
         for now in (WEDNESDAY, later):
-            load_mailbox(empty_database, given, now=now, answers=answered(given, label), **asked)  # type: ignore[arg-type]
+            load_mailbox(empty_database, given, now=now, answers=answered(given, label), **asked)
         assert query(empty_database, "SELECT count(*) FROM sorted_by_people")[0][0] == len(given)
         change(empty_database, "DROP TABLE sorted_by_people, triage_runs")

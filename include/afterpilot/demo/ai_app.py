@@ -9,12 +9,14 @@ has changed since.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from afterpilot.demo.spans import SpanFile
 from afterpilot.domain.prompt import Prompt
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -45,7 +47,7 @@ class Recording:
 
 
 class AiApp:
-    """One AI workflow in production: renders its prompt, asks the model, returns the answer."""
+    """One AI workflow in production: renders its prompt, asks the model, returns the answer; ``spans`` gets a line for each call."""
 
     def __init__(
         self,
@@ -56,11 +58,13 @@ class AiApp:
         prompt: Prompt,
         schema: dict[str, Any] | None = None,
         choices: tuple[str, ...] = (),
+        spans: SpanFile | None = None,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._model = model
         self._prompt = prompt
         self._format = _response_format(schema, choices)
+        self._spans = spans
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {api_key}"
 
@@ -75,6 +79,27 @@ class AiApp:
         Raises:
             requests.RequestException: the model cannot be reached or refuses.
         """
+        began = time.time()
+        try:
+            response = self._ask(values)
+        except requests.RequestException as error:
+            if self._spans:
+                self._spans.write(self._model, began=began, ended=time.time(), error=type(error).__name__)
+            raise
+        body = response.json()
+        if self._spans:
+            self._spans.write(self._model, began=began, ended=time.time(), answer=body)
+        usage = body["usage"]
+        return Answer(
+            key=key,
+            text=body["choices"][0]["message"]["content"],
+            prompt_tokens=usage["prompt_tokens"],
+            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
+            completion_tokens=usage["completion_tokens"],
+            latency_ms=round(response.elapsed.total_seconds() * 1000),
+        )
+
+    def _ask(self, values: dict[str, str]) -> requests.Response:
         response = self._session.post(
             self._url,
             json={
@@ -87,16 +112,7 @@ class AiApp:
             timeout=(5, READ_TIMEOUT_SECONDS),
         )
         response.raise_for_status()
-        body = response.json()
-        usage = body["usage"]
-        return Answer(
-            key=key,
-            text=body["choices"][0]["message"]["content"],
-            prompt_tokens=usage["prompt_tokens"],
-            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-            completion_tokens=usage["completion_tokens"],
-            latency_ms=round(response.elapsed.total_seconds() * 1000),
-        )
+        return response
 
 
 def _response_format(schema: dict[str, Any] | None, choices: tuple[str, ...]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model) -> dict[
         "AFTERPILOT_DATABASE_URL": postgres.url("afterpilot"),
         "AIRFLOW_CONN_ERP": _database_connection(postgres, "erp"),
         "AIRFLOW_CONN_MAILBOX": _database_connection(postgres, "mailbox"),
+        "AIRFLOW_CONN_AI_CALLS": json.dumps({"conn_type": "fs", "extra": {"path": str(state.folder / "calls")}}),
         "AIRFLOW_CONN_LOCAL_MODEL": json.dumps({"conn_type": "http", "host": model.base_url, "password": model.key}),
     }
     chosen = {name: state.environ[name] for name in ("SLACK_BOT_TOKEN", "SLACK_API_URL") if state.environ.get(name)}

@@ -15,7 +15,7 @@ from afterpilot.demo.papers import ordinal_of
 
 DESK = 5  # invoices that were routed to clerks and that none of them has taken yet; the newest
 CHECKS = 2  # spot checks that wait likewise
-_ON_THE_DESK = timedelta(days=3)  # at most: from a Friday's noon to a Monday's
+_ON_THE_DESK = timedelta(hours=46)  # at most: what waits for two days is something to be told of
 
 
 def decide(connection: sa.Connection, office: Office, now: datetime, spot_check: Callable[[str], bool]) -> int:

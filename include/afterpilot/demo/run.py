@@ -25,10 +25,12 @@ from afterpilot.demo.asked import spot_checks
 from afterpilot.demo.eval_history import read_nights, replay
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
+from afterpilot.demo.missing import closed_pages, has, not_run
 from afterpilot.demo.model_server import MODEL_NAME
 from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.shell_file import relative, write_shell_file
+from afterpilot.demo.spans import SpanFile
 from afterpilot.demo.state import DATABASES, ROOT, DemoError, Model, State, free_port, require_free
 from afterpilot.demo.steps import Steps
 from afterpilot.domain.prompt import Prompt
@@ -56,6 +58,7 @@ class Demo:
         self._processes = Processes(state.folder)  # before the port is looked at: what an earlier demo left may hold it
         require_free(state.port)
         self._postgres: EmbeddedPostgres | None = None
+        self._calls = SpanFile(state.folder / "calls" / "invoice-reader.jsonl")
         self._environ: dict[str, str] = {}
         self._workflows = ROOT / "include" / "workflows"
         self._answered = 0  # invoices that the live model has read
@@ -90,7 +93,12 @@ class Demo:
             wired.declarations.workflows,
             production.statuses(self._postgres.url("erp")),
         )
-        missing = [*self._missing(wired, began, everything=everything), *self._closed_pages()]
+        missing = [
+            *self._failed,
+            *([] if self._answered else ["the live model has read no invoice"]),
+            *not_run(wired, began, everything=everything),
+            *closed_pages(self._state),
+        ]
         self._farewell(stays=not everything)
         self._console.print(f"[dim]Ready after {self._steps.elapsed:.0f} s.[/dim]")
         return missing
@@ -214,6 +222,7 @@ class Demo:
             model=model.name,
             prompt=Prompt((folder / "prompt.md").read_text(encoding="utf-8")),
             schema=json.loads((folder / "output.schema.json").read_text(encoding="utf-8")),
+            spans=self._calls,
         )
         with self._steps.counted(
             "Reading new invoices with the live model, while Airflow starts", LIVE_INVOICES
@@ -268,7 +277,7 @@ class Demo:
 
     def _due(self, wired: Wired, stage: Stage, since: datetime) -> bool:
         with wired.services.ops.begin() as unit:
-            latest = [unit.runs.latest(workflow.slug, stage) for workflow in wired.declarations.workflows]
+            latest = [unit.runs.latest(one.slug, stage) for one in wired.declarations.workflows if has(one, stage)]
         return any(run is None or run.finished_at < since for run in latest)
 
     def _approve_baselines(self, wired: Wired) -> None:
@@ -279,40 +288,6 @@ class Demo:
                 approved = unit.baselines.newest(workflow.slug)
             if run and run.verdict is not Verdict.UNKNOWN and approved is None:
                 pipeline.approve(wired.services, workflow, by="make demo", note="the first run")
-
-    def _missing(self, wired: Wired, began: datetime, *, everything: bool) -> list[str]:
-        """What did not run, or ran over nothing; UNKNOWN counts as not run, however it came about."""
-        always = {Stage.PULL, Stage.CHECK, Stage.GATE, Stage.SPEND}
-        missing = list(self._failed)
-        if not self._answered:
-            missing.append("the live model has read no invoice")
-        with wired.services.ops.begin() as unit:
-            for workflow in wired.declarations.workflows:
-                for stage in Stage:
-                    run = unit.runs.latest(workflow.slug, stage)
-                    if run is None or (
-                        (everything or stage in always) and stage is not Stage.DECLARE and run.finished_at < began
-                    ):
-                        missing.append(f"{workflow.slug}: the stage {stage} did not run")
-                    elif run.verdict is Verdict.UNKNOWN and stage not in {Stage.REPORT, Stage.SPEND}:
-                        missing.append(f"{workflow.slug}: the stage {stage} is UNKNOWN: {run.summary}")
-        return missing
-
-    def _closed_pages(self) -> list[str]:
-        """The run history must answer to the auditor and to nobody without a login."""
-        page = f"{self._state.address}/afterpilot/runs"
-        problems = []
-        if (
-            requests.get(page, timeout=30, headers={"Accept": "application/json"}).status_code
-            != requests.codes.unauthorized
-        ):
-            problems.append("the run history answers without a login")
-        login = {"username": "auditor", "password": self._state.secrets["auditor"]}
-        token = requests.post(f"{self._state.address}/auth/token", json=login, timeout=30).json()["access_token"]
-        reply = requests.get(page, timeout=30, headers={"Authorization": f"Bearer {token}"})
-        if not reply.ok:
-            problems.append(f"the run history does not answer to the auditor: {reply.status_code}")
-        return problems
 
 
 def _recorded(name: str) -> Recording:

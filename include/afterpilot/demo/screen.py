@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from afterpilot.demo.missing import has
 from afterpilot.domain.causation import cause_in
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
@@ -106,11 +107,13 @@ def _verdicts(workflows: Sequence[Workflow], latest: dict[tuple[str, Stage], Run
     for workflow in workflows:
         table.add_column(f"{workflow.slug} ({workflow.stage})", overflow="fold", ratio=1)
     for stage in Stage:
-        table.add_row(str(stage), *(_cell(latest[workflow.slug, stage]) for workflow in workflows))
+        table.add_row(str(stage), *(_cell(latest[w.slug, stage], declared=has(w, stage)) for w in workflows))
     return table
 
 
-def _cell(run: Run | None) -> RenderableType:
+def _cell(run: Run | None, *, declared: bool) -> RenderableType:
+    if not declared:
+        return Text("· not declared", style="dim")
     if run is None:
         return Text("? UNKNOWN  no run yet", style="magenta")
     mark, style = _STYLE[run.verdict]

@@ -76,7 +76,7 @@ class Files:
                     yield name, content
 
     def _store(self) -> Any:  # noqa: ANN401 - an fsspec filesystem
-        if self._place.scheme == "file":
+        if self._place.scheme == "file" and not self._place.connection:
             from fsspec.implementations.local import LocalFileSystem
 
             return LocalFileSystem()
