@@ -34,7 +34,9 @@ def records(folder: Path) -> tuple[list[Mapping[str, Any]], Mapping[str, int]]:
     [workflow] = [one for one in load(WORKFLOWS).workflows if one.slug == "invoice_reader_calls"]
     connections = EnvConnections({"AIRFLOW_CONN_AI_CALLS": f'{{"conn_type": "fs", "extra": {{"path": "{folder}"}}}}'})
     source = source_of(workflow, connections)
-    found = [{**one.data, "usage": one.usage} for one in source.records(Window(NOON - timedelta(hours=1), NOON))]
+    found: list[Mapping[str, Any]] = [
+        {**one.data, "usage": one.usage} for one in source.records(Window(NOON - timedelta(hours=1), NOON))
+    ]
     return found, Counter(source.skipped)
 
 
