@@ -32,6 +32,7 @@ from afterpilot.domain.ports import Judged
 
 WORK = Path(__file__).parents[2] / ".bench" / "quality"
 SAMPLE = 20
+_SETTLED_S = 0.5  # a process of the server that has ended is counted when its parent has noticed
 ALL_KEYS = 1_000_000  # a workflow has fewer
 _SETTINGS = {
     "shared_buffers": "'2GB'",
@@ -147,11 +148,12 @@ def measured(console: Console, server: EmbeddedPostgres, size: str, peers: Seque
     server_cpu = _server(WORK / "postgres")
     statements = {"bare": BARE, "grouped": GROUPED}
     found: Mapping[str, Sequence[Judged]] = {}
-    begun, busy = time.perf_counter(), _busy()
+    begun, busy, ours_before = time.perf_counter(), _busy(), server_cpu() + time.process_time()
     for number in range(rounds):
         for name in ("bare", "grouped", "verdicts", "keys"):
             with console.status(f"{size}: {name}, round {number + 1} of {rounds}"):
-                start, used = time.perf_counter(), server_cpu() + time.process_time()
+                used = server_cpu() + time.process_time()
+                start = time.perf_counter()
                 if name in statements:
                     with engine.connect() as connection:
                         connection.exec_driver_sql(statements[name].replace("{table}", table)).all()
@@ -162,7 +164,8 @@ def measured(console: Console, server: EmbeddedPostgres, size: str, peers: Seque
             figures.seconds[name] = min(taken, figures.seconds.get(name, taken))
             figures.cpu[name] = min(cpu, figures.cpu.get(name, cpu))
             console.print(f"{size}: {name:9} {taken:8.2f} s {cpu:8.2f} s of CPU", highlight=False)
-    figures.others = max(0.0, (_busy() - busy) / (time.perf_counter() - begun) - 1)
+    ours_used = server_cpu() + time.process_time() - ours_before
+    figures.others = max(0.0, (_busy() - busy - ours_used) / (time.perf_counter() - begun))
     figures.wrong = _differences(engine, table, found)
     for name in peers:
         with console.status(f"{size}: {name} over {len(workflows)} workflows"):
@@ -199,6 +202,7 @@ def _server(folder: Path) -> Callable[[], float]:
     postmaster = psutil.Process(int((folder / "postmaster.pid").read_text().splitlines()[0]))
 
     def used() -> float:
+        time.sleep(_SETTLED_S)
         own = postmaster.cpu_times()
         total = own.user + own.system + own.children_user + own.children_system
         for child in postmaster.children():
@@ -233,7 +237,7 @@ def show(console: Console, results: Sequence[Figures], missing: Mapping[str, str
     ]
     busy = ", ".join(f"{one.size} {one.others:.1f}" for one in results)
     notes = [
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; best of {asked.rounds}; cores busy beyond one: {busy}.",
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; best of {asked.rounds}; cores that other programs took: {busy}.",
         f"Peers were measured on {SAMPLE} workflows, evenly chosen by size, and extrapolated to {WORKFLOWS:,}; imports are not counted.",
         *(f"not installed, so not measured: {name} ({why})" for name, why in missing.items()),
         *(f"WRONG: {one.size}: {one.wrong}" for one in results if one.wrong),

@@ -1,4 +1,7 @@
-"""Great Expectations as its users run it: a query asset and one validation for each workflow, verdicts alone."""
+"""Great Expectations as its users run it: a query asset and one validation for each workflow.
+
+Its default result format counts what fails, as ours does; without any counts (BOOLEAN_ONLY) it takes about half the time.
+"""
 
 from __future__ import annotations
 
@@ -36,5 +39,5 @@ def run(url: str, table: str, workflows: Sequence[str]) -> Peer:
         query = f"SELECT * FROM {table} WHERE workflow = '{workflow}'"  # noqa: S608 - our own words
         asset = source.add_query_asset(workflow, query=query)
         batch = asset.add_batch_definition_whole_table("all").get_batch()
-        held[workflow] = bool(batch.validate(suite, result_format="BOOLEAN_ONLY").success)
+        held[workflow] = bool(batch.validate(suite).success)
     return Peer(time.perf_counter() - begun, time.process_time() - used, held)
