@@ -8,41 +8,59 @@ national id a shape of its own or a word that names it.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from afterpilot.pull import national_ids
 
-_RUN = re.compile(r"\d(?:[ ().\-/]{0,2}\d){5,}")  # six digits at least: nothing personal has fewer
+_RUN = re.compile(r"\d(?:[ ().\-/]{0,3}\d){5,}")  # six digits at least: nothing personal has fewer
 _MIXED = re.compile(r"\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]")  # the Italian codice fiscale: its digits stand apart
 _DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
+_DATED = re.compile(rf"{_DATE.pattern}(?!\d)")
 _BETWEEN = re.compile(r"\D")
+# What word processors and web pages write for a blank, a hyphen, ``@`` and ``+``; each is one character, so places stay.
+_LIKE = {" ": "\u00a0\u2000-\u200a\u202f\u205f\u3000", "-": "\u2010-\u2015\u2212\uff0d", "@": "\uff20", "+": "\uff0b"}
+ALIKE = "".join(_LIKE.values())
+_ALIKE = re.compile(f"[{ALIKE}]")
+_PLAIN = tuple((re.compile(f"[{signs}]"), plain) for plain, signs in _LIKE.items())
+_LITERAL = re.compile(r'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)  # a text within JSON, which may be cut off
 _OPENING = ("+", "(")
 
 _LOCAL = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}$")
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
-_ACCOUNT_BEGINS = re.compile(r"[A-Z]{2}\d{2}")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
+_NO_SIGN = re.compile(r"[ -]")
+_ACCOUNT_BEGINS = re.compile(r"[A-Z]{2} ?\d{2}")
 _IBAN_BEGINS = 14  # characters before the first long run of digits
 _IBAN_SHORTEST, _IBAN_LONGEST = 15, 34
-_CARD = re.compile(r"(?<![\w.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)")
+_CARD = re.compile(r"(?<![\w.-])(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)")
 _CARD_DIGITS = 13
 _BRAND = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12})"
     r"|3[47]\d{13}|6(?:011|5\d\d|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}"
 )
 _INTERNATIONAL = re.compile(
-    r"(?<![\w+])\+(?!\d{4}-\d\d-\d\d)(?!\d+[.,]\d{1,2}(?!\d))[1-9](?:[ ()./-]{0,2}\d){6,14}(?!\d)"
+    r"(?<![\w+])\+(?!\d{4}-\d\d-\d\d)(?!\d+[.,]\d{1,2}(?!\d))[1-9](?:[ ()./-]{0,3}\d){6,14}(?!\d)"
 )
 _AREA_CODE = re.compile(r"(?<![\w)])\(0?\d{2,4}\) ?\d{3,4}[ .-]?\d{3,5}(?![\w])")
-_PHONE_LABEL = re.compile(
-    r"(?i)\b(?:(?:tele)?phone|tel|mobile|cell|fax|telefon|mobil)\b\.?(?: ?(?:no|nr|number)\b\.?)? ?[:#]? ?[+(]?$"
+PHONE_LABEL = (
+    r"(?:(?:tele|smart)?phone|tel|t[eé]l|telefon|handy|mobil)(?:[ _]?(?:no|nr|number|nummer))?|mobile|mob|cell|fax|whatsapp"
+    r"|t[eé]l[eé]phone|tel[eé]fono|telefone|telefono"
 )
-_PHONE_WORDS = ("phone", "tel", "mobile", "cell", "fax", "telefon", "mobil")
-_NUMBER_WORDS = frozenset({"no", "nr", "number", "no.", "nr."})
-_LABELLED_PHONE = re.compile(r"[+(]?(?:[ ()./-]{0,2}\+?\d){6,15}(?!\d)")
+_PHONE_LABEL = re.compile(
+    rf"(?i)(?<![^\W_])(?:{PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)(?![^\W_])\.?)?{national_ids.SAYS}[+(]?$"
+)
+_PHONE_WORDS = (
+    "phone", "tel", "tél", "mobile", "mob", "cell", "fax", "telefon", "mobil", "handy", "whatsapp", "téléphone", "teléfono",
+    "telefone", "telefono", "telefonnummer", "handynummer", "mobilnummer", "phonenumber", "phoneno",
+)  # fmt: skip
+_NUMBER_WORDS = frozenset({"no", "nr", "number", "no.", "nr.", "is"})
+_SPACES = str.maketrans(dict.fromkeys(":\"'=_{[,", " "))
+_LABELLED_PHONE = re.compile(r"[+(]?(?:[ ()./-]{0,3}\+?\d){6,15}(?!\d)")
+_FEWEST_PHONE = 8  # digits of a number that is followed by others, as in a table
 
 
 class Found(NamedTuple):
@@ -55,17 +73,44 @@ class Found(NamedTuple):
 
 def may_hold(text: str) -> bool:
     """Whether there can be anything at all; cheap, and never False where something would be found."""
+    text = _plain(text)
     return "@" in text or _RUN.search(text) is not None or _MIXED.search(text) is not None
 
 
 def masked(text: str) -> str:
-    """The text with each find replaced by a word in brackets; masking again changes nothing."""
-    while found := _apart(_all(text)):
+    """The text with each find replaced by a word in brackets; masking again changes nothing. JSON stays JSON."""
+    if "\\" in text and may_hold(text):
+        text = _LITERAL.sub(_within, text)
+    while found := _apart(_all(_plain(text))):
         parts, last = [], 0
         for start, end, word in found:
             parts += [text[last:start], word]
             last = end
         text = "".join([*parts, text[last:]])
+    return text
+
+
+def _within(literal: re.Match[str]) -> str:
+    """A text within JSON, masked as what it says: the ``n`` of a newline's escape is no part of the address after it."""
+    written, ended = literal.groups()
+    if "\\" not in written:
+        return literal[0]
+    try:
+        said = json.loads(f'"{written}"', strict=False)
+    except ValueError:
+        return literal[0]
+    if (kept := masked(said)) == said:
+        return literal[0]
+    # What only an escape can say, half a pair of surrogates, stays one.
+    again = json.dumps(kept, ensure_ascii=written.isascii() or "\\ud" in written.lower())
+    return again if ended else again[:-1]
+
+
+def _plain(text: str) -> str:
+    """The text with blanks, hyphens and the like of other kinds as those of a keyboard; everything stays in its place."""
+    if not text.isascii() and _ALIKE.search(text):
+        for signs, plain in _PLAIN:
+            text = signs.sub(plain, text)
     return text
 
 
@@ -114,9 +159,9 @@ def _around(text: str, run: re.Match[str]) -> Iterator[Found]:
     yield from _phones(text, run, before, word)
     if not _is_plain(text, run):
         yield from _shaped(text, run)
-    fits = national_ids.FEWEST_DIGITS <= digits <= national_ids.MOST_DIGITS
-    if fits and word in national_ids.LAST_WORDS and national_ids.is_named(before):
-        yield Found(start, end, national_ids.WORD)
+    if word in national_ids.LAST_WORDS and national_ids.is_named(before) and not _DATED.match(run[0]):
+        if length := national_ids.length(run[0]):
+            yield Found(start, start + length, national_ids.WORD)
 
 
 def _is_plain(text: str, run: re.Match[str]) -> bool:
@@ -127,8 +172,8 @@ def _is_plain(text: str, run: re.Match[str]) -> bool:
 
 def _last_word(before: str) -> str:
     """The word that may name what follows, in small letters; a ``number`` or ``no.`` after it is left out."""
-    words = before.rstrip(" .:#(+").lower().replace(":", " ").split()
-    if len(words) > 1 and words[-1] in _NUMBER_WORDS:
+    words = before.lower().translate(_SPACES).rstrip(" .#(+\t\r\n").split()
+    while len(words) > 1 and words[-1] in _NUMBER_WORDS:
         del words[-1]
     return words[-1].rstrip(".") if words else ""
 
@@ -136,11 +181,11 @@ def _last_word(before: str) -> str:
 def _phones(text: str, run: re.Match[str], before: str, word: str) -> Iterator[Found]:
     start, end = run.span()
     for match in _INTERNATIONAL.finditer(text, max(0, start - 1), end + 1) if "+" in before[-1:] else ():
-        if _is_phone(match[0]):
-            yield Found(match.start(), match.end(), "[phone]")
-    for match in _AREA_CODE.finditer(text, max(0, start - 1), end + 1) if "(" in before[-1:] else ():
+        if length := _phone_length(match[0]):
+            yield Found(match.start(), match.start() + length, "[phone]")
+    for match in _AREA_CODE.finditer(text, max(0, start - 1), end + 1) if "(" in f"{before[-1:]}{run[0]}" else ():
         yield Found(match.start(), match.end(), "[phone]")
-    if word.endswith(_PHONE_WORDS) and (label := _PHONE_LABEL.search(before)):
+    if word.endswith(_PHONE_WORDS) and not _DATED.match(run[0]) and (label := _PHONE_LABEL.search(before)):
         begin = start - (before[label.end() - 1 :] in _OPENING)
         if number := _LABELLED_PHONE.match(text, begin):
             yield Found(number.start(), number.end(), "[phone]")
@@ -153,14 +198,13 @@ def _shaped(text: str, run: re.Match[str]) -> Iterator[Found]:
 
 
 def _iban_length(text: str) -> int:
-    """How many characters of the text are a valid IBAN (ISO 13616, remainder 1 of 97); 0 for none.
+    """How many characters of the text are an IBAN (ISO 13616: a country's, of its length, remainder 1 of 97); 0 for none.
 
     Words in capitals may follow it, so shorter ends at a blank are tried too.
     """
-    ends = [len(text), *(place for place in range(len(text) - 1, 0, -1) if text[place] == " ")]
-    for end in ends:
-        plain = text[:end].replace(" ", "")
-        if _IBAN_SHORTEST <= len(plain) <= _IBAN_LONGEST and _checks("mod_97_10")(plain[4:] + plain[:4]):
+    for end in [len(text), *_blanks(text)]:
+        plain = _NO_SIGN.sub("", text[:end])
+        if _IBAN_SHORTEST <= len(plain) <= _IBAN_LONGEST and _is_iban(plain):
             return end
     return 0
 
@@ -168,24 +212,39 @@ def _iban_length(text: str) -> int:
 def _is_card(text: str) -> bool:
     """Whether the digits are those of a known card brand with a valid check digit (Luhn, ISO/IEC 7812)."""
     digits = "".join(str(int(sign)) for sign in text if sign.isdigit())
-    return _BRAND.fullmatch(digits) is not None and _checks("luhn")(digits)
+    return _BRAND.fullmatch(digits) is not None and _is_luhn(digits)
 
 
-def _is_phone(text: str) -> bool:
-    """Whether some country's numbering plan has numbers of this length."""
+def _phone_length(text: str) -> int:
+    """How many characters of the text are a number of a length that some country's numbering plan has; 0 for none.
+
+    Other numbers may follow it, so shorter ends at a blank are tried too.
+    """
     import phonenumbers  # a tenth of a second
 
-    try:
-        return bool(phonenumbers.is_possible_number(phonenumbers.parse(text, None)))
-    except phonenumbers.NumberParseException:
-        return False
+    for end in [len(text), *_blanks(text)]:
+        if end < len(text) and sum(map(str.isdigit, text[:end])) < _FEWEST_PHONE:
+            break
+        try:
+            if phonenumbers.is_possible_number(phonenumbers.parse(text[:end], None)):
+                return end
+        except phonenumbers.NumberParseException:
+            continue
+    return 0
 
 
-def _checks(module: str) -> Callable[[str], bool]:
-    if module == "luhn":
-        from stdnum import luhn
+def _blanks(text: str) -> Iterator[int]:
+    """Where the blanks of the text are, the last one first."""
+    return (place for place in range(len(text) - 1, 0, -1) if text[place] == " ")
 
-        return luhn.is_valid  # type: ignore[no-any-return]
-    from stdnum.iso7064 import mod_97_10
 
-    return mod_97_10.is_valid  # type: ignore[no-any-return]
+def _is_iban(plain: str) -> bool:
+    from stdnum import iban
+
+    return bool(iban.is_valid(plain, check_country=False))
+
+
+def _is_luhn(digits: str) -> bool:
+    from stdnum import luhn
+
+    return bool(luhn.is_valid(digits))

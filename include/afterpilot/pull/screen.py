@@ -15,7 +15,7 @@ from afterpilot.pull import national_ids
 
 _DIGIT = r"\p{Nd}"
 _AROUND = re.compile(r"\(\?<?[!=](?:\[[^]]*]|\\.|[^()\\])*\)")  # what looks around a match: automata cannot
-_BREAK = r"\\\\(?:[nrtbf]|u00..)"  # a control sign, in JSON within a line
+_BREAK = r"\\\\+(?:[nrtbf]|u....)"  # a control sign, in JSON within a line, or in JSON within that
 _RUN = r"\d(?:[ ().\-/]{0,2}\d){5}"
 _PHONE = r"(?:(?:tele)?phone|tel|mobile|cell|fax|telefon|mobil)\.?(?: ?(?:no|nr|number)\.?)? ?[:#]? ?[+(]?"
 _NAMED = rf"(?:{national_ids.LABELS})\.? ?[:#]? ?"

@@ -85,6 +85,14 @@ def test_only_text_is_searched() -> None:
         ("AHV 756.9217.0769.85", "AHV [national id]"),
         ("CPF 390.533.447-05", "CPF [national id]"),
         ("national id no. 85051700112", "national id no. [national id]"),
+        (r'{"a": "Hello\nann@example.com\n\u201eTel: 030 1234567"}', r'{"a": "Hello\n[e-mail]\n\u201eTel: [phone]"}'),
+        (r'{"é": "\tDE89370400440532013000\r4111111111111111"}', r'{"é": "\t[account]\r[card]"}'),
+        (
+            r'{"a": "{\"b\": \"\\nBSN 111222333\"}", "n": 1.50}',
+            r'{"a": "{\"b\": \"\\nBSN [national id]\"}", "n": 1.50}',
+        ),
+        (r'{"a": "cut off\n+49 30 1234567', r'{"a": "cut off\n[phone]'),
+        (r'["\ud83d é\nann@example.com"]', r'["\ud83d \u00e9\n[e-mail]"]'),
     ],
 )
 def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> None:

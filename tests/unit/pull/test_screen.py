@@ -36,8 +36,13 @@ def line(text: str) -> bytes:
 @example("\npassport\n12345678")
 def test_what_would_be_masked_is_always_suspect(text: str) -> None:
     """However it is put together, and whatever control signs stand before it."""
-    if masked(text) != text:
-        assert suspects([line("nothing"), line(text)])[-1:] == [1]
+    for said in (
+        text,
+        json.dumps([text]),
+        json.dumps([json.dumps(text)]),
+    ):  # as models answer, and tools that pass it on
+        if masked(said) != said:
+            assert suspects([line("nothing"), line(said)])[-1:] == [1]
 
 
 def test_every_example_of_redaction_is_suspect() -> None:
