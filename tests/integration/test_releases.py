@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.integration
 COLUMN = "release: {column: {column: status, released: ready, held: review}}\n"
 CALL_BACK = "release: {call_back: {connection: desk, path: '/release/{key}', held: '/hold/{key}'}}\n"
 LOG = """
+ALTER TABLE ai_invoice_runs DROP COLUMN status;
 ALTER TABLE ai_invoice_runs ADD COLUMN status text NOT NULL DEFAULT 'waiting';
 CREATE TABLE status_log (run_id text, was text, is_now text);
 CREATE FUNCTION log_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -46,6 +48,7 @@ def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
     """An office whose invoices wait for release, and which logs each change of a status."""
     site = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database)
     site.produce(LOG)
+    declare(site, "")
     return site
 
 
@@ -59,8 +62,9 @@ def desk(site: Site) -> Iterator[Desk]:
 
 
 def declare(site: Site, release: str) -> None:
-    """Declare how outputs are released."""
-    site.edit(f"{SLUG}/workflow.yaml", "\nspot_check:", f"\n{release}spot_check:")
+    """Declare how outputs are released, in place of what was declared."""
+    path = site.folder / SLUG / "workflow.yaml"
+    path.write_text(re.sub(r"(?ms)^(?:release:.*?)?(?=spot_check:)", release, path.read_text(), count=1))
 
 
 def statuses(site: Site) -> dict[str, str]:
@@ -242,6 +246,23 @@ def test_an_output_that_changes_after_its_release_is_taken_back(site: Site) -> N
     site.produce("UPDATE ai_invoice_runs SET total = 5")
     decide(site)
     assert moves(site) == [("r-00001", "waiting", "ready"), ("r-00001", "ready", "review")]
+
+
+def test_a_release_that_was_not_told_yet_is_not_made_when_the_output_fails_now(site: Site, desk: Desk) -> None:
+    """Nothing is declared for what is held: production hears of neither, and of the release when a person accepts it."""
+    site.edit(f"{SLUG}/workflow.yaml", ", held: '/hold/{key}'", "")
+    desk.answer = lambda _path, _times: Reply(503)
+    site.invoices([1])
+    decide(site)
+    site.now = NOW + HOUR
+    site.produce("UPDATE ai_invoice_runs SET total = 5")
+    desk.answer = lambda _path, _times: Reply()
+    due(site)
+    decide(site)
+    assert (desk.released, desk.held) == ({}, {})
+    assert accept(site, "r-00001", "accepted")
+    decide(site)
+    assert desk.released == {"r-00001": 1}
 
 
 def accept(site: Site, key: str, decision: str) -> bool:

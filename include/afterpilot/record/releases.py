@@ -36,10 +36,17 @@ class Releases:
 
     def after_gate(self, workflow: Workflow, decisions: Sequence[GateDecision], data_md5: Mapping[str, str]) -> int:
         """Queue the effects of decisions that stand and were written in this transaction; returns how many."""
-        told = [one for one in decisions if reaches_production(workflow.release, released=one.released)]
+        if not decisions or not reaches_production(workflow.release, released=True):
+            return 0
+        numbers = self._numbers(workflow.slug, [one.key for one in decisions])
+        # What is held replaces a release that production has not heard of yet, also where there is no word for it.
+        told = [
+            one
+            for one in decisions
+            if one.key in numbers or reaches_production(workflow.release, released=one.released)
+        ]
         if not told:
             return 0
-        numbers = self._numbers(workflow.slug, [one.key for one in told])
         self._connection.execute(
             sa.insert(releases),
             [
