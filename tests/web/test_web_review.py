@@ -311,6 +311,28 @@ def test_a_decision_at_the_source_closes_the_item(queue: sa.Engine) -> None:
     assert "mine" in answer.text
 
 
+def test_a_decision_is_about_the_output_that_was_on_the_screen(queue: sa.Engine) -> None:
+    """It was replaced while the page was open: nothing is saved until the reviewer has seen what is there now."""
+    dana = person(queue, "dana")
+
+    def shown(page: str) -> str:
+        return page.partition('name="seen" value="')[2].partition('"')[0]
+
+    before = shown(dana.get(f"{HERE}/item", params={"workflow": INVOICES, "key": "run-0000"}).text)
+    change = """UPDATE records SET data = data || '{"document": "another paper"}' WHERE key = 'run-0000'"""
+    with queue.begin() as connection:
+        connection.execute(sa.text(change))
+    answer = dana.post(f"{HERE}/decide", data=form(dana, decision="rejected", reason="mine", seen=before))
+    assert answer.status_code == 409
+    assert "while you had it open" in answer.text
+    assert "mine" in answer.text
+    assert "another paper" in answer.text
+    assert rows(queue, "SELECT * FROM human_decisions") == []
+    answer = dana.post(f"{HERE}/decide", data=form(dana, decision="rejected", reason="mine", seen=shown(answer.text)))
+    assert answer.status_code == 303
+    assert len(rows(queue, "SELECT * FROM human_decisions")) == 1
+
+
 def test_our_own_decision_read_back_counts_once(queue: sa.Engine) -> None:
     """The source's row of it is known, whatever its time was rounded to; another decision there is kept."""
     dana = person(queue, "dana")

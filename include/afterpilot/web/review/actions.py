@@ -24,6 +24,7 @@ from afterpilot.web.review.people import Reviewer, Reviewers, asking
 from afterpilot.web.review.safety import holds
 from afterpilot.web.review.show import Known, Scope, item_page, known
 
+_CHANGED = "The output was changed at its source, or judged anew, while you had it open. Nothing was saved yet: look at it again."
 _OLD = "This page was too old to be used: the browser has been closed since, or another page took its place."
 
 
@@ -82,9 +83,10 @@ def _decided(frame: Frame, request: Request, connection: sa.Connection, form: Fo
         return again(409)
     if not holds(request, form.text("token")):
         return again(403, [f"{_OLD} Nothing was saved yet: look it over and save again."])
-    corrected, problems = _read(form, found)
+    changed = form.text("seen") not in {"", found.seen}
+    corrected, problems = ({}, [_CHANGED]) if changed else _read(form, found)
     if problems:
-        return again(422, problems)
+        return again(409 if changed else 422, problems)
     if not decide(connection, found.terms, _decision(form, who, at, corrected)):
         return again(409)
     done = form.item[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +69,12 @@ class Known:
         """The record as it is kept; None where it is not."""
         return self.output.record["data"] if self.output.record else None
 
+    @property
+    def seen(self) -> str:
+        """What tells this state of the output, its findings included, from any other; a decision bears that of its page."""
+        told = [self.item["opened_at"], self.item["reason"], self.item["discrepancies"], self.data]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
 
 def known(connection: sa.Connection, workflow: str, key: str) -> Known:
     """Everything about an item. Raises HTTPException 404 where there is none."""
@@ -106,6 +114,7 @@ def item_page(
         item=item,
         output=found.output,
         terms=found.terms,
+        seen=found.seen,
         screen=shown,
         scope=scope,
         me=who,
