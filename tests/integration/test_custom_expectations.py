@@ -207,6 +207,24 @@ def test_drift_is_told_with_what_moved(quality: QualitySite) -> None:
     assert (new.success, new.result["bins"][1]["bin"], new.result["bins"][1]["window"]) == (False, "(other)", 0.5)
 
 
+def test_no_more_values_are_fetched_than_have_a_bin(quality: QualitySite) -> None:
+    """A column in which every value is another one holds no categories, and costs no memory to find out."""
+    quality.put(1_000, start=START - timedelta(days=2), prefix="r", label=lambda n: f"value {n}")
+    quality.put(1_000, label=lambda n: f"value {n}")
+    fetched: list[int] = []
+
+    def note(_connection: Any, cursor: Any, *_rest: Any) -> None:
+        fetched.append(cursor.rowcount)
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", note)
+    try:
+        judged = quality.judge("distribution_like", column="label", reference="7d", max_js=0.3)
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", note)
+    assert "holds no categories" in judged.error
+    assert 0 < max(fetched) <= 20
+
+
 def test_labels_are_held_against_what_people_decided(quality: QualitySite) -> None:
     """An accepted record agrees with itself, a corrected one with its correction; a rejected or open one says nothing."""
     quality.put(60, label=lambda n: "ab"[n % 2])

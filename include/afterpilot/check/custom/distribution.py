@@ -120,30 +120,41 @@ def _up_to(scope: Scope, rows: Rows, value: Column, edges: Sequence[float]) -> t
 def _classes(check: Check, scope: Scope, before: Rows) -> Binned:
     if scope.kind(check.column) == "time":
         raise CheckError(f"{check.column} is a time; numbers, texts and booleans have a distribution")
-    tables = [_values(scope, rows, rows.columns[check.column]) for rows in (before, scope.rows)]
-    common = [name for name in tables[0] if name is not None][:MOST_CATEGORIES]
-    sides = []
-    for table in tables:
-        known = [table.get(name, 0) for name in common]
-        others = sum(table.values()) - table.get(None, 0) - sum(known)
-        sides.append([*known, others])
+    texts = [_text(scope, rows, rows.columns[check.column]) for rows in (before, scope.rows)]
+    common = _most_frequent(scope, texts[0])
+    sides, missing = [], []
+    for text in texts:
+        counts, others, nulls = _counted(scope, text, common)
+        sides.append([*counts, others])
+        missing.append(nulls)
     total = sum(sides[0])
     if total and sides[0][-1] > _MOST_OTHERS * total:
         raise CheckError(
             f"the {MOST_CATEGORIES} most frequent values are {100 - 100 * sides[0][-1] / total:.0f} % of the reference: "
             f"{check.column} holds no categories"
         )
-    missing = (tables[0].get(None, 0), tables[1].get(None, 0))
-    return Binned([*(shown(name) for name in common), OTHERS], sides[0], sides[1], missing)
+    return Binned([*(shown(name) for name in common), OTHERS], sides[0], sides[1], (missing[0], missing[1]))
 
 
-def _values(scope: Scope, rows: Rows, value: Column) -> dict[str | None, int]:
-    """How often each value occurs, the most frequent first; all beyond a thousand together as the empty text's rest."""
+def _text(scope: Scope, rows: Rows, value: Column) -> sa.Subquery:
     text = sa.func.substr(sa.cast(value, sa.Text), 1, _LONGEST)
-    inner = scope.select(text.label("value"), rows=rows).subquery()
-    count = sa.func.count()
-    found = sa.select(inner.c.value, count).group_by(inner.c.value).order_by(count.desc(), inner.c.value)
-    return {name: int(times) for name, times in scope.connection.execute(found)}
+    return scope.select(text.label("value"), rows=rows).subquery()
+
+
+def _most_frequent(scope: Scope, text: sa.Subquery) -> list[str]:
+    """The 20 most frequent values; no others are fetched, however many there are."""
+    found = sa.select(text.c.value).where(text.c.value.is_not(None)).group_by(text.c.value)
+    return list(scope.connection.scalars(found.order_by(sa.func.count().desc(), text.c.value).limit(MOST_CATEGORIES)))
+
+
+def _counted(scope: Scope, text: sa.Subquery, common: Sequence[str]) -> tuple[list[int], int, int]:
+    """How often each of these values occurs, any other one, and none."""
+    bins = [sa.func.sum(sa.case((text.c.value == name, 1), else_=0)) for name in common]
+    *known, values, rows = scope.connection.execute(
+        sa.select(*bins, sa.func.count(text.c.value), sa.func.count()).select_from(text)
+    ).one()
+    counts = [int(count or 0) for count in known]
+    return counts, int(values) - sum(counts), int(rows) - int(values)
 
 
 def _details(distances: Mapping[str, Distance], binned: Binned) -> dict[str, Any]:
