@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,47 @@ def test_rows_of_last_week_that_vanish_are_noticed_the_next_day(site: Site) -> N
         2,
         "2026-11-18: 1 of 7. Records: r-00003. They stay o",
     )
+
+
+def test_rows_later_than_they_may_be_are_read_the_next_day(site: Site) -> None:
+    """Also those of a day that had none; their windows are judged again. Rows that are no records are read once more at most."""
+    site.produce("ALTER TABLE ai_invoice_runs DROP CONSTRAINT ai_invoice_runs_pkey CASCADE")
+    site.produce("ALTER TABLE ai_invoice_runs ALTER COLUMN run_id DROP NOT NULL")
+    judged = []
+    for days in (0, 1, 2):
+        site.now = NOW + timedelta(days=days, hours=2)
+        judged.append(checked(site, pulled(site).window))
+    site.invoices([50], at=NOW)
+    site.invoices([51, 52], at=NOW + timedelta(days=1))
+    site.produce(
+        "INSERT INTO ai_invoice_runs SELECT (jsonb_populate_record(r, jsonb_build_object('run_id', NULL))).* "
+        "FROM ai_invoice_runs r WHERE run_id = 'r-00050'"
+    )
+    site.now += HOUR
+    assert pulled(site).evidence["late"] == 0  # not of a time that is read again
+    site.now = NOW + timedelta(days=3, hours=2)
+    run = pulled(site)
+    assert (run.evidence["late"], run.evidence["skipped"]) == (3, {"row without run_id": 1})
+    checked(site, run.window)
+    corrected = {row["corrects"] for row in site.rows("SELECT corrects FROM runs WHERE corrects IS NOT NULL")}
+    assert corrected == {judged[0].id, judged[1].id}
+    site.now = NOW + timedelta(days=4, hours=2)
+    run = pulled(site)
+    assert (run.verdict, run.evidence["late"], run.evidence["skipped"]) == (Verdict.PASS, 0, {})
+
+
+def test_what_lies_before_the_history_is_not_read(site: Site) -> None:
+    """The first pull says where the records begin, even within a day."""
+    path = site.folder / SLUG / "workflow.yaml"
+    path.write_text(re.sub(r"history: \w+", "history: 1d", path.read_text()))
+    site.add("second")
+    shutil.copy(path, site.folder / "second")
+    site.edit("second/workflow.yaml", f"workflow: {SLUG}", "workflow: second")
+    site.invoices([30], at=NOW - 25 * HOUR)
+    site.invoices([31], at=NOW - 20 * HOUR)
+    assert pulled(site, slug="second").evidence["pulled"] == 8
+    site.now += timedelta(days=1)
+    assert pulled(site, slug="second").evidence["pulled"] == 0
 
 
 def test_a_row_whose_time_moved_has_not_vanished(site: Site) -> None:

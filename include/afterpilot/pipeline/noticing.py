@@ -34,8 +34,9 @@ class Seen:
     lost: frozenset[str] = frozenset()
 
 
-def before(services: Services, workflow: Workflow, source: RecordSource, reading: Window) -> Seen:
-    """Look at the columns. Where one is back that was lost, the rows without it are read again.
+def before(services: Services, workflow: Workflow, source: RecordSource, reading: Window, *, now: datetime) -> Seen:
+    """Look at the columns. Where one is back that was lost, the rows without it are read again; so are days in which rows came
+    later than they may.
 
     Raises:
         SourceError: the source cannot be looked at, or has lost the column of its key or time.
@@ -53,7 +54,7 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
     return Seen(
         replace(state, columns=known, lost={one.name: one.since for one in lost}),
         Look(looked=True, lost=lost, changed=changed),
-        merged([*failing, reading]),
+        merged([*failing, *_missed(services, workflow, source, state, reading, now), reading]),
         frozenset(one.name for one in lost) & frozenset(workflow.source.fields),
     )
 
@@ -84,7 +85,9 @@ def after(
         kept = unit.source_states.kept_by_day(workflow.slug, span)
         newer = unit.source_states.keys_after(workflow.slug, counted.newest, limit=_LOOKED_UP)
         told = any(one.kind == SHRANK for one in unit.incidents.unresolved(workflow.slug))
-    days = {day: CountedDay(counted.days.get(day, 0), rows) for day, rows in kept.items()}
+    days = {day: _counted(day, counted.days.get(day, 0), rows, seen) for day, rows in kept.items()}
+    if watermark is None:  # what lies before the history is no gap
+        days = {day: replace(one, unkept=max(0, one.rows - one.kept)) for day, one in days.items()}
     vanished = list(_vanished(services, workflow, source, state, days, span))
     gone = {one.day: one.gone for one in vanished}
     days = {day: replace(one, gone=gone.get(day, 0)) for day, one in days.items()}
@@ -142,10 +145,41 @@ def _declared(workflow: Workflow, columns: Columns) -> Mapping[str, str]:
     return {name: workflow.source.fields.get(name, "") for name in columns.types}
 
 
+def _missed(
+    services: Services, workflow: Workflow, source: Looked, state: SourceState, reading: Window, now: datetime
+) -> Iterator[Window]:
+    """Days that are not read any more and hold rows that never were, looked for once a day: these came later than ``late_by``."""
+    if not state.days or not _is_first_of_day(state, now):
+        return
+    first = max(min(state.days), now.date() - timedelta(days=SWEPT))
+    span = Window(whole_day(first).start, max(whole_day(first).start, whole_day(reading.start.date()).start))
+    if not span.length:
+        return
+    rows = source.counted(span, now=now).days
+    with services.ops.begin() as unit:
+        kept = unit.source_states.kept_by_day(workflow.slug, span)
+    for day, count in rows.items():
+        if count - kept.get(day, 0) > (state.days[day].unkept if day in state.days else 0):
+            yield whole_day(day)
+
+
+def _counted(day: date, rows: int, kept: int, seen: Seen) -> CountedDay:
+    whole, earlier = whole_day(day), seen.state.days.get(day)
+    unkept = max(0, rows - kept)
+    if not any(span.start <= whole.start and whole.end <= span.end for span in seen.spans):
+        unkept = min(unkept, earlier.unkept if earlier else 0)
+    return CountedDay(rows, kept, unkept=unkept)
+
+
+def _is_first_of_day(state: SourceState, now: datetime) -> bool:
+    """Whether this is the first pull of its day that gets so far."""
+    return state.seen_at is not None and state.seen_at.date() < now.date()
+
+
 def _counted_span(state: SourceState, reading: Window, now: datetime) -> Window:
     """Whole days: those that are read again, those that are short; once a day those of the week before."""
     first = reading.start.date()
-    if state.seen_at is not None and state.seen_at.date() < now.date():
+    if _is_first_of_day(state, now):
         first = min(first, now.date() - timedelta(days=SWEPT))
     oldest = now.date() - timedelta(days=SWEPT + 1)
     short = [day for day, one in state.days.items() if one.gone and day >= oldest]

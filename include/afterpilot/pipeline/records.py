@@ -46,7 +46,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     left: list[datetime] = []
     try:
         source = services.source(workflow)
-        seen = noticing.before(services, workflow, source, reading)
+        seen = noticing.before(services, workflow, source, reading, now=started)
         for batch in chain.from_iterable(_read(source, span, workflow) for span in seen.spans):
             with services.ops.begin() as unit:
                 made = unit.records.write(batch, run_id, since=watermark and window.start, lost=seen.lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import sqlalchemy as sa
@@ -22,11 +22,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CountedDay:
-    """A day as it was counted last: rows at the source, records of it, and how many were told to be gone."""
+    """A day as it was counted last: rows at the source, records of it, and how many were told to be gone.
+
+    ``unkept`` counts the rows that were read and are no records, such as those without a key and repeated ones.
+    """
 
     rows: int
     kept: int
     gone: int = 0
+    unkept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class SourceStates:
 
     def keep(self, workflow: str, state: SourceState) -> None:
         """Replace the state. The newest time never goes back: that it did is what must be noticed."""
-        days = {day.isoformat(): {"rows": c.rows, "kept": c.kept, "gone": c.gone} for day, c in state.days.items()}
+        days = {day.isoformat(): asdict(counted) for day, counted in state.days.items()}
         statement = insert(source_states).values(
             workflow=workflow,
             columns={name: {"type": one.type, "declared": one.declared} for name, one in state.columns.items()},
