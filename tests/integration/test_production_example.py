@@ -14,6 +14,7 @@ import requests
 import sqlalchemy as sa
 
 from afterpilot.demo.ai_app import Answer, Recording
+from afterpilot.demo.asked import Asked
 from afterpilot.demo.desk import CHECKS, DESK
 from afterpilot.demo.mailbox import Mail
 from afterpilot.demo.office import SEED, Office
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.integration
 WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
 WEDNESDAY = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 OFFICE = Office()
+EVERYTHING = Asked(lambda _key: True)  # is a spot check
 
 
 def perfect(key: str, expected: dict[str, str]) -> Answer:
@@ -433,10 +435,8 @@ def test_what_a_clerk_has_decided_on_is_closed(empty_database: str) -> None:
 
 def test_a_handful_is_left_to_whoever_looks_at_the_queue(empty_database: str) -> None:
     """The newest five that were routed and two spot checks, none older than two days; the next loads take what has become old."""
-    load_erp(empty_database, now=WEDNESDAY, answers=recording(2), spot_check=lambda _key: True)
-    load_erp(
-        empty_database, now=WEDNESDAY + timedelta(days=2, hours=8), answers=recording(2), spot_check=lambda _key: True
-    )
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(2), asked=EVERYTHING)
+    load_erp(empty_database, now=WEDNESDAY + timedelta(days=2, hours=8), answers=recording(2), asked=EVERYTHING)
     friday = WEDNESDAY + timedelta(days=2, hours=8)
     due = query(
         empty_database,
@@ -444,7 +444,7 @@ def test_a_handful_is_left_to_whoever_looks_at_the_queue(empty_database: str) ->
     )
     assert len(due) >= DESK + CHECKS
     assert all(at > friday - timedelta(days=2) for _, at in due)
-    load_erp(empty_database, now=friday + timedelta(days=10), answers=recording(2), spot_check=lambda _key: True)
+    load_erp(empty_database, now=friday + timedelta(days=10), answers=recording(2), asked=EVERYTHING)
     left = query(empty_database, "SELECT 1 FROM ai_invoice_runs WHERE run_id NOT IN (SELECT run_id FROM ap_decisions)")
     assert left == []
 
@@ -453,9 +453,20 @@ def test_mails_that_the_gate_asks_for_are_all_looked_at(empty_database: str) -> 
     """Those without a label as well."""
     given = mails(600)
     later = WEDNESDAY + timedelta(days=2)
-    for asked in ({"label": "discussion", "spot_check": lambda _key: True}, {"label": "disclaimer"}):
-        label = str(asked.pop("label"))
+    for given_to in ({"label": "discussion", "asked": EVERYTHING}, {"label": "disclaimer"}):
+        label = str(given_to.pop("label"))
         for now in (WEDNESDAY, later):
-            load_mailbox(empty_database, given, now=now, answers=answered(given, label), **asked)
+            load_mailbox(empty_database, given, now=now, answers=answered(given, label), **given_to)
         assert query(empty_database, "SELECT count(*) FROM sorted_by_people")[0][0] == len(given)
         change(empty_database, "DROP TABLE sorted_by_people, triage_runs")
+
+
+def test_what_is_decided_between_two_starts_is_entered_where_it_will_be_read(empty_database: str) -> None:
+    """A decision that would lie in a time that was pulled already is made now; one after it keeps its time."""
+    load_erp(empty_database, now=WEDNESDAY, answers=recording(3))
+    known = {row.run_id for row in query(empty_database, "SELECT run_id FROM ap_decisions")}
+    friday, pulled_to = WEDNESDAY + timedelta(days=2), WEDNESDAY
+    load_erp(empty_database, now=friday, answers=recording(3), asked=Asked(pulled_to=pulled_to))
+    new = [row for row in query(empty_database, "SELECT * FROM ap_decisions") if row.run_id not in known]
+    assert {row.decided_at > pulled_to for row in new} == {True}
+    assert 0 < sum(row.decided_at == friday for row in new) < len(new)

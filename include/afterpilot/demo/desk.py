@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.demo import clerks, databases
+from afterpilot.demo.asked import Asked
 from afterpilot.demo.office import Office
 from afterpilot.demo.papers import ordinal_of
 
@@ -18,7 +19,7 @@ CHECKS = 2  # spot checks that wait likewise
 _ON_THE_DESK = timedelta(hours=46)  # at most: what waits for two days is something to be told of
 
 
-def decide(connection: sa.Connection, office: Office, now: datetime, spot_check: Callable[[str], bool]) -> int:
+def decide(connection: sa.Connection, office: Office, now: datetime, asked: Asked) -> int:
     """Add the decisions of clerks whose time has come, but for a few of the newest; returns how many."""
     runs, orders = databases.ai_invoice_runs.c, databases.purchase_orders.c
     placed = sa.select(orders.po_number, orders.supplier, orders.amount, orders.currency, orders.status)
@@ -35,12 +36,14 @@ def decide(connection: sa.Connection, office: Office, now: datetime, spot_check:
     waiting = sa.select(*columns).where(runs.run_id.not_in(sa.select(databases.ap_decisions.c.run_id)))
     readings = {row.run_id: clerks.Reading(*row) for row in connection.execute(waiting)}
     decided = (
-        clerks.decide(each, office.invoice(ordinal_of(run_id)), known, spot_check=spot_check(run_id))
+        clerks.decide(each, office.invoice(ordinal_of(run_id)), known, spot_check=asked.spot_check(run_id))
         for run_id, each in readings.items()
     )
     due = [each for each in decided if each and each.decided_at <= now]
     left = _left(due, {each.run_id: readings[each.run_id].finished_at for each in due}, now)
-    taken = [asdict(each) for each in due if each.run_id not in left]
+    taken = [
+        {**asdict(each), "decided_at": asked.entered(each.decided_at, now)} for each in due if each.run_id not in left
+    ]
     if taken:
         connection.execute(insert(databases.ap_decisions).on_conflict_do_nothing(), taken)
     return len(taken)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
@@ -23,11 +23,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.demo import clerks, databases, desk, rows
 from afterpilot.demo.ai_app import Answer, Recording
+from afterpilot.demo.asked import Asked
 from afterpilot.demo.mailbox import Mail
 from afterpilot.demo.office import Office, example
 from afterpilot.demo.office_hours import arrival, first_ordinal, monday
 from afterpilot.demo.papers import Invoice, ordinal_of
 
+NOBODY = Asked()
 STOCK = 400  # invoices ahead whose orders are placed already
 _LABELS = {"discussion", "advertisement"}
 MAIL_HISTORY = timedelta(weeks=4)
@@ -64,23 +66,19 @@ class LiveReading:
     error: str = ""
 
 
-def _nobody(_run_id: str) -> bool:
-    return False
-
-
 def load_erp(
     url: str,
     *,
     now: datetime,
     answers: Recording,
-    spot_check: Callable[[str], bool] = _nobody,
+    asked: Asked = NOBODY,
     office: Office | None = None,
 ) -> Added:
     """Make the tables of ``erp`` where they are missing, and add what happened in the office until ``now``.
 
     The first load lays the recorded weeks back from ``now``: the last of them is the week that runs. Later loads keep that
     calendar. Decisions are added for all runs, read live or recorded, once their time has come; a few of the newest are left
-    to whoever looks at the review queue. ``spot_check`` says which runs the gate has people look at all the same.
+    to whoever looks at the review queue. ``asked`` says which runs the gate has people look at all the same.
     """
     office = office or example()
     with _begin(url, databases.erp) as connection:
@@ -97,7 +95,7 @@ def load_erp(
             if invoice.run_id not in known and (finished := _finished(office, week_zero, invoice, answer)) <= now
         ]
         _add(connection, databases.ai_invoice_runs, new)
-        decided = desk.decide(connection, office, now, spot_check)
+        decided = desk.decide(connection, office, now, asked)
         desk.close_handled(connection)
         return Added(len(new), decided)
 
@@ -122,12 +120,12 @@ def load_mailbox(
     *,
     now: datetime,
     answers: Recording,
-    spot_check: Callable[[str], bool] = _nobody,
+    asked: Asked = NOBODY,
 ) -> Added:
     """Make the tables of ``mailbox`` where they are missing, and lay the answered mails over the four weeks before ``now``.
 
     They lie in the order in which they were sent. Later loads leave them where they are and add what people did since. Whatever
-    the gate asks for is looked at: each ``spot_check``, and each mail without a label.
+    the gate asks for is looked at: each spot check (``asked``), and each mail without a label.
     """
     ordered = sorted((mail for mail in mails if mail.key in answers.answers), key=lambda mail: (mail.sent_at, mail.key))
     runs = databases.triage_runs
@@ -147,12 +145,16 @@ def load_mailbox(
         open_ones = sa.select(runs.c.run_id, runs.c.finished_at, runs.c.label).where(runs.c.run_id.not_in(decided))
         sorted_now = (
             clerks.sort_mail(
-                run_id, finished_at, label, truth[run_id], asked=label not in _LABELS or spot_check(run_id)
+                run_id, finished_at, label, truth[run_id], asked=label not in _LABELS or asked.spot_check(run_id)
             )
             for run_id, finished_at, label in connection.execute(open_ones)
             if run_id in truth
         )
-        decisions = [asdict(each) for each in sorted_now if each and each.decided_at <= now]
+        decisions = [
+            {**asdict(each), "decided_at": asked.entered(each.decided_at, now)}
+            for each in sorted_now
+            if each and each.decided_at <= now
+        ]
         _add(connection, databases.sorted_by_people, decisions)
         return Added(len(new), len(decisions))
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -21,7 +20,7 @@ from afterpilot import pipeline
 from afterpilot.declare import load
 from afterpilot.demo import airflow, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
-from afterpilot.demo.asked import spot_checks
+from afterpilot.demo.asked import Asked, asked_by
 from afterpilot.demo.eval_history import read_nights, replay
 from afterpilot.demo.fetch_mails import MailsMissing, fetch_mails
 from afterpilot.demo.mailbox import read_mails
@@ -194,7 +193,7 @@ class Demo:
             raise DemoError("PostgreSQL was not started")
         with self._steps.step("Loading the example's production systems"):
             production.load_erp(
-                self._postgres.url("erp"), now=now, answers=_recorded(_INVOICES), spot_check=self._asked(_INVOICES)
+                self._postgres.url("erp"), now=now, answers=_recorded(_INVOICES), asked=self._asked(_INVOICES)
             )
             if mails is not None:
                 production.load_mailbox(
@@ -202,15 +201,15 @@ class Demo:
                     read_mails(mails),
                     now=now,
                     answers=_recorded(_MAILS),
-                    spot_check=self._asked(_MAILS),
+                    asked=self._asked(_MAILS),
                 )
 
-    def _asked(self, slug: str) -> Callable[[str], bool]:
-        """Which outputs of a workflow are spot checks; none of one whose declaration is missing or broken."""
+    def _asked(self, slug: str) -> Asked:
+        """What a workflow asks its people for; nothing where its declaration is missing or broken."""
         for workflow in load(self._workflows).workflows:
             if workflow.slug == slug:
-                return spot_checks(self._environ["AFTERPILOT_DATABASE_URL"], slug, workflow.spot_check)
-        return lambda _key: False
+                return asked_by(self._environ["AFTERPILOT_DATABASE_URL"], slug, workflow.spot_check)
+        return Asked()
 
     def _read_live(self, model: Model, count: int) -> None:
         if self._postgres is None:

@@ -76,19 +76,26 @@ def judged_week(workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
     """What the report of the week is worth."""
     return judge_report(
         workflow,
-        _figures(outcome),
+        _figures(workflow, outcome),
         summary=f"week of {outcome.week:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
         evidence={"week": outcome.week.isoformat(), "outcome": outcome.as_dict()},
     )
 
 
-def _figures(outcome: WeeklyOutcome) -> dict[str, str]:
+def _figures(workflow: Workflow, outcome: WeeklyOutcome) -> dict[str, str]:
     """The figures that are measured, each with why it has no value or an empty text; the others follow from these."""
     counts = outcome.facts.this_week
     figures = {outcome.kpi_name: outcome.kpi, "handled alone": outcome.alone, "cost": outcome.cost}
-    if counts is not None and counts.released:  # where nothing was handled alone, nobody could override it
+    # Where nothing was handled alone, nobody could override it.
+    if counts is not None and counts.released and (counts.judged or _people_are_asked(workflow)):
         figures["overridden"] = outcome.overrides
     return {name: "" if figure.value is not None else figure.words for name, figure in figures.items()}
+
+
+def _people_are_asked(workflow: Workflow) -> bool:
+    """Whether people are to look at outputs that are handled alone; always where something depends on them."""
+    sampled = workflow.spot_check.precision is not None or workflow.spot_check.share > 0
+    return sampled or workflow.source.decisions is not None or workflow.stage not in {"experiment", "shadow"}
 
 
 def _kpi(services: Services, workflow: Workflow, history: Window) -> tuple[Sequence[tuple[datetime, Decimal]], str]:
