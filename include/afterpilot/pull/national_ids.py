@@ -40,7 +40,9 @@ LABELS = (
     r"|sin|social insurance(?: no| number)?|nif|pps(?: no| number)?|passport(?: no| number)?|tax id|curp|rrn|my number"
     r"|national id(?: no| number)?|identity card(?: no| number)?|id card(?: no| number)?"
 )
-_NAMED = re.compile(rf"(?i)(?<![\w-])(?:{LABELS})\.? ?[:#]? ?$")
+# What may stand between such a word and the number: in a sentence, a form, a table, JSON within the text.
+SAYS = r"""\.?["']?(?: is)?[ \t\r\n]{0,3}[:#=]?[ \t\r\n]{0,3}["']?"""
+_NAMED = re.compile(rf"(?i)(?<![^\W_])(?<!-)(?:{LABELS.replace(' ', '[ _]')}){SAYS}\Z")
 FEWEST_DIGITS, MOST_DIGITS = 8, 16
 LAST_WORDS = frozenset(
     [
@@ -94,6 +96,17 @@ LAST_WORDS = frozenset(
 def is_named(before: str) -> bool:
     """Whether the end of this text says that a person's number follows."""
     return _NAMED.search(before) is not None
+
+
+def length(run: str) -> int:
+    """How many characters of a run of digits may be one number of a person; 0 for none.
+
+    Other numbers may follow it, so shorter ends at a blank are tried too.
+    """
+    for end in [len(run), *(place for place in range(len(run) - 1, 0, -1) if run[place] == " ")]:
+        if FEWEST_DIGITS <= sum(map(str.isdigit, run[:end])) <= MOST_DIGITS:
+            return end
+    return 0
 
 
 def shaped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

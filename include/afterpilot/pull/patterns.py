@@ -51,7 +51,7 @@ PHONE_LABEL = (
     r"|t[eé]l[eé]phone|tel[eé]fono|telefone|telefono"
 )
 _PHONE_LABEL = re.compile(
-    rf"(?i)(?<![^\W_])(?:{PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)(?![^\W_])\.?)?{national_ids.SAYS}[+(]?$"
+    rf"(?i)(?<![^\W_])(?:{PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)(?![^\W_])\.?)?{national_ids.SAYS}[+(]?\Z"
 )
 _PHONE_WORDS = (
     "phone", "tel", "tél", "mobile", "mob", "cell", "fax", "telefon", "mobil", "handy", "whatsapp", "téléphone", "teléfono",
@@ -159,9 +159,9 @@ def _around(text: str, run: re.Match[str]) -> Iterator[Found]:
     yield from _phones(text, run, before, word)
     if not _is_plain(text, run):
         yield from _shaped(text, run)
-    if word in national_ids.LAST_WORDS and national_ids.is_named(before) and not _DATED.match(run[0]):
-        if length := national_ids.length(run[0]):
-            yield Found(start, start + length, national_ids.WORD)
+    named = word in national_ids.LAST_WORDS and national_ids.is_named(before) and not _DATED.match(run[0])
+    if named and (length := national_ids.length(run[0])):
+        yield Found(start, start + length, national_ids.WORD)
 
 
 def _is_plain(text: str, run: re.Match[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from afterpilot.domain.record import Record
 from afterpilot.domain.source import Source
 from afterpilot.pull.patterns import masked
+from afterpilot.pull.values import decimal, moment
 
 REDACTED = "[redacted]"
 
@@ -26,4 +27,14 @@ def redacted(name: str, value: Any, source: Source) -> Any:  # noqa: ANN401 - an
     """The value of a field as it may be kept; see :func:`redact`."""
     if name in source.personal:
         return value if value is None or value == "" else REDACTED
-    return masked(value) if isinstance(value, str) and source.fields.get(name) == "text" else value
+    if not isinstance(value, str):
+        return value
+    found = masked(value)
+    if found != value and source.fields.get(name) != "text" and _fits(value):
+        return value
+    return found
+
+
+def _fits(value: str) -> bool:
+    """Whether it is a number or a time, as fields of these types are kept; all else there is free text in the wrong place."""
+    return decimal(value) is not None or moment(value) is not None
