@@ -67,7 +67,7 @@ def test_broken_declarations_for_programs(cli: Cli, folder: Path) -> None:
     code, out, _ = cli("validate", str(folder), "--json")
     found = json.loads(out)
     assert code == 1
-    assert found["usable"] == ["invoice_matching"]
+    assert found["usable"] == ["invoice_matching", "invoice_reader_calls"]
     assert found["problems"][0]["file"] == "email_triage/workflow.yaml"
     assert cli("validate", str(folder))[0] == 1  # what a file says is never taken as markup
 
