@@ -137,7 +137,7 @@ def test_the_same_trigger_corrects_once(site: Site) -> None:
 
 def test_late_rows_of_a_window_that_nobody_judged_are_in_the_next_check(site: Site) -> None:
     """Rows older than the very first window, since the team says that they may be three days late."""
-    site.edit(f"{SLUG}/workflow.yaml", "history: 28d", "history: 1d")
+    site.edit(f"{SLUG}/workflow.yaml", "history: 35d", "history: 1d")
     site.invoices([1])
     _, first = hour(site)
     site.edit(f"{SLUG}/workflow.yaml", "late_by: 1d", "late_by: 3d")
@@ -232,3 +232,17 @@ def test_a_correction_waits_for_the_report_that_was_not_sent_yet(site: Site) -> 
     claimed = [letter.kind for letter in outbox.claim(50)]
     assert "weekly" in claimed
     assert "corrected" not in claimed
+
+
+def test_decisions_that_are_entered_days_later_are_taken_once(site: Site) -> None:
+    """By the first pull of the next day, although they are of a time that is not read any more."""
+    site.invoices(range(1, 4))
+    hour(site)
+    site.now += timedelta(days=3)
+    hour(site)
+    site.produce(DECIDED, key="r-00001", at=site.now - timedelta(days=2), said="fixed")
+    assert hour(site)[0].evidence["decisions"] == 0
+    for expected in (1, 0):
+        site.now += timedelta(days=1)
+        assert hour(site)[0].evidence["decisions"] == expected
+    assert [row["key"] for row in site.rows("SELECT key FROM human_decisions")] == ["r-00001"]

@@ -25,13 +25,14 @@ _LOOKED_UP = 1000  # keys that are gone from their day and may have moved to ano
 class Seen:
     """A source before it is read: its state as it was and as it will be, and the windows that have to be read.
 
-    ``lost`` names the fields that keep what is on record.
+    ``lost`` names the fields that keep what is on record. ``decided`` is an earlier time whose decisions are read again.
     """
 
     state: SourceState
     look: Look
     spans: tuple[Window, ...]
     lost: frozenset[str] = frozenset()
+    decided: Window | None = None
 
 
 def before(services: Services, workflow: Workflow, source: RecordSource, reading: Window, *, now: datetime) -> Seen:
@@ -45,10 +46,11 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
         state = unit.source_states.of(workflow.slug)
         failing = read_again(unit.incidents.failing_windows(workflow.slug).values(), before=reading.start)
     if not isinstance(source, Looked):
-        return Seen(state, Look(), merged([*failing, reading]))
+        return Seen(state, Look(), merged([*failing, reading]), decided=_decided(state, reading, now))
     columns = source.columns()
     known, changed = known_columns(state.columns, columns, _declared(workflow, columns))
     lost, back = lost_columns(state.lost, columns, since=reading.start)
+    decided = _decided(state, reading, now)
     if back is not None:
         reading = Window(min(reading.start, back), reading.end)
     return Seen(
@@ -56,6 +58,7 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
         Look(looked=True, lost=lost, changed=changed),
         merged([*failing, *_missed(services, workflow, source, state, reading, now), reading]),
         frozenset(one.name for one in lost) & frozenset(workflow.source.fields),
+        decided,
     )
 
 
@@ -161,6 +164,12 @@ def _missed(
     for day, count in rows.items():
         if count - kept.get(day, 0) > (state.days[day].unkept if day in state.days else 0):
             yield whole_day(day)
+
+
+def _decided(state: SourceState, reading: Window, now: datetime) -> Window | None:
+    """The days before in which people may have decided what was entered later; looked at once a day."""
+    start = whole_day(now.date() - timedelta(days=SWEPT)).start
+    return Window(start, reading.start) if _is_first_of_day(state, now) and start < reading.start else None
 
 
 def _counted(day: date, rows: int, kept: int, seen: Seen) -> CountedDay:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from afterpilot.decide.pulling import judge_pull
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.ports import LineSource, RecordSource
-from afterpilot.domain.record import Record
+from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
@@ -54,7 +54,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
                     run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated
                 )
             left += made.left
-        for decisions in _batches(source.decisions(reading), BATCH):
+        for decisions in _batches(_decisions(services, workflow, source, reading, seen.decided), BATCH):
             with services.ops.begin() as unit:
                 unit.source_states.add(run_id, decisions=unit.records.write_decisions(decisions))
         seen = noticing.after(services, workflow, source, seen, watermark=watermark, now=started)
@@ -100,6 +100,15 @@ def _read(source: RecordSource, window: Window, workflow: Workflow) -> Iterator[
         return
     with ahead(lines) as read:
         yield from read
+
+
+def _decisions(
+    services: Services, workflow: Workflow, source: RecordSource, reading: Window, earlier: Window | None
+) -> Iterator[HumanDecision]:
+    """What people decided, also what was entered later than rows may come."""
+    yield from source.decisions(reading)
+    if earlier is not None:  # what cannot be taken of it was counted when it was new
+        yield from services.source(workflow).decisions(earlier)
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
