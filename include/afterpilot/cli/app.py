@@ -22,7 +22,8 @@ class _Commands(LazyGroup):
             "afterpilot.cli.validate:validate", "Read every declaration and say what is wrong, with file and line."
         ),
         "new": Later(
-            "afterpilot.cli.new:new", "Propose a declaration from a table: look at its newest rows, and write expectations with the reason for each."
+            "afterpilot.cli.new:new",
+            "Propose a declaration from a table: look at its newest rows, and write expectations with the reason for each.",
         ),
         "preview": Later(
             "afterpilot.cli.preview:preview_command",
@@ -45,7 +46,10 @@ class _Commands(LazyGroup):
             "Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN.",
         ),
         "check": Later("afterpilot.cli.check:app", "Check any table against a suite of expectations."),
-        "review": Later("afterpilot.cli.review:review", "List what waits for people, with due times and links."),
+        "review": Later(
+            "afterpilot.cli.review:review",
+            "List what waits for people, with due times and links; those due first come first.",
+        ),
         "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
         "incidents": Later("afterpilot.cli.incidents:app", "Open incidents, and what a person says of them."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
