@@ -207,6 +207,17 @@ def test_drift_is_told_with_what_moved(quality: QualitySite) -> None:
     assert (new.success, new.result["bins"][1]["bin"], new.result["bins"][1]["window"]) == (False, "(other)", 0.5)
 
 
+def test_records_that_were_not_compared_are_never_taken_for_different(quality: QualitySite) -> None:
+    """Half of 200 letters repeat another one nearly: 20 of them compared cannot say that 90 in 100 are different."""
+    quality.put(200, letter=lambda n: f"{n // 2} {WORDS} {' '.join(f'w{n // 2}x{m}' for m in range(40))} {n % 2}")
+    asked = {"columns": ["letter"], "mostly": 0.9}
+    part = quality.judge("rows_not_repeated", **asked, near_rows=20)
+    assert part.success is None
+    assert "180 of 200 values were not judged" in part.error
+    assert quality.judge("rows_not_repeated", **asked).success is False
+    assert quality.judge("rows_not_repeated", **asked, near_rows=20, near=False).success is True
+
+
 def test_no_more_values_are_fetched_than_have_a_bin(quality: QualitySite) -> None:
     """A column in which every value is another one holds no categories, and costs no memory to find out."""
     quality.put(1_000, start=START - timedelta(days=2), prefix="r", label=lambda n: f"value {n}")

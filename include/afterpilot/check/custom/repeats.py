@@ -44,7 +44,8 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class _Near:
     pairs: Sequence[Pair]
-    looked_at: int
+    looked_at: int  # different texts
+    rows: int  # that have them
 
 
 def rows_not_repeated(check: Check, scope: Scope) -> Judged:
@@ -53,7 +54,7 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     a smaller key fails; rows that lack one of the texts are not judged.
 
     Exact repetitions are looked for in all rows, in the first 100,000 characters of each text; near ones among ``near_rows``
-    records (unless said 5,000), in their first 20,000 characters, for a minute.
+    records (unless said 5,000), in their first 20,000 characters, for a minute. Records beyond those were not judged.
 
     Raises:
         CheckError: a column is missing, or a parameter is wrong.
@@ -69,13 +70,15 @@ def rows_not_repeated(check: Check, scope: Scope) -> Judged:
     again = sa.func.sum(sa.case((placed.c.place > 1, 1), else_=0))
     values, repeated = scope.connection.execute(sa.select(sa.func.count(), again).select_from(placed)).one()
     pairs = _exact(scope, placed) if repeated else []
-    near = _near(check, scope, columns) if check.params.get("near", True) else _Near((), 0)
+    near = _near(check, scope, columns) if check.params.get("near", True) else _Near((), 0, int(values))
     found = [*pairs, *near.pairs]
     counted = Counted(
         total,
         total - int(values),
         int(repeated or 0) + len(near.pairs),
         [(pair.key, f"{pair.key} repeats {pair.repeats}") for pair in found],
+        unjudged=max(0, int(values) - near.rows),
+        why=f"near repetitions were looked for among {near.rows:,}; near_rows says among how many, near: false none",
     )
     return by_value(
         check,
@@ -134,7 +137,11 @@ def _near(check: Check, scope: Scope, columns: Sequence[str]) -> _Near:
     index = MinHashLSH(threshold=max(0.1, threshold - 0.1), num_perm=PERMUTATIONS)
     kept: list[tuple[str | None, Shingles]] = []
     pairs: list[Pair] = []
+    rows = 0
     for key, text in _texts(scope, columns, most):
+        rows += 1
+        if text is None:
+            continue
         runs = shingles(text)
         sketch = minhash(runs)
         close = sorted(index.query(sketch))[:_COMPARED] if runs.size else []
@@ -145,11 +152,11 @@ def _near(check: Check, scope: Scope, columns: Sequence[str]) -> _Near:
         if runs.size:
             index.insert(len(kept), sketch)
         kept.append((key, runs))
-    return _Near(pairs, len(kept))
+    return _Near(pairs, len(kept), rows)
 
 
-def _texts(scope: Scope, columns: Sequence[str], most: int) -> Iterator[tuple[str | None, str]]:
-    """Different texts with the least key of each; of a sample that does not depend on the order of rows where there are many.
+def _texts(scope: Scope, columns: Sequence[str], most: int) -> Iterator[tuple[str | None, str | None]]:
+    """Different texts with the least key of each, None for one that came before; of a sample that does not depend on the order of rows where there are many.
     It ends when the time is up.
     """
     stop = time.monotonic() + SECONDS
@@ -165,6 +172,5 @@ def _texts(scope: Scope, columns: Sequence[str], most: int) -> Iterator[tuple[st
     for found, words in scope.connection.execute(statement):
         if time.monotonic() > stop:
             return
-        if words not in seen:
-            seen.add(words)
-            yield found, words
+        yield found, None if words in seen else words
+        seen.add(words)
