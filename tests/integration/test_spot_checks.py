@@ -15,6 +15,7 @@ from afterpilot.domain.sampling import Overrides, Reviewing, Stratum
 from afterpilot.domain.window import Window
 from afterpilot.record.ops import Ops, connect
 from afterpilot.record.tables import human_decisions
+from afterpilot.review.sampling import stratum_of
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +61,18 @@ def decide(
         unit.connection.execute(
             sa.update(human_decisions).where(human_decisions.c.key == key).values(decided_by=by, seconds=seconds)
         )
+
+
+def test_an_output_is_picked_with_the_chance_of_the_stratum_that_it_counts_in(ops: Ops) -> None:
+    """Whatever the kind of the field's value: booleans and numbers too have one name where chances are set and looked up."""
+    values = ["letter", "", "0", True, False, 0, 12, 1.5, None]
+    records = [Record("w", f"k{number}", AT, {"kind": value}) for number, value in enumerate(values)]
+    with ops.begin() as unit:
+        unit.records.write(records, RUN)
+        unit.gate.write([GateDecision("w", one.key, AT, released=True, reason="passed") for one in records], RUN)
+        counted = {stratum.name for stratum in unit.spot_checks.strata("w", WEEK, by="kind")}
+    assert counted == {stratum_of(value) for value in values}
+    assert {"true", "false", "0", "12", "1.5", "letter", ""} == counted
 
 
 def test_only_spot_checks_that_were_looked_at_count_and_by_their_slice(ops: Ops) -> None:

@@ -16,7 +16,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
-from afterpilot.review.sampling import EVERYTHING_ELSE, is_picked, period_of, rates
+from afterpilot.review.sampling import EVERYTHING_ELSE, is_picked, period_of, rates, stratum_of
 
 _LOOKED_BACK = 4  # periods from which the next one's sample is planned
 _REVIEWED = timedelta(days=7)  # of each person's decisions that are looked at together
@@ -30,7 +30,7 @@ def picker(services: Services, workflow: Workflow, at: datetime) -> Callable[[Re
     by = workflow.spot_check.by
 
     def picked(record: Record) -> bool:
-        stratum = str(record.data.get(by) or "") if by else ""
+        stratum = stratum_of(record.data.get(by)) if by else EVERYTHING_ELSE
         return is_picked(workflow.slug, record.key, chances.get(stratum, chances[EVERYTHING_ELSE]))
 
     return picked

@@ -7,6 +7,7 @@ advance to nobody who does not know the key. The chances are set when the period
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -26,6 +27,13 @@ _DIGITS = Decimal("0.000001")
 def period_of(at: datetime, terms: SpotCheck) -> date:
     """The first day of the period that a moment lies in; periods of a week begin on Monday."""
     return (_MONDAY + (at - _MONDAY) // terms.period * terms.period).date()
+
+
+def stratum_of(value: object) -> str:
+    """The stratum of a field's value: the text that PostgreSQL's ``->>`` gives, by which samples are counted; empty for none."""
+    if value is None or isinstance(value, str):
+        return value or EVERYTHING_ELSE
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def is_picked(workflow: str, key: str, rate: Decimal) -> bool:
