@@ -21,7 +21,7 @@ _DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
 _DATED = re.compile(rf"{_DATE.pattern}(?!\d)")
 _BETWEEN = re.compile(r"\D")
 # What word processors and web pages write for a blank, a hyphen, ``@`` and ``+``; each is one character, so places stay.
-_LIKE = {" ": "\u00a0\u2000-\u200a\u202f\u205f\u3000", "-": "\u2010-\u2015\u2212\uff0d", "@": "\uff20", "+": "\uff0b"}
+_LIKE = {" ": "\u00a0\u2000-\u200a\u202f\u205f\u3000", "-": "\u2010-\u2013\u2212\uff0d", "@": "\uff20", "+": "\uff0b"}
 ALIKE = "".join(_LIKE.values())
 _ALIKE = re.compile(f"[{ALIKE}]")
 _PLAIN = tuple((re.compile(f"[{signs}]"), plain) for plain, signs in _LIKE.items())

@@ -16,20 +16,24 @@ from afterpilot.pull import national_ids, patterns
 _DIGIT = r"\p{Nd}"
 _AROUND = re.compile(r"\(\?<?[!=](?:\[[^]]*]|\\.|[^()\\])*\)")  # what looks around a match: automata cannot
 _BREAK = r"\\\\+(?:[nrtbf\"]|u....)"  # a control or quotation mark, in JSON within a line, or in JSON within that
-_RUN = r"\d(?:[ ().\-/]{0,3}\d){5}"
-_SAYS = rf"\.?(?:[ :#=\"'is]|{_BREAK}){{0,12}}"  # wider than national_ids.SAYS
-_PHONE = rf"(?:{patterns.PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)\.?)?{_SAYS}[+(]?"
-_NAMED = rf"(?:{national_ids.LABELS.replace(' ', '[ _]')}){_SAYS}"
+# Any number of signs between, here and below: an automaton that counts grows beyond what is fast.
+_RUN = r"\d(?:[ ().\-/]*\d){5}"
+_SAYS = rf"\.?(?:[ :#=\"'is]|{_BREAK})*"  # wider than national_ids.SAYS
+_PHONE = rf"(?:{patterns.PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)\.?)?"
+_NAMED = rf"(?:{national_ids.LABELS.replace(' ', '[ _]')})"
+_ALIKE = patterns.ALIKE.replace("-\u2013", "-\u2012")
 _SUSPECT = (
     "@",
-    rf"[{patterns.ALIKE}]",  # what is read as a blank, a hyphen, @ or +
+    # What is read as a blank, a hyphen, @ or +; sentences are full of dashes, so of these such as may be part of a number.
+    f"[{_ALIKE}]",
+    "[\\d)] ?\u2013|\u2013 ?[\\d(]|[A-Za-z]\u2013[A-Za-z]",
     r"(?i:\\\\+u(?:00[2-7a].|0[6-9ef]..|1[0789abc]..|20[0-6].|2212|3000|a[6-9ab]..|ff..|d8(?:[0-2].|3[0-bef])))",  # or digit, escaped
-    r"\+[1-9](?:[ ()./-]{0,3}\d){6}",
+    r"\+[1-9](?:[ ()./-]*\d){6}",
     r"\(0?\d{2,4}\) ?\d{3}",
     r"\d{13}|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d|\d{4}[ -]\d{6}[ -]\d{5}",  # cards
     r"[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]){11}",  # accounts
     *(_AROUND.sub("", shape) for shape, _ in national_ids.SHAPES),
-    rf"(?i:(?:^|[^A-Za-z0-9]|{_BREAK})(?:{_PHONE}|{_NAMED}){_RUN})",
+    rf"(?i:(?:^|[^A-Za-z0-9]|{_BREAK})(?:{_PHONE}|{_NAMED}){_SAYS}[+(]?{_RUN})",
 )
 PATTERN = "|".join(_SUSPECT).replace(r"\d", _DIGIT)
 
