@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,22 @@ def test_a_preview_for_people_says_what_fired_and_what_would_have_gone_to_people
     assert "would have gone to people" in shown.output
 
 
+def test_a_preview_says_what_is_wrong_with_the_source_itself(folder: Path, crm: sa.Engine) -> None:
+    """A column that is not there did not fail its checks: nothing could be said of it."""
+    assert CliRunner().invoke(app, [*NEW, "--output", "amount"]).exit_code == 0
+    with crm.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE ai_refunds RENAME currency TO money"))
+    done = CliRunner().invoke(app, ["preview", "refunds", "--windows", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    for window in json.loads(done.stdout):
+        assert window["noticed"] == ["ai_refunds has no column currency"]
+        on_it = [one for one in window["expectations"] if one["column"] == "currency"]
+        assert on_it
+        assert {one["success"] for one in on_it} == {None}
+    shown = CliRunner().invoke(app, ["preview", "refunds", "--windows", "1"])
+    assert "ai_refunds has no column currency" in shown.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -168,6 +186,25 @@ def test_a_table_without_rows_or_times_has_nothing_to_propose(crm: sa.Engine, fo
         done = CliRunner().invoke(app, [*NEW[:5], table, *NEW[6:]])
         assert isinstance(done.exception, CheckError)
         assert says in str(done.exception)
+
+
+def test_floats_are_numbers_and_times_that_cannot_be_are_passed_over(crm: sa.Engine) -> None:
+    """What lies in the future or without end is neither the newest row nor a gap."""
+    with crm.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE ai_refunds ADD COLUMN score float8, ADD COLUMN share real"))
+        connection.execute(sa.text("UPDATE ai_refunds SET score = 0.25 + tok_in, share = 0.5"))
+        for number, at in enumerate(("infinity", "-infinity", "2099-01-01")):
+            connection.execute(
+                sa.text("INSERT INTO ai_refunds (refund_id, finished_at) VALUES (:id, CAST(:at AS timestamptz))"),
+                {"id": f"odd{number}", "at": at},
+            )
+    found = profile(crm, "ai_refunds")
+    kinds = {column.name: (column.kind, column.low) for column in found.columns if column.name in {"score", "share"}}
+    assert kinds == {"score": ("number", Decimal("500.25")), "share": ("number", Decimal("0.5"))}
+    assert found.newest is not None
+    assert found.newest < datetime.now(UTC)
+    assert found.longest_gap == timedelta(minutes=29)
+    assert sum(found.days.values()) == 1980
 
 
 def test_a_source_that_is_away_ends_a_preview_with_its_reason(folder: Path, crm: sa.Engine) -> None:

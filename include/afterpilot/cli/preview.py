@@ -72,6 +72,8 @@ def _print(slug: str, found: Sequence[Previewed]) -> None:
     console.print(
         Text.assemble((slug, "bold"), f": {plural(total, 'record')} in {plural(len(found), 'window')}, {span}")
     )
+    for line in found[-1].noticed:
+        console.print(Text.assemble(("! ", "yellow"), line))
     names = [_name(one) for one in max((one.judged for one in found), key=len)]
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("expectation", style="cyan", overflow="fold")
@@ -139,6 +141,7 @@ def _data(one: Previewed) -> dict[str, Any]:
         "window": [one.window.start.isoformat(), one.window.end.isoformat()],
         "records": one.records,
         "error": one.error,
+        "noticed": list(one.noticed),
         "expectations": [
             {
                 "expect": judged.check.expect,

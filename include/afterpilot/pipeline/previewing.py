@@ -21,6 +21,7 @@ from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.records import pull
+from afterpilot.pipeline.reopening import unhidden
 from afterpilot.pipeline.services import Services
 from afterpilot.record.tables import records
 
@@ -33,7 +34,8 @@ _LOOK_BACK = {"like_weekdays", "reference"}  # parameters of such checks
 class Previewed:
     """One window: what each expectation says, and how many outputs would have gone to people, by check and field.
 
-    ``error`` says why the expectations, ``gate_error`` why the outputs could not be judged.
+    ``error`` says why the expectations, ``gate_error`` why the outputs could not be judged; ``noticed`` what is wrong with
+    the source itself, the same for all windows.
     """
 
     window: Window
@@ -43,6 +45,7 @@ class Previewed:
     routed: int = 0
     reasons: Mapping[tuple[str, str], int] = field(default_factory=dict)
     gate_error: str = ""
+    noticed: Sequence[str] = ()
 
 
 def preview(services: Services, workflow: Workflow, *, count: int, every: timedelta) -> Iterator[Previewed]:
@@ -57,8 +60,8 @@ def preview(services: Services, workflow: Workflow, *, count: int, every: timede
         workflow, source=replace(workflow.source, history=max(workflow.source.history, every * count + past))
     )
     run = pull(services, trial, until=now, trigger=Trigger(origin="cli", run_id="preview"))
-    if run.verdict is Verdict.UNKNOWN:
-        raise SourceError(run.reasons[0] if run.reasons else run.summary)
+    if run.verdict is Verdict.UNKNOWN or run.evidence.get("error"):
+        raise SourceError(str(run.evidence.get("error") or run.summary))
     newest = _newest(services, workflow)
     if newest is None:
         raise SourceError(
@@ -66,12 +69,14 @@ def preview(services: Services, workflow: Workflow, *, count: int, every: timede
         )
     end = now if now - newest < every else newest + timedelta(microseconds=1)
     for number in range(count, 0, -1):
-        yield _previewed(services, trial, Window(end - every * number, end - every * (number - 1)))
+        found = _previewed(services, trial, Window(end - every * number, end - every * (number - 1)))
+        yield replace(found, noticed=run.reasons)
 
 
 def _previewed(services: Services, workflow: Workflow, window: Window) -> Previewed:
     found = services.checker.judge([(workflow, window)])[workflow.slug]
     judged, error = ((), str(found)) if isinstance(found, CheckError) else (found, "")
+    judged = unhidden(services, workflow, judged, window)
     total = routed = 0
     reasons: Counter[tuple[str, str]] = Counter()
     gate_error = ""

@@ -16,10 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.looking import AHEAD
 from afterpilot.domain.profile import ColumnProfile, TableProfile
 from afterpilot.domain.source import FieldType
 from afterpilot.pull.database import engine_of, existing_columns, reading, split, table_of
 from afterpilot.pull.patterns import masked
+from afterpilot.pull.shape import bound
 from afterpilot.pull.shapes import shape_of
 from afterpilot.pull.values import decimal, moment
 
@@ -27,6 +29,7 @@ MOST_ROWS = 100_000
 _READ = 2_000  # texts of a column that are read for their shape and for what they hold
 _FEW = 12  # different values that are a category
 _DAYS = 56
+_OLDEST = datetime(1900, 1, 1, tzinfo=UTC)
 _MOMENTS = 20_000  # of which the longest gap is taken
 _TIME_WORDS = ("finished", "completed", "ended", "created", "updated", "logged", "started", "time", "_at", "date")
 _KEY_WORDS = ("id", "key", "uuid", "number", "no")
@@ -90,7 +93,7 @@ def _kind(kind: sa.types.TypeEngine[Any]) -> FieldType:
         return "boolean"
     if isinstance(kind, sa.DateTime | sa.Date):
         return "time"
-    if isinstance(kind, sa.Numeric | sa.Integer):
+    if isinstance(kind, sa.Numeric | sa.Float | sa.Integer):
         return "number"
     return "text"
 
@@ -212,9 +215,10 @@ def _key_of(connection: sa.Connection, table: str, columns: Sequence[ColumnProfi
 
 
 def _moments(connection: sa.Connection, place: sa.TableClause, time: str) -> list[datetime]:
-    """The newest times, oldest first."""
+    """The newest times, oldest first. What lies in the future is left out, as are times that no driver takes."""
     column = place.c[time]
-    statement = sa.select(column).where(column.is_not(None)).order_by(column.desc()).limit(_MOMENTS)
+    inside = (column >= bound(_OLDEST, column.type), column <= bound(datetime.now(UTC) + AHEAD, column.type))
+    statement = sa.select(column).where(*inside).order_by(column.desc()).limit(_MOMENTS)
     found = [at for value in connection.scalars(statement) if (at := moment(value)) is not None]
     since = found[0] - timedelta(days=_DAYS) if found else datetime.now(UTC)
     return sorted(at for at in found if at >= since)
@@ -223,11 +227,9 @@ def _moments(connection: sa.Connection, place: sa.TableClause, time: str) -> lis
 def _days(connection: sa.Connection, place: sa.TableClause, time: str, newest: datetime) -> dict[date, int]:
     """Rows by day (UTC) of the last eight weeks."""
     column = place.c[time]
-    start = newest.astimezone(UTC) - timedelta(days=_DAYS)
-    if not getattr(column.type, "timezone", False):
-        start = start.replace(tzinfo=None)
+    start, end = (bound(at, column.type) for at in (newest - timedelta(days=_DAYS), newest))
     day = sa.func.date(column)
-    statement = sa.select(day, sa.func.count()).where(column >= start).group_by(day).order_by(day)
+    statement = sa.select(day, sa.func.count()).where(column >= start, column <= end).group_by(day).order_by(day)
     return {_as_date(value): count for value, count in connection.execute(statement)}
 
 
