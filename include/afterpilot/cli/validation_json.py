@@ -47,9 +47,12 @@ def validation_json(judged: Sequence[Judged], suite: GxSuite, about: Mapping[str
 
 
 def grouped_json(found: Mapping[Any, Sequence[Judged]], suite: GxSuite, about: Mapping[str, str]) -> dict[str, Any]:
-    """One validation for each group, by the group's value as text."""
+    """One validation for each group, by the group's value as text; no group hides another whose value is the text ``null``."""
+    texts, no_group = {str(group) for group in found if group is not None}, _NO_GROUP
+    while no_group in texts:
+        no_group += "_"
     groups = {
-        _NO_GROUP if group is None else str(group): validation_json(judged, suite, about)
+        no_group if group is None else str(group): validation_json(judged, suite, about)
         for group, judged in sorted(found.items(), key=lambda item: str(item[0]))
     }
     return {"success": all(one["success"] for one in groups.values()) and bool(groups), "groups": groups}
