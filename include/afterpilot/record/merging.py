@@ -1,4 +1,5 @@
-"""Writes many records at once: by COPY into a table of the transaction's own, from there with a few statements.
+"""Writes many records at once: straight where none of them is known, else by COPY into a table of the transaction's own and from
+there with a few statements.
 
 What stands afterwards is what writing row by row would leave: the newest of a key, with its call; changed data replaces what
 was there; a record whose time was corrected stands once. Merges of one workflow come one after the other.
@@ -12,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from psycopg import Connection as PsycopgConnection
 from sqlalchemy.exc import IntegrityError
 
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
 from afterpilot.record import partitions
+from afterpilot.record.adding import add, copy
 from afterpilot.record.runs import as_text
 
 
@@ -123,9 +124,12 @@ def merge(
     Fields that the source has ``lost`` keep what is on record.
     """
     given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost)}
-    _stage(connection, lines)
     run = _Statements(connection, given)
     run(_LOCK)
+    late = add(connection, lines, run_id, since=since)
+    if late is not None:
+        return Written(new=lines.rows, late=late)
+    _stage(connection, lines)
     repeated = int(connection.scalar(_REPEATED) or 0)
     if repeated:
         run(_KEEP_NEWEST)
@@ -195,11 +199,7 @@ def _all_new(connection: sa.Connection, run: _Statements) -> bool:
 def _stage(connection: sa.Connection, lines: RecordLines) -> None:
     for statement in _TABLES.split(";"):
         connection.exec_driver_sql(statement)
-    raw = connection.connection.driver_connection
-    if not isinstance(raw, PsycopgConnection):  # pragma: no cover - the ops database is always written by psycopg
-        raise TypeError(f"records cannot be copied through {type(raw).__name__}")
-    with raw.cursor() as cursor, cursor.copy(f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN") as copy:
-        copy.write(lines.text)
+    copy(connection, f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN", lines.text)
 
 
 def _late(connection: sa.Connection, since: datetime) -> int:
