@@ -25,7 +25,7 @@ from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.pipeline import reviewing
-from afterpilot.review import call_back
+from afterpilot.review import call_back, status_column
 from doubles.desk import TOKEN, Desk, Reply
 
 pytestmark = pytest.mark.integration
@@ -235,6 +235,36 @@ def test_a_status_that_cannot_be_written_is_told_and_made_good(site: Site, break
     assert decide(site).verdict is Verdict.PASS
     assert set(statuses(site).values()) == {"ready"}
     assert site.incidents()[0]["state"] == "resolved"
+
+
+def test_a_row_that_the_database_refuses_holds_up_no_other(site: Site) -> None:
+    """A constraint of the office keeps one invoice from being ready; the others are, and that one alone is told."""
+    declare(site, COLUMN)
+    site.produce("ALTER TABLE ai_invoice_runs ADD CHECK (run_id <> 'r-00003' OR status <> 'ready')")
+    site.invoices(range(1, 9))
+    decide(site)
+    assert Counter(statuses(site).values()) == {"ready": 7, "waiting": 1}
+    assert releases(site, "refused") == {False: 7, True: 1}
+    (incident,) = [one for one in site.incidents() if one["kind"] == "gate.release_refused"]
+    assert incident["title"].startswith("1 output was decided on")
+
+
+def test_a_word_that_no_row_may_have_is_found_out_by_few(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database refuses every row: all are told, and most are not tried one by one."""
+    declare(site, COLUMN)
+    site.produce("ALTER TABLE ai_invoice_runs ADD CHECK (status <> 'ready')")
+    site.invoices(range(1, 101))
+    tried: list[int] = []
+    written = status_column._written
+
+    def count(*given: Any) -> Any:
+        tried.append(len(given[2]))
+        return written(*given)
+
+    monkeypatch.setattr(status_column, "_written", count)
+    decide(site)
+    assert releases(site, "refused") == {True: 100}
+    assert len(tried) < 100  # one by one would be 199
 
 
 def test_an_output_that_changes_after_its_release_is_taken_back(site: Site) -> None:

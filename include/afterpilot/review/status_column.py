@@ -23,6 +23,8 @@ TIMEOUT_SECONDS = 20  # of each statement; three of them stay within a lease
 BATCH = 500
 # A missing right, a read-only transaction, no such column or table, a value the column does not take (SQLSTATE classes).
 _MENDED_BY_PEOPLE = ("42", "25006", "22", "23", "28", "3D", "3F", "P0001")
+_OF_ONE_ROW = ("22", "23", "P0001")  # a value, a constraint or a trigger may refuse one row and take another
+_MANY = 16  # rows of which each was refused
 
 
 def perform(url: str, said: StatusColumn, connection: str, effects: Sequence[Effect]) -> list[Performed]:
@@ -56,8 +58,21 @@ def _write(engine: sa.Engine, said: StatusColumn, connection: str, effects: Sequ
     except ConfigurationError as error:
         return [Performed(one, "refused", f"{connection}: {error}") for one in effects]
     except SQLAlchemyError as error:
+        if len(effects) > 1 and _state(error).startswith(_OF_ONE_ROW):
+            return _write_halves(engine, said, connection, effects)
         text = f"{connection}: {said.table}.{said.column} could not be written: {_reason(error, engine.url)}"
         return [Performed(one, "refused" if _needs_people(error) else "later", text) for one in effects]
+
+
+def _write_halves(engine: sa.Engine, said: StatusColumn, connection: str, effects: Sequence[Effect]) -> list[Performed]:
+    """One row that the database refuses does not keep the others from being written. Where nothing of many could be, the
+    fault is none of single rows, and the rest is not tried.
+    """
+    middle = len(effects) // 2
+    first = _write(engine, said, connection, effects[:middle])
+    if middle >= _MANY and all(one.state == "refused" for one in first):
+        return [*first, *(Performed(one, "refused", first[-1].error) for one in effects[middle:])]
+    return [*first, *_write(engine, said, connection, effects[middle:])]
 
 
 def _written(opened: sa.Connection, said: StatusColumn, effects: Sequence[Effect]) -> list[Performed]:
@@ -158,7 +173,9 @@ def _as_key(value: object) -> str:
 
 def _engine(url: str) -> sa.Engine:
     try:
-        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+        parts = sa.make_url(url)
+        limits = {"connect_timeout": TIMEOUT_SECONDS} if parts.get_backend_name() == "postgresql" else {}
+        return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, connect_args=limits)
     except (ArgumentError, ValueError, ImportError, SQLAlchemyError) as error:
         # The text of these errors may quote parts of the URL, and the chain would show it.
         raise ConfigurationError(f"its URL cannot be used ({type(error).__name__})") from None
@@ -168,8 +185,12 @@ def _needs_people(error: SQLAlchemyError) -> bool:
     """Whether somebody has to mend something before another attempt can help."""
     if not isinstance(error, DBAPIError):
         return True
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    return state.startswith(_MENDED_BY_PEOPLE) or "readonly" in str(error.orig)
+    return _state(error).startswith(_MENDED_BY_PEOPLE) or "readonly" in str(error.orig)
+
+
+def _state(error: SQLAlchemyError) -> str:
+    """The SQLSTATE, empty where the database gives none."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
 
 
 def _reason(error: SQLAlchemyError, url: sa.URL) -> str:
