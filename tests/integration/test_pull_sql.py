@@ -139,6 +139,27 @@ def test_the_window_is_half_open_and_in_order_of_time(erp: sa.Engine) -> None:
     assert [record.key for record in SqlSource(erp, workflow_of()).records(WINDOW)] == ["a", "b"]
 
 
+def test_keys_are_said_as_records_have_them(erp: sa.Engine) -> None:
+    """Else a row whose key is padded would count as vanished."""
+    with erp.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE padded (id char(5) PRIMARY KEY, finished_at timestamptz)")
+        connection.execute(sa.text("INSERT INTO padded VALUES ('a', :at), ('b', :at)"), {"at": START})
+    found = SqlSource(
+        erp, workflow_of(Source("erp", "padded", "id", "finished_at", timedelta(), timedelta(days=1), {}))
+    )
+    keys = {record.key for record in found.records(WINDOW)}
+    assert keys == set(found.keys(WINDOW)) == {"a    ", "b    "}
+    assert found.elsewhere(["a    ", "c    "]) == {"a    "}
+
+
+@pytest.mark.parametrize("kind", ["numeric(9,3)", "float8", "real", "bigint"])
+def test_numbers_of_any_width_are_of_one_type(erp: sa.Engine, kind: str) -> None:
+    """So that another width is no changed type."""
+    with erp.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE ai_invoice_runs ALTER COLUMN share TYPE {kind}")
+    assert SqlSource(erp, workflow_of()).columns().types["share"] == "number"
+
+
 def test_a_time_without_a_zone_is_utc_whatever_the_database_says(erp: sa.Engine) -> None:
     """The database stands in Tokyo; its naive times are still read as UTC."""
     add(erp, due=START.replace(tzinfo=None) + timedelta(minutes=59))

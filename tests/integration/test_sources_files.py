@@ -214,6 +214,15 @@ def test_broken_rows_of_a_csv_are_counted(tmp_path: Path) -> None:
     }
 
 
+def test_rows_behind_a_quote_that_is_never_closed_are_counted(tmp_path: Path) -> None:
+    """They are lost to the reader, and no line that is still being written."""
+    header, first, *others = table([{**run, "output": "plain"} for run in RUNS]).splitlines(keepends=True)
+    (tmp_path / "runs.csv").write_bytes(b"".join([header, first, b'"', *others]))
+    found = opened(f"{tmp_path}/runs.csv", "csv")
+    assert [record.key for record in found.records(WINDOW)] == ["r0"]
+    assert (dict(found.skipped), dict(found.noted)) == ({"line behind a quote that is never closed": 3}, {})
+
+
 def test_odd_values_of_a_csv_are_kept_for_the_check_to_find(tmp_path: Path) -> None:
     """What does not fit its type stays as it is, what is empty is missing, a NUL is shown, nothing grows to a gigabyte."""
     head = "id;finished_at;output;total;rush;due\n"

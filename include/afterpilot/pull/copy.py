@@ -144,7 +144,8 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(min(1.0, self._seconds / 4)):
-            if self._since is not None and monotonic() - self._since > self._seconds:
+            since = self._since  # read once: the other thread may set it to None at any moment
+            if since is not None and monotonic() - since > self._seconds:
                 self.expired = True
                 self._connection.cancel_safe()
                 return

@@ -205,8 +205,9 @@ class Csv:
             elif cells:
                 self._tally.skipped[f"row whose number of columns is not the header's {len(header)}"] += 1
 
-    def _cells(self, name: str, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    def _cells(self, name: str, reader: Any) -> Iterator[list[str]]:  # noqa: ANN401 - csv's readers have no public type
         while True:
+            before = reader.line_num
             try:
                 yield next(reader)
             except StopIteration:
@@ -216,7 +217,10 @@ class Csv:
                 return
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
-                    self._tally.noted[_CUT] += 1
+                    if (lines := reader.line_num - before) > 1:
+                        self._tally.skipped["line behind a quote that is never closed"] += lines
+                    else:
+                        self._tally.noted[_CUT] += 1
                     return
                 self._tally.skipped["row that is no CSV"] += 1
 

@@ -77,20 +77,24 @@ class SqlShape:
         """The keys of the window's rows, streamed."""
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
             place, at, kind = self._place(connection)
-            statement = sa.select(sa.cast(place.c[self._source.key], sa.Text)).where(
+            statement = sa.select(place.c[self._source.key]).where(
                 at >= bound(window.start, kind), at < bound(window.end, kind)
             )
             streaming = connection.execution_options(stream_results=True, yield_per=_BATCH)
-            yield from (key for key in streaming.scalars(statement) if key is not None)
+            yield from (str(key) for key in streaming.scalars(statement) if key is not None)  # as records have it
 
     def elsewhere(self, keys: Sequence[str]) -> frozenset[str]:
         """Which of these keys the table has, at whatever time."""
         there: set[str] = set()
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
             place, _, _ = self._place(connection)
-            text = sa.cast(place.c[self._source.key], sa.Text)
-            for start in range(0, len(keys), _ASKED):
-                there |= set(connection.scalars(sa.select(text).where(text.in_(keys[start : start + _ASKED]))))
+            column = place.c[self._source.key]
+            # A CHAR is padded with blanks where it is read, and cast without them.
+            asked = {key.rstrip(" ") if isinstance(column.type, sa.CHAR) else key: key for key in keys}
+            text, plain = sa.cast(column, sa.Text), list(asked)
+            for start in range(0, len(plain), _ASKED):
+                found = connection.scalars(sa.select(text).where(text.in_(plain[start : start + _ASKED])))
+                there |= {asked[key] for key in found}
         return frozenset(there)
 
     def _place(
@@ -136,7 +140,7 @@ def family(kind: sa.types.TypeEngine[Any]) -> str:
         return "time with time zone" if kind.timezone else "time without time zone"
     for base, name in (
         (sa.Boolean, "boolean"),
-        (sa.Numeric | sa.Integer, "number"),
+        (sa.Numeric | sa.Float | sa.Integer, "number"),
         (sa.Date, "date"),
         (sa.JSON, "json"),
         (sa.String | sa.Uuid, "text"),
