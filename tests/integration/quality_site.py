@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +22,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
 from afterpilot.record.ops import Ops
 
+PULL = uuid.UUID(int=1)
 START = datetime(2026, 11, 16, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(days=1))
 OLD: Any = {"condition_parser": "great_expectations"}  # a row_condition as text, which no statement of ours reads
@@ -88,7 +90,7 @@ def put(
         data |= {name: value(number) if callable(value) else value for name, value in fields.items()}
         rows.append(Record(slug, f"{prefix}{number:04d}", start + timedelta(minutes=number), data))
     with Ops(ops).begin() as unit:
-        unit.records.write(rows, None)  # type: ignore[arg-type]
+        unit.records.write(rows, PULL)
 
 
 def judge(ops_url: str, *checks: Check, window: Window = WINDOW, **options: Any) -> Sequence[Judged]:
