@@ -69,7 +69,7 @@ def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired)
     """The line of the nights in the past tense, and of the incident's messages the newest one alone, which repeats the cause."""
     replayed(wired)
     shown = StringIO()
-    screen.show(Console(file=shown, width=240), wired.services.ops, wired.declarations.workflows)
+    screen.show(Console(file=shown, width=240), wired.services.ops, wired.declarations.workflows, {"filed": 12})
     text = " ".join(shown.getvalue().split())
     assert re.search(
         r"✓ 11 to 14 November: worse than the approved baseline by about \d+ points; cause: our prompt changed "

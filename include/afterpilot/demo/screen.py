@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,12 +50,14 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow], office: Mapp
         monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
         shown = Window(monday - timedelta(weeks=_WEEKS - 1), now)
         weeks = {w.slug: unit.reports.weekly_counts(w.slug, shown) for w in workflows}
-        messages = _messages(unit.connection)
+        messages = _messages(unit.connection, {w.slug for w in workflows if w.stage == "shadow"})
         evals = {w.slug: _nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
         waiting = {w.slug: _waiting(unit.connection, w.slug) for w in workflows}
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
-    console.print(_verdicts(workflows, latest))
+    for workflow in workflows:
+        console.print(Text.assemble((f"  {workflow.slug}", "bold"), f" ({workflow.stage})"))
+        console.print(_verdicts(workflow, latest))
     console.rule("[bold]What went to people, and why", style="dim")
     for workflow in workflows:
         console.print(_routed(workflow, weeks[workflow.slug], reviews[workflow.slug], waiting[workflow.slug]))
@@ -101,19 +103,17 @@ def farewell_stopped(console: Console) -> None:
     console.print(Panel(Text(text), title="Look around", border_style="green", title_align="left"))
 
 
-def _verdicts(workflows: Sequence[Workflow], latest: dict[tuple[str, Stage], Run | None]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    table.add_column("stage")
-    for workflow in workflows:
-        table.add_column(f"{workflow.slug} ({workflow.stage})", overflow="fold", ratio=1)
+def _verdicts(workflow: Workflow, latest: dict[tuple[str, Stage], Run | None]) -> Table:
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    table.add_column(style="dim", min_width=10)
+    table.add_column(overflow="fold")
     for stage in Stage:
-        table.add_row(str(stage), *(_cell(latest[w.slug, stage], declared=has(w, stage)) for w in workflows))
+        if has(workflow, stage):
+            table.add_row(str(stage), _cell(latest[workflow.slug, stage]))
     return table
 
 
-def _cell(run: Run | None, *, declared: bool) -> RenderableType:
-    if not declared:
-        return Text("· not declared", style="dim")
+def _cell(run: Run | None) -> RenderableType:
     if run is None:
         return Text("? UNKNOWN  no run yet", style="magenta")
     mark, style = _STYLE[run.verdict]
@@ -241,14 +241,19 @@ def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:
     return list(shown.values())[:_EXAMPLES]
 
 
-def _messages(connection: sa.Connection) -> list[tuple[str, Message]]:
-    """The newest message of each incident and report, one of each kind and tone; what is over comes last, but for a regression."""
+def _messages(connection: sa.Connection, shadows: Collection[str]) -> list[tuple[str, Message]]:
+    """The newest message of each incident and report, one of each kind and tone; what is over comes last, but for a regression.
+
+    The week of a workflow that runs in the shadow is not among them: those that people depend on come first.
+    """
     statement = sa.select(outbox).where(outbox.c.state != "dead").order_by(outbox.c.created_at.desc()).limit(500)
     current: dict[object, sa.Row[Any]] = {}
     for row in connection.execute(statement):
         current.setdefault(row.incident_id or row.report_id or row.id, row)
     shown: dict[tuple[int, str, str], tuple[str, Message]] = {}
     for row in current.values():
+        if row.kind == "weekly" and row.workflow in shadows:
+            continue
         message = Message.from_dict(row.message)
         regressed = "evals.regressed" in message.footer
         rank = {"weekly": 2, "resolved": 1 if regressed else 3}.get(row.kind, 0)

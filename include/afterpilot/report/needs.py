@@ -55,7 +55,8 @@ def _unknown(workflow: Workflow, facts: WeekFacts, kpi: Figure, cost: Figure) ->
 def _drifting(workflow: Workflow, facts: WeekFacts, kpi: Figure, overrides: Figure) -> Iterator[str]:
     if overrides.low is not None and overrides.value is not None and overrides.low > _OFTEN_OVERRIDDEN:
         yield f"People overrode {percent(overrides.value)} of what they looked at: see why"
-    if facts.this_week is not None and facts.this_week.released and not facts.this_week.judged:
+    week, terms = facts.this_week, workflow.spot_check
+    if week is not None and week.released and not week.judged and (terms.share or terms.precision):
         yield "Nobody has looked at anything that was handled alone: do the spot checks"
     if kpi.value is not None and worse(kpi.value, workflow.kpi.baseline, workflow.kpi.better):
         name = workflow.kpi.name.replace("_", " ")
