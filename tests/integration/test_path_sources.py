@@ -172,3 +172,14 @@ def test_a_connection_that_nobody_made_is_unknown(site: Site) -> None:
     run_ = pulled(site)
     assert run_.verdict is Verdict.UNKNOWN
     assert "there is no connection 'nowhere'" in str(run_.evidence["error"])
+
+
+def test_long_records_are_written_few_at_a_time(site: Site, tmp_path: Path) -> None:
+    """Else memory would grow with their length."""
+    path = tmp_path / "runs.jsonl"
+    runs = [{**run(number, minutes=10 * number), "document": "long " * 1_500_000} for number in range(1, 6)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in runs))
+    declare(site, f"source:\n  kind: files\n  path: {path}\n")
+    assert pulled(site).evidence["pulled"] == 5
+    transactions = site.rows("SELECT count(*) AS records FROM records GROUP BY pulled_at ORDER BY 1")
+    assert [row["records"] for row in transactions] == [2, 3]

@@ -26,6 +26,7 @@ from afterpilot.record.ops import Unit
 
 BATCH = 20_000  # records of one transaction, where they come as lines
 ONE_BY_ONE = 2_000  # where each of them is an object
+MOST_CHARACTERS = 16_000_000  # of their texts together
 T = TypeVar("T")
 
 
@@ -95,11 +96,24 @@ def _read(source: RecordSource, window: Window, workflow: Workflow) -> Iterator[
     """Batches as they may be kept: lines where the source can give them, else its records one by one."""
     lines = source.lines(window, rows=BATCH) if isinstance(source, LineSource) else None
     if lines is None:
-        for batch in _batches(source.records(window), min(BATCH, ONE_BY_ONE)):
-            yield [redact(record, workflow.source) for record in batch]
+        yield from _records(redact(record, workflow.source) for record in source.records(window))
         return
     with ahead(lines) as read:
         yield from read
+
+
+def _records(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """So many records in a batch, or fewer where they are long: memory grows with neither."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += sum(len(value) for value in record.data.values() if isinstance(value, str))
+        if len(batch) >= min(BATCH, ONE_BY_ONE) or size >= MOST_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _decisions(
