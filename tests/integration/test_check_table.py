@@ -190,6 +190,39 @@ def test_what_cannot_be_judged_is_unknown_and_hurts_no_other(url: str, run: Run,
     assert (status, [one["verdict"] for one in said["results"]]) == (2, ["UNKNOWN", "UNKNOWN", "PASS"])
 
 
+@pytest.mark.parametrize("engine", ["single-pass", "gx"])
+def test_a_group_of_lists_and_an_error_of_ours_never_say_that_a_check_has_found_something(
+    empty_database: str, tmp_path: Path, cli: Cli, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 2: nothing was judged."""
+    made = sa.create_engine(empty_database)
+    with made.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE odd (id int, tags int[], said jsonb)"))
+        connection.execute(sa.text("INSERT INTO odd VALUES (1, '{1}', '[1]')"))
+    made.dispose()
+    suite = suite_file(tmp_path, [of("column_values_to_not_be_null", column="id")])
+    told = ["check", "table", "--url", empty_database, "--table", "odd", "--suite", str(suite), "--engine", engine]
+    for column in ("tags", "said"):
+        status, _, error = cli(*told, "--group-by", column)
+        assert (status, "name no group" in error) == (2, True)
+    monkeypatch.setattr("afterpilot.cli.check.connect", lambda _url: {}["no such thing"])
+    status, _, error = cli(*told)
+    assert (status, "no such thing" in error) == (2, True)
+
+
+@pytest.mark.parametrize("engine", ["single-pass", "gx"])
+def test_whether_a_column_exists_is_known_without_rows(empty_database: str, tmp_path: Path, engine: str) -> None:
+    """Both engines say so."""
+    made = sa.create_engine(empty_database)
+    with made.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE bare (id int)"))
+    made.dispose()
+    suite = suite_file(tmp_path, [of("column_to_exist", column="id"), of("column_to_exist", column="no")])
+    given = ["check", "table", "--url", empty_database, "--table", "bare", "--suite", str(suite), "--json"]
+    said = json.loads(CliRunner().invoke(app, [*given, "--engine", engine]).stdout)
+    assert [one["verdict"] for one in said["results"]] == ["PASS", "FAIL"]
+
+
 def test_a_suite_with_a_slip_is_refused_before_anything_is_read(tmp_path: Path, cli: Cli) -> None:
     """With the place, and exit status 2."""
     suite = suite_file(tmp_path, [of("column_values_to_not_be_nul", column="id")])

@@ -188,6 +188,28 @@ def test_a_table_without_rows_or_times_has_nothing_to_propose(crm: sa.Engine, fo
         assert says in str(done.exception)
 
 
+def test_columns_that_a_declaration_cannot_name_are_left_out_and_what_is_proposed_is_valid(
+    crm: sa.Engine, folder: Path
+) -> None:
+    """Nobody is left with a folder that does not load; a table without any other column is said to have none."""
+    with crm.begin() as connection:
+        connection.execute(
+            sa.text('ALTER TABLE ai_refunds ADD COLUMN "a b" text DEFAULT \'x\', ADD COLUMN "1" int DEFAULT 1')
+        )
+        connection.execute(sa.text('CREATE TABLE "Two Words" AS SELECT * FROM ai_refunds'))
+        connection.execute(sa.text("CREATE TABLE bare (id int PRIMARY KEY, at timestamptz, answer text)"))
+        connection.execute(
+            sa.text("INSERT INTO bare SELECT g, now() - g * interval '1 min' FROM generate_series(1, 99) g")
+        )
+    for table, says in (("Two Words", "make a view"), ("bare", "no other column is filled")):
+        done = CliRunner().invoke(app, [*NEW[:5], table, *NEW[6:]])
+        assert isinstance(done.exception, CheckError)
+        assert says in str(done.exception)
+    done = CliRunner().invoke(app, NEW)
+    assert done.exit_code == 0, done.output
+    assert "'a b', '1'" in done.output
+
+
 def test_floats_are_numbers_and_times_that_cannot_be_are_passed_over(crm: sa.Engine) -> None:
     """What lies in the future or without end is neither the newest row nor a gap."""
     with crm.begin() as connection:

@@ -23,6 +23,7 @@ from afterpilot.domain.workflow import Check
 Tell = Callable[[str, int, int], None]  # what is done now, how much of it is done, of how much
 Found = dict[Any, list[Judged]]  # by the value of the group's column; by None where there is no such column
 
+_OF_NO_ROWS = ("table_", "column_to_exist")  # what can be said of a table without rows
 _READ_ONLY = "-c timezone=UTC -c default_transaction_read_only=on"
 
 
@@ -65,6 +66,8 @@ class TableChecker:
         except SQLAlchemyError as error:
             raise _unreadable(error) from error
         self._group = self._column(group, "--group-by") if group else None
+        if self._group is not None and isinstance(self._group.type, sa.JSON | sa.ARRAY):
+            raise CheckError(f"--group-by: {group!r} holds lists or JSON, which name no group")
         self._key = self._column(key, "--key") if key else self._only_key()
         self._kinds = {column.name: _kind(column.type) for column in self._table.columns}
 
@@ -129,7 +132,7 @@ class TableChecker:
             tell("Great Expectations", done, len(counted))
             results = found.setdefault(group, {})
             if not rows:
-                checks_left = {i: one for i, one in checks.items() if one.expect.startswith("table_")}
+                checks_left = {i: one for i, one in checks.items() if one.expect.startswith(_OF_NO_ROWS)}
                 results |= {i: without_rows(one) for i, one in checks.items() if i not in checks_left}
             else:
                 checks_left = dict(checks)

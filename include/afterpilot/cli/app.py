@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -80,7 +81,9 @@ def _root(*, version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def main() -> None:
-    """Run the command line; every expected failure ends in one clear sentence and exit status 2."""
+    """Run the command line; every expected failure ends in one clear sentence and exit status 2, any other in 2 as well: what broke
+    off has found nothing.
+    """
     gc.set_threshold(
         50_000
     )  # what a command makes lives to its end: to look for garbage so often took a tenth of its time
@@ -88,9 +91,10 @@ def main() -> None:
         app(prog_name="afterpilot")
     except AfterpilotError as error:
         _stop(str(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is printed, and Python's own exit status would say that a check found something
         if not (text := _of_the_database(error)):
-            raise
+            traceback.print_exc()
+            sys.exit(2)
         _stop(text)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,7 @@ from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.declare import load
 from afterpilot.declare.fleet import read_fleet, schedules
 from afterpilot.declare.proposing import Asked, propose
+from afterpilot.declare.values import Wrong, column_name, table_name
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError, DeclarationError
 from afterpilot.domain.profile import TableProfile
@@ -69,7 +72,7 @@ def new(
         schedules={kind: next(iter(found)) for kind, found in schedules(folder.parent).items() if found},
         outputs=tuple(output or ()),
     )
-    profile = _profile(connection, table, key, time, quiet=json)
+    profile, left_out = _declarable(_profile(connection, table, key, time, quiet=json))
     _require(profile, asked)
     _write(folder, propose(profile, asked))
     declared = next(one for one in load(folder.parent).folders if one.slug == slug)
@@ -77,7 +80,7 @@ def new(
         problems = [str(problem) for problem in declared.problems]
         as_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir()), "problems": problems})
     else:
-        _print(folder, profile, [str(problem) for problem in declared.problems])
+        _print(folder, profile, left_out, [str(problem) for problem in declared.problems])
     if declared.problems:
         raise typer.Exit(1)
 
@@ -108,6 +111,20 @@ def _profile(connection: str, table: str, key: str, time: str, *, quiet: bool) -
         return profile(url, table, key=key, time=time)
 
 
+def _declarable(profile: TableProfile) -> tuple[TableProfile, list[str]]:
+    """The table with the columns that a declaration can name, and the names of the others."""
+    columns = tuple(column for column in profile.columns if _is_name(column_name, column.name))
+    return replace(profile, columns=columns), [one.name for one in profile.columns if one not in columns]
+
+
+def _is_name(read: Callable[[str], str], text: str) -> bool:
+    try:
+        read(text)
+    except Wrong:
+        return False
+    return True
+
+
 def _require(profile: TableProfile, asked: Asked) -> None:
     if not profile.rows:
         raise CheckError(f"{profile.table} has no rows: there is nothing to propose from")
@@ -117,6 +134,13 @@ def _require(profile: TableProfile, asked: Asked) -> None:
         raise CheckError(
             f"in {profile.table} no column has a value of its own in every row: name the key (--key COLUMN)"
         )
+    for name, read in ((profile.table, table_name), (profile.key, column_name), (profile.time, column_name)):
+        if not _is_name(read, name):
+            raise CheckError(
+                f"{name!r} cannot stand in a declaration (letters, digits and _): make a view that names it so"
+            )
+    if not any(column.filled for column in profile.columns if column.name not in (profile.key, profile.time)):
+        raise CheckError(f"{profile.table} has nothing but its key and time: no other column is filled")
     for column in asked.outputs:
         if profile.column(column) is None:
             known = ", ".join(one.name for one in profile.columns)
@@ -136,7 +160,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         raise CheckError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def _print(folder: Path, profile: TableProfile, problems: list[str]) -> None:
+def _print(folder: Path, profile: TableProfile, left_out: list[str], problems: list[str]) -> None:
     personal = [column.name for column in profile.columns if column.personal]
     console.print(
         Text.assemble(
@@ -150,6 +174,11 @@ def _print(folder: Path, profile: TableProfile, problems: list[str]) -> None:
     )
     if personal:
         console.print(f"  redacted as personal: {', '.join(personal)}", highlight=False)
+    if left_out:
+        names = ", ".join(map(repr, left_out))
+        console.print(
+            f"  left out, for a declaration cannot name them: {names} (a view can)", highlight=False, markup=False
+        )
     for problem in problems:
         console.print(Text.assemble(("✗ ", "red"), problem))
     console.print("Next:", style="bold")

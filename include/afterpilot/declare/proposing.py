@@ -160,7 +160,7 @@ def _outputs(table: TableProfile, asked: Asked, kept: Sequence[ColumnProfile]) -
                 _shaped(column),
             )
     if not written:
-        column = next((one for one in kept if one.kind == "text" and not one.personal), kept[0])
+        column = next((one for one in kept if one.kind == "text" and not one.personal), (kept or table.columns)[0])
         yield (
             {"expect": "column_values_to_not_be_null", "column": column.name},
             "name the columns that the model writes, and check them here",
