@@ -246,3 +246,16 @@ def test_decisions_that_are_entered_days_later_are_taken_once(site: Site) -> Non
         site.now += timedelta(days=1)
         assert hour(site)[0].evidence["decisions"] == expected
     assert [row["key"] for row in site.rows("SELECT key FROM human_decisions")] == ["r-00001"]
+
+
+def test_rows_that_come_after_the_history_are_decided_on(site: Site) -> None:
+    """Whatever a pull brings is released or goes to a person."""
+    site.edit(f"{SLUG}/workflow.yaml", "history: 35d", "history: 1d")
+    site.invoices([1])
+    hour(site)
+    site.now += timedelta(days=4)
+    hour(site)
+    site.invoices([2], at=site.now - timedelta(days=3))
+    site.now += timedelta(days=1)
+    assert hour(site)[0].evidence["late"] == 1
+    assert {row["key"] for row in site.rows("SELECT key FROM gate_decisions")} == {"r-00001", "r-00002"}

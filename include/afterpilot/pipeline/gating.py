@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from afterpilot.decide.changing import with_changed
 from afterpilot.decide.gating import judge_gate
@@ -14,6 +15,7 @@ from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.noticing import SWEPT
 from afterpilot.pipeline.releasing import release
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import picker
@@ -39,7 +41,7 @@ def gate(
         return done
     started = services.now()
     run_id = Run.identity(workflow.slug, Stage.GATE, trigger)
-    reach = Window(min(window.start - workflow.source.late_by, window.end - workflow.source.history), window.end)
+    reach = reach_of(workflow, window)
     with services.ops.begin() as unit:
         left = unit.records.count_undecided(workflow.slug, reach)
         unit.gate.forget_columns_seen(workflow.slug, _columns_seen(workflow))
@@ -64,6 +66,12 @@ def gate(
     result = with_changed(judge_gate(workflow, made, undecided=left, error=error), workflow, changed)
     result = with_releases(result, workflow, standing, done=performed)
     return concluded(services, result, workflow, window, trigger, started)
+
+
+def reach_of(workflow: Workflow, window: Window) -> Window:
+    """The window begun so early that it holds every record that a pull may bring, however late."""
+    back = max(workflow.source.history, timedelta(days=SWEPT + 1))
+    return Window(min(window.start - workflow.source.late_by, window.end - back), window.end)
 
 
 def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Waiting]]:

@@ -12,7 +12,7 @@ from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import finished
-from afterpilot.pipeline.gating import gate
+from afterpilot.pipeline.gating import gate, reach_of
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.releasing import release
 from afterpilot.pipeline.services import Services
@@ -35,9 +35,8 @@ def gate_waiting(services: Services, workflow: Workflow, *, until: datetime, tri
     if _has_news(services, workflow, until):
         pull(services, workflow, until=until, trigger=trigger)
     window = Window(until - LOOKED_BACK, until)
-    reach = Window(min(window.start - workflow.source.late_by, until - workflow.source.history), until)
     with services.ops.begin() as unit:
-        decides = unit.records.count_undecided(workflow.slug, reach) > 0
+        decides = unit.records.count_undecided(workflow.slug, reach_of(workflow, window)) > 0
     told = {} if decides else release(services, workflow)
     with services.ops.begin() as unit:
         now = troubled(unit.releases.standing(workflow.slug))
