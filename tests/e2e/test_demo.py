@@ -80,7 +80,8 @@ def reviewer(address: str, home: Path) -> requests.Session:
     password = json.loads((home / "secrets.json").read_text())["admin"]
     login = requests.post(f"{address}/auth/token", json={"username": "admin", "password": password}, timeout=30)
     session = requests.Session()
-    session.headers |= {"Authorization": f"Bearer {login.json()['access_token']}", "Sec-Fetch-Site": "same-origin"}
+    session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+    session.headers["Sec-Fetch-Site"] = "same-origin"
     return session
 
 

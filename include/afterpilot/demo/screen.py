@@ -34,6 +34,7 @@ _STYLE = {
 _EXAMPLES = 4
 _WEEKS = 4  # this one and those before it; of an earlier one the first pull has read a part
 _MESSAGES = 5
+_WEEKS_OF = {"weekly", "corrected"}  # kinds of messages
 _NIGHTS = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -249,13 +250,14 @@ def _messages(connection: sa.Connection, shadows: Collection[str]) -> list[tuple
     statement = sa.select(outbox).where(outbox.c.state != "dead").order_by(outbox.c.created_at.desc()).limit(500)
     current: dict[object, sa.Row[Any]] = {}
     for row in connection.execute(statement):
-        current.setdefault(row.incident_id or row.report_id or row.id, row)
+        current.setdefault(("week", row.workflow) if row.kind in _WEEKS_OF else row.incident_id or row.id, row)
     shown: dict[tuple[int, str, str], tuple[str, Message]] = {}
     for row in current.values():
-        if row.kind == "weekly" and row.workflow in shadows:
+        if row.kind in _WEEKS_OF and row.workflow in shadows:
             continue
         message = Message.from_dict(row.message)
         regressed = "evals.regressed" in message.footer
-        rank = {"weekly": 2, "resolved": 1 if regressed else 3}.get(row.kind, 0)
-        shown.setdefault((rank, row.kind, "regressed" if regressed else message.tone), (row.channel, message))
+        kind = "weekly" if row.kind in _WEEKS_OF else row.kind
+        rank = {"weekly": 2, "resolved": 1 if regressed else 3}.get(kind, 0)
+        shown.setdefault((rank, kind, "regressed" if regressed else message.tone), (row.channel, message))
     return [shown[kind] for kind in sorted(shown, key=lambda kind: kind[0])[:_MESSAGES]]
