@@ -42,6 +42,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 TOLD_EVERY = timedelta(hours=1)  # the deputy, of what has become overdue in one workflow
 _OFFERED_WITHIN = timedelta(hours=1)
 _MOST_FAILURES = 3  # of one workflow in one sweep: a source that is down need not be asked for every item
+_MOST_DIGITS = 400  # of a corrected number
 _BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
 log = logging.getLogger(__name__)
 
@@ -260,7 +261,8 @@ def corrected_value(kind: FieldType, typed: str) -> Any:  # noqa: ANN401 - any J
     if not text:
         return None
     if kind == "number":
-        if (number := decimal(text)) is None:
+        # 1e999999999 is eleven characters, and a gigabyte once it is written out.
+        if (number := decimal(text)) is None or abs(number.adjusted()) > _MOST_DIGITS or len(text) > _MOST_DIGITS:
             raise ValueError("needs a number, such as 453.60")
         return kept(number, "number")
     if kind == "time":

@@ -106,9 +106,10 @@ class _Receiver:
         status = reply.status_code
         if 200 <= status < 300:  # noqa: PLR2004 - the successful ones
             return Performed(effect, "done")
-        words = " ".join(text.decode("utf-8", "replace").split())[:_SHOWN]
+        words = text.decode("utf-8", "replace")
         if self._endpoint.secret:
             words = words.replace(self._endpoint.secret, "***")
+        words = " ".join(words.split())[:_SHOWN]  # cut last, else the cut may leave a part of the secret
         error = f"{place}: HTTP {status}{f': {words}' if words else ''}"
         if status in _PEOPLE:
             return Performed(effect, "refused", error)
