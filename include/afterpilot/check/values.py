@@ -17,7 +17,7 @@ from jsonschema.protocols import Validator
 
 from afterpilot.check.words import any_number, either, is_missing, label, missing, number, shown, wrong
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.patterns import Patterns
+from afterpilot.domain.patterns import Patterns, PatternTooSlow
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.schema_patterns import ecma, keywords
 from afterpilot.domain.workflow import Check
@@ -203,7 +203,23 @@ def found_in(pattern: str, text: str) -> bool:
         re.error: the pattern is wrong.
     """
     re.compile(pattern)  # what does not compile would end the process for patterns
-    return _PATTERNS.search(pattern, text)
+    try:
+        return _PATTERNS.search(pattern, text)
+    except OSError as error:
+        _see_that_patterns_run(error)
+        raise
+
+
+def _see_that_patterns_run(error: OSError) -> None:
+    """A text on which the process dies is that output's own trouble; one that does not even start is the gate's.
+
+    Raises:
+        CheckError: nothing can be searched at all.
+    """
+    try:
+        _PATTERNS.search("a", "a")
+    except (OSError, PatternTooSlow):
+        raise CheckError(f"regular expressions cannot be tried: {error}") from error
 
 
 def _limit(check: Check, bound: Any, *, timed: bool) -> Any:  # noqa: ANN401 - a number or a time

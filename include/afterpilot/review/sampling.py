@@ -59,12 +59,26 @@ def rates(terms: SpotCheck, before: Sequence[Stratum], expected: Mapping[str, in
     variance = (float(terms.precision) / Z95) ** 2
     inner = sum(expected[name] / whole * spread[name] ** 2 for name in expected)
     size = total**2 / (variance + inner / whole)
-    found = {}
-    for name, population in expected.items():
-        wanted = max(FEWEST, math.ceil(size * weighed[name] / total))
-        found[name] = _rate(wanted, population)
+    found = {
+        name: _rate(max(FEWEST, wanted), expected[name]) for name, wanted in _allocated(size, weighed, expected).items()
+    }
     found[EVERYTHING_ELSE] = found.get(EVERYTHING_ELSE, _rate(math.ceil(size), whole))
     return found
+
+
+def _allocated(size: float, weighed: Mapping[str, float], expected: Mapping[str, int]) -> dict[str, int]:
+    """The sample over the strata by their weights; one that has too few for its part is taken whole, and the others share the
+    rest (Cochran 1977, 5.8).
+    """
+    whole: dict[str, int] = {}
+    while True:
+        left = {name: weight for name, weight in weighed.items() if name not in whole}
+        rest, total = size - sum(whole.values()), sum(left.values())
+        wanted = {name: math.ceil(rest * weight / total) if total else 0 for name, weight in left.items()}
+        full = {name: expected[name] for name, count in wanted.items() if count > expected[name]}
+        if not full:
+            return {**whole, **wanted}
+        whole |= full
 
 
 def _spreads(before: Sequence[Stratum], expected: Mapping[str, int]) -> dict[str, float]:

@@ -472,3 +472,29 @@ def test_what_a_discrepancy_says_can_be_stored() -> None:
     assert told[0].field == "a\N{SYMBOL FOR NULL}?"
     assert "\x00" not in told[0].text
     assert told[0].text.encode()
+
+
+def test_patterns_that_cannot_be_tried_at_all_leave_the_outputs_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No output goes to a person, or into use, because a process of ours does not start."""
+
+    def broken(*_args: object, **_named: object) -> bool:
+        raise OSError("the process for patterns: no more processes")
+
+    monkeypatch.setattr(values._PATTERNS, "search", broken)
+    check = Check("column_values_to_match_regex", Severity.CRITICAL, {"column": "label", "regex": "^[a-z]+$"})
+    with pytest.raises(CheckError, match="regular expressions cannot be tried"):
+        list(values.matches(check, Record("w", "k", datetime(2026, 11, 16, tzinfo=UTC), {"label": "spam"})))
+
+
+def test_a_text_on_which_the_process_dies_is_that_output_s_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are judged: the process runs again."""
+
+    def dies_on_spam(_pattern: str, text: str) -> bool:
+        if text == "spam":
+            raise OSError("the process for patterns: it died")
+        return True
+
+    monkeypatch.setattr(values._PATTERNS, "search", dies_on_spam)
+    check = Check("column_values_to_match_regex", Severity.CRITICAL, {"column": "label", "regex": "^[a-z]+$"})
+    with pytest.raises(OSError, match="it died"):
+        list(values.matches(check, Record("w", "k", datetime(2026, 11, 16, tzinfo=UTC), {"label": "spam"})))

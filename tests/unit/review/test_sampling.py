@@ -109,3 +109,13 @@ def test_the_precision_that_was_asked_for_is_reached() -> None:
         held += found.whole.low <= wrong <= found.whole.high
     assert sorted(widths)[weeks // 2] <= 0.021
     assert held >= 0.93 * weeks
+
+
+def test_a_stratum_that_is_taken_whole_leaves_its_part_to_the_others() -> None:
+    """A small slice that is often wrong would take more than it has: the rest of the sample goes to the big one."""
+    terms = SpotCheck(precision=Decimal("0.005"), by="kind")
+    before = [Stratum("rare", 40, 40, 40, 20), Stratum("usual", 4000, 400, 400, 2)]
+    expected = {"rare": 40, "usual": 400}
+    found = rates(terms, before, expected)
+    assert found["rare"] == 1
+    assert found["usual"] * 400 > 100
