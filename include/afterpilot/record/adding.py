@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from io import BytesIO
 from typing import NamedTuple
 
 import psycopg
@@ -15,6 +16,7 @@ from afterpilot.record import partitions
 
 _RECORDS = "COPY records (key, at, data, workflow, run_id) FROM STDIN"
 _CALLS = "COPY usage (ref, at, model, input_tokens, output_tokens, cached_tokens, workflow, kind) FROM STDIN"
+_AT_ONCE = 500
 # One look into the index where the keys ascend, as most do: between the least and the greatest of them nothing is on record.
 _BETWEEN = sa.text(
     "WITH given AS (SELECT min(key) AS least, max(key) AS most FROM unnest(CAST(:keys AS text[])) AS each (key)) "
@@ -49,14 +51,14 @@ def add(connection: sa.Connection, lines: RecordLines, run_id: uuid.UUID, *, sin
         partitions.ensure(connection, table, months.values())
     try:
         with connection.begin_nested():
-            copy(connection, _RECORDS, _joined(given.records, lines.workflow, str(run_id)))
-            copy(connection, _CALLS, _joined(given.calls, lines.workflow, "production"))
+            copy(connection, _RECORDS, _ended(given.records, lines.workflow, str(run_id)))
+            copy(connection, _CALLS, _ended(given.calls, lines.workflow, "production"))
     except psycopg.errors.UniqueViolation:
         return None
     return sum(moment < since for moment in given.moments) if since else 0
 
 
-def copy(connection: sa.Connection, statement: str, text: bytes) -> None:
+def copy(connection: sa.Connection, statement: str, texts: Iterable[bytes]) -> None:
     """Send lines to a COPY in the transaction of ``connection``.
 
     Raises:
@@ -66,13 +68,14 @@ def copy(connection: sa.Connection, statement: str, text: bytes) -> None:
     if not isinstance(raw, psycopg.Connection):  # pragma: no cover - the ops database is always written by psycopg
         raise TypeError(f"records cannot be copied through {type(raw).__name__}")
     with raw.cursor() as cursor, cursor.copy(statement) as sent:
-        sent.write(text)
+        for text in texts:
+            sent.write(text)
 
 
 def _split(lines: RecordLines) -> _Split:
     records, calls, keys, moments = [], [], [], []
-    for line in lines.text.split(b"\n")[:-1]:
-        record, model, given, answered, cached = line.rsplit(b"\t", 4)
+    for line in BytesIO(lines.text):  # one line at a time: a list of all would be as large as the text
+        record, model, given, answered, cached = line[:-1].rsplit(b"\t", 4)
         key, at, _ = record.split(b"\t", 2)
         records.append(record)
         calls.append(b"\t".join((key, at, model, given, answered, cached)))
@@ -86,6 +89,8 @@ def _known(connection: sa.Connection, workflow: str, keys: Sequence[str]) -> boo
     return bool(connection.scalar(_BETWEEN, given)) and bool(connection.scalar(_AMONG, given))
 
 
-def _joined(lines: Sequence[bytes], *ends: str) -> bytes:
+def _ended(lines: Sequence[bytes], *ends: str) -> Iterator[bytes]:
+    """The lines with what they all end in, some at a time."""
     end = b"\t" + line_of(ends) + b"\n"
-    return end.join([*lines, b""])
+    for start in range(0, len(lines), _AT_ONCE):
+        yield end.join([*lines[start : start + _AT_ONCE], b""])

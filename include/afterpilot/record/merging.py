@@ -199,7 +199,7 @@ def _all_new(connection: sa.Connection, run: _Statements) -> bool:
 def _stage(connection: sa.Connection, lines: RecordLines) -> None:
     for statement in _TABLES.split(";"):
         connection.exec_driver_sql(statement)
-    copy(connection, f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN", lines.text)
+    copy(connection, f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN", [lines.text])
 
 
 def _late(connection: sa.Connection, since: datetime) -> int:
