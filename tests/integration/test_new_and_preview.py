@@ -17,6 +17,7 @@ from afterpilot.cli.app import app
 from afterpilot.declare import load
 from afterpilot.domain.errors import CheckError, SourceError
 from afterpilot.pull.profile import profile
+from afterpilot.record.scratch import scratch
 
 pytestmark = pytest.mark.integration
 
@@ -121,6 +122,37 @@ def test_a_preview_shows_the_day_on_which_something_was_wrong_and_keeps_nothing(
             connection.scalar(sa.text("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'afterpilot_trial_%'")) == 0
         )
     engine.dispose()
+
+
+def test_a_trial_that_was_killed_is_swept_and_one_that_is_under_way_is_not(folder: Path, ops_url: str) -> None:
+    """Its lock is gone with its process."""
+    engine = sa.create_engine(ops_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA afterpilot_trial_killed"))
+    with scratch(ops_url), scratch(ops_url), engine.connect() as connection:
+        count = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'afterpilot_trial_%'"
+        assert connection.scalar(sa.text(count)) == 2
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text(count)) == 0
+    engine.dispose()
+
+
+def test_what_is_kept_in_another_form_is_only_held_to_be_there(crm: sa.Engine) -> None:
+    """Arrays, intervals and networks; and what is infinite counts as missing, as a pull keeps it."""
+    with crm.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE TABLE odd (id int PRIMARY KEY, at timestamptz, tags text[], lasted interval, host inet, share float8, until date); "
+                "INSERT INTO odd SELECT g, now() - g * interval '1 hour', array['a', 'b'], interval '5 min', '10.0.0.1', "
+                "CASE WHEN mod(g, 2) = 0 THEN 'NaN'::float8 ELSE g END, CASE WHEN mod(g, 4) = 0 THEN date 'infinity' ELSE date '2026-11-01' END "
+                "FROM generate_series(1, 200) AS g"
+            )
+        )
+    found = {column.name: column for column in profile(crm, "odd").columns}
+    assert (found["share"].filled, found["until"].filled) == (100, 150)
+    assert all(
+        not (found[name].values or found[name].shape or found[name].longest) for name in ("tags", "lasted", "host")
+    )
 
 
 def test_a_preview_for_people_says_what_fired_and_what_would_have_gone_to_people(folder: Path) -> None:

@@ -70,9 +70,7 @@ def profile(
         newest = sa.select(*(place.c[name] for name in types)).limit(most_rows)
         rows = (newest.order_by(place.c[found_time].desc().nulls_last()) if found_time else newest).subquery("newest")
         measured = _measured(connection, rows, kinds)
-        columns = tuple(
-            _column(connection, rows, name, kind, str(types[name]), measured) for name, kind in kinds.items()
-        )
+        columns = tuple(_column(connection, rows, name, kind, types[name], measured) for name, kind in kinds.items())
         found_key = key or _key_of(connection, table, columns)
         moments = _moments(connection, place, found_time) if found_time else []
         days = _days(connection, place, found_time, moments[-1]) if moments else {}
@@ -118,7 +116,7 @@ def _measured(connection: sa.Connection, rows: sa.Subquery, kinds: Mapping[str, 
     measures = [sa.func.count().label("rows")]
     for index, (name, kind) in enumerate(kinds.items()):
         column = rows.c[name]
-        measures.append(sa.func.count(column).label(f"filled_{index}"))
+        measures.append(sa.func.count().filter(_is_there(connection, column)).label(f"filled_{index}"))
         measures.append(sa.func.count(sa.distinct(sa.cast(column, sa.Text))).label(f"distinct_{index}"))
         if kind == "number":
             measures += [sa.func.min(column).label(f"low_{index}"), sa.func.max(column).label(f"high_{index}")]
@@ -128,25 +126,41 @@ def _measured(connection: sa.Connection, rows: sa.Subquery, kinds: Mapping[str, 
     return dict(connection.execute(sa.select(*measures).select_from(rows)).mappings().one())
 
 
+def _is_there(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether a value is kept: what is infinite or no number is kept as missing."""
+    there = column.is_not(None)
+    if connection.dialect.name != "postgresql":
+        return there
+    if isinstance(column.type, sa.DateTime | sa.Date):
+        return sa.and_(there, sa.func.isfinite(column))
+    if isinstance(column.type, sa.Numeric | sa.Float):
+        return sa.and_(there, sa.cast(column, sa.Text).not_in(("NaN", "Infinity", "-Infinity")))
+    return there
+
+
 def _column(
     connection: sa.Connection,
     rows: sa.Subquery,
     name: str,
     kind: FieldType,
-    declared_as: str,
+    of: sa.types.TypeEngine[Any],
     measured: Mapping[str, Any],
 ) -> ColumnProfile:
+    is_text = isinstance(of, sa.String)
     index = list(rows.c.keys()).index(name)
     filled, distinct = measured[f"filled_{index}"], measured[f"distinct_{index}"]
     low, high = measured.get(f"low_{index}"), measured.get(f"high_{index}")
     known: dict[str, Any] = {}
     if kind == "number":
         known = {"low": decimal(low), "high": decimal(high), "usual": _usual(connection, rows.c[name])}
-    elif kind == "text" and filled:
+    elif kind == "text" and filled and is_text:
         known = {"shortest": low, "longest": high, **_texts(connection, rows.c[name], name)}
-    if 0 < distinct <= _FEW and kind in {"text", "boolean"} and not known.get("personal"):
+    plain = (
+        kind == "boolean" or is_text
+    )  # others, such as arrays, are kept in another form than the database shows them in
+    if 0 < distinct <= _FEW and plain and not known.get("personal"):
         known["values"] = _values(connection, rows.c[name])
-    return ColumnProfile(name, kind, declared_as, measured["rows"], filled, distinct, **known)
+    return ColumnProfile(name, kind, str(of), measured["rows"], filled, distinct, **known)
 
 
 def _usual(connection: sa.Connection, column: sa.ColumnElement[Any]) -> tuple[Decimal, Decimal] | None:

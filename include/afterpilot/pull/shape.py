@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -155,12 +155,6 @@ def bound(at: datetime, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 
     if isinstance(kind, sa.DateTime) and kind.timezone:
         return at.astimezone(UTC)
     return sa.literal(at.astimezone(UTC).replace(tzinfo=None), sa.DateTime())
-
-
-def days_back(window: Window, days: int) -> Window:
-    """The window begun at the first moment of its day, and so many whole days earlier."""
-    start = window.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(start - timedelta(days=days), window.end)
 
 
 def _day(value: object) -> date:

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from afterpilot.record import migrate
 
 _PREFIX = "afterpilot_trial_"
-_ABANDONED = "1 hour"
+_LOCK = sa.text("SELECT pg_advisory_lock(hashtext('afterpilot trial'), hashtext(:name))")
+_TRY = sa.text("SELECT pg_try_advisory_lock(hashtext('afterpilot trial'), hashtext(:name))")
+_UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtext('afterpilot trial'), hashtext(:name))")
 
 
 @contextlib.contextmanager
@@ -23,28 +25,26 @@ def scratch(url: str) -> Iterator[str]:
     """
     name = f"{_PREFIX}{uuid.uuid4().hex}"
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
-    with engine.connect() as connection:
-        _sweep(connection)
-        connection.execute(sa.schema.CreateSchema(name))
-        connection.execute(sa.text(f"COMMENT ON SCHEMA {name} IS '{connection.scalar(sa.text('SELECT now()'))}'"))
-    try:
-        inside = sa.make_url(url).update_query_dict({"options": f"-csearch_path={name}"})
-        shown = inside.render_as_string(hide_password=False)
-        migrate.upgrade(shown)
-        yield shown
-    finally:
-        with engine.connect() as connection:
-            connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
+    with engine.connect() as alive:  # its lock says that the trial is under way, and is gone with the process
+        alive.execute(_LOCK, {"name": name})
+        _sweep(alive)
+        alive.execute(sa.schema.CreateSchema(name))
+        try:
+            inside = sa.make_url(url).update_query_dict({"options": f"-csearch_path={name}"})
+            shown = inside.render_as_string(hide_password=False)
+            migrate.upgrade(shown)
+            yield shown
+        finally:
+            with engine.connect() as connection:
+                connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
 
 
 def _sweep(connection: sa.Connection) -> None:
-    """Drop the schemas of trials that were killed: those that are older than an hour by their comment."""
-    old = connection.scalars(
-        sa.text(
-            "SELECT nspname FROM pg_namespace WHERE nspname LIKE :prefix "
-            "AND CAST(obj_description(oid, 'pg_namespace') AS timestamptz) < now() - CAST(:age AS interval)"
-        ),
-        {"prefix": f"{_PREFIX}%", "age": _ABANDONED},
+    """Drop the schemas of trials that were killed: those whose lock nobody holds."""
+    found = connection.scalars(
+        sa.text("SELECT nspname FROM pg_namespace WHERE nspname LIKE :prefix"), {"prefix": f"{_PREFIX}%"}
     )
-    for name in old.all():
-        connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
+    for name in found.all():
+        if connection.scalar(_TRY, {"name": name}):
+            connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
+            connection.execute(_UNLOCK, {"name": name})
