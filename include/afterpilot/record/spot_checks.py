@@ -90,7 +90,14 @@ class SpotChecks:
     def reviewers(self, workflow: str, window: Window, *, source_field: str, words_a_minute: int) -> list[Reviewing]:
         """What each person decided in the window. A decision is timed where its seconds and the length of the text are known."""
         mine = human_decisions.c
-        words = sa.func.length(records.c.data[source_field].astext) / _LETTERS_IN_A_WORD if source_field else sa.null()
+        newest = (  # a key may stand twice where two pulls met
+            sa.select(sa.func.length(records.c.data[source_field].astext).label("letters"))
+            .where(records.c.workflow == mine.workflow, records.c.key == mine.key)
+            .order_by(records.c.at.desc())
+            .limit(1)
+            .lateral("newest")
+        )
+        words = newest.c.letters / _LETTERS_IN_A_WORD if source_field else sa.null()
         seconds = sa.func.coalesce(mine.seconds, mine.minutes * 60)
         timed = sa.and_(seconds.is_not(None), words.is_not(None))
         reviewer = sa.case((mine.decided_by != "", mine.decided_by), else_=_AT_THE_SOURCE)
@@ -103,7 +110,7 @@ class SpotChecks:
                 count().filter(timed).label("timed"),
                 count().filter(sa.and_(timed, seconds < words * 60.0 / words_a_minute)).label("too_fast"),
             )
-            .outerjoin(records, sa.and_(records.c.workflow == mine.workflow, records.c.key == mine.key))
+            .select_from(human_decisions.outerjoin(newest, sa.true()))
             .where(mine.workflow == workflow, mine.decided_at >= window.start, mine.decided_at < window.end)
             .group_by(sa.text("1"))
             .order_by(sa.text("1"))
