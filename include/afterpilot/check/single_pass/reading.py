@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from afterpilot.check.single_pass.lifting import Slot, can_be_lifted, slots_of, with_terms
 from afterpilot.check.single_pass.measures import WHOLE, Key, Measure
@@ -19,6 +19,7 @@ _MOST_MEASURES = 400  # in a statement; PostgreSQL has at most 1,664 columns
 _MOST_SLOTS = 200  # that are taken of all groups alike
 _MOST_GROUPS = 5_000  # that are named in a statement
 _ERROR_CHARACTERS = 300
+_TOO_MUCH_ASKED = "54"  # the class of PostgreSQL's errors on statements that are too complex or have too many columns
 
 Groups = Sequence[Any] | None
 
@@ -114,7 +115,11 @@ class Reader:
     def _guarded(self, taken: Taken, measures: Mapping[K, Measure]) -> Found[K]:
         try:
             return self._run(taken, measures)
-        except DBAPIError as error:
+        except (
+            StatementError,
+            OverflowError,
+            UnicodeError,
+        ) as error:  # drivers refuse some values with Python's own errors
             if len(measures) == 1:
                 return Found(errors={next(iter(measures)): words_of(error)})
             if self._is_hopeless(error):
@@ -126,10 +131,16 @@ class Reader:
             found.add(self._guarded(taken, {key: measures[key] for key in half}))
         return found
 
-    def _is_hopeless(self, error: DBAPIError) -> bool:
-        """Whether every other statement would fail alike: the connection is lost, or its time is up."""
-        lost = error.connection_invalidated
-        return lost or (isinstance(error, OperationalError) and self.connection.dialect.name != "sqlite")
+    def _is_hopeless(self, error: Exception) -> bool:
+        """Whether every other statement would fail alike: the connection is lost, or its time is up. A statement that the driver
+        refuses to send (then there is no code), or that asks for too much, says nothing of the others.
+        """
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return True
+        if not isinstance(error, OperationalError) or self.connection.dialect.name == "sqlite":
+            return False
+        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        return code is not None and not code.startswith(_TOO_MUCH_ASKED)
 
     def _run(self, taken: Taken, measures: Mapping[K, Measure]) -> Found[K]:
         labelled = [measure.expression.label(f"ap_{index}") for index, measure in enumerate(measures.values())]
@@ -154,8 +165,8 @@ class Reader:
         return inside if len(named) == len(groups) else sa.or_(inside, self.group.is_(None))
 
 
-def words_of(error: SQLAlchemyError) -> str:
-    """What the database said, without the statement and its values."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+def words_of(error: Exception) -> str:
+    """What the database or its driver said, without the statement and its values."""
+    said = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     lines = str(said).splitlines()
     return (lines[0].strip() if lines else type(said).__name__)[:_ERROR_CHARACTERS]
