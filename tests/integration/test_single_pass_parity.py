@@ -373,3 +373,30 @@ def test_any_rows_and_parameters_agree(postgres_site: Site, rows: list[dict[str,
     _fill(postgres_site, rows)
     ours = by_us(postgres_site.engine, postgres_site.rows, checks)
     assert differences(checks, ours, by_gx(postgres_site.batch, checks)) == []
+
+
+@pytest.mark.parametrize("site", ["postgres_site", "sqlite_site"])
+def test_long_lists_of_values_are_compared_as_great_expectations_does(
+    request: pytest.FixtureRequest, site: str
+) -> None:
+    """A long list goes to the database as one value; each verdict and figure, and what cannot be compared, stay the same."""
+    found: Site = request.getfixturevalue(site)
+    _fill(found, _known_rows())
+    lists: list[list[Any]] = [
+        list(range(-60, 60)),
+        [number / 10 for number in range(-60, 60)],
+        [*(f"v{number}" for number in range(120)), "ab", ""],
+        [str(number) for number in range(120)],
+        [*range(120), 2**40],
+        [*range(120), None],
+    ]
+    if site == "sqlite_site":
+        lists.append([*range(120), "ab", 1.5])
+    checks = [
+        check(f"column_{expect}", column=column, value_set=values, mostly=0.5)
+        for column in ("n", "f", "s")
+        for values in lists
+        for expect in ("values_to_be_in_set", "values_to_not_be_in_set")
+    ]
+    differing = differences(checks, by_us(found.engine, found.rows, checks), by_gx(found.batch, checks))
+    assert not differing, "\n".join(differing)[:3000]

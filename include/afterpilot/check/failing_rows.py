@@ -14,6 +14,7 @@ from afterpilot.domain.workflow import Check
 
 FEW = 100_000  # failing rows that are read although only some of their keys are wanted
 _AT_ONCE = 5_000
+_MOST_CONDITIONS = 400  # in a statement; PostgreSQL has at most 1,664 columns and 65,535 parameters
 
 Pair = tuple[Any, int]  # a group's value and the index of a check
 
@@ -40,7 +41,11 @@ def keys_of_failing_rows(
         total = sum(count for (_, at), count in failing.items() if at == index)
         if condition is not None and total <= max(FEW, 10 * sum(counts)):
             together[index] = condition
-    found = _in_one_pass(connection, rows, together, failing, group) if together else {}
+    found: dict[Pair, list[Any]] = {}
+    indices = list(together)
+    for start in range(0, len(indices), _MOST_CONDITIONS):
+        part = {index: together[index] for index in indices[start : start + _MOST_CONDITIONS]}
+        found.update(_in_one_pass(connection, rows, part, failing, group))
     keys = {pair: sorted(listed, key=_order)[:most] for pair, listed in found.items()}
     for value, index in failing:
         if index not in together:

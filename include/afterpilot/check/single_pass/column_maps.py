@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.check.single_pass.measures import Measure
+from afterpilot.check.single_pass.members import one_of
 from afterpilot.check.single_pass.outcomes import Between, MapCounts, Outcome, of_map
 from afterpilot.check.single_pass.parameters import Params, between, number, value_set
 from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
@@ -81,16 +82,16 @@ def share(params: Params) -> float:
     return mostly
 
 
-def in_set(_: Scope, column: Expression, params: Params) -> Expression:
+def in_set(scope: Scope, column: Expression, params: Params) -> Expression:
     """The value is one of the set; a missing value in the set says nothing."""
     values = value_set(params)
-    return column.in_([value for value in values if value is not None]) if values else sa.false()
+    return one_of(column, [value for value in values if value is not None], scope.dialect) if values else sa.false()
 
 
-def not_in_set(_: Scope, column: Expression, params: Params) -> Expression:
+def not_in_set(scope: Scope, column: Expression, params: Params) -> Expression:
     """The value is none of the set."""
     values = value_set(params)
-    return column.not_in(values) if values else sa.true()
+    return ~one_of(column, values, scope.dialect) if values else sa.true()
 
 
 def in_range(scope: Scope, column: Expression, params: Params) -> Expression:

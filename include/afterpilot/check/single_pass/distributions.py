@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from afterpilot.check.single_pass.column_maps import FAILING, share
 from afterpilot.check.single_pass.measures import Measure
+from afterpilot.check.single_pass.members import one_of
 from afterpilot.check.single_pass.outcomes import MapCounts, Outcome, Sets, of_distinct, of_map, of_value
 from afterpilot.check.single_pass.parameters import Params, between, dates_of, number, value_set
 from afterpilot.check.single_pass.plans import ELEMENTS, VALUES, Measured, Plan
@@ -58,9 +59,9 @@ def distinct_set(scope: Scope, params: Params, *, only: bool, every: bool) -> Pl
         raise CheckError("value_set needs at least one value")
     source, measures = _by_value(scope, params), _counts(scope, params)
     if only:
-        measures["others"] = Measure(scope.count(value(0).not_in(wanted) if wanted else None), source)
+        measures["others"] = Measure(scope.count(~one_of(value(0), wanted, scope.dialect) if wanted else None), source)
     if every and wanted:
-        measures["found"] = Measure(scope.count(value(0).in_(wanted)), source)
+        measures["found"] = Measure(scope.count(one_of(value(0), wanted, scope.dialect)), source)
 
     def judge(measured: Measured) -> Outcome:
         unexpected = (measured["others"] or 0) if only else None

@@ -46,7 +46,7 @@ class Scope:
             CheckError: it cannot be read.
         """
         condition = params.get("row_condition")
-        return None if condition is None else condition_of(condition, self.column)
+        return None if condition is None else condition_of(condition, self.column, self.dialect)
 
     def elements(self, params: Mapping[str, Any]) -> Measure:
         """How many rows there are to look at."""
