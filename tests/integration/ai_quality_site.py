@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -108,7 +109,7 @@ class QualitySite:
             for number in range(count)
         ]
         with Ops(self.ops).begin() as unit:
-            unit.records.write(rows, None)  # type: ignore[arg-type]
+            unit.records.write(rows, uuid.uuid5(uuid.NAMESPACE_URL, SLUG))
 
     def decide(self, key: str, decision: str, **corrected: Any) -> None:
         """Write what a person decided."""
