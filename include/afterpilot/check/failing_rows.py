@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from afterpilot.check.single_pass import Rows, failing_keys
 from afterpilot.check.single_pass.failing import row_condition
+from afterpilot.check.single_pass.rows import same_group
 from afterpilot.domain.workflow import Check
 
 FEW = 100_000  # failing rows that are read although only some of their keys are wanted
@@ -72,7 +73,8 @@ def _in_one_pass(
     # Fetched little by little the rows need no memory, but PostgreSQL then uses one core for it.
     little_by_little = sum(failing.values()) > FEW
     with connection.execute(statement, execution_options={"yield_per": _AT_ONCE} if little_by_little else {}) as result:
-        for value, key, *fails in result:
+        for read, key, *fails in result:
+            value = same_group(read)
             for index, fails_here in zip(conditions, fails, strict=True):
                 if fails_here and (value, index) in failing:
                     found[value, index].append(key)

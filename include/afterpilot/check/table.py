@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from afterpilot.check import custom, single_pass
 from afterpilot.check.expectations import named_columns
 from afterpilot.check.failing_rows import keys_of_failing_rows
+from afterpilot.check.groups import is_group, named, readable
 from afterpilot.check.gx import Library, Selected, without_rows
-from afterpilot.check.window import spelled
+from afterpilot.check.single_pass.rows import same_group
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.source import FieldType
@@ -65,9 +67,11 @@ class TableChecker:
             self._table = _reflected(engine, table)
         except SQLAlchemyError as error:
             raise _unreadable(error) from error
-        self._group = self._column(group, "--group-by") if group else None
-        if self._group is not None and isinstance(self._group.type, sa.JSON | sa.ARRAY):
+        by = self._column(group, "--group-by") if group else None
+        if by is not None and isinstance(by.type, sa.JSON | sa.ARRAY):
             raise CheckError(f"--group-by: {group!r} holds lists or JSON, which name no group")
+        self._group: sa.ColumnElement[Any] | None = None if by is None else self._readable(by)
+        self._named: Callable[[Any], Any] = (lambda _: None) if by is None else functools.partial(named, by)
         self._key = self._column(key, "--key") if key else self._only_key()
         self._kinds = {column.name: _kind(column.type) for column in self._table.columns}
 
@@ -108,7 +112,9 @@ class TableChecker:
                 self._name_keys(checks, by_index, passing, most_keys, connection, tell)
         except SQLAlchemyError as error:
             raise _unreadable(error) from error
-        return {group: [judged[index] for index in range(len(checks))] for group, judged in by_index.items()}
+        return {
+            self._named(group): [judged[index] for index in range(len(checks))] for group, judged in by_index.items()
+        }
 
     def _compiles(self, check: Check) -> bool:
         known = all(name in self._kinds for name in named_columns(check))
@@ -159,7 +165,7 @@ class TableChecker:
             return {None: (rows, dict(zip(columns, values, strict=True)))}
         grouped = sa.select(self._group, *measures).group_by(self._group)
         return {
-            group: (rows, dict(zip(columns, values, strict=True)))
+            same_group(group): (rows, dict(zip(columns, values, strict=True)))
             for group, rows, *values in connection.execute(grouped)
         }
 
@@ -195,8 +201,7 @@ class TableChecker:
     def _inside(self, group: Any) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - of any type that a column can have
         if self._group is None:
             return []
-        same = spelled(group, self._engine.dialect.name)
-        return [self._group.is_(None) if group is None else self._group == same]
+        return [is_group(self._group, group, self._engine.dialect.name)]
 
     def _order(self) -> list[sa.ColumnElement[Any]]:
         return [] if self._key is None else [self._key]
@@ -205,6 +210,13 @@ class TableChecker:
         if name not in self._table.c:
             raise CheckError(f"{option}: {_no_such('column', name, list(self._table.c.keys()))}")
         return self._table.c[name]
+
+    def _readable(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+        try:
+            with self._engine.connect() as connection:
+                return readable(column, connection)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from error
 
     def _only_key(self) -> sa.Column[Any] | None:
         """The primary key, where it is one column."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from afterpilot.check.single_pass.lifting import Slot, can_be_lifted, slots_of, with_terms
 from afterpilot.check.single_pass.measures import WHOLE, Key, Measure
-from afterpilot.check.single_pass.rows import Rows
+from afterpilot.check.single_pass.rows import Rows, same_group
 from afterpilot.check.single_pass.sources import Expression, Source, Taken
 
 _MOST_MEASURES = 400  # in a statement; PostgreSQL has at most 1,664 columns
@@ -150,7 +150,7 @@ class Reader:
             result = self.connection.execute(statement).all()
         values = {}
         for row in result:
-            group, measured = (row[0], row[1:]) if groups else (None, row)
+            group, measured = (same_group(row[0]), row[1:]) if groups else (None, row)
             values[group] = dict(zip(measures, measured, strict=True))
         return Found(values)
 

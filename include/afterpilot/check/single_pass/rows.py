@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.domain.source import FieldType
+
+_NOT_A_NUMBER = math.nan
+
+
+def same_group(value: Any) -> Any:  # noqa: ANN401 - of any type that a column can have
+    """The value of a group, so that equal ones are found again: databases have one group of all that is no number, where in
+    Python no such value equals another.
+    """
+    return _NOT_A_NUMBER if isinstance(value, float | Decimal) and math.isnan(value) else value
 
 
 @dataclass(frozen=True, slots=True)
