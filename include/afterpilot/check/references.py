@@ -149,8 +149,9 @@ def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN40
             found = number(value)
             fits = found is not None and found == int(found) and abs(found) < _largest(kind)
             return int(found) if found is not None and fits else None
-        if isinstance(kind, sa.Numeric):
-            return number(value)
+        if isinstance(kind, sa.Numeric | sa.Float):
+            found = number(value)
+            return float(found) if found is not None and isinstance(kind, sa.Float) else found
         if isinstance(kind, sa.Uuid):
             return uuid.UUID(str(value))
     except ValueError:

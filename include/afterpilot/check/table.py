@@ -246,7 +246,7 @@ def _kind(of: sa.types.TypeEngine[Any]) -> FieldType | None:
         return "time" if of.timezone else None
     if isinstance(of, sa.Boolean):
         return "boolean"
-    return "number" if isinstance(of, sa.Numeric | sa.Integer) else None
+    return "number" if isinstance(of, sa.Numeric | sa.Float | sa.Integer) else None
 
 
 def _unreadable(error: Exception) -> CheckError:

@@ -158,6 +158,8 @@ def _typed(key: str, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - a
     try:
         if isinstance(kind, sa.Integer):
             return int(key)
+        if isinstance(kind, sa.Float):
+            return float(key)
         if isinstance(kind, sa.Numeric):
             return Decimal(key)
         if isinstance(kind, sa.Uuid):
