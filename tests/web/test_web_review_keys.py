@@ -89,6 +89,20 @@ def test_a_day_by_keyboard(base: str, ops: sa.Engine, tab: chromium.Tab) -> None
     assert tab.complaints == []
 
 
+def test_a_rejection_without_a_reason_waits_for_it(base: str, ops: sa.Engine, tab: chromium.Tab) -> None:
+    """The next keys are the reason, whatever letters it has: never another decision."""
+    tab.open(base + ITEM + "run-0000", width=1280)
+    tab.until("document.getElementById('hold').hidden")
+    tab.press("r", "Escape", "Enter")
+    tab.until("document.getElementById('problems') !== null")
+    assert tab.value("document.activeElement.id") == "reason"
+    tab.press(*"ace npj")
+    assert tab.value("document.getElementById('reason').value") == "ace npj"
+    tab.press("Enter")
+    tab.until("location.search.includes('key=run-0001')")
+    assert decisions(ops) == [("run-0000", "rejected", "ace npj")]
+
+
 def test_keys_do_nothing_while_somebody_types(base: str, ops: sa.Engine, tab: chromium.Tab) -> None:
     """A reason with the letters a, c, j and ? is a reason; Escape leaves the field first; Enter without a choice saves nothing."""
     tab.open(base + ITEM + "run-0000", width=1280)

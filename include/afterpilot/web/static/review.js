@@ -78,8 +78,13 @@
     field.closest(".fld").classList.toggle("changed", differs(field));
     if (correct && fields().some(differs)) correct.checked = true;
   }));
+  // Where something is missing the next key is text, never a decision: the field that lacks it has the focus.
   const problems = by("problems");
-  if (problems) problems.focus();
+  if (problems) {
+    const chosen = decide && decide.querySelector('input[type="radio"]:checked'), reason = by("reason");
+    const corrects = chosen && chosen.value === "corrected";
+    ((chosen && !corrects && reason) || (corrects && (fields().find(differs) || fields()[0])) || problems).focus();
+  }
 
   const rows = [...document.querySelectorAll("a.row")];
   const move = (step) => {
