@@ -124,7 +124,7 @@ class EnvConnections:
         """An fsspec filesystem. Raises ConfigurationError where it cannot be built."""
         import fsspec
 
-        if scheme == "file":
+        if scheme == "file" and name:
             return self._parts(name).folder()
         options = self._parts(name).storage_options(scheme) if name else {}
         try:

@@ -199,7 +199,8 @@ def invoice(number: int, at: datetime) -> dict[str, Any]:
         "invoice_id": f"scan-{number}",
         "received_at": at - timedelta(minutes=3),
         "finished_at": at,
-        "document": f"{SUPPLIER}\nInvoice no: {read['invoice_no']}\nOrder: {read['po_number']}\nTotal due: {total}\nThanks.",
+        "document": f"{SUPPLIER}\nInvoice no: {read['invoice_no']}\nOrder: {read['po_number']}\nTotal due: {total}\n"
+        "Thank you for the order. Please pay within thirty days by bank transfer.",
         "supplier_contact": "Ann Miller, ann.miller@harbour.example",
         "extracted_json": json.dumps({**read, "total_due": total}),
         **read,

@@ -27,7 +27,7 @@ class AirflowConnections:
         """Airflow's own object storage. Raises ConfigurationError where no provider reads such a store."""
         from airflow.sdk.io import get_fs
 
-        if scheme == "file":
+        if scheme == "file" and name:
             return self._parts(name).folder()
         if name:
             self._parts(name)
