@@ -102,7 +102,9 @@ class ConnectionParts:
 
         path = str(self.extra.get("path") or "")
         if not path.startswith("/"):
-            raise ConfigurationError(f"the connection {self.name!r} names no folder: its extra needs a path that begins with /")
+            raise ConfigurationError(
+                f"the connection {self.name!r} names no folder: its extra needs a path that begins with /"
+            )
         return DirFileSystem(path, LocalFileSystem())
 
 

@@ -124,7 +124,7 @@ def _outputs(site: Site, gate: Run) -> None:
 def _messages(site: Site) -> None:
     """One message for the incident and one for the week, delivered to the preview once."""
     incidents = site.incidents()
-    assert len(incidents) == 1, [one['title'] for one in incidents]
+    assert len(incidents) == 1, [one["title"] for one in incidents]
     (incident,) = incidents
     assert incident["kind"] == "quality.column_values_to_be_in_set"
     assert [letter["kind"] for letter in site.letters()] == ["incident", "weekly"]
