@@ -116,7 +116,7 @@ def _outputs(site: Site, gate: Run) -> None:
     items = {row["key"]: row["discrepancies"] for row in site.rows("SELECT key, discrepancies FROM review_items")}
     assert set(items) == {"r-00040", "r-00041", "r-00042"}
     (price,) = items["r-00040"]
-    assert price["text"] == "Total: the invoice says 999.99 GBP, purchase order PO-50040 says 140.00 GBP"
+    assert price["text"] == "Total: the AI's reading says 999.99 GBP, purchase order PO-50040 says 140.00 GBP"
     assert any("PO-99999" in found["text"] for found in items["r-00041"])
     assert any(found["check"] == "json_schema" for found in items["r-00042"])
 

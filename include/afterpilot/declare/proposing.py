@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
 
 from afterpilot.domain.counting import plural
 from afterpilot.domain.profile import ColumnProfile, TableProfile
@@ -125,7 +126,8 @@ def _seen(column: ColumnProfile) -> str:
     if column.complete < 1:
         parts.append(f"{_percent(column.complete)} filled")
     if column.values and not column.personal:
-        parts.append(f"{plural(len(column.values), 'value')}")
+        mostly = "" if len(column.values) == column.distinct else "mostly "
+        parts.append(f"{mostly}{plural(len(column.values), 'value')}")
     elif column.low is not None and column.high is not None:
         parts.append(f"{_plain(column.low)} to {_plain(column.high)}")
     elif column.json:
@@ -182,7 +184,11 @@ def _quality(table: TableProfile, kept: Sequence[ColumnProfile]) -> Iterator[_Pr
             )
         if _is_category(column):
             check, reason = _category(column)
-            yield {**check, "severity": "warning"}, reason
+            share = (
+                sum(count for value, count in column.values.items() if value in set(check["value_set"])) / column.filled
+            )
+            some = {} if share == 1 else {"mostly": _mostly(share, column.filled)}
+            yield {**check, **some, "severity": "warning"}, reason
         elif bounds := _bounds(column):
             yield (
                 {
@@ -247,7 +253,7 @@ def _when(table: TableProfile) -> Iterator[_Proposal]:
 def _filled(column: ColumnProfile) -> Iterator[_Proposal]:
     check: dict[str, object] = {"expect": "column_values_to_not_be_null", "column": column.name}
     if column.complete == 1:
-        yield {**check, "severity": "warning"}, "never empty so far"
+        yield {**check, "severity": "warning"}, "never NULL so far"
     elif column.complete >= _HALF:
         yield (
             {**check, "mostly": _mostly(column.complete, column.rows), "severity": "warning"},
@@ -283,16 +289,16 @@ def _is_category(column: ColumnProfile) -> bool:
     return known and column.filled >= max(FEWEST_ROWS, 10 * len(column.values))
 
 
-def _category(column: ColumnProfile) -> tuple[dict[str, object], str]:
+def _category(column: ColumnProfile) -> tuple[dict[str, Any], str]:
     """The values that are not rare; the rare ones are named, as they may be the errors that the check is for."""
     rare = {value: count for value, count in column.values.items() if count < _RARE * column.filled}
     usual = [value for value in column.values if value not in rare]
-    check: dict[str, object] = {"expect": "column_values_to_be_in_set", "column": column.name, "value_set": usual}
+    check: dict[str, Any] = {"expect": "column_values_to_be_in_set", "column": column.name, "value_set": usual}
     reason = f"{plural(len(usual), 'value')} in {plural(column.filled, 'row')}"
-    if rare:
-        told = ", ".join(f"{json.dumps(value)} ({count})" for value, count in rare.items())
-        reason += f"; left out as rare: {told}"
-    return check, reason
+    told = [f"{json.dumps(value)} ({count})" for value, count in rare.items()]
+    if others := column.filled - sum(column.values.values()):
+        told.append(f"{plural(others, 'row')} with other values")
+    return check, f"{reason}; left out as rare: {', '.join(told)}" if told else reason
 
 
 def _mostly(share: float, rows: int) -> float:

@@ -28,6 +28,8 @@ from afterpilot.pull.values import decimal, moment
 MOST_ROWS = 100_000
 _READ = 2_000  # texts of a column that are read for their shape and for what they hold
 _FEW = 12  # different values that are a category
+_EACH, _NEARLY_ALL = 0.01, 0.95  # of the rows: each value of a category, and all of them, where odd values came too
+_CODE = 60  # characters: a longer text is no category
 _DAYS = 56
 _OLDEST = datetime(1900, 1, 1, tzinfo=UTC)
 _MOMENTS = 20_000  # of which the longest gap is taken
@@ -160,6 +162,8 @@ def _column(
     )  # others, such as arrays, are kept in another form than the database shows them in
     if 0 < distinct <= _FEW and plain and not known.get("personal"):
         known["values"] = _values(connection, rows.c[name])
+    elif is_text and filled and not known.get("personal") and (often := _often(connection, rows.c[name], filled)):
+        known["values"] = often
     return ColumnProfile(name, kind, str(of), measured["rows"], filled, distinct, **known)
 
 
@@ -209,6 +213,21 @@ def _values(connection: sa.Connection, column: sa.ColumnElement[Any]) -> dict[st
     count = sa.func.count()
     statement = sa.select(text, count).where(column.is_not(None)).group_by(text).order_by(count.desc(), text)
     return {str(value): times for value, times in connection.execute(statement)}
+
+
+def _often(connection: sa.Connection, column: sa.ColumnElement[Any], filled: int) -> dict[str, int]:
+    """The values that nearly all rows have, where they are few and the others are odd ones; none otherwise."""
+    text = sa.cast(column, sa.Text)
+    count = sa.func.count()
+    statement = (
+        sa.select(text, count).where(column.is_not(None)).group_by(text).order_by(count.desc(), text).limit(_FEW)
+    )
+    found = {
+        str(value): times
+        for value, times in connection.execute(statement)
+        if times >= _EACH * filled and len(str(value)) <= _CODE
+    }
+    return found if sum(found.values()) >= _NEARLY_ALL * filled else {}
 
 
 def _key_of(connection: sa.Connection, table: str, columns: Sequence[ColumnProfile]) -> str:
