@@ -84,7 +84,7 @@ def _tell(items: list[Mapping[str, Any]], *, more: bool) -> None:
         return
     table = Table(box=None, padding=(0, 2))
     for column in ("workflow", "output", "due (UTC)", "who", "why"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column in {"output", "due (UTC)"})  # a key is never cut
     for one in items:
         due = Text(
             f"{datetime.fromisoformat(one['due_at']):%Y-%m-%d %H:%M}", style="bold red" if one["overdue"] else ""

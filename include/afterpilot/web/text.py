@@ -130,7 +130,9 @@ def money(amount: Decimal | None, currency: str = "") -> str:
 
 
 def minutes(amount: Decimal) -> str:
-    """Minutes of somebody's time, without vain zeros."""
+    """Somebody's time in minutes, without vain zeros; in seconds below one."""
+    if 0 < amount < 1:
+        return f"{max(1, round(amount * 60))} s"
     return f"{amount.normalize():f} min"
 
 
