@@ -57,7 +57,7 @@ def test_the_error_rate_of_what_was_released_alone_reaches_the_owner(site: Site)
     )
     (weekly,) = [letter for letter in site.letters() if letter["kind"] == "weekly"]
     assert "Wrong when alone" in str(weekly["message"])
-    assert "error rate" in reviewed(site).summary
+    assert "3 of 30 released outputs overridden" in reviewed(site).summary
 
 
 def test_spot_checks_of_a_period_that_nobody_looked_at_are_unknown(site: Site) -> None:

@@ -24,15 +24,21 @@ CHANCE = 0.001
 
 
 def judge_reviews(
-    workflow: Workflow, reviewers: Sequence[Reviewing], overrides: Overrides, rate: ErrorRate | None, *, picked: int
+    workflow: Workflow,
+    reviewers: Sequence[Reviewing],
+    overrides: Overrides,
+    rate: ErrorRate | None,
+    *,
+    picked: int,
+    released: int,
 ) -> StageResult:
-    """The stage's result. ``picked`` is how many spot checks went to people in the last whole period."""
+    """The stage's result. Of ``released`` outputs of the last whole period ``picked`` went to people as spot checks."""
     findings = [*_blind(workflow, reviewers), *_rising(workflow, overrides), *_not_done(workflow, rate, picked)]
     decided = sum(one.decided for one in reviewers)
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.REVIEW,
-        summary=_summary(decided, rate, overrides),
+        summary=_summary(workflow, decided, rate, overrides, released),
         findings=tuple(findings),
         evidence={
             "reviewers": [
@@ -55,16 +61,27 @@ def judge_reviews(
             "spot_checks": picked,
         },
         checked=decided + overrides.judged,
-        nothing_is_fine=not picked,
+        nothing_is_fine=not released or not _declared(workflow),
         covered=(BLIND, RISING, NOT_LOOKED_AT),
     )
 
 
-def _summary(decided: int, rate: ErrorRate | None, overrides: Overrides) -> str:
+def _declared(workflow: Workflow) -> bool:
+    return bool(workflow.spot_check.share) or workflow.spot_check.precision is not None
+
+
+def _summary(workflow: Workflow, decided: int, rate: ErrorRate | None, overrides: Overrides, released: int) -> str:
     parts = [f"{plural(decided, 'decision')} of people"]
     if overrides.judged:
         parts.append(f"{overrides.overridden:,} of {overrides.judged:,} released outputs overridden")
-    parts.append(f"error rate {rate.whole}" if rate else "error rate UNKNOWN: no spot check was looked at")
+    if rate is not None:
+        parts.append(f"error rate {rate.whole}")
+    elif not _declared(workflow):
+        parts.append("no spot checks are declared")
+    elif not released:
+        parts.append("nothing was released alone in the period before")
+    else:
+        parts.append("error rate UNKNOWN: no spot check was looked at")
     return "; ".join(parts)
 
 

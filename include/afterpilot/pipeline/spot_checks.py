@@ -59,7 +59,14 @@ def judge_review(services: Services, workflow: Workflow, *, trigger: Trigger) ->
         overrides = unit.spot_checks.overrides(workflow.slug, started)
         strata = unit.spot_checks.strata(workflow.slug, last, by=terms.by)
     picked = sum(stratum.picked for stratum in strata)
-    result = judge_reviews(workflow, reviewers, overrides, error_rate(strata), picked=picked)
+    result = judge_reviews(
+        workflow,
+        reviewers,
+        overrides,
+        error_rate(strata),
+        picked=picked,
+        released=sum(stratum.population for stratum in strata),
+    )
     return concluded(services, result, workflow, window, trigger, started)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from afterpilot.decide.error_rate import error_rate
 from afterpilot.decide.reviewing import BLIND, NOT_LOOKED_AT, RISING, judge_reviews
+from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.sampling import Overrides, Reviewing, Stratum
 from afterpilot.domain.verdict import StageResult, Verdict
 from doubles.weeks import WORKFLOW
@@ -21,7 +23,7 @@ RATE = error_rate([Stratum("", 1000, 50, 50, 1)])
 
 def judged(*reviewers: Reviewing, overrides: Overrides = QUIET, picked: int = 50) -> StageResult:
     """The stage's result."""
-    return judge_reviews(WORKFLOW, reviewers, overrides, RATE if picked else None, picked=picked)
+    return judge_reviews(WORKFLOW, reviewers, overrides, RATE if picked else None, picked=picked, released=1000)
 
 
 def test_who_accepts_nearly_all_faster_than_reading_allows_is_named() -> None:
@@ -71,15 +73,27 @@ def test_no_rise_and_a_rise_by_chance_are_none(overrides: Overrides) -> None:
 
 def test_spot_checks_that_nobody_does_are_unknown() -> None:
     """An error rate that rests on nothing is never 0."""
-    result = judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=30)
+    result = judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=30, released=600)
     assert [one.kind for one in result.findings] == [NOT_LOOKED_AT]
     assert result.verdict is Verdict.UNKNOWN
     assert "error rate UNKNOWN" in result.summary
 
 
 def test_a_workflow_without_any_spot_check_has_nothing_to_say() -> None:
-    """Nothing was picked, nobody decided."""
-    assert judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=0).verdict is Verdict.PASS
+    """Nothing was released in the period before, or no spot checks are declared: neither is UNKNOWN, and neither says so."""
+    quiet = judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=0, released=0)
+    assert (quiet.verdict, quiet.summary) == (
+        Verdict.PASS,
+        "0 decisions of people; nothing was released alone in the period before",
+    )
+    without = replace(WORKFLOW, spot_check=SpotCheck(share=Decimal(0)))
+    nobody = judge_reviews(without, [], Overrides(0, 0, 0, 0), None, picked=0, released=500)
+    assert (nobody.verdict, nobody.summary) == (Verdict.PASS, "0 decisions of people; no spot checks are declared")
+
+
+def test_released_outputs_of_which_none_was_picked_leave_the_rate_unknown() -> None:
+    """A few outputs, and chance took none: that is not good, it is not known."""
+    assert judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=0, released=3).verdict is Verdict.UNKNOWN
 
 
 def test_the_error_rate_stands_in_the_summary_and_in_the_evidence() -> None:
