@@ -48,7 +48,7 @@ def gate(
     picked = picker(services, workflow, started)
     error: CheckError | None = None
     try:
-        for batch in _undecided(services, workflow, reach):
+        for batch in undecided(services, workflow, reach):
             given = [one.record for one in batch]
             decisions = [
                 _decision(workflow, record, found, picked) for record, found in services.gate.judge(workflow, given)
@@ -74,7 +74,7 @@ def reach_of(workflow: Workflow, window: Window) -> Window:
     return Window(min(window.start - workflow.source.late_by, window.end - back), window.end)
 
 
-def _undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Waiting]]:
+def undecided(services: Services, workflow: Workflow, reach: Window) -> Iterator[list[Waiting]]:
     """Batch after batch, each read when the one before was decided on: memory does not grow with what waits."""
     last: Record | None = None
     while True:

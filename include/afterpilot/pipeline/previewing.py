@@ -15,17 +15,16 @@ import sqlalchemy as sa
 
 from afterpilot.domain.errors import CheckError, SourceError
 from afterpilot.domain.ports import Judged
-from afterpilot.domain.record import Record
 from afterpilot.domain.run import Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.gating import undecided
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.reopening import unhidden
 from afterpilot.pipeline.services import Services
 from afterpilot.record.tables import records
 
-BATCH = 500
 _PAST = timedelta(weeks=8)  # that checks against a workflow's own past look at
 _LOOK_BACK = {"like_weekdays", "reference"}  # parameters of such checks
 
@@ -81,7 +80,8 @@ def _previewed(services: Services, workflow: Workflow, window: Window) -> Previe
     reasons: Counter[tuple[str, str]] = Counter()
     gate_error = ""
     try:
-        for batch in _batches(services, workflow, window):
+        for waiting in undecided(services, workflow, window):
+            batch = [one.record for one in waiting]
             total += len(batch)
             for _, discrepancies in services.gate.judge(workflow, batch):
                 routed += bool(discrepancies)
@@ -90,18 +90,6 @@ def _previewed(services: Services, workflow: Workflow, window: Window) -> Previe
         gate_error = str(failure)
         total = _count(services, workflow, window)
     return Previewed(window, total, judged, error, routed, dict(reasons.most_common()), gate_error)
-
-
-def _batches(services: Services, workflow: Workflow, window: Window) -> Iterator[list[Record]]:
-    after = None
-    while True:
-        with services.ops.begin() as unit:
-            waiting = list(unit.records.undecided(workflow.slug, window, after=after, limit=BATCH))
-        if not waiting:
-            return
-        batch = [one.record for one in waiting]
-        yield batch
-        after = batch[-1]
 
 
 def _newest(services: Services, workflow: Workflow) -> datetime | None:
