@@ -16,10 +16,8 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.json_values import NotJson, dumps
 from afterpilot.pull.paths import finder
-from afterpilot.pull.values import NotFinite, decimal, kept, moment, tokens
+from afterpilot.pull.values import LONGEST_KEY, LONGEST_MODEL, NotFinite, decimal, kept, moment, tokens
 
-LONGEST_KEY = 500  # characters: an index entry has its bounds
-LONGEST_MODEL = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # From which size on a number of time is no longer seconds, milliseconds, microseconds: the year 5138 in the finer unit's terms.
 _FINER = ((Decimal(10) ** 11, 1), (Decimal(10) ** 14, 1_000), (Decimal(10) ** 17, 1_000_000))
