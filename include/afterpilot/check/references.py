@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
@@ -13,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 from afterpilot.check.words import number
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.ports import Connections
+from afterpilot.domain.secrecy import in_brief
 
 CHUNK = 1000
 TIMEOUT_SECONDS = 60
@@ -173,8 +173,5 @@ def _largest(kind: sa.Integer) -> int:
 
 def _reason(error: SQLAlchemyError, url: sa.URL) -> str:
     """What the database said, on one line, without statement, parameters and password."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())[:500] or type(error).__name__
-    password = str(url.password or "")
-    for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
-        said = said.replace(secret, "***")
-    return said
+    text = str(getattr(error, "orig", None) or error)
+    return in_brief(text, str(url.password or ""), most=500) or type(error).__name__

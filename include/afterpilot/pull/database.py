@@ -6,12 +6,12 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.secrecy import in_brief
 
 TIMEOUT_SECONDS = 300
 _LISTED = 30
@@ -57,10 +57,8 @@ def reading(engine: sa.Engine, *, timeout_seconds: int = TIMEOUT_SECONDS) -> Ite
 
 def reason(error: Exception, url: sa.URL) -> str:
     """What the database said, on one line, without statement, parameters and password."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())[:500] or type(error).__name__
-    password = str(url.password or "")
-    for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
-        said = said.replace(secret, "***")
+    text = str(getattr(error, "orig", None) or error)
+    said = in_brief(text, str(url.password or ""), most=500) or type(error).__name__
     place = f"{url.get_backend_name()} database {url.database or ''}".strip()
     return f"{place}: {said}"
 

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect, Performed
 from afterpilot.domain.review import CallBack
+from afterpilot.domain.secrecy import in_brief
 
 if TYPE_CHECKING:
     import requests
@@ -106,10 +107,7 @@ class _Receiver:
         status = reply.status_code
         if 200 <= status < 300:  # noqa: PLR2004 - the successful ones
             return Performed(effect, "done")
-        words = text.decode("utf-8", "replace")
-        if self._endpoint.secret:
-            words = words.replace(self._endpoint.secret, "***")
-        words = " ".join(words.split())[:_SHOWN]  # cut last, else the cut may leave a part of the secret
+        words = in_brief(text.decode("utf-8", "replace"), self._endpoint.secret, most=_SHOWN)
         error = f"{place}: HTTP {status}{f': {words}' if words else ''}"
         if status in _PEOPLE:
             return Performed(effect, "refused", error)

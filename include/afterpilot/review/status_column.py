@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlchemyError
@@ -18,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlche
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.releasing import Effect, Performed
 from afterpilot.domain.review import StatusColumn
+from afterpilot.domain.secrecy import in_brief
 
 TIMEOUT_SECONDS = 20  # of each statement; three of them stay within a lease
 BATCH = 500
@@ -197,8 +197,5 @@ def _state(error: SQLAlchemyError) -> str:
 
 def _reason(error: SQLAlchemyError, url: sa.URL) -> str:
     """What the database said, on one line, without statement, parameters and password."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())[:300] or type(error).__name__
-    password = str(url.password or "")
-    for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
-        said = said.replace(secret, "***")
-    return said
+    text = str(getattr(error, "orig", None) or error)
+    return in_brief(text, str(url.password or ""), most=300) or type(error).__name__

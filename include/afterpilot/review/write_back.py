@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
@@ -20,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, S
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import WriteBack
+from afterpilot.domain.secrecy import hidden
 
 PATIENCE_SECONDS = 30
 _WITHIN = timedelta(seconds=1)  # a column may hold no parts of a second
@@ -185,9 +185,6 @@ def _errors(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
-        said = said.partition(" DETAIL:")[0][:500]  # the detail quotes the row
-        password = str(url.password or "")
-        for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
-            said = said.replace(secret, "***")
+        text = hidden(str(getattr(error, "orig", None) or type(error).__name__), str(url.password or ""))
+        said = " ".join(text.split()).partition(" DETAIL:")[0][:500]  # the detail quotes the row
         raise SourceError(f"{url.get_backend_name()} database {url.database or ''}: {said}") from None

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, quote_plus, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.secrecy import hidden, in_brief
 from afterpilot.pull.json_values import NotJson, loads
 
 _TRANSIENT = {408, 425, 429}
@@ -95,8 +96,7 @@ class Client:
         self._session = requests.Session()
         self._session.auth = secret = _Secret(endpoint, auth)
         self._session.headers.update({"Accept": "application/json", "User-Agent": "afterpilot"})
-        words = {endpoint.secret, *secret.words} - {""}
-        self._secrets = {form for word in words for form in (word, quote(word, safe=""), quote_plus(word))}
+        self._secrets = (endpoint.secret, *secret.words)
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         """The page at a path below the service's address, or at an address of a link that the service itself gave.
@@ -190,13 +190,11 @@ class Client:
         return self._masked(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
     def _said(self, body: bytes) -> str:
-        text = " ".join(self._masked(body[: 4 * _SAID].decode("utf-8", "replace")).split())[:_SAID]
+        text = in_brief(body[: 4 * _SAID].decode("utf-8", "replace"), *self._secrets, most=_SAID)
         return f": {text}" if text else ""
 
     def _masked(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        return hidden(text, *self._secrets)
 
 
 def _seconds(text: str) -> float | None:
