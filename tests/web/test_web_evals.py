@@ -118,7 +118,10 @@ def test_the_list_is_narrowed_by_part_of_a_name(site: Site) -> None:
 def test_an_alarm_is_told_in_one_sentence(site: Site) -> None:
     """When it was raised, what was lost and how sure that is, what broke, and which change lies before it."""
     page = site.get(f"/evals/{REPLIES}")
-    assert "Alarm since 13 Nov: about 6 points lost (3 to 9), 5 cases broke; our prompt changed on 12 Nov." in page
+    assert (
+        "Alarm since 13 Nov: worse than the approved baseline by about 6 points (3 to 9), 5 cases broke; our prompt changed on 12 Nov."
+        in page
+    )
     assert "82 of 99 cases pass (74 % to 89 %), but 85 % must." in page
 
 
@@ -171,6 +174,32 @@ def test_corrections_wait_with_the_command_to_accept_them(site: Site) -> None:
     assert "I paid for express" in offers
     assert f"workflow={REPLIES}&amp;key=reply-0090" in offers
     assert "afterpilot evals corrections" in offers
+
+
+def test_many_corrections_do_not_bury_the_page(site: Site) -> None:
+    """The newest three are whole, the others folded away on a line each; all of them are counted."""
+    with site.engine.begin() as connection:
+        for number in range(60):
+            at = sample_data.NOW - timedelta(days=9, hours=number)
+            case = {
+                "id": f"c{number}",
+                "vars": {"mail": f"mail {number}\nsecond line"},
+                "expected": {"intent": "a", "sum": 1},
+            }
+            row = {"workflow": REPLIES, "key": f"old-{number:03}", "decided_at": at, "offered_at": at, "case": case}
+            connection.execute(sa.insert(tables.case_offers).values(**row, digest=str(number)))
+    try:
+        offers = section(site.get(f"/evals/{REPLIES}"), "offers")
+        whole, _, folded = offers.partition("<details")
+        assert re.findall(r"key=([\w-]+)", whole) == ["reply-0090", "reply-0091", "old-000"]
+        assert "47 older corrections, and 12 more that are not shown here" in folded
+        assert re.findall(r"key=([\w-]+)", folded) == [f"old-{number:03}" for number in range(1, 48)]
+        assert "mail 1 second line" in folded
+        assert "sum: 1, intent: a" in folded
+        assert "(62)" in whole
+    finally:
+        with site.engine.begin() as connection:
+            connection.execute(sa.delete(tables.case_offers).where(tables.case_offers.c.key.startswith("old-")))
 
 
 def test_without_a_baseline_nothing_is_called_good(site: Site) -> None:
@@ -277,7 +306,7 @@ def test_alarms_are_listed_with_drop_evidence_and_cause(site: Site) -> None:
     """When it was raised, the drop with its interval, the evidence against the threshold, the cause, and the run."""
     page = site.get(f"/evals/{REPLIES}")
     listed = page[page.index('id="alarms"') : page.index("What changed of what answers")]
-    assert "13 Nov to now: about 6 points lost (3 to 9)" in text_of(listed)
+    assert "13 Nov to now: worse than the approved baseline by about 6 points (3 to 9)" in text_of(listed)
     assert "Evidence far beyond the threshold: 3,650 (0.1 false alarms a year)" in text_of(listed)
     assert "Cause: our prompt changed" in text_of(listed)
     assert f"/runs/{site.kept.evals.runs[REPLIES][RAISED]}" in listed

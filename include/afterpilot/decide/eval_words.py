@@ -72,4 +72,5 @@ def weakest(figures: Mapping[str, Any]) -> str:
 
 def points(share: float) -> str:
     """A share of the cases in percentage points."""
-    return f"{100 * share:.0f} points" if abs(share) >= 0.0095 else f"{100 * share:.1f} points"  # noqa: PLR2004
+    said = f"{100 * share:.0f}" if abs(share) >= 0.0095 else f"{100 * share:.1f}"  # noqa: PLR2004 - what rounds to 1
+    return f"{said} point" if said == "1" else f"{said} points"

@@ -193,8 +193,8 @@ def _certainty(alarm: Alarm, against: Against) -> str:
     )
     return (
         f"{alarm.false_alarms_per_year:.2g} false alarms a year at most (evidence {min(alarm.evidence, 1e9):,.0f}, the alarm is at "
-        f"{alarm.threshold:,.0f}){fleet}; 95 % interval of the drop {100 * (alarm.low or 0.0):.0f} to "
-        f"{points(alarm.high or 0.0)}; began about {alarm.since}{between}"
+        f"{alarm.threshold:,.0f}){fleet}; the drop is the mean of the runs since it began, its 95 % interval "
+        f"{100 * (alarm.low or 0.0):.0f} to {points(alarm.high or 0.0)}; began about {alarm.since}{between}"
     )
 
 

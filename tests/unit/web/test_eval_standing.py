@@ -146,7 +146,7 @@ def test_the_alarm_is_one_sentence_with_size_cases_and_cause() -> None:
         cause=why(events(rows), rows, recorded),
     )
     assert said.startswith(
-        "Alarm since 2 Nov: about 6 points lost (3 to 9), 2 cases broke; our prompt changed on 2 Nov. 9 of 10 cases pass"
+        "Alarm since 2 Nov: worse than the approved baseline by about 6 points (3 to 9), 2 cases broke; our prompt changed on 2 Nov. 9 of 10 cases pass"
     )
 
 
@@ -168,7 +168,7 @@ def test_the_paired_drop_has_an_interval_over_cases() -> None:
     assert found.value == pytest.approx(0.1)
     assert found.low == pytest.approx(0.1 - 1.96 * 0.1, abs=1e-3)
     assert paired_drop({"a": 1.0}, {"a": 0.0}, []) is None
-    assert str(Drop(0.011, 0.0, 0.02)) == "about 1 point lost (0 to 2)"
+    assert str(Drop(0.011, 0.0, 0.02)) == "worse than the approved baseline by about 1 point (0 to 2)"
 
 
 def test_broken_flaky_and_chance_are_told_apart() -> None:
@@ -356,7 +356,7 @@ def test_what_a_suite_goes_without_is_not_unknown() -> None:
 def test_a_difference_has_a_minus_and_no_sign_for_nothing() -> None:
     """A hyphen is no minus, and what rounds to nothing has no sign."""
     assert [signed(points) for points in (-25, 3.04, -0.04)] == ["\N{MINUS SIGN}25.0", "+3.0", "0.0"]
-    assert str(Drop(0.03, -0.02, 0.08)) == "about 3 points lost (\N{MINUS SIGN}2 to 8)"
+    assert str(Drop(0.03, -0.02, 0.08)) == "worse than the approved baseline by about 3 points (\N{MINUS SIGN}2 to 8)"
 
 
 def test_one_run_is_not_called_runs() -> None:

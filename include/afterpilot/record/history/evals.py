@@ -185,7 +185,9 @@ def declared(connection: sa.Connection, workflow: str) -> Row | None:
 
 
 def offers(connection: sa.Connection, workflow: str, *, limit: int = 50) -> Sequence[Row]:
-    """Corrections that wait to become cases, newest first, each with who decided nothing yet: the person's note on the record."""
+    """Corrections that wait to become cases, newest first, each with the person's note (``said``) and how many wait in all
+    (``waiting``).
+    """
     note = (
         sa.select(human_decisions.c.note)
         .where(
@@ -196,7 +198,7 @@ def offers(connection: sa.Connection, workflow: str, *, limit: int = 50) -> Sequ
         .scalar_subquery()
     )
     statement = (
-        sa.select(case_offers, note.label("said"))
+        sa.select(case_offers, note.label("said"), sa.func.count().over().label("waiting"))
         .where(case_offers.c.workflow == workflow, case_offers.c.state == "offered")
         .order_by(case_offers.c.offered_at.desc(), case_offers.c.key)
     )

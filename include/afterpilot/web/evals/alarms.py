@@ -31,8 +31,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """An alarm in the list: the run that raised it, when it was over (None while it is open), the drop and cause as its runs
-    recorded them, the evidence in words, and its incident (None where none is kept).
+    """An alarm in the list: the run that raised it, when it was over (None while it is open), the drop as its newest run recorded
+    it, which is what its incident says, and ``at_first`` where an earlier one said otherwise; the cause, the evidence in words, and
+    its incident (None where none is kept).
     """
 
     at: datetime
@@ -40,6 +41,7 @@ class AlarmRow:
     over: datetime | None
     over_run: Any
     drop: Drop | None
+    at_first: Drop | None
     evidence: str
     false_alarms_per_year: float | None
     cause: str
@@ -81,7 +83,7 @@ def in_words(evidence: float | None, limit: float) -> str:
 def _row(span: Span, recorded: Mapping[Any, object], incidents: Mapping[Any, Row], evals: object) -> AlarmRow:
     strongest_first = sorted(span.rows, key=lambda row: number(row["evidence"]) or 0.0, reverse=True)
     said = [mapping(recorded.get(row["run_id"])) for row in strongest_first]
-    drops = (read_drop(one, ()) for one in said)
+    drops = [drop for row in span.rows if (drop := read_drop(recorded.get(row["run_id"]), ()))]
     rates = (number(one.get("false_alarms_per_year")) for one in said)
     causes = (one.get("cause") for one in said)
     first, after = span.rows[0], span.after
@@ -90,7 +92,8 @@ def _row(span: Span, recorded: Mapping[Any, object], incidents: Mapping[Any, Row
         run_id=first["run_id"],
         over=after["at"] if after else None,
         over_run=after["run_id"] if after else None,
-        drop=next((drop for drop in drops if drop), None),
+        drop=drops[-1] if drops else None,
+        at_first=drops[0] if drops and drops[0].points != drops[-1].points else None,
         evidence=in_words(
             number(strongest_first[0]["evidence"]), threshold(next((one for one in said if one), None), evals)
         ),

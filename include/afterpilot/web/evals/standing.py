@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from afterpilot.decide.eval_words import points
 from afterpilot.domain.intervals import Interval, percent
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.answering import Event
@@ -20,16 +21,23 @@ _POINTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """How much of the pass rate was lost against the baseline, 0 to 1, with its 95 % interval; which cases broke."""
+    """How much of the pass rate was lost against the approved baseline, 0 to 1, as the mean of the runs since the drop began, with
+    its 95 % interval; which cases broke.
+    """
 
     value: float
     low: float
     high: float
     broken: tuple[str, ...] = ()
 
+    @property
+    def points(self) -> str:
+        """``about 6 points``, as the incident says it."""
+        return f"about {points(self.value)}".replace("-", MINUS)
+
     def __str__(self) -> str:
-        lost, low, high = (str(round(part * _POINTS)).replace("-", MINUS) for part in (self.value, self.low, self.high))
-        return f"about {lost} point{'' if lost == '1' else 's'} lost ({low} to {high})"
+        low, high = (str(round(part * _POINTS)).replace("-", MINUS) for part in (self.low, self.high))
+        return f"worse than the approved baseline by {self.points} ({low} to {high})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from afterpilot.web.evals.alarms import MOST as MOST_ALARMS
 from afterpilot.web.evals.alarms import AlarmRow, alarm_rows, spans
 from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
+from afterpilot.web.evals.offers import offer_rows
 from afterpilot.web.evals.pass_rate import rate_chart
 from afterpilot.web.evals.reading import mapping, pooled, rate_of
 from afterpilot.web.evals.shapes import POINTS, Shape, short
@@ -186,7 +187,7 @@ def _whole(connection: sa.Connection, workflow: str, now: datetime, limit: int) 
         ),
         "answers": answering.parts(rows[-1]["fingerprint"]) if rows else (),
         "probes": _probes(evals.answering(connection, [workflow], limit=8).get(workflow, ())),
-        "offers": evals.offers(connection, workflow),
+        "offers": offer_rows(evals.offers(connection, workflow)),
         "base": base,
         "newest": newest,
         "latest": rows[-1] if rows else None,
