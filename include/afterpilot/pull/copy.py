@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from time import monotonic
@@ -25,9 +25,10 @@ from afterpilot.domain.record_lines import RecordLines, line_of, values_of
 from afterpilot.domain.source import Source
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.database import reason
+from afterpilot.pull.patterns import masked, without_addresses
 from afterpilot.pull.postgres import odd_value, type_of
 from afterpilot.pull.redact import redacted
-from afterpilot.pull.screen import suspects
+from afterpilot.pull.screen import BUT_ADDRESSES, suspects
 from afterpilot.pull.values import NotFinite, kept, model_name, unfit
 
 _END = b"\t\\N\n"  # of a line that is not odd
@@ -66,15 +67,17 @@ class Copied:
 
     def _batch(self, lines: list[bytes]) -> RecordLines:
         """The lines without their last column, which says what is odd."""
-        looked_at = {number for number, line in enumerate(lines) if not line.endswith(_END)}
-        looked_at.update(suspects(lines))
+        odd = {place for place, line in enumerate(lines) if not line.endswith(_END)}
+        places = sorted(odd.union(suspects(lines)))
+        more = {places[one] for one in suspects([lines[place] for place in places], BUT_ADDRESSES)}
         kept_lines: list[bytes] = [line[: -len(_END)] for line in lines]
-        for number in looked_at:
-            kept_lines[number] = self._mended(lines[number][:-1])
+        for place in places:
+            mask = masked if place in more or place in odd else without_addresses
+            kept_lines[place] = self._mended(lines[place][:-1], mask)
         whole = [line for line in kept_lines if line]
         return RecordLines(self.workflow.slug, b"\n".join([*whole, b""]), len(whole))
 
-    def _mended(self, line: bytes) -> bytes:
+    def _mended(self, line: bytes, mask: Callable[[str], str]) -> bytes:
         """The line as Python keeps it; empty where it cannot be taken."""
         source = self.workflow.source
         key, at, text, model, *tokens, odd = values_of(line)
@@ -84,7 +87,7 @@ class Copied:
         data: dict[str, Any] = json.loads(text or "{}")
         for name, value in json.loads(odd or "{}").items():
             data[name] = self._kept(name, value, source)
-        data = {name: redacted(name, value, source) for name, value in data.items()}
+        data = {name: redacted(name, value, source, mask) for name, value in data.items()}
         return line_of([key, at, json.dumps(data, ensure_ascii=False), model_name(model), *tokens])
 
     def _kept(self, name: str, text: str, source: Source) -> Any:  # noqa: ANN401 - any JSON value

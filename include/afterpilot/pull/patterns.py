@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from afterpilot.pull import national_ids
@@ -82,11 +82,24 @@ def masked(text: str) -> str:
     if "\\" in text and may_hold(text):
         text = _LITERAL.sub(_within, text)
     while found := _apart(_all(_plain(text))):
-        parts, last = [], 0
-        for start, end, word in found:
-            parts += [text[last:start], word]
-            last = end
-        text = "".join([*parts, text[last:]])
+        text = _replaced(text, found)
+    return text
+
+
+def _replaced(text: str, found: Sequence[Found]) -> str:
+    parts, last = [], 0
+    for start, end, word in found:
+        parts += [text[last:start], word]
+        last = end
+    return "".join([*parts, text[last:]])
+
+
+def without_addresses(text: str) -> str:
+    """The text with each e-mail address replaced, for one that can hold nothing else; see :mod:`afterpilot.pull.screen`."""
+    if "\\" in text:  # JSON, perhaps
+        return masked(text)
+    while found := _apart(_addresses(text)):
+        text = _replaced(text, found)
     return text
 
 

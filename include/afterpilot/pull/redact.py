@@ -6,6 +6,7 @@ word in brackets (:mod:`afterpilot.pull.patterns`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +24,13 @@ def redact(record: Record, source: Source) -> Record:
     return replace(record, data=data)
 
 
-def redacted(name: str, value: Any, source: Source) -> Any:  # noqa: ANN401 - any JSON value
-    """The value of a field as it may be kept; see :func:`redact`."""
+def redacted(name: str, value: Any, source: Source, mask: Callable[[str], str] = masked) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a field as it may be kept; see :func:`redact`. ``mask`` takes out of a text what looks personal."""
     if name in source.personal:
         return value if value is None or value == "" else REDACTED
     if not isinstance(value, str):
         return value
-    found = masked(value)
+    found = mask(value)
     if found != value and source.fields.get(name) != "text" and _fits(value):
         return value
     return found

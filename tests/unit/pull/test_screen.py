@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.record_lines import line_of, values_of
-from afterpilot.pull.patterns import masked
-from afterpilot.pull.screen import suspects
+from afterpilot.pull.patterns import masked, without_addresses
+from afterpilot.pull.screen import BUT_ADDRESSES, suspects
 from unit.pull import test_redact
 
 _PIECES = (
@@ -45,6 +45,19 @@ def test_what_would_be_masked_is_always_suspect(text: str) -> None:
     ):  # as models answer, and tools that pass it on
         if masked(said) != said:
             assert suspects([line("nothing"), line(said)])[-1:] == [1]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(("ann@example.com", "x@y.de", "@", *_PIECES)), min_size=1, max_size=6).map("".join))
+@example("ann@example.com")
+@example("tel ann@example.com 12345678")
+@example("a@b.de.a@b.de 4111 1111 1111 1111")
+def test_a_text_that_can_hold_addresses_alone_is_masked_for_them_alone(text: str) -> None:
+    """The short way comes to what the long way does."""
+    for said in (text, json.dumps([text])):
+        if not suspects([line(said)], BUT_ADDRESSES):
+            assert without_addresses(said) == masked(said)
+    assert suspects([line("ann@example.com")], BUT_ADDRESSES) == []
 
 
 def test_every_example_of_redaction_is_suspect() -> None:
