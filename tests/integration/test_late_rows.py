@@ -259,3 +259,44 @@ def test_rows_that_come_after_the_history_are_decided_on(site: Site) -> None:
     site.now += timedelta(days=1)
     assert hour(site)[0].evidence["late"] == 1
     assert {row["key"] for row in site.rows("SELECT key FROM gate_decisions")} == {"r-00001", "r-00002"}
+
+
+def test_windows_that_failed_are_read_again_in_turn_however_many_they_are(site: Site) -> None:
+    """Those of three days do not fit into one pull: the next one goes on where it stopped, and none of them has to be good
+    before another has its turn.
+    """
+    site.edit(f"{SLUG}/workflow.yaml", "late_by: 1d", "late_by: 1h")
+    hour(site)
+    for number in (1, 2, 3):
+        site.now += timedelta(hours=22)
+        site.invoices([number], supplier=None)
+        hour(site)
+    site.produce("UPDATE ai_invoice_runs SET supplier = 'Harbour Lights Ltd' WHERE run_id IN ('r-00001', 'r-00003')")
+    pulls = [hour(site)[0] for _ in range(8)]
+    assert sum(pull.evidence["changed"] for pull in pulls) == 2
+    assert max(map(_read_again, pulls)) == timedelta(days=1)
+    assert round(_read_again(pulls[-1]) / HOUR) == 23  # that of the second invoice alone, which is still wrong
+    site.produce("UPDATE ai_invoice_runs SET supplier = 'Harbour Lights Ltd' WHERE run_id = 'r-00002'")
+    hour(site)
+    site.invoices([4], at=site.now + HOUR / 2)
+    hour(site)
+    assert {row["state"] for row in site.incidents()} == {"resolved"}
+
+
+def _read_again(pull: Run) -> timedelta:
+    spans = pull.evidence["read_again"]
+    lengths = (datetime.fromisoformat(one["end"]) - datetime.fromisoformat(one["start"]) for one in spans)
+    return sum(lengths, timedelta())
+
+
+def test_a_failed_window_of_many_days_is_read_again_part_by_part(site: Site) -> None:
+    """As the first one is, which holds the whole history."""
+    site.invoices([1], at=NOW - timedelta(days=30), supplier=None)
+    site.invoices([2], at=NOW)
+    _, failed = hour(site)
+    assert (failed.verdict, failed.window.length) == (Verdict.FAIL, timedelta(days=35))
+    site.produce("UPDATE ai_invoice_runs SET supplier = 'Harbour Lights Ltd' WHERE run_id = 'r-00001'")
+    changed = [hour(site)[0].evidence["changed"] for _ in range(8)]
+    assert sum(changed) == 1
+    assert [row["state"] for row in site.incidents()] == ["resolved"]
+    assert corrections(site)[-1]["corrects"] == failed.id

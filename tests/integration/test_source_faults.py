@@ -304,3 +304,21 @@ def test_rows_that_were_meant_to_go_are_settled_by_a_person(site: Site) -> None:
     site.produce("DELETE FROM ai_invoice_runs WHERE run_id = 'r-00003'")
     assert after_an_hour(site).verdict is Verdict.FAIL
     assert [row["state"] for row in site.incidents()] == ["resolved", "open"]
+
+
+def test_thousands_of_rows_that_vanish_are_told_from_those_that_moved(site: Site) -> None:
+    """Each is looked up, not only the newest ones: a time that was corrected on most of a day's rows hides no loss."""
+    pulled(site)
+    site.produce(
+        "INSERT INTO ai_invoice_runs SELECT (jsonb_populate_record(r, jsonb_build_object('run_id', 'n-' || n, 'finished_at', "
+        "r.finished_at - (n || ' milliseconds')::interval))).* FROM ai_invoice_runs r, generate_series(1, 10500) AS n "
+        "WHERE run_id = 'r-00011'"
+    )
+    assert pulled(site).evidence["pulled"] == 10_500
+    site.produce("DELETE FROM ai_invoice_runs WHERE run_id IN ('n-10498', 'n-10499', 'n-10500')")
+    site.produce("UPDATE ai_invoice_runs SET finished_at = finished_at - interval '2 days' WHERE run_id LIKE 'n-%'")
+    site.now += HOUR
+    pulled(site)
+    (incident,) = site.incidents()
+    assert incident["title"] == "3 rows that were pulled from ai_invoice_runs are not there any more"
+    assert "Records: n-10498, n-10499, n-10500." in incident["detail"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from afterpilot.decide import sources
 from afterpilot.domain.errors import AfterpilotError
@@ -31,11 +31,13 @@ def judge_pull(
     repeated: int = 0,
     changed: int = 0,
     look: Look | None = None,
+    again: Sequence[Window] = (),
 ) -> StageResult:
     """The pull's result. A source that cannot be read is UNKNOWN, skipped rows are a warning.
 
     ``changed`` counts records of windows that were judged already and whose data is now another. ``look`` is what was noticed
-    about the source beside its rows; what is found there stays found where the source could not be looked at again.
+    about the source beside its rows; what is found there stays found where the source could not be looked at again. ``again``
+    holds the windows with failing records that were read again, the one whose turn came last at the end.
 
     A window without any row passes here (``nothing_is_fine``): reading worked, and whether silence is right is for
     the checks on freshness and volume to say, which know what the team declared.
@@ -66,6 +68,7 @@ def judge_pull(
             "noted": dict(noted or {}),
             "source": workflow.source.name,
             "error": str(error) if error else "",
+            "read_again": [{"start": one.start.isoformat(), "end": one.end.isoformat()} for one in again],
         },
         checked=pulled,
         nothing_is_fine=error is None,

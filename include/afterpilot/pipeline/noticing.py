@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from afterpilot.decide.columns import known_columns, lost_columns
 from afterpilot.decide.sources import SHRANK
 from afterpilot.domain.looking import AHEAD, Columns, Look, Looked, Vanished
 from afterpilot.domain.ports import RecordSource
+from afterpilot.domain.run import Stage
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
@@ -18,7 +20,7 @@ from afterpilot.record.source_states import CountedDay, SourceState, whole_day
 SWEPT = 7  # days that are counted again by the first pull of a day
 READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull
 _NAMED = 20
-_LOOKED_UP = 1000  # keys that are gone from their day and may have moved to another
+_NEWER = 1000  # keys behind the source's newest time that are looked up there
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Seen:
     """A source before it is read: its state as it was and as it will be, and the windows that have to be read.
 
     ``lost`` names the fields that keep what is on record. ``decided`` is an earlier time whose decisions are read again.
+    ``again`` holds the parts of windows with failing records that are read again, in the order in which their turn comes.
     """
 
     state: SourceState
@@ -33,6 +36,7 @@ class Seen:
     spans: tuple[Window, ...]
     lost: frozenset[str] = frozenset()
     decided: Window | None = None
+    again: tuple[Window, ...] = ()
 
 
 def before(services: Services, workflow: Workflow, source: RecordSource, reading: Window, *, now: datetime) -> Seen:
@@ -44,9 +48,11 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
     """
     with services.ops.begin() as unit:
         state = unit.source_states.of(workflow.slug)
-        failing = read_again(unit.incidents.failing_windows(workflow.slug).values(), before=reading.start)
+        failing = unit.incidents.failing_windows(workflow.slug).values()
+        last = unit.runs.latest(workflow.slug, Stage.PULL)
+    again = read_again(failing, before=reading.start, after=read_again_to(last.evidence) if last else None)
     if not isinstance(source, Looked):
-        return Seen(state, Look(), merged([*failing, reading]), decided=_decided(state, reading, now))
+        return Seen(state, Look(), merged([*again, reading]), decided=_decided(state, reading, now), again=again)
     columns = source.columns()
     known, changed = known_columns(state.columns, columns, _declared(workflow, columns))
     lost, back = lost_columns(state.lost, columns, since=reading.start)
@@ -56,9 +62,10 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
     return Seen(
         replace(state, columns=known, lost={one.name: one.since for one in lost}),
         Look(looked=True, lost=lost, changed=changed),
-        merged([*failing, *_missed(services, workflow, source, state, reading, now), reading]),
+        merged([*again, *_missed(services, workflow, source, state, reading, now), reading]),
         frozenset(one.name for one in lost) & frozenset(workflow.source.fields),
         decided,
+        again,
     )
 
 
@@ -86,7 +93,7 @@ def after(
     counted = source.counted(span, now=now)
     with services.ops.begin() as unit:
         kept = unit.source_states.kept_by_day(workflow.slug, span)
-        newer = unit.source_states.keys_after(workflow.slug, counted.newest, limit=_LOOKED_UP)
+        newer = unit.source_states.keys_after(workflow.slug, counted.newest, limit=_NEWER)
         told = any(one.kind == SHRANK for one in unit.incidents.unresolved(workflow.slug))
     days = {day: _counted(day, counted.days.get(day, 0), rows, seen) for day, rows in kept.items()}
     if watermark is None:  # what lies before the history is no gap
@@ -115,21 +122,33 @@ def after(
     )
 
 
-def read_again(failing: Iterable[Sequence[Window]], *, before: datetime) -> Sequence[Window]:
-    """The windows whose records still fail, cut at ``before``: the newest ones that make up :data:`READ_AGAIN` together, so
-    that a pull stays small. What was mended there is seen.
+def read_again(
+    failing: Iterable[Sequence[Window]], *, before: datetime, after: datetime | None = None
+) -> tuple[Window, ...]:
+    """What is read again of the windows whose records still fail, cut at ``before``: what was mended there is seen.
+
+    The oldest first, :data:`READ_AGAIN` together at most, so that a pull stays small; the next pull goes on ``after`` the
+    last one's end, so that all of them have their turn, however many or long they are, and none twice before that.
     """
+    cut = (Window(one.start, max(one.start, min(one.end, before))) for windows in failing for one in windows)
+    parts = merged([one for one in cut if one.length])
+    turn = after or before
+    onward = [Window(max(one.start, turn), one.end) for one in parts if one.end > turn]
+    earlier = [Window(one.start, min(one.end, turn)) for one in parts if one.start < turn]
     chosen: list[Window] = []
     left = READ_AGAIN
-    for window in sorted({window for windows in failing for window in windows}, reverse=True):
-        part = Window(window.start, max(window.start, min(window.end, before)))
-        if not part.length:
-            continue
-        if part.length > left:
+    for one in [*onward, *earlier]:
+        if not left:
             break
-        chosen.append(part)
-        left -= part.length
-    return chosen
+        chosen.append(Window(one.start, min(one.end, one.start + left)))
+        left -= chosen[-1].length
+    return tuple(chosen)
+
+
+def read_again_to(evidence: Mapping[str, Any]) -> datetime | None:
+    """Up to where a pull, by its evidence, has read windows with failing records again; None where it read none."""
+    spans = evidence.get("read_again") or []
+    return datetime.fromisoformat(spans[-1]["end"]) if spans else None
 
 
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
@@ -211,12 +230,15 @@ def _vanished(
             continue
         whole = whole_day(day)
         part = Window(whole.start, min(whole.end, span.end))
-        with services.ops.begin() as unit:
-            total, keys = unit.source_states.absent(workflow.slug, part, source.keys(part), limit=_LOOKED_UP)
-        moved = source.elsewhere(keys) if keys else frozenset()
-        gone = [key for key in keys if key not in moved]
+        gone, named = 0, []
+        with services.ops.begin() as unit:  # some at a time: neither memory nor one question grows with them
+            for keys in unit.source_states.absent(workflow.slug, part, source.keys(part)):
+                moved = source.elsewhere(keys)
+                left = [key for key in keys if key not in moved]
+                gone += len(left)
+                named += left[: _NAMED - len(named)]
         if gone:
-            yield Vanished(day, counted.kept, total - len(moved), tuple(gone[:_NAMED]))
+            yield Vanished(day, counted.kept, gone, tuple(named))
 
 
 def _gone_of(source: Looked, keys: Sequence[str]) -> bool:

@@ -76,6 +76,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         noted=source.noted if source else {},
         error=error,
         look=seen.look if seen else None,
+        again=seen.again if seen else (),
     )
 
     def also(unit: Unit, run_id: uuid.UUID) -> None:

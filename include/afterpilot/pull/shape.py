@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from afterpilot.domain.looking import AHEAD, Columns, Counted
 from afterpilot.domain.window import Window
@@ -92,9 +93,12 @@ class SqlShape:
             # A CHAR is padded with blanks where it is read, and cast without them.
             asked = {key.rstrip(" ") if isinstance(column.type, sa.CHAR) else key: key for key in keys}
             text, plain = sa.cast(column, sa.Text), list(asked)
-            for start in range(0, len(plain), _ASKED):
-                found = connection.scalars(sa.select(text).where(text.in_(plain[start : start + _ASKED])))
-                there |= {asked[key] for key in found}
+            # PostgreSQL takes any number of keys as one array and reads the table once for all; others have a limit.
+            at_once = len(plain) if connection.dialect.name == "postgresql" else _ASKED
+            for start in range(0, len(plain), at_once or 1):
+                some = plain[start : start + at_once]
+                among = text == sa.any_(sa.cast(some, ARRAY(sa.Text))) if at_once > _ASKED else text.in_(some)
+                there |= {asked[key] for key in connection.scalars(sa.select(text).where(among))}
         return frozenset(there)
 
     def _place(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -114,10 +114,12 @@ class SourceStates:
             statement = statement.where(records.c.at > moment)
         return list(self._connection.scalars(statement.order_by(records.c.at.desc()).limit(limit)))
 
-    def absent(self, workflow: str, window: Window, keys: Iterable[str], *, limit: int) -> tuple[int, list[str]]:
-        """How many records of the window have a key that is not among ``keys``, and up to ``limit`` of them, newest first.
+    def absent(
+        self, workflow: str, window: Window, keys: Iterable[str], *, at_once: int = 10_000
+    ) -> Iterator[Sequence[str]]:
+        """The keys of the window's records that are not among ``keys``, newest first, ``at_once`` at a time.
 
-        The keys go into a table of the transaction: memory does not grow with them.
+        The keys go into a table of the transaction: memory grows neither with them nor with what is absent.
         """
         self._connection.execute(sa.text("CREATE TEMPORARY TABLE keys_at_source (key text) ON COMMIT DROP"))
         raw = self._connection.connection.driver_connection
@@ -128,12 +130,14 @@ class SourceStates:
                 copy.write_row((key.replace("\x00", ""),))
         self._connection.execute(sa.text("ANALYZE keys_at_source"))
         there = sa.table("keys_at_source", sa.column("key", sa.Text))
-        gone = (*_inside(workflow, window), ~sa.exists().where(there.c.key == records.c.key))
-        total = self._connection.scalar(sa.select(sa.func.count()).select_from(records).where(*gone)) or 0
-        newest = sa.select(records.c.key).where(*gone).order_by(records.c.at.desc(), records.c.key).limit(limit)
-        named = list(self._connection.scalars(newest)) if total else []
+        statement = (
+            sa.select(records.c.key)
+            .where(*_inside(workflow, window), ~sa.exists().where(there.c.key == records.c.key))
+            .order_by(records.c.at.desc(), records.c.key)
+        )
+        with self._connection.scalars(statement.execution_options(stream_results=True, yield_per=at_once)) as found:
+            yield from found.partitions()
         self._connection.execute(sa.text("DROP TABLE keys_at_source"))
-        return total, named
 
 
 def whole_day(day: date) -> Window:
