@@ -10,11 +10,12 @@ from typing import Any
 from afterpilot.decide import eval_findings as findings
 from afterpilot.decide import regressions
 from afterpilot.decide.against import Against
-from afterpilot.decide.alarm import Flaky
+from afterpilot.decide.alarm import Alarm, Flaky, State
 from afterpilot.decide.eval_figures import Measured
+from afterpilot.decide.eval_words import points
 from afterpilot.decide.paired import compare
 from afterpilot.domain.counting import plural
-from afterpilot.domain.intervals import percent, wilson
+from afterpilot.domain.intervals import Interval, percent, wilson
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, StageResult
@@ -47,12 +48,10 @@ def judge_evals(
     found = [findings.below(workflow, measured, rate)] if low else findings.never_right(workflow, measured)
     found += _compared(workflow, measured, against, rate)
     looked = against is not None and against.alarm is not None
-    waived = f"; {len(measured.waived)} waived" if measured.waived else ""
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.EVALUATE,
-        summary=f"{sum(measured.passed.values())} of {plural(len(measured.passed), 'case')} passed, {rate}; the bar is "
-        f"{percent(bar)}{waived}",
+        summary=_said(measured, against, rate, bar),
         findings=(*found, *expired),
         evidence=figures
         | {
@@ -77,6 +76,27 @@ def judge_evals(
             *((regressions.REGRESSED,) if looked else ()),
         ),
     )
+
+
+def _said(measured: Measured, against: Against | None, rate: Interval, bar: float) -> str:
+    """The run in one sentence: against its bar and against the approved baseline, so that it says which of them it missed."""
+    parts = [f"{sum(measured.passed.values())} of {plural(len(measured.passed), 'case')} passed, {rate}"]
+    parts.append(f"below the bar of {percent(bar)}" if rate.value < bar else f"the bar is {percent(bar)}")
+    if against is not None:
+        parts.append(_against_baseline(against.alarm))
+    if measured.waived:
+        parts.append(f"{len(measured.waived)} waived")
+    return "; ".join(parts)
+
+
+def _against_baseline(alarm: Alarm | None) -> str:
+    if alarm is None:
+        return "not compared with the approved baseline"
+    if alarm.state is State.ALARM:
+        return "worse than the approved baseline" + (
+            f" by about {points(alarm.drop)}" if alarm.drop is not None else ""
+        )
+    return "as the approved baseline" + (", with suspicious cases" if alarm.state is State.WATCH else "")
 
 
 def judge_budget_spent(workflow: Workflow, cap: Cap, spent: Money, *, expected: Decimal | None = None) -> StageResult:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from afterpilot.decide.reporting import judge_report
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
@@ -73,11 +74,15 @@ def put_together(services: Services, workflow: Workflow, *, monday: date, at: da
 
 
 def judged_week(workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
-    """What the report of the week is worth."""
+    """What the report of the week is worth; its sentence keeps that apart from how the week itself went."""
+    figures = _figures(workflow, outcome)
+    lacking = sum(bool(why) for why in figures.values())
+    made = f"the report lacks {lacking} of {plural(len(figures), 'figure')}" if lacking else "the report is complete"
     return judge_report(
         workflow,
-        _figures(workflow, outcome),
-        summary=f"week of {outcome.week:%d %B}: {outcome.kpi.words}; {outcome.alone.words} handled alone",
+        figures,
+        summary=f"{made}; the week of {outcome.week.day} {outcome.week:%B} itself: {outcome.verdict}: {outcome.kpi.words}; "
+        f"{outcome.alone.words} handled alone",
         evidence={"week": outcome.week.isoformat(), "outcome": outcome.as_dict()},
     )
 

@@ -31,7 +31,7 @@ def weekly_message(
         points=outcome.needs or ("Nothing needs you.",),
         links=tuple(links),
         mention=mention if outcome.needs else "",
-        footer=f"Afterpilot · {outcome.verdict} · figures as of {outcome.facts.as_of:%Y-%m-%d %H:%M} UTC",
+        footer=f"Afterpilot · the week: {outcome.verdict} · figures as of {outcome.facts.as_of:%Y-%m-%d %H:%M} UTC",
         picture=picture,
         picture_alt=_picture_alt(outcome),
     )

@@ -97,6 +97,22 @@ def test_a_complete_run_above_its_bar_passes() -> None:
     assert found["by_tag"] == {"plain": {"passed": 90, "of": 100, "share": 0.9}}
 
 
+@pytest.mark.parametrize(
+    ("passed", "then", "said"),
+    [
+        (79, None, "95 % interval 70 % to 86 %); below the bar of 80 %"),
+        (100, 100, "the bar is 80 %; as the approved baseline"),
+        (85, 100, "the bar is 80 %; worse than the approved baseline by about 15 points"),
+        (60, 100, "below the bar of 80 %; worse than the approved baseline by about 40 points"),
+    ],
+    ids=["below", "good", "regressed", "both"],
+)
+def test_the_sentence_says_what_the_run_missed(passed: int, then: int | None, said: str) -> None:
+    """The bar, the approved baseline, both or neither: two nights of other verdicts never read alike."""
+    samples = run(passed)
+    assert judged(samples, None if then is None else held(samples, passed=then)).summary.endswith(said)
+
+
 @pytest.mark.parametrize(("passed", "verdict"), [(80, Verdict.PASS), (79, Verdict.FAIL)])
 def test_the_bar_itself_is_enough(passed: int, verdict: Verdict) -> None:
     """One case below it is a FAIL."""
