@@ -16,13 +16,16 @@ TOKEN = "desk-token-0123456789"
 
 @dataclass(frozen=True)
 class Reply:
-    """What the desk says to one POST. A ``lost`` one is done all the same."""
+    """What the desk says to one POST. A ``lost`` one is done all the same; a ``held`` one is not answered before
+    :attr:`Desk.let_go`.
+    """
 
     status: int = 204
     retry_after: str = ""
     text: str = ""
     delay: float = 0.0
     lost: bool = False
+    held: bool = False
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Desk:
     done: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     posts: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
+    let_go: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
@@ -45,6 +49,8 @@ class Desk:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 reply = desk._take(self.path, self.headers, json.loads(raw))
                 time.sleep(reply.delay)
+                if reply.held:
+                    desk.let_go.wait(60)
                 if reply.lost:
                     self.close_connection = True
                     return
@@ -66,6 +72,7 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.let_go.set()
         self._server.shutdown()
         self._server.server_close()
 

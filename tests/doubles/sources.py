@@ -11,8 +11,9 @@ from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Kpi, Person, Workflow
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(hours=1))
@@ -77,7 +78,7 @@ def workflow_of(of: Source, *, kpi_connection: str = "") -> Workflow:
         spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
         schedules={},
         governance={},
         rollout={},

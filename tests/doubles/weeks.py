@@ -13,8 +13,9 @@ from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.run import Stage
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity, Verdict
-from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Workflow
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
 
 MONDAY = date(2026, 11, 16)
@@ -42,7 +43,7 @@ WORKFLOW = Workflow(
         pass_rate=Decimal("0.8"),
         sha256="",
     ),
-    spend=Spend(Cap(Money(Decimal(400)), "month"), (), "tell"),
+    spend=Spend((CapRule(Cap(Money(Decimal(400)), "month"), (), "tell"),)),
     schedules={},
     governance={},
     rollout={},

@@ -19,9 +19,10 @@ from afterpilot.domain.ports import Endpoint, Judged
 from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
 from afterpilot.record.ops import Ops
 
 SLUG = "letters"
@@ -79,7 +80,7 @@ class QualitySite:
             spot_check=SpotCheck(Decimal(0)),
             quality=checks,
             evals=None,
-            spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+            spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
             schedules={},
             governance={},
             rollout={},

@@ -65,7 +65,7 @@ def suite(cases: int, *, concurrency: int = 8) -> Evals:
 
 def runner(url: str) -> Runner:
     """As the installed project builds it."""
-    prices = Prices([ModelPrice(MODEL, Decimal(1), Decimal(10), Decimal("0.1"), "USD", "")])
+    prices = Prices([ModelPrice.per_million(MODEL, Decimal(1), Decimal(10), Decimal("0.1"), "USD")])
     return Runner(lambda concurrency: Client(OneServer(url), concurrency=concurrency), prices)
 
 

@@ -17,9 +17,10 @@ from afterpilot.domain.ports import Judged
 from afterpilot.domain.record import Record
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
 from afterpilot.record.ops import Ops
 
 PULL = uuid.UUID(int=1)
@@ -65,7 +66,7 @@ def workflow_of(*checks: Check, slug: str = "invoice_matching", personal: tuple[
         spot_check=SpotCheck(Decimal(0)),
         quality=checks,
         evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
         schedules={},
         governance={},
         rollout={},

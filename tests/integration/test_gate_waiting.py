@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,22 +85,62 @@ def test_a_decision_of_a_person_is_told_by_the_next_turn(site: Site) -> None:
     assert statuses(site)["r-00090"] == "ready"
 
 
-def test_a_reference_that_is_away_is_tried_again_each_turn(site: Site) -> None:
-    """One incident; the output is released by the first turn after it is back."""
+def test_a_reference_that_is_away_is_tried_again_each_turn_and_said_once_an_hour(site: Site) -> None:
+    """One incident and one message; the output is released by the first turn after it is back."""
     site.now = NOW + 10 * MINUTE
     site.invoices([10], at=NOW + 9 * MINUTE)
     site.produce("ALTER TABLE purchase_orders RENAME TO away")
-    for _ in range(3):
-        run = swept(site)
-        assert run is not None
-        assert run.verdict is Verdict.UNKNOWN
-    assert [row["kind"] for row in site.incidents()] == ["gate.could_not_run"]
+    first = swept(site)
+    assert first is not None
+    assert first.verdict is Verdict.UNKNOWN
+    said = site.counts()
+    for turn in range(1, 30):
+        site.now = NOW + (10 + 2 * turn) * MINUTE
+        assert swept(site) is None
+    assert site.counts() == said
+    site.now = NOW + 75 * MINUTE
+    again = swept(site)
+    assert again is not None
+    assert again.verdict is Verdict.UNKNOWN
+    more = {name: many - said[name] for name, many in site.counts().items() if many != said[name]}
+    assert more == {"runs": 1, "findings": 1, "incident_events": 1}
+    assert [(row["kind"], row["occurrences"]) for row in site.incidents()] == [("gate.could_not_run", 2)]
     assert site.rows("SELECT count(*) AS pulls FROM runs WHERE stage = 'pull'")[0]["pulls"] == 2
     site.produce("ALTER TABLE away RENAME TO purchase_orders")
     run = swept(site)
     assert run is not None
     assert run.verdict is Verdict.PASS
     assert statuses(site)["r-00010"] == "ready"
+
+
+def test_another_reason_why_the_gate_cannot_run_is_said_at_once(site: Site) -> None:
+    """The table is back without the column that is compared, two minutes after it went."""
+    site.now = NOW + 10 * MINUTE
+    site.invoices([10], at=NOW + 9 * MINUTE)
+    site.produce("ALTER TABLE purchase_orders RENAME TO away")
+    swept(site)
+    site.produce("ALTER TABLE away RENAME TO purchase_orders")
+    site.produce("ALTER TABLE purchase_orders RENAME COLUMN amount TO worth")
+    site.now = NOW + 12 * MINUTE
+    run = swept(site)
+    assert run is not None
+    assert (run.verdict, "amount" in run.evidence["error"]) == (Verdict.UNKNOWN, True)
+    site.now = NOW + 14 * MINUTE
+    assert swept(site) is None
+
+
+def test_the_command_line_never_says_that_nothing_waits_while_the_gate_cannot_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call says what is wrong, also where the history holds it already."""
+    for name, value in site.env.items():
+        monkeypatch.setenv(name, value)
+    site.invoices([10], at=datetime.now(UTC) - MINUTE)
+    site.produce("ALTER TABLE purchase_orders RENAME TO away")
+    for _ in range(2):
+        told = CliRunner().invoke(app, ["release", SLUG])
+        assert "UNKNOWN" in told.output
+        assert told.exit_code == 1
 
 
 def test_a_source_that_is_away_is_told_once(site: Site) -> None:

@@ -20,8 +20,9 @@ from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.record import GateDecision, Record
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
 from afterpilot.record.ops import Ops
 
 pytestmark = pytest.mark.integration
@@ -93,7 +94,7 @@ def workflow_of(*checks: Check) -> Workflow:
         spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
         schedules={},
         governance={},
         rollout={},

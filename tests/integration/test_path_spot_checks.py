@@ -73,6 +73,50 @@ def test_spot_checks_of_a_period_that_nobody_looked_at_are_unknown(site: Site) -
     assert [one["state"] for one in site.incidents()] == ["resolved"]
 
 
+def test_of_what_lay_there_before_the_workflow_was_watched_only_one_period_is_asked_for(site: Site) -> None:
+    """Four weeks are pulled at first: people get a week's spot checks, a week's time for them, and a rate of that week alone."""
+    for week in range(4):
+        for part, days in enumerate((1, 3)):  # since Monday, and before
+            first = 1 + 10 * week + 5 * part
+            site.invoices(range(first, first + 5), at=site.now - timedelta(days=7 * week + days))
+    gated(site, pulled(site).window)
+    assert {row["key"] for row in site.rows("SELECT key FROM review_items")} == {f"r-{n:05d}" for n in range(1, 11)}
+    for _ in range(6):
+        site.now += timedelta(days=1)
+        run = reviewed(site)
+        assert "error rate UNKNOWN: no spot check was looked at yet" in run.summary
+        assert site.incidents() == []
+    site.now += timedelta(days=1)
+    assert reviewed(site).verdict is Verdict.UNKNOWN
+    assert [one["kind"] for one in site.incidents()] == ["review.spot_checks_not_done"]
+
+
+def test_outputs_that_come_late_after_the_first_pull_have_their_chance_too(site: Site) -> None:
+    """The gate could not decide for weeks: what it decides on then was never looked at by anybody."""
+    site.invoices([1])
+    gated(site, pulled(site).window)
+    site.invoices([2], at=site.now + timedelta(days=1))
+    site.now += timedelta(days=20)
+    gated(site, pulled(site).window)
+    assert site.count("review_items") == 2
+
+
+def test_an_open_flag_stays_while_the_next_period_is_too_young_to_judge(site: Site) -> None:
+    """Nobody looks at anything: the flag is raised once, and no Monday takes it back."""
+    site.invoices([1], at=site.now - timedelta(hours=1))
+    gated(site, pulled(site).window)
+    site.now += timedelta(days=4)  # Sunday
+    site.invoices([2], at=site.now - timedelta(hours=1))
+    gated(site, pulled(site).window)
+    for _ in range(12):
+        site.now += timedelta(days=1)
+        site.invoices([int(site.now.timestamp()) % 86400 + site.now.day * 100])
+        gated(site, pulled(site).window)
+        reviewed(site)
+    (incident,) = site.incidents()
+    assert (incident["kind"], incident["state"]) == ("review.spot_checks_not_done", "open")
+
+
 def test_who_accepts_faster_than_anybody_reads_is_noticed(site: Site) -> None:
     """25 documents of a thousand words, each in six seconds."""
     site.invoices(range(1, 26), document="word " * 1000)

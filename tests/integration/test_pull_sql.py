@@ -16,8 +16,9 @@ from afterpilot.domain.money import Cap
 from afterpilot.domain.record import HumanDecision, Usage
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Decisions, Source, UsageColumns
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Kpi, Person, Workflow
 from afterpilot.pull.sql import SqlSource
 
 pytestmark = pytest.mark.integration
@@ -72,7 +73,7 @@ def workflow_of(source: Source = SOURCE, *, kpi_sql: str = "SELECT week, value F
         spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
         schedules={},
         governance={},
         rollout={},

@@ -9,7 +9,16 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.record import (
+    ChangedReleases,
+    Discrepancy,
+    GateDecision,
+    GateTally,
+    HumanDecision,
+    PricedUsage,
+    Record,
+    Usage,
+)
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
@@ -133,7 +142,7 @@ def test_the_gate_decides_once(ops: sa.Engine) -> None:
         assert list(unit.records.undecided("w", span)) == []
         unit.records.write([record("a", total="9")], RUN)
         assert list(unit.records.undecided("w", span)) == []
-        assert unit.gate.of_run(RUN) == [first]
+        assert unit.gate.of_run(RUN) == GateTally(1, 0, 0, {("in_set", "currency"): 1})
 
 
 def test_a_changed_release_is_decided_again(ops: sa.Engine) -> None:
@@ -142,13 +151,14 @@ def test_a_changed_release_is_decided_again(ops: sa.Engine) -> None:
     found = Discrepancy("in_set", "currency", "XXX", "EUR", "", "wrong")
     release = GateDecision("w", "a", AT, released=True, reason="spot_check")
     route = GateDecision("w", "a", AT, released=False, reason="failed_check", discrepancies=(found,))
+    held = GateTally(1, 0, 0, {("in_set", "currency"): 1})
     other = uuid.uuid4()
     with Ops(ops).begin() as unit:
         unit.records.write([record("a")], RUN)
         (before,) = unit.records.undecided("w", span)
         unit.gate.write([release], RUN, data_md5={"a": before.data_md5})
         unit.gate.write([route], other, data_md5={"a": before.data_md5})
-        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == ([release], [])
+        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == (GateTally(1, 1, 1), GateTally())
         unit.records.write([record("a")], RUN)  # the same data again
         assert unit.records.count_undecided("w", span) == 0
         unit.records.write([record("a", total="9")], RUN)
@@ -156,8 +166,9 @@ def test_a_changed_release_is_decided_again(ops: sa.Engine) -> None:
         assert unit.records.count_undecided("w", span) == 1
         for _ in range(2):
             unit.gate.write([route], other, data_md5={"a": after.data_md5})
-        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == ([], [route])
-        assert (unit.gate.changed_after_release(RUN), unit.gate.changed_after_release(other)) == ({}, {"a": False})
+        assert (unit.gate.of_run(RUN), unit.gate.of_run(other)) == (GateTally(), held)
+        assert unit.gate.changed_after_release(RUN) == ChangedReleases()
+        assert unit.gate.changed_after_release(other) == ChangedReleases(1, 1, ("a",))
         (earlier,) = unit.connection.scalars(sa.select(gate_decisions.c.earlier)).one()
         assert (earlier["released"], earlier["reason"], earlier["run_id"]) == (True, "spot_check", str(RUN))
         assert unit.records.count_undecided("w", span) == 0

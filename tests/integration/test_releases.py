@@ -11,11 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import gated_run
+import psycopg
 import pytest
 import sqlalchemy as sa
 from path_site import HOUR, NOW, SLUG, Site, gated, pulled, trigger
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.integration
 
 COLUMN = "release: {column: {column: status, released: ready, held: review}}\n"
 CALL_BACK = "release: {call_back: {connection: desk, path: '/release/{key}', held: '/hold/{key}'}}\n"
+VIEW = "SELECT key, reason FROM released_outputs WHERE workflow = :slug ORDER BY key"
 LOG = """
 ALTER TABLE ai_invoice_runs DROP COLUMN status;
 ALTER TABLE ai_invoice_runs ADD COLUMN status text NOT NULL DEFAULT 'waiting';
@@ -78,6 +80,16 @@ def moves(site: Site) -> list[tuple[str, str, str]]:
     with site.erp.begin() as connection:
         rows = connection.execute(sa.text("SELECT run_id, was, is_now FROM status_log ORDER BY run_id, is_now"))
         return [(row.run_id, row.was, row.is_now) for row in rows]
+
+
+def clerk_decides(site: Site, key: str, word: str) -> None:
+    """A clerk decides in the office's own system, five minutes ago."""
+    site.produce(
+        "INSERT INTO ap_decisions (run_id, decided_at, decision, minutes, note, clerk) VALUES (:key, :at, :word, 1, '', 'Kim')",
+        key=key,
+        at=site.now - timedelta(minutes=5),
+        word=word,
+    )
 
 
 def releases(site: Site, column: str = "state") -> Counter[Any]:
@@ -129,7 +141,7 @@ def test_the_view_holds_what_may_be_used(site: Site) -> None:
     site.invoices([8, 9], total="1.00")
     decide(site)
     assert site.count("releases") == 0
-    view = "SELECT key, reason FROM released_outputs WHERE workflow = :slug ORDER BY key"
+    view = VIEW
     assert [row["key"] for row in site.rows(view, slug=SLUG)] == ["r-00001", "r-00002"]
     person = "INSERT INTO human_decisions (workflow, key, decided_at, decision) VALUES (:slug, :key, now(), :said) RETURNING 1"
     site.rows(person, slug=SLUG, key="r-00008", said="corrected")
@@ -140,6 +152,41 @@ def test_the_view_holds_what_may_be_used(site: Site) -> None:
         ("r-00002", "passed"),
         ("r-00008", "corrected"),
     ]
+
+
+def test_the_view_holds_what_people_accepted_before_the_gate_looked(site: Site) -> None:
+    """A clerk was faster than the gate that held the output; when it came into the view is when the gate had decided too."""
+    site.invoices([7, 8, 9], total="1.00")
+    for key, word in (("r-00007", "ok"), ("r-00008", "fixed"), ("r-00009", "refused")):
+        clerk_decides(site, key, word)
+    decide(site)
+    assert [(row["key"], row["reason"]) for row in site.rows(VIEW, slug=SLUG)] == [
+        ("r-00007", "accepted"),
+        ("r-00008", "corrected"),
+    ]
+    late = "SELECT count(*) AS n FROM released_outputs JOIN gate_decisions USING (workflow, key) WHERE released_at < decided_at"
+    assert site.rows(late) == [{"n": 0}]
+
+
+def test_what_people_said_of_an_output_before_it_changed_releases_nothing(site: Site) -> None:
+    """It was a clean one, and accepted; then it changed, fails now, and waits for a person again: in the view and in the queue."""
+    site.invoices([1])
+    decide(site)
+    site.now = NOW + HOUR
+    clerk_decides(site, "r-00001", "ok")
+    pulled(site)
+    site.produce("UPDATE ai_invoice_runs SET total = 5")
+    site.now = NOW + 2 * HOUR
+    decide(site)
+    pulled(site)
+    site.wired().sweep_reviews()
+    assert site.rows(VIEW, slug=SLUG) == []
+    assert [row["decided_at"] for row in site.rows("SELECT decided_at FROM review_items")] == [None]
+    site.now = datetime.now(UTC) + HOUR  # the gate's own decision bears the database's time
+    clerk_decides(site, "r-00001", "fixed")
+    pulled(site)
+    assert [row["reason"] for row in site.rows(VIEW, slug=SLUG)] == ["corrected"]
+    assert [row["decided_at"] is None for row in site.rows("SELECT decided_at FROM review_items")] == [False]
 
 
 def test_a_gate_that_cannot_run_releases_nothing(site: Site) -> None:
@@ -176,9 +223,62 @@ def test_an_attempt_that_got_through_unnoticed_is_no_surprise(site: Site) -> Non
     site.invoices([1])
     decide(site)
     site.produce("UPDATE ai_invoice_runs SET status = 'paid'")
-    site.rows("UPDATE releases SET state = 'pending', done_at = NULL RETURNING 1")
+    site.rows("UPDATE releases SET state = 'pending', done_at = NULL, lease = gen_random_uuid() RETURNING 1")
     assert decide(site).verdict is Verdict.PASS
     assert (releases(site), statuses(site)) == ({"done": 1}, {"r-00001": "paid"})
+
+
+def test_an_attempt_that_surely_failed_does_not_hide_that_production_went_on_without_it(site: Site) -> None:
+    """The column was away at the first attempt; before the second one production took the row without waiting."""
+    declare(site, COLUMN)
+    site.invoices([1])
+    site.produce("ALTER TABLE ai_invoice_runs RENAME COLUMN status TO state")
+    decide(site)
+    site.produce("ALTER TABLE ai_invoice_runs RENAME COLUMN state TO status")
+    site.produce("UPDATE ai_invoice_runs SET status = 'paid'")
+    due(site)
+    assert decide(site).verdict is Verdict.WARN
+    assert (releases(site), releases(site, "attempts")) == ({"overtaken": 1}, {2: 1})
+
+
+def test_an_attempt_that_was_cut_off_is_remembered_by_those_after_it(site: Site) -> None:
+    """The second one failed for sure, which says nothing about the first."""
+    declare(site, COLUMN)
+    site.invoices([1])
+    decide(site)
+    site.rows("UPDATE releases SET state = 'pending', done_at = NULL, lease = gen_random_uuid() RETURNING 1")
+    site.produce("UPDATE ai_invoice_runs SET status = 'paid'")
+    site.produce("ALTER TABLE ai_invoice_runs RENAME COLUMN status TO state")
+    decide(site)
+    assert releases(site) == {"pending": 1}
+    site.produce("ALTER TABLE ai_invoice_runs RENAME COLUMN state TO status")
+    due(site)
+    decide(site)
+    assert releases(site) == {"done": 1}
+
+
+def test_a_commit_without_an_answer_may_have_got_through(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection breaks just after the database has committed; production uses the row before the next attempt."""
+    declare(site, COLUMN)
+    site.invoices([1])
+
+    def lost(connection: Any) -> None:
+        connection.commit()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    def breaking(url: str, engine: Callable[[str], sa.Engine] = status_column._engine) -> sa.Engine:
+        made = engine(url)
+        monkeypatch.setattr(made.dialect, "do_commit", lost)
+        return made
+
+    with monkeypatch.context() as once:
+        once.setattr(status_column, "_engine", breaking)
+        decide(site)
+    assert (releases(site), statuses(site)) == ({"pending": 1}, {"r-00001": "ready"})
+    site.produce("UPDATE ai_invoice_runs SET status = 'paid'")
+    due(site)
+    decide(site)
+    assert releases(site) == {"done": 1}
 
 
 @pytest.mark.parametrize("kind", ["text", "char(12)", "status_word"])
@@ -353,16 +453,18 @@ def test_a_call_back_says_what_was_decided(site: Site, desk: Desk) -> None:
 
 def test_a_reply_that_gets_lost_is_asked_for_again(site: Site, desk: Desk, monkeypatch: Any) -> None:
     """Cut off, or too late: the desk is asked again under the same key and does it once."""
-    monkeypatch.setattr(call_back, "REPLY_SECONDS", 0.3)
 
     def answer(path: str, times: int) -> Reply:
         if times > 1:
             return Reply()
-        return Reply(lost=True) if path.endswith("1") else Reply(delay=0.8)
+        return Reply(lost=True) if path.endswith("1") else Reply(held=True)
 
     desk.answer = answer
     site.invoices([1, 2])
-    decide(site)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(call_back, "REPLY_SECONDS", 0.3)
+        decide(site)
+    desk.let_go.set()
     assert releases(site) == {"pending": 2}
     due(site)
     decide(site)

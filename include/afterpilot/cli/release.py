@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
+from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Trigger
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
@@ -34,11 +35,14 @@ def release(
         with services.ops.begin() as unit:
             taken_up = unit.releases.again(workflow)
     trigger = Trigger(origin="cli", run_id=str(uuid.uuid4()))
-    done = pipeline.gate_waiting(services, declared, until=datetime.now(UTC), trigger=trigger)
+    done = pipeline.gate_waiting(services, declared, until=datetime.now(UTC), trigger=trigger, said_again=timedelta(0))
+    with services.ops.begin() as unit:
+        pending = unit.releases.standing(workflow).pending
     if json:
-        as_json({"again": taken_up, "run": run_as_dict(done) if done else None})
+        as_json({"again": taken_up, "pending": pending, "run": run_as_dict(done) if done else None})
     elif done is None:
-        console.print("nothing waits")
+        later = f"nothing is due; {plural(pending, 'decision')} will be told to production later"
+        console.print(later if pending else "nothing waits", highlight=False)
     else:
         console.print(verdict(done.verdict), f"gate: {done.summary}", highlight=False, markup=False)
         for reason in done.reasons:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
+from afterpilot.domain.record import ChangedReleases
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
 
 CHANGED = "gate.changed_after_release"
-_KEYS = 20
 
 
-def with_changed(result: StageResult, workflow: Workflow, changed: Mapping[str, bool]) -> StageResult:
-    """The gate's result with a warning where outputs changed after they were released.
-
-    ``changed`` holds the outputs that were decided on again, by key, and whether they are released now.
-    """
-    findings = (*result.findings, _finding(workflow, changed)) if changed else result.findings
+def with_changed(result: StageResult, workflow: Workflow, changed: ChangedReleases) -> StageResult:
+    """The gate's result with a warning where outputs changed after they were released."""
+    findings = (*result.findings, _finding(workflow, changed)) if changed.outputs else result.findings
     return replace(
         result,
         findings=findings,
-        evidence={**result.evidence, "decided_again": len(changed), "taken_back": _taken_back(changed)},
+        evidence={**result.evidence, "decided_again": changed.outputs, "taken_back": changed.taken_back},
         covered=(*result.covered, CHANGED),
     )
 
 
-def _finding(workflow: Workflow, changed: Mapping[str, bool]) -> Finding:
-    outputs = "1 output" if len(changed) == 1 else f"{len(changed):,} outputs"
-    back = _taken_back(changed)
-    named = sorted(changed, key=lambda key: changed[key])[:_KEYS]  # those that fail now come first
-    more = f", {len(changed) - _KEYS:,} more" if len(changed) > _KEYS else ""
+def _finding(workflow: Workflow, changed: ChangedReleases) -> Finding:
+    outputs = "1 output" if changed.outputs == 1 else f"{changed.outputs:,} outputs"
+    back = changed.taken_back
+    more = f", {changed.outputs - len(changed.keys):,} more" if changed.outputs > len(changed.keys) else ""
     now = "all pass as they are now" if not back else f"{back:,} fail now and went to people"
     return Finding(
         workflow=workflow.slug,
@@ -39,10 +34,6 @@ def _finding(workflow: Workflow, changed: Mapping[str, bool]) -> Finding:
         kind=CHANGED,
         severity=Severity.WARNING,
         title=f"{outputs} changed at the source after the gate had released them; {now}",
-        detail=f"What was released may be in use already. Records: {', '.join(named)}{more}",
-        evidence={"changed": len(changed), "taken_back": back, "keys": named},
+        detail=f"What was released may be in use already. Records: {', '.join(changed.keys)}{more}",
+        evidence={"changed": changed.outputs, "taken_back": back, "keys": list(changed.keys)},
     )
-
-
-def _taken_back(changed: Mapping[str, bool]) -> int:
-    return sum(not released for released in changed.values())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from decimal import Decimal
 
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.record import GateDecision
+from afterpilot.domain.record import GateTally
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
@@ -20,63 +18,50 @@ FEWEST = 20  # outputs; of fewer, a share says little
 _NAMED = 3
 
 
-def judge_gate(
-    workflow: Workflow, decisions: Sequence[GateDecision], *, undecided: int, error: CheckError | None
-) -> StageResult:
+def judge_gate(workflow: Workflow, made: GateTally, *, undecided: int, error: CheckError | None) -> StageResult:
     """The gate's result. Routing an output to a person is its normal work and no finding; routing more than 40 % is a
     warning, and outputs that could not be decided on are UNKNOWN.
 
     A window without new outputs passes (``nothing_is_fine``): the gate decides on what comes, and whether enough comes is
     for the checks on freshness and volume to say.
     """
-    released = sum(decision.released for decision in decisions)
-    routed = len(decisions) - released
-    spot_checked = sum(decision.released and decision.reason == "spot_check" for decision in decisions)
-    reasons = _reasons(decisions)
     findings = []
     if error is not None or undecided:
         findings.append(_could_not_run(workflow, undecided, error))
-    enough = len(decisions) >= FEWEST
-    if enough and Decimal(routed) / len(decisions) > CEILING:
-        findings.append(_too_many(workflow, routed, len(decisions), reasons))
+    enough = made.decided >= FEWEST
+    if enough and Decimal(made.routed) / made.decided > CEILING:
+        findings.append(_too_many(workflow, made))
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.GATE,
-        summary=_summary(len(decisions), released, routed, spot_checked, undecided),
+        summary=_summary(made, undecided),
         findings=tuple(findings),
         evidence={
-            "decided": len(decisions),
-            "released": released,
-            "routed": routed,
-            "spot_checked": spot_checked,
+            "decided": made.decided,
+            "released": made.released,
+            "routed": made.routed,
+            "spot_checked": made.spot_checked,
             "undecided": undecided,
-            "routed_share": float(round(Decimal(routed) / len(decisions), 4)) if decisions else None,
+            "routed_share": float(round(Decimal(made.routed) / made.decided, 4)) if made.decided else None,
             "ceiling": float(CEILING),
             "routed_by": [
-                {"check": check, "field": field, "outputs": count} for (check, field), count in reasons.most_common()
+                {"check": check, "field": field, "outputs": count} for (check, field), count in made.routed_by.items()
             ],
             "error": str(error) if error else "",
         },
-        checked=len(decisions),
+        checked=made.decided,
         nothing_is_fine=error is None and not undecided,
         covered=(COULD_NOT_RUN, ROUTES_TOO_MANY) if enough else (COULD_NOT_RUN,),
     )
 
 
-def _reasons(decisions: Sequence[GateDecision]) -> Counter[tuple[str, str]]:
-    """How many outputs failed each check on each field; an output counts once for each."""
-    return Counter(
-        pair
-        for decision in decisions
-        if not decision.released
-        for pair in sorted({(found.check, found.field) for found in decision.discrepancies})
-    )
-
-
-def _summary(decided: int, released: int, routed: int, spot_checked: int, undecided: int) -> str:
-    if not decided:
+def _summary(made: GateTally, undecided: int) -> str:
+    if not made.decided:
         return f"no output was decided on, {undecided:,} wait" if undecided else "no new outputs"
-    text = f"{released:,} of {decided:,} outputs released, {routed:,} to people, {spot_checked:,} spot-checked"
+    text = (
+        f"{made.released:,} of {made.decided:,} outputs released, {made.routed:,} to people, "
+        f"{made.spot_checked:,} spot-checked"
+    )
     return f"{text}; {undecided:,} wait for a decision" if undecided else text
 
 
@@ -100,10 +85,12 @@ def _could_not_run(workflow: Workflow, undecided: int, error: CheckError | None)
     )
 
 
-def _too_many(workflow: Workflow, routed: int, decided: int, reasons: Counter[tuple[str, str]]) -> Finding:
+def _too_many(workflow: Workflow, made: GateTally) -> Finding:
+    routed, decided = made.routed, made.decided
     share = f"{100 * routed / decided:.0f} %"
     ordinary = int(CEILING * decided)
-    most = ", ".join(f"{field} ({check}): {count}" for (check, field), count in reasons.most_common(_NAMED))
+    reasons = list(made.routed_by.items())[:_NAMED]
+    most = ", ".join(f"{field} ({check}): {count:,}" for (check, field), count in reasons)
     return Finding(
         workflow=workflow.slug,
         stage=Stage.GATE,
@@ -116,8 +103,6 @@ def _too_many(workflow: Workflow, routed: int, decided: int, reasons: Counter[tu
             "decided": decided,
             "cost": f"{routed:,} outputs went to people, {routed - ordinary:,} more than the {100 * CEILING:.0f} % that are expected at most",
             "to_do": "See which check fails most: was the prompt, the model, the input or a reference table changed?",
-            "examples": [
-                f"{field} ({check}): {count:,} outputs" for (check, field), count in reasons.most_common(_NAMED)
-            ],
+            "examples": [f"{field} ({check}): {count:,} outputs" for (check, field), count in reasons],
         },
     )

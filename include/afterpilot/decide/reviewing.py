@@ -31,14 +31,19 @@ def judge_reviews(
     *,
     picked: int,
     released: int,
+    expected: bool = True,
 ) -> StageResult:
-    """The stage's result. Of ``released`` outputs of the last whole period ``picked`` went to people as spot checks."""
-    findings = [*_blind(workflow, reviewers), *_rising(workflow, overrides), *_not_done(workflow, rate, picked)]
+    """The stage's result. Of ``released`` outputs of the last whole period ``picked`` went to people as spot checks; whether
+    people have had time enough for them is ``expected``: before, none looked at is told of nobody, and takes nothing back.
+    """
+    early = bool(picked) and rate is None and not expected
+    findings = [*_blind(workflow, reviewers), *_rising(workflow, overrides)]
+    findings += [] if early else _not_done(workflow, rate, picked)
     decided = sum(one.decided for one in reviewers)
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.REVIEW,
-        summary=_summary(workflow, decided, rate, overrides, released),
+        summary=_summary(workflow, decided, rate, overrides, released, early=early),
         findings=tuple(findings),
         evidence={
             "reviewers": [
@@ -62,7 +67,7 @@ def judge_reviews(
         },
         checked=decided + overrides.judged,
         nothing_is_fine=not released or not _declared(workflow),
-        covered=(BLIND, RISING, NOT_LOOKED_AT),
+        covered=(BLIND, RISING) if early else (BLIND, RISING, NOT_LOOKED_AT),
     )
 
 
@@ -70,7 +75,15 @@ def _declared(workflow: Workflow) -> bool:
     return bool(workflow.spot_check.share) or workflow.spot_check.precision is not None
 
 
-def _summary(workflow: Workflow, decided: int, rate: ErrorRate | None, overrides: Overrides, released: int) -> str:
+def _summary(
+    workflow: Workflow,
+    decided: int,
+    rate: ErrorRate | None,
+    overrides: Overrides,
+    released: int,
+    *,
+    early: bool,
+) -> str:
     parts = [f"{plural(decided, 'decision')} of people"]
     if overrides.judged:
         parts.append(f"{overrides.overridden:,} of {overrides.judged:,} released outputs overridden")
@@ -81,7 +94,7 @@ def _summary(workflow: Workflow, decided: int, rate: ErrorRate | None, overrides
     elif not released:
         parts.append("nothing was released alone in the period before")
     else:
-        parts.append("error rate UNKNOWN: no spot check was looked at")
+        parts.append("error rate UNKNOWN: no spot check was looked at" + (" yet" if early else ""))
     return "; ".join(parts)
 
 

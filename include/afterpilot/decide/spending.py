@@ -262,7 +262,7 @@ def _against_cap(
         if whole
         else "certain for the known part alone; there is more whose cost is not known",
         "cost": f"{spent} of {cap}" + ("" if whole else ", and what is not known"),
-        "to_do": _TO_DO[workflow.spend.at_cap]
+        "to_do": _TO_DO[workflow.spend.main.at_cap]
         if share >= 1
         else "See what the money goes to. Expected work: raise the cap in workflow.yaml before it is reached.",
         "examples": _dearest(totals, spent.currency),
@@ -274,10 +274,10 @@ def _against_cap(
         severity=Severity.CRITICAL,
         title=f"Spend is over the cap: {spent} of {cap} ({share:.0%})",
         about=began,
-        detail=_AT_CAP[workflow.spend.at_cap],
+        detail=_AT_CAP[workflow.spend.main.at_cap],
         evidence=evidence,
     )
-    levels = sorted((level for level in workflow.spend.warn_at if share >= level), reverse=True)
+    levels = sorted((level for level in workflow.spend.main.warn_at if share >= level), reverse=True)
     near = [
         Finding(
             workflow=workflow.slug,

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.domain.prices import PLAIN, CallDetails, Price
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -17,6 +19,7 @@ class Usage:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int = 0
+    details: CallDetails = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class PricedUsage:
     currency: str
     price_version: str
     unpriced_reason: str = ""
+    price: Price | None = None  # the one that was used
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,32 @@ class GateDecision:
     released: bool
     reason: str
     discrepancies: tuple[Discrepancy, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class GateTally:
+    """What a run of the gate decided: of ``decided`` outputs ``released``, of those ``spot_checked`` go to people all the same.
+
+    ``routed_by`` is how many held outputs failed which check on which field, the most first; an output counts once for each.
+    """
+
+    decided: int = 0
+    released: int = 0
+    spot_checked: int = 0
+    routed_by: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def routed(self) -> int:
+        """Outputs that were held for a person."""
+        return self.decided - self.released
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedReleases:
+    """Outputs that changed after their release and were decided on again: how many, how many of them are held now, and some of
+    their keys, those that are held first.
+    """
+
+    outputs: int = 0
+    taken_back: int = 0
+    keys: tuple[str, ...] = ()

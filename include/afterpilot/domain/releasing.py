@@ -29,7 +29,10 @@ def reaches_production(release: Release | None, *, released: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A decision that production is to learn of. ``number`` counts the decisions on this output, from 1."""
+    """A decision that production is to learn of. ``number`` counts the decisions on this output, from 1.
+
+    ``unsure``: an earlier attempt may have got through without anybody noting it.
+    """
 
     workflow: str
     key: str
@@ -41,6 +44,7 @@ class Effect:
     decided_at: datetime
     attempts: int
     lease: uuid.UUID
+    unsure: bool = False
 
     @property
     def reference(self) -> str:
@@ -55,12 +59,14 @@ class Performed:
     ``later``: tried again, after ``wait`` seconds where the other side asked for that. ``refused``: tried again too, but
     somebody has to mend something first (a right, a table, a token). ``failed``: this one is never taken. ``overtaken``:
     production had moved the output on meanwhile, and was left alone. ``error`` says why, in plain words, without secrets.
+    ``unsure``: it may have got through all the same.
     """
 
     effect: Effect
     state: State
     error: str = ""
     wait: float | None = None
+    unsure: bool = False
 
 
 class Releaser(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from afterpilot.decide.changing import with_changed
 from afterpilot.decide.gating import judge_gate
@@ -12,6 +13,7 @@ from afterpilot.decide.releasing import with_releases
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, GateDecision, Record
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
@@ -40,6 +42,20 @@ def gate(
     if (done := finished(services, workflow, Stage.GATE, trigger)) is not None:
         return done
     started = services.now()
+    result = decided(services, workflow, window=window, trigger=trigger, started=started, told=told)
+    return concluded(services, result, workflow, window, trigger, started)
+
+
+def decided(
+    services: Services,
+    workflow: Workflow,
+    *,
+    window: Window,
+    trigger: Trigger,
+    started: datetime,
+    told: Mapping[str, int] | None = None,
+) -> StageResult:
+    """What :func:`gate` does, and what it means; the run is still to be written."""
     run_id = Run.identity(workflow.slug, Stage.GATE, trigger)
     reach = reach_of(workflow, window)
     with services.ops.begin() as unit:
@@ -49,14 +65,7 @@ def gate(
     error: CheckError | None = None
     try:
         for batch in undecided(services, workflow, reach):
-            given = [one.record for one in batch]
-            decisions = [
-                _decision(workflow, record, found, picked) for record, found in services.gate.judge(workflow, given)
-            ]
-            with services.ops.begin() as unit:
-                hashes = {one.record.key: one.data_md5 for one in batch}
-                unit.releases.after_gate(workflow, unit.gate.write(decisions, run_id, data_md5=hashes), hashes)
-            left = max(0, left - len(decisions))
+            left = max(0, left - _decide_on(services, workflow, batch, run_id, picked))
     except CheckError as failure:
         error = failure
     performed = Counter(told or {}) + Counter(release(services, workflow))
@@ -64,8 +73,23 @@ def gate(
         standing = unit.releases.standing(workflow.slug)
         made, changed = unit.gate.of_run(run_id), unit.gate.changed_after_release(run_id)
     result = with_changed(judge_gate(workflow, made, undecided=left, error=error), workflow, changed)
-    result = with_releases(result, workflow, standing, done=performed)
-    return concluded(services, result, workflow, window, trigger, started)
+    return with_releases(result, workflow, standing, done=performed)
+
+
+def _decide_on(
+    services: Services,
+    workflow: Workflow,
+    batch: Sequence[Waiting],
+    run_id: uuid.UUID,
+    picked: Callable[[Record], bool],
+) -> int:
+    """Decide on a batch and queue what production is to learn of it, in one transaction; returns how many were decided on."""
+    found = services.gate.judge(workflow, [one.record for one in batch])
+    decisions = [_decision(workflow, record, discrepancies, picked) for record, discrepancies in found]
+    hashes = {one.record.key: one.data_md5 for one in batch}
+    with services.ops.begin() as unit:
+        unit.releases.after_gate(workflow, unit.gate.write(decisions, run_id, data_md5=hashes), hashes)
+    return len(decisions)
 
 
 def reach_of(workflow: Workflow, window: Window) -> Window:

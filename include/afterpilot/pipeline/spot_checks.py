@@ -23,13 +23,20 @@ _REVIEWED = timedelta(days=7)  # of each person's decisions that are looked at t
 
 
 def picker(services: Services, workflow: Workflow, at: datetime) -> Callable[[Record], bool]:
-    """Whether a released output goes to people all the same, with the chances of the period that it is decided in."""
+    """Whether a released output goes to people all the same, with the chances of the period that it is decided in.
+
+    Of what lay there when the workflow was looked at first, the outputs of one period have their chance: people get as many
+    spot checks as in any other period, and none on what is long past.
+    """
     period = period_of(at, workflow.spot_check)
     with services.ops.begin() as unit:
-        chances = _chances(unit, workflow, period)
+        chances = _chances(unit, workflow, period, first=at - workflow.spot_check.period)
+        since = unit.spot_checks.since(workflow.slug)
     by = workflow.spot_check.by
 
     def picked(record: Record) -> bool:
+        if since is not None and record.at < since:
+            return False
         stratum = stratum_of(record.data.get(by)) if by else EVERYTHING_ELSE
         return is_picked(workflow.slug, record.key, chances.get(stratum, chances[EVERYTHING_ELSE]))
 
@@ -58,6 +65,7 @@ def judge_review(services: Services, workflow: Workflow, *, trigger: Trigger) ->
         )
         overrides = unit.spot_checks.overrides(workflow.slug, started)
         strata = unit.spot_checks.strata(workflow.slug, last, by=terms.by)
+        expected = _time_was_given(unit, workflow, last, now=started)
     picked = sum(stratum.picked for stratum in strata)
     result = judge_reviews(
         workflow,
@@ -66,12 +74,25 @@ def judge_review(services: Services, workflow: Workflow, *, trigger: Trigger) ->
         error_rate(strata),
         picked=picked,
         released=sum(stratum.population for stratum in strata),
+        expected=expected,
     )
     return concluded(services, result, workflow, window, trigger, started)
 
 
-def _chances(unit: Unit, workflow: Workflow, period: date) -> dict[str, Decimal]:
-    """Those of the period; set from what earlier ones have found by the first run in it."""
+def _time_was_given(unit: Unit, workflow: Workflow, last: Window, *, now: datetime) -> bool:
+    """Whether people have had a whole period for the first spot check of the last one: nobody is told before of none done."""
+    period, first = workflow.spot_check.period, unit.spot_checks.first_picked(workflow.slug, last)
+    since = unit.spot_checks.since(workflow.slug)
+    if first is None:
+        return False
+    asked = max(first, since + period) if since else first  # those of the first period were all asked for when it ended
+    return now - asked >= period
+
+
+def _chances(unit: Unit, workflow: Workflow, period: date, *, first: datetime) -> dict[str, Decimal]:
+    """Those of the period, set from what earlier ones have found by the first run in it; in a workflow's first one for outputs
+    made from ``first`` on.
+    """
     known = unit.spot_checks.rates(workflow.slug, period)
     if known:
         return known
@@ -83,7 +104,7 @@ def _chances(unit: Unit, workflow: Workflow, period: date) -> dict[str, Decimal]
     found = [unit.spot_checks.strata(workflow.slug, window, by=terms.by) for window in history]
     expected = {stratum.name: stratum.population for stratum in found[0]}
     before = [stratum for strata in found for stratum in strata]
-    unit.spot_checks.set_rates(workflow.slug, period, rates(terms, before, expected))
+    unit.spot_checks.set_rates(workflow.slug, period, rates(terms, before, expected), since=first)
     return unit.spot_checks.rates(workflow.slug, period)
 
 

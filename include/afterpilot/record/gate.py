@@ -10,8 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
-from afterpilot.domain.record import Discrepancy, GateDecision
+from afterpilot.domain.record import ChangedReleases, GateDecision, GateTally
 from afterpilot.record.tables import gate_decisions, records, review_items, seen_columns
+
+_NAMED = 20  # outputs that changed after their release
 
 
 class GateDecisions:
@@ -83,39 +85,38 @@ class GateDecisions:
             open_keys = [key for key in open_keys if key not in known]
         return bool(open_keys)
 
-    def changed_after_release(self, run_id: uuid.UUID) -> Mapping[str, bool]:
-        """The outputs that a run decided on again, by key: whether they are released now."""
-        statement = (
-            sa.select(gate_decisions.c.key, gate_decisions.c.released)
-            .where(gate_decisions.c.run_id == run_id, sa.func.jsonb_array_length(gate_decisions.c.earlier) > 0)
-            .order_by(gate_decisions.c.at, gate_decisions.c.key)
-        )
-        return {row.key: row.released for row in self._connection.execute(statement)}
+    def changed_after_release(self, run_id: uuid.UUID) -> ChangedReleases:
+        """The outputs that a run decided on again; those that are held now are named first."""
+        here = gate_decisions.c
+        again = (here.run_id == run_id, sa.func.jsonb_array_length(here.earlier) > 0)
+        count = sa.func.count
+        total = sa.select(count(), count().filter(~here.released)).select_from(gate_decisions).where(*again)
+        outputs, taken_back = self._connection.execute(total).one()
+        named = sa.select(here.key).where(*again).order_by(here.released, here.at, here.key).limit(_NAMED)
+        return ChangedReleases(outputs, taken_back, tuple(self._connection.scalars(named)))
 
-    def of_run(self, run_id: uuid.UUID) -> Sequence[GateDecision]:
-        """All decisions of a run, those of an attempt that was cut off included."""
-        statement = (
-            sa.select(gate_decisions, review_items.c.discrepancies)
-            .outerjoin(
-                review_items,
-                sa.and_(
-                    review_items.c.workflow == gate_decisions.c.workflow, review_items.c.key == gate_decisions.c.key
-                ),
-            )
-            .where(gate_decisions.c.run_id == run_id)
-            .order_by(gate_decisions.c.at, gate_decisions.c.key)
+    def of_run(self, run_id: uuid.UUID) -> GateTally:
+        """What a run decided, also in an attempt that was cut off; counted by the database, however many they are."""
+        here, item = gate_decisions.c, review_items.c
+        count = sa.func.count
+        spot = sa.and_(here.released, here.reason == "spot_check")
+        totals = sa.select(count(), count().filter(here.released), count().filter(spot)).where(here.run_id == run_id)
+        decided, released, spot_checked = self._connection.execute(totals.select_from(gate_decisions)).one()
+        found = sa.func.jsonb_array_elements(item.discrepancies).table_valued("value").render_derived().lateral()
+        check, failed = (sa.cast(found.c.value, JSONB)[name].astext for name in ("check", "field"))
+        each = (
+            sa.select(item.key, check.label("check"), failed.label("field"))
+            .distinct()
+            .select_from(gate_decisions)
+            .join(review_items, sa.and_(item.workflow == here.workflow, item.key == here.key))
+            .join(found, sa.true())
+            .where(here.run_id == run_id, ~here.released)
+            .subquery()
         )
-        return [
-            GateDecision(
-                workflow=row.workflow,
-                key=row.key,
-                at=row.at,
-                released=row.released,
-                reason=row.reason,
-                discrepancies=tuple(Discrepancy(**found) for found in row.discrepancies or ()),
-            )
-            for row in self._connection.execute(statement)
-        ]
+        by = (each.c.check, each.c.field)
+        counted = sa.select(*by, count()).group_by(*by).order_by(count().desc(), *by)
+        routed_by = {(row[0], row[1]): row[2] for row in self._connection.execute(counted)}
+        return GateTally(decided, released, spot_checked, routed_by)
 
 
 def _decide() -> Insert:

@@ -115,7 +115,14 @@ class Releases:
         claimed = (
             sa.update(releases)
             .where(releases.c.workflow == workflow, releases.c.key == due.c.key, releases.c.number == due.c.number)
-            .values(lease=uuid.uuid4(), leased_until=sa.func.now() + LEASE, attempts=releases.c.attempts + 1)
+            .values(
+                lease=uuid.uuid4(),
+                leased_until=sa.func.now() + LEASE,
+                attempts=releases.c.attempts + 1,
+                unsure=sa.or_(
+                    releases.c.unsure, releases.c.lease.is_not(None)
+                ),  # nobody noted how the attempt before ended
+            )
             .returning(releases)
         )
         return [_effect(row) for row in self._connection.execute(claimed)]
@@ -138,6 +145,7 @@ class Releases:
                 state=given("b_state"),
                 error=given("b_error"),
                 refused=given("b_refused"),
+                unsure=sa.or_(releases.c.unsure, given("b_unsure", type_=sa.Boolean)),
                 not_before=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, given("b_wait", type_=sa.Float)),
                 done_at=sa.case((given("b_state", type_=sa.Text) == "pending", None), else_=sa.func.now()),
                 lease=None,
@@ -249,6 +257,7 @@ def _effect(row: sa.Row[Any]) -> Effect:
         decided_at=moment,
         attempts=row.attempts,
         lease=row.lease,
+        unsure=row.unsure,
     )
 
 
@@ -264,5 +273,6 @@ def _settled(one: Performed) -> dict[str, Any]:
         "b_state": "pending" if again else one.state,
         "b_error": storable(one.error)[:500],
         "b_refused": one.state == "refused",
+        "b_unsure": one.unsure,
         "b_wait": max(one.wait or 0.0, back_off) if again else 0.0,
     }

@@ -94,10 +94,11 @@ class ReviewQueue:
     def settle(self, workflow: str, keys: Collection[str] | None = None) -> None:
         """Close items that people have decided on at the source; of these keys, or all that wait.
 
-        A decision on an output that was replaced since says nothing of the one that is there now.
+        Where the gate has decided anew, since the output had changed, what people said before was about another output: it says
+        nothing of the one that is there now.
         """
         made, gate = human_decisions.c, gate_decisions.c
-        replaced = sa.cast(gate.earlier[-1]["decided_at"].astext, sa.DateTime(timezone=True))
+        first_of_gate = sa.or_(gate.key.is_(None), sa.func.jsonb_array_length(gate.earlier) == 0)
         of_item = sa.and_(gate.workflow == made.workflow, gate.key == made.key)
         first = (
             sa.select(sa.func.min(made.decided_at))
@@ -105,7 +106,7 @@ class ReviewQueue:
             .where(
                 made.workflow == _ITEM.workflow,
                 made.key == _ITEM.key,
-                sa.or_(replaced.is_(None), made.decided_at > replaced),
+                sa.or_(first_of_gate, made.decided_at >= gate.decided_at),
             )
             .correlate(review_items)
             .scalar_subquery()

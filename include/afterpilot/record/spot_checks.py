@@ -31,14 +31,39 @@ class SpotChecks:
         )
         return {row.stratum: row.rate for row in self._connection.execute(statement)}
 
-    def set_rates(self, workflow: str, period: date, rates: Mapping[str, Decimal]) -> None:
-        """Set them, unless somebody else has: they never change within a period."""
+    def set_rates(
+        self, workflow: str, period: date, rates: Mapping[str, Decimal], *, since: datetime | None = None
+    ) -> None:
+        """Set them, unless somebody else has: they never change within a period.
+
+        ``since`` counts where the gate has never decided on an output of the workflow: what was made before has no chance.
+        """
+        first = {"since": since} if since and not self._began(workflow) else {"since": None}
         rows = [{"workflow": workflow, "period": period, "stratum": name, "rate": rate} for name, rate in rates.items()]
         if rows:
-            self._connection.execute(insert(spot_check_rates).on_conflict_do_nothing(), rows)
+            self._connection.execute(insert(spot_check_rates).on_conflict_do_nothing(), [row | first for row in rows])
+
+    def since(self, workflow: str) -> datetime | None:
+        """From when on outputs have a chance to be picked; None where all have."""
+        earliest = sa.select(sa.func.min(spot_check_rates.c.since)).where(spot_check_rates.c.workflow == workflow)
+        found: datetime | None = self._connection.scalar(earliest)
+        return found
+
+    def first_picked(self, workflow: str, window: Window) -> datetime | None:
+        """The time of the earliest output of the window that was picked."""
+        given = gate_decisions.c
+        earliest = sa.select(sa.func.min(given.at)).where(given.workflow == workflow, given.reason == "spot_check")
+        inside = (given.at >= window.start, given.at < window.end)
+        found: datetime | None = self._connection.scalar(earliest.where(*inside))
+        return found
+
+    def _began(self, workflow: str) -> bool:
+        known = (table.c.workflow == workflow for table in (gate_decisions, spot_check_rates))
+        return bool(self._connection.scalar(sa.select(sa.or_(*(sa.exists().where(one) for one in known)))))
 
     def strata(self, workflow: str, window: Window, *, by: str) -> Sequence[Stratum]:
-        """The released outputs of the window (by the record's time), by the values of a field; all as one where it is empty.
+        """The released outputs of the window (by the record's time) that had a chance to be picked, by the values of a field; all
+        as one where it is empty.
 
         ``checked`` counts spot checks alone: what people came to look at for a reason says nothing about the rest.
         """
@@ -46,6 +71,7 @@ class SpotChecks:
         stratum = sa.func.coalesce(records.c.data[by].astext, "") if by else sa.literal("")
         picked = given.reason == "spot_check"
         people = _people(workflow)
+        start = max(window.start, self.since(workflow) or window.start)
         count = sa.func.count
         statement = (
             sa.select(
@@ -56,7 +82,7 @@ class SpotChecks:
                 count().filter(sa.and_(picked, people.c.overridden)).label("errors"),
             )
             .outerjoin(people, people.c.key == given.key)
-            .where(given.workflow == workflow, given.at >= window.start, given.at < window.end, given.released)
+            .where(given.workflow == workflow, given.at >= start, given.at < window.end, given.released)
             .group_by(sa.text("1"))
             .order_by(sa.text("1"))
         )

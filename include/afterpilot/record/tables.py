@@ -391,6 +391,7 @@ releases = sa.Table(
     _time("leased_until", nullable=True),
     sa.Column("lease", UUID(as_uuid=True)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("unsure", sa.Boolean, nullable=False, server_default="false"),  # an attempt may have got through unnoticed
     sa.Column("refused", sa.Boolean, nullable=False, server_default="false"),  # somebody has to mend something first
     _text("error"),
     _time("done_at", nullable=True),  # when it was done, or given up
@@ -445,6 +446,7 @@ spot_check_rates = sa.Table(
     sa.Column("period", sa.Date, primary_key=True),  # its first day
     sa.Column("stratum", sa.Text, primary_key=True),  # empty: every stratum that has none of its own
     sa.Column("rate", sa.Numeric(7, 6), nullable=False),  # 0 to 1
+    _time("since", nullable=True),  # in the first period: what was made before has no chance
     _time("set_at", default_now=True),
 )
 

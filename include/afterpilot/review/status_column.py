@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.releasing import Effect, Performed
+from afterpilot.domain.releasing import Effect, Performed, State
 from afterpilot.domain.review import StatusColumn
 from afterpilot.domain.secrecy import in_brief
 
@@ -49,19 +49,23 @@ def _alike(effects: Sequence[Effect]) -> Iterable[list[Effect]]:
 
 
 def _write(engine: sa.Engine, said: StatusColumn, connection: str, effects: Sequence[Effect]) -> list[Performed]:
+    written: list[Performed] = []
     try:
         with engine.begin() as opened:
             if engine.dialect.name == "postgresql":
                 opened.execute(sa.text(f"SET LOCAL statement_timeout = {TIMEOUT_SECONDS * 1000}"))
                 opened.execute(sa.text(f"SET LOCAL lock_timeout = {TIMEOUT_SECONDS * 1000}"))
-            return _written(opened, said, effects)
+            written = _written(opened, said, effects)
     except ConfigurationError as error:
         return [Performed(one, "refused", f"{connection}: {error}") for one in effects]
     except SQLAlchemyError as error:
         if len(effects) > 1 and _state(error).startswith(_OF_ONE_ROW):
             return _write_halves(engine, said, connection, effects)
         text = f"{connection}: {said.table}.{said.column} could not be written: {_reason(error, engine.url)}"
-        return [Performed(one, "refused" if _needs_people(error) else "later", text) for one in effects]
+        state: State = "refused" if _needs_people(error) else "later"
+        return [Performed(one, state, text, unsure=bool(written) and state == "later") for one in effects]
+    else:
+        return written
 
 
 def _write_halves(engine: sa.Engine, said: StatusColumn, connection: str, effects: Sequence[Effect]) -> list[Performed]:
@@ -103,7 +107,7 @@ def _outcome(effect: Effect, said: StatusColumn, word: str, found: Sequence[str]
     if len(found) > 1:
         return Performed(effect, "failed", f"{len(found)} rows of {said.table} have the {said.key} {effect.key}")
     stands = f"{where} is {found[0]!r}" if found[0] else f"{where} is empty"
-    if effect.attempts > 1 and found[0] != said.waiting:
+    if effect.unsure and found[0] != said.waiting:
         # An attempt that was cut off may have written the word before production went on with it.
         return Performed(effect, "done", f"{stands}: production has gone on")
     return Performed(effect, "overtaken", f"{stands}, not {_expected(said, effect)[0]!r}: left as it is")

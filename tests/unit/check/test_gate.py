@@ -22,8 +22,9 @@ from afterpilot.domain.money import Cap
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
 
 AT = datetime(2026, 11, 16, 9, tzinfo=UTC)
 SCHEMA = json.loads(
@@ -111,7 +112,7 @@ def workflow_of(*checks: Check) -> Workflow:
         spot_check=SpotCheck(Decimal(0)),
         quality=(),
         evals=None,
-        spend=Spend(Cap.parse("400 USD/month"), (), "tell"),
+        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
         schedules={},
         governance={},
         rollout={},

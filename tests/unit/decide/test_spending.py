@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from afterpilot.decide.spending import SpendLine, Totals, forecast, judge_spend, still_open
 from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Spend
 from doubles.weeks import WORKFLOW
 
 NOVEMBER = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 HALF = datetime(2026, 11, 16, tzinfo=UTC)
 CAPPED = replace(
-    WORKFLOW, spend=Spend(Cap(Money(Decimal(400)), "month"), (Decimal("0.5"), Decimal("0.8")), "ask_owner")
+    WORKFLOW, spend=Spend((CapRule(Cap(Money(Decimal(400)), "month"), (Decimal("0.5"), Decimal("0.8")), "ask_owner"),))
 )
 
 

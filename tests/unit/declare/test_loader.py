@@ -57,7 +57,7 @@ def test_the_values_arrive_exactly(good: Path) -> None:
     assert workflow.source.late_by == timedelta(minutes=30)
     assert workflow.source.usage == UsageColumns("model", "tokens_in", "tokens_out", "")
     assert workflow.spend.cap == Cap(Money(Decimal(1200), "EUR"), "month")
-    assert workflow.spend.warn_at == (Decimal("0.5"), Decimal("0.8"))
+    assert workflow.spend.main.warn_at == (Decimal("0.5"), Decimal("0.8"))
     assert workflow.kpi.baseline == 30
     assert workflow.kpi.sql.startswith("SELECT week, hours")
     assert [check.severity for check in workflow.quality] == [

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease", sa.UUID(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unsure", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("refused", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
@@ -115,6 +116,7 @@ def upgrade() -> None:
         sa.Column("period", sa.Date(), nullable=False),
         sa.Column("stratum", sa.Text(), nullable=False),
         sa.Column("rate", sa.Numeric(precision=7, scale=6), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("set_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("workflow", "period", "stratum", name=op.f("pk_spot_check_rates")),
     )
@@ -173,17 +175,19 @@ def upgrade() -> None:
         "FROM human_decisions GROUP BY workflow, key) AS first "
         "WHERE first.workflow = review_items.workflow AND first.key = review_items.key"
     )
-    # A decision of the gate, or of a person on what the gate had held. Production systems read this view: columns may be
-    # added, never taken away.
+    # A decision of the gate, or the last one of a person on what the gate had held. Where the gate has decided anew, since the
+    # output had changed, what people said before was about another output; a first decision of the gate may come after theirs.
+    # Production systems read this view: columns may be added, never taken away.
     op.execute(
         "CREATE VIEW released_outputs AS "
         "SELECT gate.workflow, gate.key, gate.at, gate.decided_at AS released_at, gate.reason, gate.data_md5 "
         "FROM gate_decisions AS gate WHERE gate.released "
         "UNION ALL "
-        "SELECT gate.workflow, gate.key, gate.at, person.decided_at, person.decision, gate.data_md5 "
+        "SELECT gate.workflow, gate.key, gate.at, greatest(gate.decided_at, person.decided_at), person.decision, gate.data_md5 "
         "FROM gate_decisions AS gate CROSS JOIN LATERAL ("
         "SELECT decision, decided_at FROM human_decisions AS one "
-        "WHERE one.workflow = gate.workflow AND one.key = gate.key AND one.decided_at >= gate.decided_at "
+        "WHERE one.workflow = gate.workflow AND one.key = gate.key "
+        "AND (jsonb_array_length(gate.earlier) = 0 OR one.decided_at >= gate.decided_at) "
         "ORDER BY decided_at DESC LIMIT 1) AS person "
         "WHERE NOT gate.released AND person.decision IN ('accepted', 'corrected')"
     )
