@@ -18,8 +18,9 @@ from afterpilot.declare.spot_check_schema import spot_check_of
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.review import Review
+from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Spend, Workflow
+from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Workflow
 
 
 class UsableFleet(Keys):
@@ -72,7 +73,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         review=_review(document),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,
-        spend=Spend(spend.cap, tuple(spend.warn_at), spend.at_cap),
+        spend=Spend((CapRule(spend.cap, tuple(spend.warn_at), spend.at_cap),)),
         schedules=document.schedule.model_dump(exclude_none=True),
         governance={
             "data": governance.data,
@@ -94,9 +95,14 @@ def fleet_of(document: UsableFleet) -> Fleet:
         },
         channel=document.channel,
         operators=tuple(_person(person) for person in document.operators),
-        prices=tuple(ModelPrice(**price.model_dump()) for price in document.prices),
+        prices=tuple(_price(price) for price in document.prices),
         base_url=document.base_url or "",
     )
+
+
+def _price(price: schema.PriceEntry) -> ModelPrice:
+    tokens = (price.input_per_million, price.output_per_million, price.cached_per_million)
+    return ModelPrice.per_million(price.model, *tokens, price.currency, price.note)
 
 
 def _person(person: schema.Person) -> Person:

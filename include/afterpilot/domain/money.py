@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
-Period = Literal["day", "week", "month"]
+Period = Literal["day", "week", "month", "rolling"]
 
 _MONEY = re.compile(r"^\s*(\d[\d,_]*(?:\.\d+)?)\s*([A-Z]{3})\s*$")
-_CAP = re.compile(r"^\s*(.+?)\s*/\s*(day|week|month)\s*$")
+_CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day)s?)\s*$")
+_LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +71,40 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """The most that may be spent in each day, week or month."""
+    """The most that may be spent in each day, week or month of a calendar, or (rolling) in any stretch of ``length``."""
 
     limit: Money
     period: Period
+    length: timedelta | None = None  # of a rolling one
+
+    @property
+    def every(self) -> str:
+        """``day``, ``week``, ``month``, or ``7 days`` for a rolling one."""
+        if self.length is None:
+            return self.period
+        days, rest = divmod(self.length, timedelta(days=1))
+        count, unit = (days, "day") if not rest else (self.length // timedelta(hours=1), "hour")
+        return f"{count} {unit}{'' if count == 1 else 's'}"
 
     def __str__(self) -> str:
-        return f"{self.limit} a {self.period}"
+        return f"{self.limit} {'in' if self.length else 'a'} {self.every}"
 
     @classmethod
     def parse(cls, text: str) -> Cap:
-        """Read ``"400 USD/month"``.
+        """Read ``"400 USD/month"``, or ``"60 USD/7 days"`` for a rolling one.
 
         Raises:
-            ValueError: the text is not money per day, week or month, or the money is not above zero.
+            ValueError: the text is not money per period, or the money is not above zero.
         """
         match = _CAP.match(text)
         if not match:
-            raise ValueError(f"{text!r} is not a cap, such as '400 USD/month' (per day, week or month)")
+            raise ValueError(f"{text!r} is not a cap, such as '400 USD/month' (per day, week, month, or '7 days')")
         limit = Money.parse(match.group(1))
         if limit.amount <= 0:
             raise ValueError("a cap must be above zero")
-        return cls(limit, cast("Period", match.group(2)))
+        if match.group(2):
+            return cls(limit, cast("Period", match.group(2)))
+        length = int(match.group(3)) * timedelta(**{f"{match.group(4)}s": 1})
+        if length > _LONGEST:
+            raise ValueError("a cap reaches over 366 days at most")
+        return cls(limit, "rolling", length)

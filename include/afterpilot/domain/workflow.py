@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.review import Release, Review, SpotCheck
 from afterpilot.domain.source import Source
+from afterpilot.domain.spend import FleetSpend, Spend
 from afterpilot.domain.verdict import Severity
 
 LifeStage = Literal["experiment", "shadow", "limited", "live", "retired"]
@@ -175,15 +177,6 @@ class Evals:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
-    """The cap on production and eval spend together, and the shares of it at which the owner is told."""
-
-    cap: Cap
-    warn_at: tuple[Decimal, ...]
-    at_cap: Literal["tell", "ask_owner", "stop"]
-
-
-@dataclass(frozen=True, slots=True)
 class Workflow:
     """One AI feature in production, as declared in its folder."""
 
@@ -211,14 +204,26 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class ModelPrice:
-    """A team's own price for a model that no public list knows, per million tokens."""
+    """A team's own price for a model: of a contract, or for a machine of its own. ``rates`` holds what one unit of each sort
+    costs (:data:`afterpilot.domain.prices.SORTS`); it holds from one day to before another (UTC; None: open), for one service
+    tier or for all.
+    """
 
     model: str
-    input_per_million: Decimal
-    output_per_million: Decimal
-    cached_per_million: Decimal
+    rates: tuple[tuple[str, Decimal], ...]
     currency: str
     note: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+    tier: str = ""
+
+    @classmethod
+    def per_million(
+        cls, model: str, given: Decimal, output: Decimal, cached: Decimal, currency: str, note: str = ""
+    ) -> ModelPrice:
+        """The price of a model that is priced by plain tokens alone, for a million of each sort."""
+        rates = {"input_tokens": given, "cached_tokens": cached, "output_tokens": output}
+        return cls(model, tuple((sort, rate / 1_000_000) for sort, rate in rates.items()), currency, note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +235,7 @@ class Fleet:
     operators: tuple[Person, ...]
     prices: tuple[ModelPrice, ...] = ()
     base_url: str = ""
+    spend: FleetSpend = field(default_factory=FleetSpend)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,13 +78,7 @@ class Prices:
     """
 
     def __init__(self, own: Sequence[ModelPrice] = ()) -> None:
-        self._own = {
-            price.model: (
-                _Rates(price.input_per_million, price.cached_per_million, price.output_per_million),
-                price.currency,
-            )
-            for price in own
-        }
+        self._own = {price.model: (_own_rates(price), price.currency) for price in own}
         self._models: dict[str, _Listed | None] = {}
         self._rates: dict[int, tuple[ListPrice, _Rates | None]] = {}  # by identity, so the price is held too
         self._library = f"genai-prices {metadata.version('genai-prices')}"
@@ -135,6 +129,12 @@ class Prices:
 
     def _unpriced(self, reason: str) -> PricedUsage:
         return PricedUsage(None, "", self._library, reason)
+
+
+def _own_rates(price: ModelPrice) -> _Rates:
+    rates = dict(price.rates)
+    names = ("input_tokens", "cached_tokens", "output_tokens")
+    return _Rates(*(None if (rate := rates.get(name)) is None else rate * _MILLION for name in names))
 
 
 def _flaw(usage: Usage | None) -> str:

@@ -14,8 +14,8 @@ from afterpilot.domain.workflow import ModelPrice
 from afterpilot.spend.prices import Prices
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
-OWN = ModelPrice("house-1", Decimal("0.046"), Decimal("0.123"), Decimal("0.005"), "EUR", "our own machine")
-CONTRACT = ModelPrice("gpt-5-mini", Decimal(1), Decimal(1), Decimal(1), "USD", "contract")
+OWN = ModelPrice.per_million("house-1", Decimal("0.046"), Decimal("0.123"), Decimal("0.005"), "EUR", "our own machine")
+CONTRACT = ModelPrice.per_million("gpt-5-mini", Decimal(1), Decimal(1), Decimal(1), "USD", "contract")
 COUNTS = st.integers(0, 10**9)
 
 
@@ -40,7 +40,7 @@ def test_the_teams_own_price_comes_before_any_public_one() -> None:
 
 def test_a_dated_version_with_its_own_price_keeps_it() -> None:
     """The exact name wins over the one without its date."""
-    dated = ModelPrice("gpt-5-mini-2025-08-07", Decimal(3), Decimal(3), Decimal(3), "USD", "")
+    dated = ModelPrice.per_million("gpt-5-mini-2025-08-07", Decimal(3), Decimal(3), Decimal(3), "USD", "")
     assert Prices([CONTRACT, dated]).price(Usage(dated.model, 1_000_000, 0), AT).cost == 3
 
 

@@ -135,4 +135,4 @@ def price_of(text: str, model: str, currency: str) -> ModelPrice:
         given = output = Decimal(-1)
     if not (given.is_finite() and output.is_finite() and given >= 0 and output >= 0):
         raise DeclarationError(f"--price {text!r} is not IN/OUT for a million tokens, such as 0.25/2")
-    return ModelPrice(model, given, output, given, currency, "said on the command line")
+    return ModelPrice.per_million(model, given, output, given, currency, "said on the command line")

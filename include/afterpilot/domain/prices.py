@@ -1,0 +1,100 @@
+"""What calls cost: the price that a call had, and what it used beyond plain tokens.
+
+A price is linear: so much for each unit of each sort. What differs by day, by the size of the request, by service tier or by
+region is another price. A price never changes; what replaces it has another id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+# What a call may use besides plain input, cached input and output, by genai-prices' names. No token counts twice: those of the
+# request that stand here are part of ``input_tokens`` and no part of ``cached_tokens``; those of the answer are part of
+# ``output_tokens``.
+OF_INPUT = (
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "cache_audio_read_tokens",
+    "input_image_tokens",
+)
+OF_OUTPUT = ("output_audio_tokens", "output_image_tokens")
+TOOLS = ("web_searches", "storage_searches", "code_executions")  # billed by the call
+SECONDS = ("seconds", "audio_seconds")  # of a machine of one's own, of sound
+COUNTS = (*OF_INPUT, *OF_OUTPUT, *TOOLS, *SECONDS)
+# The sorts that a price may have a rate for. "call" is a fee for each call.
+SORTS = ("input_tokens", "cached_tokens", "output_tokens", *COUNTS, "call")
+
+
+@dataclass(frozen=True, slots=True)
+class CallDetails:
+    """What a call used beyond plain tokens, and how it was made: all that its price may depend on besides model, time and size.
+
+    ``counts`` holds those of :data:`COUNTS` that are above 0, by name. ``tier`` is the provider's word: batch, flex, priority,
+    fast; empty for the standard one. ``region`` and ``provider`` are empty where nobody said.
+    """
+
+    counts: tuple[tuple[str, int], ...] = ()
+    tier: str = ""
+    region: str = ""
+    provider: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to say."""
+        return self == PLAIN
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored; empty for a plain call."""
+        named = {"tier": self.tier, "region": self.region, "provider": self.provider}
+        return {**dict(self.counts), **{name: value for name, value in named.items() if value}}
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> CallDetails:
+        """What was stored."""
+        given = stored or {}
+        counts = tuple((name, int(given[name])) for name in COUNTS if given.get(name))
+        return cls(counts, *(str(given.get(name) or "") for name in ("tier", "region", "provider")))
+
+
+PLAIN = CallDetails()
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one unit of each sort costs for calls of a model, or the ``reason`` why nobody knows.
+
+    ``rates`` holds (sort of :data:`SORTS`, amount for one unit), in the order of SORTS. It holds for calls from ``valid_from``
+    to before ``valid_to`` (days in UTC; None: open) whose request has at least ``from_input_tokens``. ``source`` names the
+    list: ``genai-prices 0.2.3``, ``own price list``, ``as the endpoint said``.
+    """
+
+    model: str
+    source: str
+    currency: str = ""
+    rates: tuple[tuple[str, Decimal], ...] = ()
+    reason: str = ""
+    tier: str = ""
+    region: str = ""
+    provider: str = ""
+    valid_from: date | None = None
+    valid_to: date | None = None
+    from_input_tokens: int = 0
+    note: str = ""
+
+    @property
+    def id(self) -> int:
+        """63 bits of the hash of all that it says: the same price has the same id everywhere."""
+        said = {name: getattr(self, name) for name in self.__slots__}
+        text = json.dumps(said, sort_keys=True, default=_written)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+def _written(value: object) -> str:
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)

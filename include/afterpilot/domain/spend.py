@@ -1,0 +1,113 @@
+"""What workflows may spend: caps, what happens at them, and what the bill calls the workflow's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from afterpilot.domain.money import Cap, Money
+
+AtCap = Literal["tell", "ask_owner", "stop"]
+OnUnknown = Literal["allow", "refuse"]
+BillKind = Literal["openai", "anthropic", "litellm"]
+
+
+@dataclass(frozen=True, slots=True)
+class CapRule:
+    """A cap, the shares of it at which somebody is told, and what happens when it is reached.
+
+    Of a workflow it holds for all its calls, or for those of ``model``. Of the fleet it holds for everything, for the workflows
+    of ``team``, for the calls of ``model``, or for both together.
+    """
+
+    cap: Cap
+    warn_at: tuple[Decimal, ...]
+    at_cap: AtCap
+    model: str = ""
+    team: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other caps of its owner, and stays when its amount changes: ``month``, ``day model=gpt-5``."""
+        named = (("model", self.model), ("team", self.team))
+        return " ".join([self.cap.every, *(f"{name}={value}" for name, value in named if value)])
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Who is told when a workflow is to stop, and when it may go on.
+
+    ``kind`` is ``call_back`` (a signed POST to ``path`` of the connection), or ``litellm`` (its keys or team are blocked).
+    """
+
+    kind: Literal["call_back", "litellm"]
+    connection: str
+    path: str = ""
+    keys: tuple[str, ...] = ()  # hashed keys, as LiteLLM shows them
+    team: str = ""  # LiteLLM's team id
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """Which lines of a bill are a workflow's own: the account's name in ``_fleet.yaml``, and projects (OpenAI), workspaces
+    (Anthropic), or teams and tags (LiteLLM).
+    """
+
+    account: str
+    projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What production and evals of a workflow may cost together. ``caps`` has at least one; the first is the main one.
+
+    ``zone`` is the IANA name of the calendar that days, weeks and months go by. ``volume`` is the records a month that the
+    workflow is built for. ``hour`` is what an hour of a person's time costs. A raise of a cap to more than
+    ``second_person_above`` needs two people. ``on_unknown`` is what a gateway is told while the spend is not known.
+    """
+
+    caps: tuple[CapRule, ...]
+    zone: str = "UTC"
+    team: str = ""
+    volume: Decimal | None = None
+    hour: Money | None = None
+    second_person_above: Money | None = None
+    on_unknown: OnUnknown = "allow"
+    stop: Stop | None = None
+    billed: tuple[Billed, ...] = ()
+
+    @property
+    def main(self) -> CapRule:
+        """The cap that reports and budgets speak of."""
+        return self.caps[0]
+
+    @property
+    def cap(self) -> Cap:
+        """The main cap."""
+        return self.main.cap
+
+
+@dataclass(frozen=True, slots=True)
+class BillAccount:
+    """A provider's account whose bill is pulled each day. ``tolerance`` is the share by which meter and bill may differ, and
+    ``at_least`` the smallest difference that is worth a word.
+    """
+
+    name: str
+    kind: BillKind
+    connection: str
+    tolerance: Decimal = Decimal("0.02")
+    at_least: Decimal = Decimal(1)
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSpend:
+    """Caps over several workflows, and the accounts whose bills are reconciled."""
+
+    caps: tuple[CapRule, ...] = ()
+    zone: str = "UTC"
+    bills: tuple[BillAccount, ...] = ()
+    teams: Mapping[str, str] = field(default_factory=dict)  # team → channel
