@@ -140,7 +140,7 @@ def test_the_command_line_never_says_that_nothing_waits_while_the_gate_cannot_ru
     for _ in range(2):
         told = CliRunner().invoke(app, ["release", SLUG])
         assert "UNKNOWN" in told.output
-        assert told.exit_code == 1
+        assert told.exit_code == 2
 
 
 def test_a_source_that_is_away_is_told_once(site: Site) -> None:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -170,19 +170,22 @@ def test_the_view_holds_what_people_accepted_before_the_gate_looked(site: Site) 
 
 def test_what_people_said_of_an_output_before_it_changed_releases_nothing(site: Site) -> None:
     """It was a clean one, and accepted; then it changed, fails now, and waits for a person again: in the view and in the queue."""
+    gate_decides_at = "UPDATE gate_decisions SET decided_at = :at RETURNING 1"  # its own time is the database's
     site.invoices([1])
     decide(site)
+    site.rows(gate_decides_at, at=NOW)
     site.now = NOW + HOUR
     clerk_decides(site, "r-00001", "ok")
     pulled(site)
     site.produce("UPDATE ai_invoice_runs SET total = 5")
     site.now = NOW + 2 * HOUR
     decide(site)
+    site.rows(gate_decides_at, at=NOW + 2 * HOUR)
     pulled(site)
     site.wired().sweep_reviews()
     assert site.rows(VIEW, slug=SLUG) == []
     assert [row["decided_at"] for row in site.rows("SELECT decided_at FROM review_items")] == [None]
-    site.now = datetime.now(UTC) + HOUR  # the gate's own decision bears the database's time
+    site.now = NOW + 3 * HOUR
     clerk_decides(site, "r-00001", "fixed")
     pulled(site)
     assert [row["reason"] for row in site.rows(VIEW, slug=SLUG)] == ["corrected"]
