@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from afterpilot.pull import national_ids
+from afterpilot.pull import national_ids, phones
+from afterpilot.pull.digits import DATE, DATED, blanks, last_word
 
 _RUN = re.compile(r"\d(?:[ ().\-/]{0,3}\d){5,}")  # six digits at least: nothing personal has fewer
 _MIXED = re.compile(r"\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]")  # the Italian codice fiscale: its digits stand apart
-_DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
-_DATED = re.compile(rf"{_DATE.pattern}(?!\d)")
 _BETWEEN = re.compile(r"\D")
 # What word processors and web pages write for a blank, a hyphen, ``@`` and ``+``; each is one character, so places stay.
 _LIKE = {" ": "\u00a0\u2000-\u200a\u202f\u205f\u3000", "-": "\u2010-\u2013\u2212\uff0d", "@": "\uff20", "+": "\uff0b"}
@@ -28,39 +27,28 @@ _PLAIN = tuple((re.compile(f"[{signs}]"), plain) for plain, signs in _LIKE.items
 _LITERAL = re.compile(r'"((?:[^"\\]++|\\.)*+)("?)', re.DOTALL)  # a text within JSON, which may be cut off
 _OPENING = ("+", "(")
 
-_LOCAL = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}$")
-_DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
+_MARKS = "\u0300-\u036f\u0900-\u0eff"  # accents that stand apart, and scripts whose vowels are signs of their own
+_LOCAL = re.compile(rf"(?<![\w.+'{_MARKS}-])[\w.+'{_MARKS}-]{{1,64}}$")
+# A top-level domain in Latin letters, as such are written for other scripts (RFC 5890), or in one of these.
+_TOP = rf"(?:[A-Za-z]{{2,24}}(?![A-Za-z0-9_-])|xn--[A-Za-z0-9-]{{2,59}}|(?:[^\W\d_A-Za-z]|[{_MARKS}]){{2,24}})"
+_DOMAIN = re.compile(rf"(?:[\w{_MARKS}-]{{1,63}}\.){{1,8}}{_TOP}")
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
+# Small letters are words as a rule: only as banks write it, in one piece or in fours.
+_SMALL_IBAN = re.compile(r"(?i)(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?(?![a-z0-9])")
 _NO_SIGN = re.compile(r"[ -]")
-_ACCOUNT_BEGINS = re.compile(r"[A-Z]{2} ?\d{2}")
+_ACCOUNT_BEGINS = re.compile(r"[A-Z]{2} ?\d{2}|[A-Za-z]{2}\d{2}")
 _IBAN_BEGINS = 14  # characters before the first long run of digits
 _IBAN_SHORTEST, _IBAN_LONGEST = 15, 34
-_CARD = re.compile(r"(?<![\w.-])(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)")
+_CARD = re.compile(
+    r"(?<![\w.-])(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}|\d{6} \d{13})(?![\w-]|\.\d)"
+)
 _CARD_DIGITS = 13
 _BRAND = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12})"
     r"|3[47]\d{13}|6(?:011|5\d\d|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}"
+    r"|3(?:0[0-5]\d|095|[689]\d\d)\d{10}|62\d{14,17}"  # Diners Club, UnionPay
 )
-_INTERNATIONAL = re.compile(
-    r"(?<![\w+])\+(?!\d{4}-\d\d-\d\d)(?!\d+[.,]\d{1,2}(?!\d))[1-9](?:[ ()./-]{0,3}\d){6,14}(?!\d)"
-)
-_AREA_CODE = re.compile(r"(?<![\w)])\(0?\d{2,4}\) ?\d{3,4}[ .-]?\d{3,5}(?![\w])")
-PHONE_LABEL = (
-    r"(?:(?:tele|smart)?phone|tel|t[eé]l|telefon|handy|mobil)(?:[ _]?(?:no|nr|number|nummer))?|mobile|mob|cell|fax|whatsapp"
-    r"|t[eé]l[eé]phone|tel[eé]fono|telefone|telefono"
-)
-_PHONE_LABEL = re.compile(
-    rf"(?i)(?<![^\W_])(?:{PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)(?![^\W_])\.?)?{national_ids.SAYS}[+(]?\Z"
-)
-_PHONE_WORDS = (
-    "phone", "tel", "tél", "mobile", "mob", "cell", "fax", "telefon", "mobil", "handy", "whatsapp", "téléphone", "teléfono",
-    "telefone", "telefono", "telefonnummer", "handynummer", "mobilnummer", "phonenumber", "phoneno",
-)  # fmt: skip
-_NUMBER_WORDS = frozenset({"no", "nr", "number", "no.", "nr.", "is"})
-_SPACES = str.maketrans(dict.fromkeys(":\"'=_{[,", " "))
-_LABELLED_PHONE = re.compile(r"[+(]?(?:[ ()./-]{0,3}\+?\d){6,15}(?!\d)")
-_FEWEST_PHONE = 8  # digits of a number that is followed by others, as in a table
 
 
 class Found(NamedTuple):
@@ -161,18 +149,19 @@ def _around(text: str, run: re.Match[str]) -> Iterator[Found]:
     before = text[max(0, start - national_ids.LONGEST_LABEL) : start]
     digits = len(run[0]) - len(_BETWEEN.findall(run[0]))
     if _ACCOUNT_BEGINS.search(text, max(0, start - _IBAN_BEGINS), end):
-        for match in _IBAN.finditer(text, max(0, start - _IBAN_BEGINS), end + _IBAN_LONGEST):
-            if length := _iban_length(match[0]):
-                yield Found(match.start(), match.start() + length, "[account]")
+        for pattern in (_IBAN, _SMALL_IBAN):
+            for match in pattern.finditer(text, max(0, start - _IBAN_BEGINS), end + _IBAN_LONGEST):
+                if length := _iban_length(match[0]):
+                    yield Found(match.start(), match.start() + length, "[account]")
     if digits >= _CARD_DIGITS:
         for match in _CARD.finditer(text, start, end + 2):
             if _is_card(match[0]):
                 yield Found(match.start(), match.end(), "[card]")
-    word = _last_word(before)
-    yield from _phones(text, run, before, word)
+    word = last_word(before)
+    yield from (Found(*place, "[phone]") for place in phones.numbers(text, run, before, word))
     if not _is_plain(text, run):
         yield from _shaped(text, run)
-    named = word in national_ids.LAST_WORDS and national_ids.is_named(before) and not _DATED.match(run[0])
+    named = word in national_ids.LAST_WORDS and national_ids.is_named(before) and not DATED.match(run[0])
     if named and (length := national_ids.length(run[0])):
         yield Found(start, start + length, national_ids.WORD)
 
@@ -180,28 +169,7 @@ def _around(text: str, run: re.Match[str]) -> Iterator[Found]:
 def _is_plain(text: str, run: re.Match[str]) -> bool:
     """Digits in one piece, or a date, without a letter beside them: no number with a shape of its own."""
     beside = f"{text[run.start() - 1 : run.start()]}{text[run.end() : run.end() + 2].strip(' -')[:1]}"
-    return (run[0].isdigit() or _DATE.fullmatch(run[0]) is not None) and not any(sign.isalpha() for sign in beside)
-
-
-def _last_word(before: str) -> str:
-    """The word that may name what follows, in small letters; a ``number`` or ``no.`` after it is left out."""
-    words = before.lower().translate(_SPACES).rstrip(" .#(+\t\r\n").split()
-    while len(words) > 1 and words[-1] in _NUMBER_WORDS:
-        del words[-1]
-    return words[-1].rstrip(".") if words else ""
-
-
-def _phones(text: str, run: re.Match[str], before: str, word: str) -> Iterator[Found]:
-    start, end = run.span()
-    for match in _INTERNATIONAL.finditer(text, max(0, start - 1), end + 1) if "+" in before[-1:] else ():
-        if length := _phone_length(match[0]):
-            yield Found(match.start(), match.start() + length, "[phone]")
-    for match in _AREA_CODE.finditer(text, max(0, start - 1), end + 1) if "(" in f"{before[-1:]}{run[0]}" else ():
-        yield Found(match.start(), match.end(), "[phone]")
-    if word.endswith(_PHONE_WORDS) and not _DATED.match(run[0]) and (label := _PHONE_LABEL.search(before)):
-        begin = start - (before[label.end() - 1 :] in _OPENING)
-        if number := _LABELLED_PHONE.match(text, begin):
-            yield Found(number.start(), number.end(), "[phone]")
+    return (run[0].isdigit() or DATE.fullmatch(run[0]) is not None) and not any(sign.isalpha() for sign in beside)
 
 
 def _shaped(text: str, run: re.Match[str]) -> Iterator[Found]:
@@ -215,8 +183,8 @@ def _iban_length(text: str) -> int:
 
     Words in capitals may follow it, so shorter ends at a blank are tried too.
     """
-    for end in [len(text), *_blanks(text)]:
-        plain = _NO_SIGN.sub("", text[:end])
+    for end in [len(text), *blanks(text)]:
+        plain = _NO_SIGN.sub("", text[:end]).upper()
         if _IBAN_SHORTEST <= len(plain) <= _IBAN_LONGEST and _is_iban(plain):
             return end
     return 0
@@ -226,29 +194,6 @@ def _is_card(text: str) -> bool:
     """Whether the digits are those of a known card brand with a valid check digit (Luhn, ISO/IEC 7812)."""
     digits = "".join(str(int(sign)) for sign in text if sign.isdigit())
     return _BRAND.fullmatch(digits) is not None and _is_luhn(digits)
-
-
-def _phone_length(text: str) -> int:
-    """How many characters of the text are a number of a length that some country's numbering plan has; 0 for none.
-
-    Other numbers may follow it, so shorter ends at a blank are tried too.
-    """
-    import phonenumbers  # a tenth of a second
-
-    for end in [len(text), *_blanks(text)]:
-        if end < len(text) and sum(map(str.isdigit, text[:end])) < _FEWEST_PHONE:
-            break
-        try:
-            if phonenumbers.is_possible_number(phonenumbers.parse(text[:end], None)):
-                return end
-        except phonenumbers.NumberParseException:
-            continue
-    return 0
-
-
-def _blanks(text: str) -> Iterator[int]:
-    """Where the blanks of the text are, the last one first."""
-    return (place for place in range(len(text) - 1, 0, -1) if text[place] == " ")
 
 
 def _is_iban(plain: str) -> bool:

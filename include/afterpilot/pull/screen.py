@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 
-from afterpilot.pull import national_ids, patterns
+from afterpilot.pull import national_ids, patterns, phones
 
 _DIGIT = r"\p{Nd}"
 _AROUND = re.compile(r"\(\?<?[!=](?:\[[^]]*]|\\.|[^()\\])*\)")  # what looks around a match: automata cannot
@@ -19,7 +19,7 @@ _BREAK = r"\\\\+(?:[nrtbf\"]|u....)"  # a control or quotation mark, in JSON wit
 # Any number of signs between, here and below: an automaton that counts grows beyond what is fast.
 _RUN = r"\d(?:[ ().\-/]*\d){5}"
 _SAYS = rf"\.?(?:[ :#=\"'is]|{_BREAK})*"  # wider than national_ids.SAYS
-_PHONE = rf"(?:{patterns.PHONE_LABEL})\.?(?:[ _]?(?:no|nr|number)\.?)?"
+_PHONE = rf"(?:{phones.LABEL})\.?(?:[ _]?(?:no|nr|number)\.?)?"
 _NAMED = rf"(?:{national_ids.LABELS.replace(' ', '[ _]')})"
 _ALIKE = patterns.ALIKE.replace("-\u2013", "-\u2012")
 _SUSPECT = (
@@ -29,9 +29,11 @@ _SUSPECT = (
     "[\\d)] ?\u2013|\u2013 ?[\\d(]|[A-Za-z]\u2013[A-Za-z]",
     r"(?i:\\\\+u(?:00[2-7a].|0[6-9ef]..|1[0789abc]..|20[0-6].|2212|3000|a[6-9ab]..|ff..|d8(?:[0-2].|3[0-bef])))",  # or digit, escaped
     r"\+[1-9](?:[ ()./-]*\d){6}",
+    r"[^\d]00[1-9]\d{0,2}[ ()./-]+\d(?:[ ()./-]*\d){4}",
     r"\(0?\d{2,4}\) ?\d{3}",
-    r"\d{13}|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d|\d{4}[ -]\d{6}[ -]\d{5}",  # cards
+    r"\d{13}|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d|\d{4}[ -]\d{6}[ -]\d{4}",  # cards
     r"[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]){11}",  # accounts
+    r"(?i:[a-z]{2}\d{2}(?:[ -]?[a-z0-9]{4}){2}[ -]?[a-z0-9]{3})",  # and such in small letters
     *(_AROUND.sub("", shape) for shape, _ in national_ids.SHAPES),
     rf"(?i:(?:^|[^A-Za-z0-9]|{_BREAK})(?:{_PHONE}|{_NAMED}){_SAYS}[+(]?{_RUN})",
 )

@@ -124,6 +124,30 @@ def test_order_numbers_that_happen_to_have_the_check_digits_of_an_account_stay()
         ),
         (r'{"a": "cut off\n+49 30 1234567', r'{"a": "cut off\n[phone]'),
         (r'["\ud83d é\nann@example.com"]', r'["\ud83d \u00e9\n[e-mail]"]'),
+        ("call 0044 20 7946 0958 now", "call [phone] now"),
+        ("0049 (0)30 1234567", "[phone]"),
+        ("row 12 0044/20/7946 0958", "row 12 [phone]"),
+        ("iban de89 3704 0044 0532 0130 00, thanks", "iban [account], thanks"),
+        ("gb29nwbk60161331926819", "[account]"),
+        ("de89370400440532013000 bic cobadeff", "[account] bic cobadeff"),
+        ("Nl91Abna0417164300", "[account]"),
+        ("Tel: 030 1234567, 030 7654321", "Tel: [phone], [phone]"),
+        ("Tel.: 030 1234567 / 030 7654321 or +49 30 998877", "Tel.: [phone] / [phone] or [phone]"),
+        ("phone: 555-123-4567; 555-123-4568, 2026-11-18", "phone: [phone]; [phone], 2026-11-18"),
+        ("name@пример.рф, thanks", "[e-mail], thanks"),
+        ("имя@пример.рф", "[e-mail]"),
+        ("name@xn--e1afmkfd.xn--p1ai.", "[e-mail]."),
+        (
+            "नाम@उदा.भारत",
+            "[e-mail]",
+        ),
+        ("to ann@example.com请回复", "to [e-mail]请回复"),
+        ("Diners 3056 930902 5904", "Diners [card]"),
+        ("38520000023237", "[card]"),
+        ("UnionPay 6200 0000 0000 0005", "UnionPay [card]"),
+        ("6205500000000000004", "[card]"),
+        ("cell 555-123-4567, cell: 12345678, cell 5551234567", "cell [phone], cell: [phone], cell [phone]"),
+        ("+34 612 345 000", "[phone]"),  # ends as an amount does, and is a mobile phone's
     ],
 )
 def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> None:
@@ -158,6 +182,17 @@ def test_personal_patterns_are_masked_in_free_text(text: str, expected: str) -> 
         "vans in 123456789",
         "asked by phone 2026-11-18 and by fax 2026-11-19",
         "RE20261118000033",
+        "(2024) 123-4567",
+        "sold +12 500 000 units",
+        "+49 500 000",
+        "+1.250.000",
+        "cell 12345678",
+        "in cell 123456 of the sheet",
+        "part 0012 4500 1000",  # zeros in front, and no number that a country has given out
+        "00441234567890",
+        "order 6200000000000006",  # wrong check digit
+        "de89 3704 0044 0532 0130 01",
+        "Fax: none, 20261118 and 30 more",
     ],
 )
 def test_what_is_not_personal_stays(text: str) -> None:
