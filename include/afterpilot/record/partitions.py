@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
-PARTITIONED = ("records", "usage", "samples")
+PARTITIONED = ("records", "usage", "usage_sums", "samples")
 
 
 def ensure(connection: sa.Connection, table: str, moments: Iterable[datetime]) -> None:

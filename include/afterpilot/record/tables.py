@@ -1,6 +1,6 @@
 """The tables of the ops database.
 
-``records``, ``usage`` and ``samples`` grow without bound: they are partitioned by month on ``at`` (see
+``records``, ``usage``, ``usage_sums`` and ``samples`` grow without bound: they are partitioned by month on ``at`` (see
 :mod:`afterpilot.record.partitions`). Times are aware UTC. Money is NUMERIC with its currency beside it; NULL cost means
 unknown, never 0.
 """
@@ -173,6 +173,185 @@ usage = sa.Table(
     _text("unpriced_reason"),
     sa.Index("ix_usage_workflow_at", "workflow", "at"),
     postgresql_partition_by="RANGE (at)",
+)
+
+# Every price that a call ever had, or the reason why it had none; a row never changes. ``id`` is a hash of all the rest
+# (afterpilot.domain.prices.Price.id).
+prices = sa.Table(
+    "prices",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("model"),
+    _text("source"),
+    _text("currency"),
+    _text("reason"),
+    _text("tier"),
+    _text("region"),
+    _text("provider"),
+    sa.Column("valid_from", sa.Date),
+    sa.Column("valid_to", sa.Date),
+    sa.Column("from_input_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    _json("rates"),  # sort → amount for one unit, as text
+    _text("note"),
+    _time("first_used_at", default_now=True),
+)
+
+# Which quarters of an hour have calls that were written or changed since they were summed. Only ever added to and taken from:
+# writers never wait for each other here.
+usage_changes = sa.Table(
+    "usage_changes",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    _time("quarter"),
+)
+
+# The calls of each quarter of an hour (UTC; ``at`` is its beginning, so that every time zone's days are made of whole ones).
+usage_sums = sa.Table(
+    "usage_sums",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("price_id", sa.BigInteger, primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("input_tokens", sa.Numeric, nullable=False),
+    sa.Column("output_tokens", sa.Numeric, nullable=False),
+    sa.Column("cached_tokens", sa.Numeric, nullable=False),
+    sa.Column("cost", sa.Numeric),  # NULL where the price holds a reason
+    sa.Index("ix_usage_sums_price", "price_id", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+
+# The same by the days of the workflow's own calendar.
+usage_days = sa.Table(
+    "usage_days",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("price_id", sa.BigInteger, primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("input_tokens", sa.Numeric, nullable=False),
+    sa.Column("output_tokens", sa.Numeric, nullable=False),
+    sa.Column("cached_tokens", sa.Numeric, nullable=False),
+    sa.Column("cost", sa.Numeric),
+    sa.Index("ix_usage_days_day", "day"),
+)
+
+# The time zone in which ``usage_days`` of a workflow were made.
+usage_zones = sa.Table(
+    "usage_zones",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("zone", sa.Text, nullable=False),
+)
+
+# Each time that calls got another price than the one they had: what it changed, for everybody to see.
+repricings = sa.Table(
+    "repricings",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _time("at", default_now=True),
+    sa.Column("run_id", UUID(as_uuid=True)),  # the spend run that did it
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("old_price", sa.BigInteger, nullable=False),
+    sa.Column("new_price", sa.BigInteger, nullable=False),
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("old_cost", sa.Numeric),
+    sa.Column("new_cost", sa.Numeric),
+    sa.Index("ix_repricings_workflow_at", "workflow", "at"),
+)
+
+# People's answers to the question whether a cap may be raised, for one period. ``workflow`` is ``_fleet`` for a cap over several.
+cap_raises = sa.Table(
+    "cap_raises",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("cap", sa.Text, nullable=False),  # CapRule.key
+    _time("period_start"),
+    _time("period_end"),
+    sa.Column("amount", sa.Numeric, nullable=False),  # the cap from now on, until the period ends
+    sa.Column("currency", sa.Text, nullable=False),
+    _text("reason"),
+    _text("state", "pending"),  # pending: a second person is needed; approved; refused
+    sa.Column("asked_by", sa.Text, nullable=False),
+    _time("asked_at", default_now=True),
+    _text("second_by"),
+    _time("decided_at", nullable=True),
+    sa.CheckConstraint("state IN ('pending', 'approved', 'refused')", name="state"),
+    sa.CheckConstraint("second_by <> asked_by", name="two_people"),
+    sa.Index("ix_cap_raises_workflow", "workflow", "period_start"),
+)
+
+# What a workflow's gateway is told: whether it may go on calling models. Written by the stage of spend.
+allowances = sa.Table(
+    "allowances",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("allowed", sa.Boolean, nullable=False),
+    _text("reason"),
+    _json("said"),  # cap, spent, currency, share, until: as the API shows them
+    _time("since"),
+    _time("as_of"),  # up to when the spend was looked at
+    _time("until", nullable=True),  # when a stop ends by itself: the period's end
+)
+
+# Orders to stop or to go on, for call-backs and gateways: done once each, tried until they are.
+stop_orders = sa.Table(
+    "stop_orders",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    _json("said"),
+    _text("state", "pending"),
+    _time("created_at", default_now=True),
+    _time("not_before", default_now=True),
+    _time("leased_until", nullable=True),
+    sa.Column("lease", UUID(as_uuid=True)),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    _text("error"),
+    _time("done_at", nullable=True),
+    sa.CheckConstraint("action IN ('stop', 'resume')", name="action"),
+    sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'overtaken')", name="state"),
+    sa.Index("ix_stop_orders_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
+)
+
+# What providers bill, by day (UTC, as they count), project and item; the newest word stands, and the first one beside it.
+bill_lines = sa.Table(
+    "bill_lines",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("project", sa.Text, primary_key=True),  # project, workspace, or team; empty for none
+    sa.Column("model", sa.Text, primary_key=True),  # empty where the item is no model's
+    sa.Column("item", sa.Text, primary_key=True),  # the provider's name of the line
+    sa.Column("amount", sa.Numeric),  # NULL for usage alone
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("first_amount", sa.Numeric),
+    sa.Column("input_tokens", sa.Numeric),
+    sa.Column("output_tokens", sa.Numeric),
+    sa.Column("cached_tokens", sa.Numeric),
+    sa.Column("calls", sa.Numeric),
+    _time("first_seen_at", default_now=True),
+    _time("changed_at", default_now=True),
+    sa.Index("ix_bill_lines_day", "day"),
+)
+
+# Which days of an account were read, and when last: a day without lines cost nothing only if it was read.
+bill_days = sa.Table(
+    "bill_days",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    _time("read_at", default_now=True),
 )
 
 samples = sa.Table(
@@ -391,7 +570,9 @@ releases = sa.Table(
     _time("leased_until", nullable=True),
     sa.Column("lease", UUID(as_uuid=True)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("unsure", sa.Boolean, nullable=False, server_default="false"),  # an attempt may have got through unnoticed
+    sa.Column(
+        "unsure", sa.Boolean, nullable=False, server_default="false"
+    ),  # an attempt may have got through unnoticed
     sa.Column("refused", sa.Boolean, nullable=False, server_default="false"),  # somebody has to mend something first
     _text("error"),
     _time("done_at", nullable=True),  # when it was done, or given up

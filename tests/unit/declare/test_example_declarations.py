@@ -41,7 +41,8 @@ def test_every_model_that_is_used_has_a_price(shipped: Declarations) -> None:
         assert one.evals is not None
         price = priced[one.evals.target.name]
         assert price.currency == one.spend.cap.limit.currency == one.evals.max_cost.currency
-        assert Decimal(0) < price.cached_per_million < price.input_per_million < price.output_per_million
+        rates = dict(price.rates)
+        assert Decimal(0) < rates["cached_tokens"] < rates["input_tokens"] < rates["output_tokens"]
 
 
 def test_invoice_matching_checks_what_the_example_promises(shipped: Declarations) -> None:

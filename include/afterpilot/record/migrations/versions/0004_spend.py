@@ -1,0 +1,195 @@
+"""spend: prices, sums, caps that were raised, orders to stop, bills
+
+Revision: 0004
+Follows: 0003
+Locks: new tables none.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "prices",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("model", sa.Text(), server_default="", nullable=False),
+        sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("currency", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("tier", sa.Text(), server_default="", nullable=False),
+        sa.Column("region", sa.Text(), server_default="", nullable=False),
+        sa.Column("provider", sa.Text(), server_default="", nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=True),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("from_input_tokens", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rates", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("first_used_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_prices")),
+    )
+    op.create_table(
+        "usage_changes",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("quarter", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_changes")),
+    )
+    op.create_table(
+        "usage_sums",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("price_id", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.Numeric(), nullable=False),
+        sa.Column("output_tokens", sa.Numeric(), nullable=False),
+        sa.Column("cached_tokens", sa.Numeric(), nullable=False),
+        sa.Column("cost", sa.Numeric(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow", "at", "kind", "model", "price_id", name=op.f("pk_usage_sums")),
+        postgresql_partition_by="RANGE (at)",
+    )
+    op.create_index("ix_usage_sums_price", "usage_sums", ["price_id", "at"], unique=False)
+    op.create_table(
+        "usage_days",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("price_id", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.Numeric(), nullable=False),
+        sa.Column("output_tokens", sa.Numeric(), nullable=False),
+        sa.Column("cached_tokens", sa.Numeric(), nullable=False),
+        sa.Column("cost", sa.Numeric(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow", "day", "kind", "model", "price_id", name=op.f("pk_usage_days")),
+    )
+    op.create_index("ix_usage_days_day", "usage_days", ["day"], unique=False)
+    op.create_table(
+        "usage_zones",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow", name=op.f("pk_usage_zones")),
+    )
+    op.create_table(
+        "repricings",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("run_id", sa.UUID(), nullable=True),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("old_price", sa.BigInteger(), nullable=False),
+        sa.Column("new_price", sa.BigInteger(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("old_cost", sa.Numeric(), nullable=True),
+        sa.Column("new_cost", sa.Numeric(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repricings")),
+    )
+    op.create_index("ix_repricings_workflow_at", "repricings", ["workflow", "at"], unique=False)
+    op.create_table(
+        "cap_raises",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("cap", sa.Text(), nullable=False),
+        sa.Column("period_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("period_end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("amount", sa.Numeric(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("second_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('pending', 'approved', 'refused')", name=op.f("ck_cap_raises_state")),
+        sa.CheckConstraint("second_by <> asked_by", name=op.f("ck_cap_raises_two_people")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cap_raises")),
+    )
+    op.create_index("ix_cap_raises_workflow", "cap_raises", ["workflow", "period_start"], unique=False)
+    op.create_table(
+        "allowances",
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("allowed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("workflow", name=op.f("pk_allowances")),
+    )
+    op.create_table(
+        "stop_orders",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("workflow", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease", sa.UUID(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("action IN ('stop', 'resume')", name=op.f("ck_stop_orders_action")),
+        sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'overtaken')", name=op.f("ck_stop_orders_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stop_orders")),
+    )
+    op.create_index(
+        "ix_stop_orders_pending",
+        "stop_orders",
+        ["workflow", "not_before"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_table(
+        "bill_lines",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("amount", sa.Numeric(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("first_amount", sa.Numeric(), nullable=True),
+        sa.Column("input_tokens", sa.Numeric(), nullable=True),
+        sa.Column("output_tokens", sa.Numeric(), nullable=True),
+        sa.Column("cached_tokens", sa.Numeric(), nullable=True),
+        sa.Column("calls", sa.Numeric(), nullable=True),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("account", "day", "project", "model", "item", name=op.f("pk_bill_lines")),
+    )
+    op.create_index("ix_bill_lines_day", "bill_lines", ["day"], unique=False)
+    op.create_table(
+        "bill_days",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("account", "day", name=op.f("pk_bill_days")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("bill_days")
+    op.drop_table("bill_lines")
+    op.drop_table("stop_orders")
+    op.drop_table("allowances")
+    op.drop_table("cap_raises")
+    op.drop_table("repricings")
+    op.drop_table("usage_zones")
+    op.drop_table("usage_days")
+    op.drop_table("usage_sums")
+    op.drop_table("usage_changes")
+    op.drop_table("prices")
