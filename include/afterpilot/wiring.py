@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from afterpilot.evaluate.client import Client
     from afterpilot.notify.deliver import Delivered
     from afterpilot.pipeline import Services
-    from afterpilot.pipeline.reviewing import Swept
+    from afterpilot.pipeline.sweeping import Swept
     from afterpilot.record.outbox import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -56,7 +56,7 @@ class Wired:
 
     def sweep_reviews(self) -> Swept:
         """Look after the review queue: due times, the deputy, write-backs."""
-        from afterpilot.pipeline.reviewing import sweep_reviews
+        from afterpilot.pipeline.sweeping import sweep_reviews
 
         return sweep_reviews(self.services, {one.slug: one for one in self.declarations.workflows})
 

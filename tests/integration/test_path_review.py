@@ -25,7 +25,7 @@ from afterpilot.cli.app import app
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import WriteBack
-from afterpilot.pipeline import reviewing
+from afterpilot.pipeline import reviewing, sweeping
 from afterpilot.review.write_back import SourceWriteBack
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
@@ -55,7 +55,7 @@ def routed(site: Site) -> Site:
     return site
 
 
-def swept(site: Site) -> reviewing.Swept:
+def swept(site: Site) -> sweeping.Swept:
     """One sweep, as the DAG does it."""
     return site.wired().sweep_reviews()
 
@@ -351,7 +351,7 @@ def test_what_waits_is_listed_on_the_command_line(routed: Site, monkeypatch: pyt
     assert CliRunner().invoke(app, ["review"]).exit_code == 1
 
 
-def at_once(site: Site, many: int) -> list[reviewing.Swept]:
+def at_once(site: Site, many: int) -> list[sweeping.Swept]:
     """So many sweeps at the same moment, each with connections of its own."""
     wired = [apart(site) for _ in range(many)]
     barrier, found = threading.Barrier(many), []

@@ -1,50 +1,29 @@
-"""What happens to the review queue: a person decides, and the sweep looks after the rest.
-
-The sweep gives items their due time, takes overdue ones to the deputy, writes decisions back to the source, and offers
-corrections as cases of the suite. Each step is a transaction of its own: one that is cut off is taken up by the next sweep.
-"""
+"""A person decides on an item of the review queue: on which terms, what of it is kept, and what follows from it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.decide import incidents as life_cycle
 from afterpilot.declare.release_schema import stored_release
 from afterpilot.declare.review_schema import stored_review
 from afterpilot.declare.rules import dig, texts
-from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import Release, Review
 from afterpilot.domain.source import FieldType, Source
 from afterpilot.domain.storable import storable
-from afterpilot.domain.verdict import Finding, Severity, StageResult
-from afterpilot.domain.workflow import Workflow
-from afterpilot.notify.review import overdue_message
-from afterpilot.pipeline.corrections import offer_cases
-from afterpilot.pipeline.services import Services
 from afterpilot.pull.patterns import masked
 from afterpilot.pull.redact import redacted
 from afterpilot.pull.values import decimal, kept, moment
 from afterpilot.record.history import declarations
-from afterpilot.record.ops import Unit, unit_of
-from afterpilot.record.write_backs import Failing
+from afterpilot.record.ops import unit_of
 
-STAGE = "review"
-FAILED = "review.write_back_failed"
-MOST_WRITTEN = 200  # of one workflow in one sweep
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-TOLD_EVERY = timedelta(hours=1)  # the deputy, of what has become overdue in one workflow
-_OFFERED_WITHIN = timedelta(hours=1)
-_MOST_FAILURES = 3  # of one workflow in one sweep: a source that is down need not be asked for every item
 _MOST_DIGITS = 400  # of a corrected number
 _BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +37,6 @@ class Terms:
     owner: str = ""
     deputy: str = ""
     release: Release | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep did: decisions written back, those that failed, items that went to a deputy, workflows that broke it."""
-
-    written: int = 0
-    failed: int = 0
-    escalated: int = 0
-    broken: tuple[str, ...] = ()
 
 
 def terms_of(connection: sa.Connection, workflow: str) -> Terms:
@@ -111,137 +80,6 @@ def decide(connection: sa.Connection, terms: Terms, decision: HumanDecision) -> 
         return False
     unit.releases.after_decision(decision, terms.release)
     return True
-
-
-def sweep_reviews(services: Services, workflows: Mapping[str, Workflow]) -> Swept:
-    """Look after every workflow with something that waits; one that breaks holds up no other."""
-    with services.ops.begin() as unit:
-        waiting = unit.review.waiting_workflows()
-    done, broken = Swept(), []
-    for slug in waiting:
-        if (workflow := workflows.get(slug)) is None:
-            continue  # its folder is broken or gone, which has an incident of its own; what waits stays
-        try:
-            one = _sweep(services, workflow)
-        except Exception:
-            log.exception("%s: the review queue could not be looked after", slug)
-            broken.append(slug)
-            continue
-        done = Swept(done.written + one.written, done.failed + one.failed, done.escalated + one.escalated)
-    return replace(done, broken=tuple(broken))
-
-
-def _sweep(services: Services, workflow: Workflow) -> Swept:
-    escalated = _look_after_items(services, workflow)
-    written, failed = _write_back(services, workflow)
-    with services.ops.begin() as unit:
-        corrected = unit.review.new_corrections(workflow.slug, since=services.now() - _OFFERED_WITHIN)
-    if corrected:
-        offer_cases(services, workflow)
-    return Swept(written, failed, escalated)
-
-
-def _look_after_items(services: Services, workflow: Workflow) -> int:
-    """Close what was decided at the source, set due times, and take what is overdue to the deputy with one message.
-
-    The deputy hears of a workflow at most once an hour: what has become overdue since goes with the next message.
-    """
-    at = services.now()
-    with services.ops.begin() as unit:
-        unit.review.settle(workflow.slug)
-        unit.review.set_due(workflow.slug, workflow.review.due_within)
-        last = unit.review.escalated_last(workflow.slug)
-        if last is not None and at - last < TOLD_EVERY:
-            return 0
-        overdue = unit.review.escalate(workflow.slug, to=workflow.deputy.name, at=at)
-        if overdue:
-            message = overdue_message(
-                workflow, [(one.key, one.due_at) for one in overdue], at=at, url=services.messages.review_url
-            )
-            unit.outbox.put(
-                message,
-                dedupe_key=f"review/{workflow.slug}/overdue/{at.isoformat()}",
-                workflow=workflow.slug,
-                kind="review",
-                channel=workflow.channel,
-            )
-    return len(overdue)
-
-
-def _write_back(services: Services, workflow: Workflow) -> tuple[int, int]:
-    """Write what is due; returns how many got through and how many failed. After a failure the rest waits for its turn."""
-    with services.ops.begin() as unit:
-        due = unit.write_backs.due(workflow.slug, at=services.now(), limit=MOST_WRITTEN)
-    written = failed = 0
-    for key, decided_at in due:
-        done = _write_one(services, workflow, key, decided_at)
-        written, failed = written + (done is True), failed + (done is False)
-        if failed >= _MOST_FAILURES:
-            break
-    if due:
-        with services.ops.begin() as unit:
-            _tell(services, unit, workflow)
-    return written, failed
-
-
-def _write_one(services: Services, workflow: Workflow, key: str, decided_at: datetime) -> bool | None:
-    """One decision; None where another sweep has it. The row stays locked until the source has answered."""
-    with services.ops.begin() as unit:
-        taken = unit.write_backs.take(workflow.slug, key, decided_at)
-        if taken is None:
-            return None
-        try:
-            services.write_back(workflow).write(taken.decision, taken.data)
-        except (SourceError, ConfigurationError) as error:
-            wait = min(FIRST_WAIT * 2 ** min(taken.attempts, 10), LONGEST_WAIT)
-            at = services.now() + wait
-            unit.write_backs.later(workflow.slug, key, decided_at, not_before=at, error=str(error))
-            return False
-        unit.write_backs.done(workflow.slug, key, decided_at, at=services.now())
-        return True
-
-
-def _tell(services: Services, unit: Unit, workflow: Workflow) -> None:
-    """Open, renew or end the incident of decisions that do not reach the source."""
-    unit.incidents.lock(workflow.slug)
-    at, failing = services.now(), unit.write_backs.failing(workflow.slug)
-    found = (_finding(workflow, failing),) if failing else ()
-    result = StageResult(workflow.slug, STAGE, "", findings=found, covered=(FAILED,))
-    changes = life_cycle.changes(result, unit.incidents.unresolved(workflow.slug))
-    news = [("opened", unit.incidents.open(one, run_id=None, at=at), one) for one in changes.opened]
-    for incident, finding in changes.again:
-        if (incident.title, incident.detail) != (finding.title, finding.detail):
-            again = unit.incidents.see_again(incident, finding, run_id=incident.run_id, at=at)
-            news.append((f"changed/{at.isoformat()}", again, finding))
-    ended = [unit.incidents.resolve(incident, run_id=None, at=at) for incident in changes.resolved]
-    for what, about, cause in [*news, *(("resolved", one, None) for one in ended)]:
-        unit.outbox.put(
-            services.messages.incident(about, cause, workflow=workflow),
-            dedupe_key=f"incident/{about.id}/{what}",
-            workflow=workflow.slug,
-            kind="resolved" if what == "resolved" else "incident",
-            channel=workflow.channel,
-            incident_id=about.id,
-        )
-
-
-def _finding(workflow: Workflow, failing: Sequence[Failing]) -> Finding:
-    many = len(failing)
-    what = "1 decision does" if many == 1 else f"{many} decisions do"
-    return Finding(
-        workflow=workflow.slug,
-        stage=STAGE,
-        kind=FAILED,
-        severity=Severity.WARNING,
-        title=f"{what} not reach the source",
-        detail=failing[0].error,
-        evidence={
-            "certainty": "certain: the source's own answer",
-            "cost": "the production system does not know yet what people decided",
-            "to_do": "Mend the connection or the table that review.write_back names; nothing is lost, it is tried again.",
-            "examples": [f"{one.key}: {one.error}"[:300] for one in failing[:5]],
-        },
-    )
 
 
 def _type(kind: object) -> FieldType:
