@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -46,6 +47,27 @@ def test_a_reference_to_a_float_is_found_however_it_is_written(rates: sa.Engine)
             opened, "rates", "rate", ["0.1", 7, 7.0, "7", "x", "NaN"], ["state"]
         )
     assert found.keys() == {"0.1", 7, "7"}
+
+
+def test_a_reference_to_a_float_of_single_precision_is_found(rates: sa.Engine) -> None:
+    """No such number is the 0.1 that is asked for; the column keeps the nearest one. What it cannot keep has no row."""
+    with rates.begin() as opened:
+        opened.exec_driver_sql("CREATE TABLE shares (share real PRIMARY KEY, state text)")
+        opened.exec_driver_sql("INSERT INTO shares VALUES (0.1, 'a'), (7, 'b'), (16777.217, 'c')")
+        found = SqlReferences(EnvConnections()).rows_of(
+            opened, "shares", "share", ["0.1", 0.1, 7, "16777.217", "0.2", "1e39"], ["share", "state"]
+        )
+    assert {value: row["state"] for value, row in found.items()} == {"0.1": "a", 0.1: "a", 7: "b", "16777.217": "c"}
+    assert found["0.1"]["share"] == pytest.approx(0.1, abs=1e-15)
+
+
+def test_a_float_of_another_database_is_no_single_one(tmp_path: Path) -> None:
+    """SQLite calls its numbers of double precision REAL."""
+    with sa.create_engine(f"sqlite:///{tmp_path / 'rates.db'}").begin() as opened:
+        opened.exec_driver_sql("CREATE TABLE shares (share REAL PRIMARY KEY, state TEXT)")
+        opened.exec_driver_sql("INSERT INTO shares VALUES (0.1, 'a')")
+        found = SqlReferences(EnvConnections()).rows_of(opened, "shares", "share", ["0.1", 0.2], ["state"])
+    assert found == {"0.1": {"state": "a"}}
 
 
 def test_a_row_whose_key_is_a_float_is_released(rates: sa.Engine) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -101,7 +103,9 @@ class SqlReferences:
                 described = sa.inspect(opened).get_columns(name, schema=schema or None)
             except NoSuchTableError:
                 raise SourceError(f"{connection or 'the database'}: there is no table {table}") from None
-            known = self._types[connection, table] = {column["name"]: column["type"] for column in described}
+            known = self._types[connection, table] = {
+                column["name"]: _as_precise(column["type"], opened.dialect.name) for column in described
+            }
         absent = [column for column in wanted if column not in known]
         if absent:
             raise SourceError(
@@ -127,14 +131,14 @@ def _found(
         typed = _typed(value, types[key])
         if typed is not None:
             given.setdefault(typed, []).append(value)
-    wanted = list(given)
+    wanted, single = list(given), isinstance(types[key], sa.REAL)
     found: dict[Any, Mapping[str, Any]] = {}
     for start in range(0, len(wanted), CHUNK):
         statement = sa.select(*(place.c[column] for column in names)).where(
             place.c[key].in_(wanted[start : start + CHUNK])
         )
         for row in opened.execute(statement).mappings():
-            said = _unpadded(row[key], types[key])
+            said = _typed(row[key], types[key]) if single else _unpadded(row[key], types[key])
             kind = Repeated if said in found else dict
             found[said] = kind({column: _unpadded(row[column], types[column]) for column in columns})
     for typed, values_of in found.items():
@@ -145,20 +149,37 @@ def _found(
 def _typed(value: object, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - any key
     """The value as one of the key column's type, None where it cannot be one."""
     try:
-        if isinstance(kind, sa.Integer):
-            found = number(value)
-            fits = found is not None and found == int(found) and abs(found) < _largest(kind)
-            return int(found) if found is not None and fits else None
-        if isinstance(kind, sa.Numeric | sa.Float):
-            found = number(value)
-            return float(found) if found is not None and isinstance(kind, sa.Float) else found
+        if isinstance(kind, sa.Integer | sa.Numeric | sa.Float):
+            return _number(value, kind)
         if isinstance(kind, sa.Uuid):
             return uuid.UUID(str(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if isinstance(kind, sa.String):
         return None if "\x00" in str(value) else _unpadded(str(value), kind)
     return value
+
+
+def _number(value: object, kind: sa.types.TypeEngine[Any]) -> int | float | Decimal | None:
+    """The value as a number of the type. Raises ValueError or OverflowError where it cannot be one."""
+    found = number(value)
+    if found is None:
+        return None
+    if isinstance(kind, sa.Integer):
+        return int(found) if found == int(found) and abs(found) < _largest(kind) else None
+    if isinstance(kind, sa.REAL):
+        return _single(float(found))
+    return float(found) if isinstance(kind, sa.Float) else found
+
+
+def _as_precise(kind: sa.types.TypeEngine[Any], dialect: str) -> sa.types.TypeEngine[Any]:
+    """The type, with REAL for numbers of single precision alone: elsewhere than in PostgreSQL it is a word for double ones."""
+    return sa.Double() if isinstance(kind, sa.REAL) and dialect != "postgresql" else kind
+
+
+def _single(value: float) -> float:
+    """The number as a column of single precision keeps it (IEEE 754 binary32). Raises OverflowError where it is too large."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 def _unpadded(value: Any, kind: sa.types.TypeEngine[Any]) -> Any:  # noqa: ANN401 - any value
