@@ -254,7 +254,7 @@ def test_the_password_of_a_database_is_never_told(
 
 
 def test_people_read_each_verdict_in_words(url: str, tmp_path: Path) -> None:
-    """Groups that hold are counted, the others are told with their reasons and rows."""
+    """Groups that hold are counted and named, the others are told with their reasons and rows; --all shows all of each."""
     suite = suite_file(tmp_path, [of("column_values_to_not_be_in_set", column="status", value_set=["bad"])])
     given = ["check", "table", "--url", url, "--table", "calls", "--suite", str(suite)]
     whole = CliRunner().invoke(app, given)
@@ -262,7 +262,10 @@ def test_people_read_each_verdict_in_words(url: str, tmp_path: Path) -> None:
     grouped = CliRunner().invoke(app, [*given, "--group-by", "workflow"])
     assert "4 groups, 1 expectation: 3 PASS, 1 FAIL" in grouped.stdout
     assert "rows 3, 9, 15" in grouped.stdout
-    assert "bills" not in grouped.stdout.partition("\n")[2]
+    assert "3 groups: 100% :noon's, (no value), bills; --all shows each" in grouped.stdout
+    assert "bills: 1 of 1" not in grouped.stdout
+    every = CliRunner().invoke(app, [*given, "--group-by", "workflow", "--all"])
+    assert "bills: 1 of 1 expectation holds" in every.stdout
 
 
 @pytest.mark.parametrize("option", ["--group-by", "--key", "--table"])

@@ -23,6 +23,7 @@ ODD = '{"password": "it\'s $HOME `x`"}'
 def environment(ops_url: str) -> dict[str, str]:
     """As the demo's processes have it, in short."""
     return {
+        "AFTERPILOT_BASE_URL": "http://127.0.0.1:8099",
         "AFTERPILOT_DATABASE_URL": ops_url,
         "AFTERPILOT_WORKFLOWS": str(WORKFLOWS),
         "AIRFLOW_CONN_LOCAL_MODEL": ODD,
@@ -51,6 +52,7 @@ def test_the_command_on_the_screen_works_as_typed(ops_url: str, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert '"offers": []' in done.stdout
     assert typed('source ./env && printf %s "$AIRFLOW_CONN_LOCAL_MODEL"', tmp_path).stdout == ODD
+    assert typed('source ./env && printf %s "$AFTERPILOT_BASE_URL"', tmp_path).stdout == "http://127.0.0.1:8099"
 
 
 def test_the_file_is_for_its_owner_and_holds_no_more_than_the_command_line_needs(tmp_path: Path) -> None:

@@ -178,6 +178,7 @@ def test_a_preview_for_people_says_what_fired_and_what_would_have_gone_to_people
     assert "refunds: " in shown.output
     assert "currency: be in set" in shown.output
     assert "would have gone to people" in shown.output
+    assert "✓ held  ✗ would have fired\n" in shown.output
 
 
 def test_a_preview_says_what_is_wrong_with_the_source_itself(folder: Path, crm: sa.Engine) -> None:
@@ -194,6 +195,8 @@ def test_a_preview_says_what_is_wrong_with_the_source_itself(folder: Path, crm: 
         assert {one["success"] for one in on_it} == {None}
     shown = CliRunner().invoke(app, ["preview", "refunds", "--windows", "1"])
     assert "ai_refunds has no column currency" in shown.output
+    assert "? could not say: no records, nothing to look at, or too little history" in shown.output
+    assert "? currency: be in set: could not say in 1 window: " in shown.output
 
 
 @pytest.mark.parametrize(

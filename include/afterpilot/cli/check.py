@@ -28,6 +28,7 @@ from afterpilot.settings import EnvConnections
 
 _CONNECTION = "AIRFLOW_CONN_"
 _MOST_GROUPS = 40  # that do not hold; --json has them all
+_MOST_NAMES = 20  # of groups that hold
 _MOST_KEYS = 8
 _NO_VALUE = "(no value)"
 
@@ -70,6 +71,10 @@ def table(
         ),
     ] = Engine.SINGLE_PASS,
     failing: Annotated[int, typer.Option(min=0, help="How many failing rows to name for each expectation.")] = 20,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="With --group-by: show each group with all that was seen, also those that hold."),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Check a table against a suite, once or for each value of a column.
@@ -90,7 +95,7 @@ def table(
         about = {"table": name, "engine": str(engine), "key": checker.key_name}
         as_json(grouped_json(found, read, about) if group_by else validation_json(found[None], read, about))
     elif group_by:
-        _print_groups(found, read, name, group_by)
+        _print_groups(found, read, name, group_by, every=every)
     else:
         _print_table(found[None], name)
     raise typer.Exit(exit_status([_as_failed(verdict_of(one)) for judged in found.values() for one in judged]))
@@ -136,8 +141,8 @@ def _print_table(judged: Sequence[Judged], name: str) -> None:
         console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
 
 
-def _print_groups(found: Results, suite: GxSuite, name: str, column: str) -> None:
-    """A line for each group that does not hold, with its reasons; the others are counted."""
+def _print_groups(found: Results, suite: GxSuite, name: str, column: str, *, every: bool) -> None:
+    """A line for each group that does not hold, with its reasons, and the names of the others; with ``every`` all of each."""
     verdicts = {group: Verdict.worst(verdict_of(one) for one in judged) for group, judged in found.items()}
     times = Counter(verdicts.values())
     counted = ", ".join(f"{times[one]:,} {one}" for one in Verdict if times[one])
@@ -151,22 +156,32 @@ def _print_groups(found: Results, suite: GxSuite, name: str, column: str) -> Non
         (group for group, one in verdicts.items() if one is not Verdict.PASS),
         key=lambda group: (verdicts[group] is not Verdict.FAIL, str(group)),
     )
-    for group in bad[:_MOST_GROUPS]:
-        console.print(
-            verdict(verdicts[group]),
-            Text(f"{_NO_VALUE if group is None else group}: {_summary(found[group])}", style="bold"),
-        )
-        for one in found[group]:
-            if one.success is not True:
-                console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
-    if len(bad) > _MOST_GROUPS:
-        console.print(f"and {len(bad) - _MOST_GROUPS:,} more groups that do not hold; --json has them all")
+    good = sorted((group for group, one in verdicts.items() if one is Verdict.PASS), key=str)
+    for group in [*bad, *good] if every else bad[:_MOST_GROUPS]:
+        _print_group(group, found[group], verdicts[group], every=every)
+    if len(bad) > _MOST_GROUPS and not every:
+        console.print(f"and {len(bad) - _MOST_GROUPS:,} more groups that do not hold; --all shows them")
+    if good and not every:
+        more = f" and {len(good) - _MOST_NAMES:,} more" if len(good) > _MOST_NAMES else ""
+        names = ", ".join(_group_name(group) for group in good[:_MOST_NAMES])
+        console.print(verdict(Verdict.PASS), Text(f"{plural(len(good), 'group')}: {names}{more}; --all shows each"))
+
+
+def _print_group(group: object, judged: Sequence[Judged], worst: Verdict, *, every: bool) -> None:
+    console.print(verdict(worst), Text(f"{_group_name(group)}: {_summary(judged)}", style="bold"))
+    for one in judged:
+        if every or one.success is not True:
+            console.print("   ", verdict(verdict_of(one)), Text(_found(one)))
+
+
+def _group_name(group: object) -> str:
+    return _NO_VALUE if group is None else str(group)
 
 
 def _summary(judged: Sequence[Judged]) -> str:
     hold = sum(one.success is True for one in judged)
     unknown = sum(one.success is None for one in judged)
-    text = f"{hold} of {plural(len(judged), 'expectation')} hold"
+    text = f"{hold} of {plural(len(judged), 'expectation')} {'holds' if len(judged) == 1 else 'hold'}"
     return f"{text}, {unknown} could not be judged" if unknown else text
 
 

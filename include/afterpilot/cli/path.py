@@ -11,6 +11,7 @@ import typer
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
@@ -70,7 +71,8 @@ def deliver(*, json: AsJson = False) -> None:
     else:
         if swept.written or swept.failed or swept.escalated:
             console.print(
-                f"{swept.written} decisions written back, {swept.failed} could not be, {swept.escalated} items to the deputy"
+                f"{plural(swept.written, 'decision')} written back, {swept.failed} could not be, "
+                f"{plural(swept.escalated, 'item')} to the deputy"
             )
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
         if delivered.blocked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -85,10 +86,20 @@ def _print(slug: str, found: Sequence[Previewed]) -> None:
         fired = sum(cell is not None and cell.success is False for cell in cells)
         table.add_row(name, *(_cell(cell) for cell in cells), Text(str(fired), style="bold red" if fired else "dim"))
     console.print(table)
-    console.print("✓ held  ✗ would have fired  ? could not say (no records, or nothing to look at)", style="dim")
+    console.print(legend(found), style="dim")
     for line in _details(found):
         console.print(Text(line))
     _print_outputs(found)
+
+
+def legend(found: Sequence[Previewed]) -> str:
+    """What the signs of the table mean, of the rarer ones only those that stand in it."""
+    signs = ["✓ held", "✗ would have fired"]
+    if any(judged.success is None for one in found for judged in one.judged):
+        signs.append("? could not say: no records, nothing to look at, or too little history before the window")
+    if any(not one.judged for one in found):
+        signs.append("· not looked at: the window could not be judged at all")
+    return "  ".join(signs)
 
 
 def _print_outputs(found: Sequence[Previewed]) -> None:
@@ -112,8 +123,11 @@ def _print_outputs(found: Sequence[Previewed]) -> None:
 
 
 def _details(found: Sequence[Previewed]) -> list[str]:
-    """What the newest window in which each fired has seen; and the errors of windows that could not be judged at all."""
+    """What the newest window in which each fired has seen, why each could not say anything, and the errors of windows that could not
+    be judged at all.
+    """
     newest: dict[str, str] = {}
+    silent = Counter(_name(judged) for one in found for judged in one.judged if judged.success is None)
     for one in found:
         if one.error:
             newest["error"] = f"? {one.window.start:%d %B}: {one.error}"
@@ -121,6 +135,9 @@ def _details(found: Sequence[Previewed]) -> list[str]:
             if judged.success is False:
                 keys = f"; such as {', '.join(judged.failing_keys[:3])}" if judged.failing_keys else ""
                 newest[_name(judged)] = f"✗ {_name(judged)}: {judged.observed} on {one.window.start:%d %B}{keys}"
+            elif judged.success is None:
+                name, days = _name(judged), plural(silent[_name(judged)], "window")
+                newest[f"? {name}"] = f"? {name}: could not say in {days}: {judged.error or 'nothing to look at'}"
     return list(newest.values())
 
 

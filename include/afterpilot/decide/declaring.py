@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Loaded
@@ -18,7 +19,7 @@ def judge_declaration(loaded: Loaded) -> StageResult:
     problems = loaded.problems
     findings: tuple[Finding, ...] = ()
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        count = plural(len(problems), "problem")
         findings = (
             Finding(
                 workflow=loaded.slug,

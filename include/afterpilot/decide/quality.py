@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from afterpilot.decide.quality_words import affected, in_words, parameters
+from afterpilot.domain.counting import plural
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
@@ -88,7 +89,7 @@ def _grouped(judged: Sequence[Judged]) -> tuple[str, ...]:
 def _group(workflow: Workflow, judged: Sequence[Judged], error: str, window: Window) -> Finding:
     hit = [one for one in judged if one.success is None and one.error == error]
     names = [one.check.expect for one in hit]
-    checks = "1 expectation" if len(hit) == 1 else f"{len(hit)} expectations"
+    checks = plural(len(hit), "expectation")
     if error != _NOTHING:
         severity, kind, title = Severity.UNKNOWN, COULD_NOT_RUN, f"{checks} could not be checked: {error}"
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.looking import ChangedType, Look, LostColumn, Vanished
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
@@ -147,7 +148,7 @@ def _place(workflow: Workflow, column: str) -> tuple[str, str]:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+    return plural(count, "row")
 
 
 def _at(moment: datetime | None) -> str:

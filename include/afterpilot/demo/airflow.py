@@ -134,6 +134,10 @@ class Api:
             watch(self._where(dag_id, run_id))
             time.sleep(0.5)
 
+    def page_of(self, dag_id: str) -> str:
+        """Where a DAG is shown."""
+        return f"{self._state.address}/dags/{dag_id}"
+
     def _where(self, dag_id: str, run_id: str) -> str:
         instances = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
         running = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.demo.missing import has
-from afterpilot.domain.causation import cause_in
+from afterpilot.demo.nights_screen import read_nights, shown_nights
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
-from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.preview import render_terminal
-from afterpilot.record.ops import Ops
-from afterpilot.record.tables import case_offers, eval_results, incidents, outbox, review_items
+from afterpilot.record.ops import Ops, Unit
+from afterpilot.record.tables import outbox, review_items
 
 _STYLE = {
     Verdict.PASS: ("✓", "green"),
@@ -35,24 +34,30 @@ _EXAMPLES = 4
 _WEEKS = 4  # this one and those before it; of an earlier one the first pull has read a part
 _MESSAGES = 5
 _WEEKS_OF = {"weekly", "corrected"}  # kinds of messages
-_NIGHTS = 30
-_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def show(console: Console, ops: Ops, workflows: Sequence[Workflow], office: Mapping[str, int]) -> None:
+def show(
+    console: Console,
+    ops: Ops,
+    workflows: Sequence[Workflow],
+    office: Mapping[str, int],
+    *,
+    made: Mapping[str, str] | None = None,
+) -> None:
     """Verdicts, what went to people and why, and the messages as they would look.
 
-    ``office`` is how many invoices have each status in the office's own table.
+    ``office`` is how many invoices have each status in the office's own table; ``made`` are the DAG runs of the demo itself, by
+    DAG: what they found is shown, whatever Airflow's own schedule has run since.
     """
     with ops.begin() as unit:
-        latest = {(w.slug, stage): unit.runs.latest(w.slug, stage) for w in workflows for stage in Stage}
+        latest = {(w.slug, stage): _run(unit, w.slug, stage, made or {}) for w in workflows for stage in Stage}
         reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
         now = datetime.now(UTC)
         monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
         shown = Window(monday - timedelta(weeks=_WEEKS - 1), now)
         weeks = {w.slug: unit.reports.weekly_counts(w.slug, shown) for w in workflows}
         messages = _messages(unit.connection, {w.slug for w in workflows if w.stage == "shadow"})
-        evals = {w.slug: _nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
+        evals = {w.slug: read_nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
         waiting = {w.slug: _waiting(unit.connection, w.slug) for w in workflows}
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
@@ -65,7 +70,7 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow], office: Mapp
     console.print(_told(office))
     console.rule("[bold]Evals, night by night", style="dim")
     for slug, nights in evals.items():
-        console.print(_evals(slug, nights))
+        console.print(shown_nights(slug, nights))
     console.rule("[bold]Spend against the cap", style="dim")
     for workflow in workflows:
         run = latest[workflow.slug, Stage.SPEND]
@@ -73,6 +78,13 @@ def show(console: Console, ops: Ops, workflows: Sequence[Workflow], office: Mapp
     console.rule("[bold]Messages, as they would look in Slack", style="dim")
     for channel, message in messages:
         console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
+
+
+def _run(unit: Unit, workflow: str, stage: Stage, made: Mapping[str, str]) -> Run | None:
+    """The demo's own run of a stage, else the newest."""
+    triggers = [Trigger(origin="airflow", run_id=run_id, dag_id=dag_id) for dag_id, run_id in made.items()]
+    own = [run for one in triggers if (run := unit.runs.find(workflow, stage, one)) is not None]
+    return max(own, key=lambda run: run.finished_at) if own else unit.runs.latest(workflow, stage)
 
 
 def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_file: str, suite: str) -> None:
@@ -131,11 +143,11 @@ def _routed(
     lines: list[RenderableType] = [Text(f"  {workflow.slug}", style="bold")]
     lines += [
         Text.assemble(
-            f"    week of {week.week:%d %B}: {week.outputs:>5,} outputs, ",
+            f"    week of {week.week.day:>2} {week.week:%B}: {week.outputs:>5,} output{'' if week.outputs == 1 else 's'}, ",
             (f"{week.released:,} released", "green"),
             ", ",
             (f"{week.routed:,} to people", "yellow"),
-            f" ({week.routed / week.outputs:.0%}), {week.spot_checked:,} spot checks",
+            f" ({week.routed / week.outputs:.0%}), {plural(week.spot_checked, 'spot check')}",
         )
         for week in weeks[-_WEEKS:]
     ]
@@ -169,62 +181,6 @@ def _waiting(connection: sa.Connection, workflow: str) -> dict[str, int]:
         .group_by(review_items.c.reason)
     )
     return {row.reason: row.items for row in connection.execute(statement)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Nights:
-    """The newest eval runs of a workflow, oldest first, and the newest regression with what it says of its cause."""
-
-    results: Sequence[sa.Row[Any]]
-    regression: sa.Row[Any] | None
-    offers: int
-
-
-def _nights(connection: sa.Connection, workflow: str) -> _Nights:
-    newest = sa.select(eval_results).where(eval_results.c.workflow == workflow).order_by(eval_results.c.at.desc())
-    alarm = sa.select(incidents).where(incidents.c.workflow == workflow, incidents.c.kind == "evals.regressed")
-    waiting = sa.select(sa.func.count()).where(case_offers.c.workflow == workflow, case_offers.c.state == "offered")
-    return _Nights(
-        results=list(reversed(connection.execute(newest.limit(_NIGHTS)).all())),
-        regression=connection.execute(alarm.order_by(incidents.c.opened_at.desc()).limit(1)).first(),
-        offers=connection.scalar(waiting) or 0,
-    )
-
-
-def _evals(workflow: str, nights: _Nights) -> Group:
-    counted = Text(f"  {len(nights.results)} runs", style="dim")
-    lines: list[RenderableType] = [Text.assemble((f"  {workflow:<18}", "bold"), *map(_night, nights.results), counted)]
-    if (found := nights.regression) is not None:
-        lines += _regression(found)
-    if nights.offers:
-        text = (
-            f"    {nights.offers} corrections by people wait to become cases: afterpilot evals corrections {workflow}"
-        )
-        lines.append(Text(text))
-    return Group(*lines)
-
-
-def _regression(found: sa.Row[Any]) -> list[RenderableType]:
-    """A regression that stands, in red with its detail; one that is over in the past tense, with its days and its cause."""
-    if found.resolved_at is None:
-        return [
-            Text.assemble(("    ✗ ", "red"), f"{found.title}, not over yet"),
-            Text(f"      {found.detail}", style="dim"),
-        ]
-    began, over = found.opened_at.astimezone(UTC), found.resolved_at.astimezone(UTC)
-    month = "" if (began.year, began.month) == (over.year, over.month) else f" {began:%B}"
-    days = f"{over.day} {over:%B}" if began.date() == over.date() else f"{began.day}{month} to {over.day} {over:%B}"
-    was = f"{found.title[:1].lower()}{found.title[1:]}".rsplit(" since ", 1)[0]
-    cause = cause_in(found.detail)
-    return [Text.assemble(("    ✓ ", "green"), f"{days}: {was}", f"; cause: {cause}" if cause else "", ". It is over.")]
-
-
-def _night(result: sa.Row[Any]) -> tuple[str, str]:
-    """One run as a block whose height is the share of cases that pass, red while an alarm stands; ``?`` where it is UNKNOWN."""
-    if not result.valid or not result.scored:
-        return "?", "magenta"
-    height = round(result.passed / result.scored * (len(_BLOCKS) - 1))
-    return _BLOCKS[height], "red" if result.alarm == "alarm" else "green"
 
 
 def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from afterpilot.demo.state import ROOT
 
-_NAMES = ("AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS")
+_NAMES = ("AFTERPILOT_BASE_URL", "AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS")
 _CONNECTIONS = "AIRFLOW_CONN_"
 
 
 def write_shell_file(path: Path, environ: Mapping[str, str]) -> None:
-    """Write the database, the declarations and the connections as exports, for the owner's eyes alone: keys are among them."""
+    """Write the database, the declarations, Airflow's address and the connections as exports, for the owner's eyes alone: keys are among them."""
     exports = {name: value for name, value in environ.items() if name in _NAMES or name.startswith(_CONNECTIONS)}
     lines = [
         "# Written by `make demo` at each start; it makes `afterpilot` work on the demo while that is up.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from afterpilot.domain.causation import cause_in
+from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Link, Message, Tone
 from afterpilot.domain.verdict import Finding, Severity
@@ -107,7 +108,7 @@ def declaration_message(
     incident: Incident, problems: Sequence[Problem | str], *, context: Context | None = None
 ) -> Message:
     """The message of a declaration that cannot be used, with every problem by file and line."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    count = plural(len(problems), "problem")
     what = "the shared settings cannot be used" if incident.workflow == "_fleet" else "the declaration cannot be used"
     given = replace(
         context or Context(),

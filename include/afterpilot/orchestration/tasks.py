@@ -10,6 +10,7 @@ from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from afterpilot import pipeline
+from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
@@ -266,7 +267,7 @@ def deliver() -> dict[str, int]:
     if delivered.blocked:
         raise AirflowFailException(f"nothing can be delivered until this is mended: {delivered.blocked}")
     if delivered.dead:
-        raise AirflowFailException(f"{delivered.dead} messages were refused for good; see Messages in the run history")
+        raise AirflowFailException(f"{plural(delivered.dead, 'message')} refused for good; see Messages in the run history")
     if waited is not None and waited > LONGEST_WAIT:
         raise AirflowFailException(f"a message has waited for {waited}: Slack is out of reach or refuses for now")
     return {"sent": delivered.sent, "deferred": delivered.deferred}

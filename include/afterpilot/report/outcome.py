@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import Interval
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
@@ -78,8 +79,7 @@ def _trend(workflow: Workflow, facts: WeekFacts) -> Figure:
     recent = values[-_WEEKS_LOOKED_AT:]
     first = [week for week, _ in facts.kpi if week <= facts.week][-len(recent)]
     if len(recent) < _WEEKS_FOR_INTERVAL:
-        weeks = "week" if len(recent) == 1 else "weeks"
-        parts.append(f"no interval yet ({len(recent)} {weeks} measured, {_WEEKS_FOR_INTERVAL} needed)")
+        parts.append(f"no interval yet ({plural(len(recent), 'week')} measured, {_WEEKS_FOR_INTERVAL} needed)")
         return Figure("; ".join(parts), values[-1])
     mean, interval = mean_interval(recent)
     parts.append(

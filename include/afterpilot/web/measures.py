@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from afterpilot.domain.counting import plural
 from afterpilot.web.text import money
 
 
@@ -78,7 +79,7 @@ def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     unpriced = _number(evidence, "unpriced") or Decimal()
     text = f"{money(spent, currency)} of {money(cap, currency)}" + (f" this {period}" if period else "")
     if unpriced > 0:
-        text = f"at least {text}: {unpriced:f} calls without a price"
+        text = f"at least {text}: {plural(int(unpriced), 'call')} without a price"
     share = min(spent / cap, Decimal(1))
     tone = "bad" if spent >= cap else "plain"
     return split(text, [(share, tone), (Decimal(1) - share, "empty")])

@@ -10,6 +10,7 @@ import typer
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.decide.judging import Drift, as_evidence
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.intervals import percent
 from afterpilot.domain.judging import Standing
@@ -79,8 +80,8 @@ def _span(interval: tuple[float, float] | None, *, shares: bool = False) -> str:
 
 def _told(one: Calibration) -> str:
     unusable = f", {one.unusable} of them without a usable word" if one.unusable else ""
-    left = "".join(f"; {count} records left out: {why}" for why, count in one.left_out.items())
-    return f"{one.scorer} judged {one.judged} outputs that people have decided on{unusable}{left}" + (
+    left = "".join(f"; {plural(count, 'record')} left out: {why}" for why, count in one.left_out.items())
+    return f"{one.scorer} judged {plural(one.judged, 'output')} that people have decided on{unusable}{left}" + (
         f"; {one.why}" if one.why else ""
     )
 

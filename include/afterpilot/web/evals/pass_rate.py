@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import percent
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.alarms import spans
@@ -103,8 +104,8 @@ def _rate_words(rates: Sequence[tuple[Row, Any]], bar: float | None) -> str:
     if len(rates) == 1:
         return f"1 run, of {first}: {known[0]}.{_must(bar)}"
     lowest, highest = (percent(end(rate.value for rate in known)) for end in (min, max))
-    text = f"{len(rates)} runs from {first} to {last}, from {lowest} to {highest}, newest {known[-1]}."
-    return text + _must(bar) + (f" {unknown} unknown." if unknown else "")
+    text = f"{plural(len(rates), 'run')} from {first} to {last}, from {lowest} to {highest}, newest {known[-1]}."
+    return text + _must(bar) + (f" {unknown} of them unknown." if unknown else "")
 
 
 def _must(bar: float | None) -> str:

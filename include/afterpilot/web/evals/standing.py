@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from afterpilot.decide.eval_words import points
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import Interval, percent
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.answering import Event
@@ -238,4 +239,4 @@ def _without_comparison(standing: Standing, workflow: str) -> str:
 
 
 def _cases(cases: Sequence[Any]) -> str:
-    return f"{len(cases)} case{'' if len(cases) == 1 else 's'}"
+    return plural(len(cases), "case")
