@@ -47,6 +47,7 @@ bench-pull: setup ## One pull of 100k and 1 million rows: a bare COPY, ours and 
 lock: setup ## Resolve requirements*.in anew into hashed locks
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) -c requirements.txt requirements-s3.in -o requirements-s3.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-deps --custom-compile-command 'make lock' requirements-model.in -o requirements-model.txt
 
 setup: $(READY) ## Build the environment from the hashed locks

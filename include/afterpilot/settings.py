@@ -25,6 +25,12 @@ _DIALECTS = {
     "mssql": "mssql+pymssql",
 }
 _HTTP = {"http", "https"}
+_AMAZON, _GOOGLE, _AZURE = (
+    "apache-airflow-providers-amazon[s3fs]",
+    "apache-airflow-providers-google",
+    "apache-airflow-providers-microsoft-azure",
+)
+_STORES = {"s3": _AMAZON, "s3a": _AMAZON, "gs": _GOOGLE, "gcs": _GOOGLE, "abfs": _AZURE, "abfss": _AZURE, "adl": _AZURE}
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 
 
@@ -108,6 +114,12 @@ class ConnectionParts:
         return DirFileSystem(path, LocalFileSystem())
 
 
+def not_installed(scheme: str) -> str:
+    """What to install where nothing that is installed reads addresses of this scheme."""
+    package = _STORES.get(scheme, "Airflow's provider for it, with its extra for fsspec")
+    return f"nothing that reads {scheme}:// is installed: {package} is needed (docs/sources.md, under Files)"
+
+
 class EnvConnections:
     """Connections from ``AIRFLOW_CONN_<NAME>`` in the environment."""
 
@@ -130,9 +142,11 @@ class EnvConnections:
             return self._parts(name).folder()
         options = self._parts(name).storage_options(scheme) if name else {}
         try:
+            fsspec.get_filesystem_class(scheme)
+        except (ImportError, ValueError):
+            raise ConfigurationError(not_installed(scheme)) from None
+        try:
             return fsspec.filesystem(scheme, **options)
-        except (ImportError, ValueError) as error:
-            raise ConfigurationError(f"nothing that reads {scheme}:// is installed: {error}") from None
         except Exception as error:  # noqa: BLE001 - each store has exceptions of its own, and their text may hold a key
             raise ConfigurationError(f"{scheme}:// cannot be opened ({type(error).__name__})") from None
 

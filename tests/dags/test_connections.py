@@ -50,7 +50,9 @@ def test_an_object_store_is_airflows_own() -> None:
     from afterpilot.orchestration.connections import AirflowConnections
 
     assert isinstance(AirflowConnections().filesystem("file", ""), LocalFileSystem)
-    with pytest.raises(ConfigurationError, match="nothing that reads s3:// is installed"):
+    with pytest.raises(
+        ConfigurationError, match=r"nothing that reads s3:// is installed: apache-airflow-providers-amazon\[s3fs\]"
+    ):
         AirflowConnections().filesystem("s3", "")
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_NOBODY"):
         AirflowConnections().filesystem("file", "nobody")

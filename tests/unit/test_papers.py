@@ -14,7 +14,13 @@ ROOT = Path(__file__).parents[2]
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 RUNBOOKS = sorted(path for path in (ROOT / "docs" / "runbooks").glob("*.md") if path.stem != "README")
-REQUIREMENTS = ("requirements.in", "requirements-dev.in", "requirements-model.in", "requirements-uv.txt")
+REQUIREMENTS = (
+    "requirements.in",
+    "requirements-dev.in",
+    "requirements-model.in",
+    "requirements-s3.in",
+    "requirements-uv.txt",
+)
 _LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.ports import Endpoint
-from afterpilot.settings import ConnectionParts
+from afterpilot.settings import ConnectionParts, not_installed
 
 
 class AirflowConnections:
@@ -34,9 +34,7 @@ class AirflowConnections:
         try:
             return get_fs(scheme, name or None)
         except (ImportError, ValueError) as error:
-            raise ConfigurationError(
-                f"nothing that reads {scheme}:// is installed: Airflow's provider for it, with its extra for fsspec, is needed"
-            ) from error
+            raise ConfigurationError(not_installed(scheme)) from error
 
     def _parts(self, name: str) -> ConnectionParts:
         try:

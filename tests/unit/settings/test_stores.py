@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -20,6 +22,14 @@ def test_a_store_that_nothing_reads_is_for_the_operator() -> None:
         EnvConnections({}).filesystem("nowhere", "")
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_LOGS"):
         EnvConnections({}).filesystem("memory", "logs")
+
+
+def test_s3_without_its_filesystem_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where it says how to install it."""
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as it is where nobody has installed it
+    with pytest.raises(ConfigurationError) as error:
+        EnvConnections({}).filesystem("s3", "")
+    assert "nothing that reads s3:// is installed: apache-airflow-providers-amazon[s3fs] is needed" in str(error.value)
 
 
 def test_s3_takes_login_password_and_address() -> None:
