@@ -48,11 +48,20 @@ class ColumnProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A time without any row: since when, and how long."""
+
+    since: datetime
+    length: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class TableProfile:
     """A table: the newest ``rows`` of it were looked at.
 
     ``key`` and ``time`` are the columns that make a row unique and say when it was finished, empty where none can be told.
-    ``days`` counts the rows of each day of the last weeks; ``longest_gap`` is the longest time without any row in them.
+    ``days`` counts the rows of each day of the last weeks; ``silences`` are the longest times without any row in them, the
+    longest first.
     """
 
     table: str
@@ -62,7 +71,7 @@ class TableProfile:
     time: str = ""
     newest: datetime | None = None
     days: Mapping[date, int] = field(default_factory=dict)
-    longest_gap: timedelta | None = None
+    silences: tuple[Silence, ...] = ()
 
     def column(self, name: str) -> ColumnProfile | None:
         """A column by its name."""

@@ -5,34 +5,28 @@ The newest rows are looked at, so many at most; nothing of them is kept but coun
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.looking import AHEAD
 from afterpilot.domain.profile import ColumnProfile, TableProfile
 from afterpilot.domain.source import FieldType
 from afterpilot.pull.database import engine_of, existing_columns, reading, split, table_of
 from afterpilot.pull.patterns import masked
-from afterpilot.pull.shape import bound
+from afterpilot.pull.row_times import longest_silences, newest_times, rows_by_day, rows_by_hour
 from afterpilot.pull.shapes import shape_of
-from afterpilot.pull.values import decimal, moment
+from afterpilot.pull.values import decimal
 
 MOST_ROWS = 100_000
 _READ = 2_000  # texts of a column that are read for their shape and for what they hold
 _FEW = 12  # different values that are a category
 _EACH, _NEARLY_ALL = 0.01, 0.95  # of the rows: each value of a category, and all of them, where odd values came too
 _CODE = 60  # characters: a longer text is no category
-_DAYS = 56
-_OLDEST = datetime(1900, 1, 1, tzinfo=UTC)
-_MOMENTS = 20_000  # of which the longest gap is taken
 _TIME_WORDS = ("finished", "completed", "ended", "created", "updated", "logged", "started", "time", "_at", "date")
 _KEY_WORDS = ("id", "key", "uuid", "number", "no")
 _WORDS = ("[e-mail]", "[phone]", "[account]", "[card]", "[national id]")
@@ -74,8 +68,8 @@ def profile(
         measured = _measured(connection, rows, kinds)
         columns = tuple(_column(connection, rows, name, kind, types[name], measured) for name, kind in kinds.items())
         found_key = key or _key_of(connection, table, columns)
-        moments = _moments(connection, place, found_time) if found_time else []
-        days = _days(connection, place, found_time, moments[-1]) if moments else {}
+        moments = newest_times(connection, place, found_time) if found_time else []
+        hours = rows_by_hour(connection, place, found_time, moments[-1]) if moments else {}
     return TableProfile(
         table=table,
         rows=measured["rows"],
@@ -83,8 +77,8 @@ def profile(
         key=found_key,
         time=found_time,
         newest=moments[-1] if moments else None,
-        days=days,
-        longest_gap=max((after - before for before, after in itertools.pairwise(moments)), default=None),
+        days=rows_by_day(hours),
+        silences=longest_silences(moments, hours),
     )
 
 
@@ -245,26 +239,3 @@ def _key_of(connection: sa.Connection, table: str, columns: Sequence[ColumnProfi
         return min(ends, default=len(_KEY_WORDS))
 
     return min(unique, key=rank, default="")
-
-
-def _moments(connection: sa.Connection, place: sa.TableClause, time: str) -> list[datetime]:
-    """The newest times, oldest first. What lies in the future is left out, as are times that no driver takes."""
-    column = place.c[time]
-    inside = (column >= bound(_OLDEST, column.type), column <= bound(datetime.now(UTC) + AHEAD, column.type))
-    statement = sa.select(column).where(*inside).order_by(column.desc()).limit(_MOMENTS)
-    found = [at for value in connection.scalars(statement) if (at := moment(value)) is not None]
-    since = found[0] - timedelta(days=_DAYS) if found else datetime.now(UTC)
-    return sorted(at for at in found if at >= since)
-
-
-def _days(connection: sa.Connection, place: sa.TableClause, time: str, newest: datetime) -> dict[date, int]:
-    """Rows by day (UTC) of the last eight weeks."""
-    column = place.c[time]
-    start, end = (bound(at, column.type) for at in (newest - timedelta(days=_DAYS), newest))
-    day = sa.func.date(column)
-    statement = sa.select(day, sa.func.count()).where(column >= start, column <= end).group_by(day).order_by(day)
-    return {_as_date(value): count for value, count in connection.execute(statement)}
-
-
-def _as_date(value: object) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])

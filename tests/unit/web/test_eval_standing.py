@@ -299,7 +299,7 @@ def test_charts_leave_out_what_is_unknown() -> None:
     chart = rate_chart(rows, bar=0.8, baselines=[(rows[0]["at"], "b")], events=())
     assert [shape.kind for shape in chart.paths] == ["band", "line", "band", "line"]
     assert [shape.kind for shape in chart.dots] == ["dot", "dot", "gap", "dot", "dot"]
-    assert "1 unknown" in chart.words
+    assert "1 of them unknown" in chart.words
     assert sum(shape.kind == "line" for shape in cost_chart(rows, "USD").paths) == 2
     assert sum(shape.kind == "line" for shape in latency_chart(rows).paths) == 2
     assert sum(shape.kind == "line" for shape in evidence_chart(rows, 3650).paths) == 2
