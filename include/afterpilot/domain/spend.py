@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.window import Window
 
 AtCap = Literal["tell", "ask_owner", "stop"]
 OnUnknown = Literal["allow", "refuse"]
@@ -33,6 +34,29 @@ class CapRule:
         """What tells it from the other caps of its owner, and stays when its amount changes: ``month``, ``day model=gpt-5``."""
         named = (("model", self.model), ("team", self.team))
         return " ".join([self.cap.every, *(f"{name}={value}" for name, value in named if value)])
+
+
+@dataclass(frozen=True, slots=True)
+class CapState:
+    """How a cap stands: its period (of a rolling one the stretch up to now), what may be spent in it, and what was.
+
+    ``limit`` is the declared one, or what a person has raised it to. ``spent`` is the known part, None where nothing is known;
+    ``unknown`` says that there is more whose cost nobody knows. ``fleet`` marks a cap over several workflows. ``refused``: asked
+    whether it may be raised, people have said no.
+    """
+
+    rule: CapRule
+    period: Window
+    limit: Money
+    spent: Money | None
+    unknown: bool = False
+    fleet: bool = False
+    refused: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether what is known alone has used it up."""
+        return self.spent is not None and not self.spent < self.limit
 
 
 @dataclass(frozen=True, slots=True)
