@@ -297,7 +297,7 @@ allowances = sa.Table(
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("allowed", sa.Boolean, nullable=False),
     _text("reason"),
-    _json("said"),  # cap, spent, currency, share, until: as the API shows them
+    _json("said"),  # caps, stopped models, on_unknown, whom a stop is told: see record/allowances.py
     _time("since"),
     _time("as_of"),  # up to when the spend was looked at
     _time("until", nullable=True),  # when a stop ends by itself: the period's end
@@ -308,9 +308,11 @@ stop_orders = sa.Table(
     "stop_orders",
     metadata,
     sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),  # their order
     sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
-    _json("said"),
+    _json("target"),  # whom it goes to, as declared when it was given
+    _json("said"),  # reason, until, models
     _text("state", "pending"),
     _time("created_at", default_now=True),
     _time("not_before", default_now=True),
@@ -318,9 +320,11 @@ stop_orders = sa.Table(
     sa.Column("lease", UUID(as_uuid=True)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     _text("error"),
+    sa.Column("refused", sa.Boolean, nullable=False, server_default="false"),  # somebody must mend something first
     _time("done_at", nullable=True),
     sa.CheckConstraint("action IN ('stop', 'resume')", name="action"),
-    sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'overtaken')", name="state"),
+    sa.CheckConstraint("state IN ('pending', 'done', 'overtaken')", name="state"),
+    sa.Index("ix_stop_orders_workflow", "workflow", sa.text("number DESC")),
     sa.Index("ix_stop_orders_pending", "workflow", "not_before", postgresql_where=sa.text("state = 'pending'")),
 )
 

@@ -131,8 +131,10 @@ def upgrade() -> None:
     op.create_table(
         "stop_orders",
         sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("workflow", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("target", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -141,11 +143,13 @@ def upgrade() -> None:
         sa.Column("lease", sa.UUID(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.Column("refused", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("action IN ('stop', 'resume')", name=op.f("ck_stop_orders_action")),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'overtaken')", name=op.f("ck_stop_orders_state")),
+        sa.CheckConstraint("state IN ('pending', 'done', 'overtaken')", name=op.f("ck_stop_orders_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stop_orders")),
     )
+    op.create_index("ix_stop_orders_workflow", "stop_orders", ["workflow", sa.text("number DESC")], unique=False)
     op.create_index(
         "ix_stop_orders_pending",
         "stop_orders",
