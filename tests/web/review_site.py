@@ -107,6 +107,43 @@ def fill(engine: sa.Engine, *, many: int = 6) -> uuid.UUID:
     return run
 
 
+def mail(engine: sa.Engine) -> str:
+    """A mail whose label is none of the two that there are; where people can keep it or move it, and nothing else. Its key."""
+    run, key, at = uuid.uuid4(), "mail-0001", NOW - timedelta(hours=1)
+    label = "newsletter"
+    outside = Discrepancy(
+        "column_values_to_be_in_set",
+        "label",
+        label,
+        "discussion or advertisement",
+        "",
+        f"Label: {label!r} is not discussion or advertisement",
+    )
+    document = {
+        "workflow": MAILS,
+        "purpose": "Label incoming mail",
+        "owner": DOCUMENT["owner"],
+        "source": {"connection": "mailbox", "table": "triage_runs", "fields": {"body": "text", "label": "text"}},
+        "review": {
+            "source_field": "body",
+            "fields": ["label"],
+            "write_back": {
+                "table": "sorted_by_people",
+                "columns": {"run_id": "key", "decision": "decision"},
+                "words": {"accepted": "kept", "corrected": "moved"},
+            },
+        },
+    }
+    with Ops(engine).begin() as unit:
+        unit.declarations.keep(Loaded(MAILS, "", _usable(), (), "e" * 64, document), at=NOW)
+        unit.records.write(
+            [Record(MAILS, key, at, {"body": "News of the week, and how to leave.", "label": label})], run
+        )
+        decision = GateDecision(MAILS, key, at, released=False, reason="failed_check", discrepancies=(outside,))
+        unit.gate.write([decision], run)
+    return key
+
+
 def _usable() -> Any:
     return object()
 

@@ -14,6 +14,18 @@ pytestmark = [
 ]
 
 
+def test_status_cards_cut_no_word(site: Site) -> None:
+    """From a phone to a desk: no verdict reaches over the edge of its cell, and no name of a workflow breaks inside a word."""
+    wide = "[...document.querySelectorAll('.matrix td, .matrix .sum')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    cut = "[...document.querySelectorAll('.matrix .sum')].filter(e => e.scrollHeight > e.clientHeight + 1).length"
+    broken = """[...document.querySelectorAll('.matrix .name')].flatMap(e => [...e.childNodes]).filter(node => {
+        const range = document.createRange(); range.selectNodeContents(node); return range.getClientRects().length > 1; }).length"""
+    with served(site.app) as base, chromium.tab() as tab:
+        for width in (360, 700, 1000, 1100, 1260, 1280, 1600):
+            tab.open(f"{base}/", width=width)
+            assert [tab.value(each) for each in (wide, cut, broken)] == [0, 0, 0], width
+
+
 def test_pages_in_a_browser(site: Site) -> None:
     """At the width of a phone and of a desk, in light and dark: styled, no console error, no sideways scrolling."""
     with served(site.app) as base, chromium.tab() as tab:

@@ -269,6 +269,6 @@ def _table(html: str) -> str:
 
 
 def _row(html: str, workflow: str) -> str:
-    rows = re.findall(r'<tr>\s*<th scope="row">.*?</tr>', _table(html), re.DOTALL)
+    rows = re.findall(r'<tr>\s*<th scope="row">.*?</tr>', _table(html).replace("<wbr>", ""), re.DOTALL)
     (row,) = [row for row in rows if f">{workflow}</a>" in row]
     return row

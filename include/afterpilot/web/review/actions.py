@@ -18,6 +18,7 @@ from afterpilot.pull.values import moment
 from afterpilot.record.history import review
 from afterpilot.record.review_queue import ReviewQueue
 from afterpilot.web.frame import Frame, address
+from afterpilot.web.review.choices import choices, outside_of_set
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.items import Screen, screen
 from afterpilot.web.review.people import Reviewer, Reviewers, asking
@@ -131,15 +132,20 @@ def _decision(form: Form, who: Reviewer, at: datetime, corrected: Mapping[str, A
 def _problems(form: Form, found: Known, typed: Screen) -> list[str]:
     """Why the form cannot be saved as it stands, in words for the person who filled it in."""
     decision, changed = form.text("decision"), ", ".join(typed.changed)
-    if decision not in found.terms.review.decisions:
-        return [f"Choose one: {', '.join(found.terms.review.decisions)}."]
+    offered = choices(found.item, found.terms.review)
+    if decision == "accepted" and offered.ruled_out:
+        return [f"It cannot be accepted: {offered.ruled_out}."]
+    if decision not in offered.means:
+        return [f"Choose one: {', '.join(offered.means)}."]
     if decision == "corrected" and not changed:
         return ["Nothing was changed. Mend the fields that are wrong, or choose another decision."]
     if decision != "corrected" and changed:
         return [f"You changed {changed}. Choose “correct” to keep that, or put back what the output says."]
     if decision == "rejected" and not form.reason:
         return ["Say why it is rejected: whoever made the output learns from it."]
-    return []
+    outside = outside_of_set(found.item["discrepancies"] or ())
+    left = {name: allowed for name, allowed in outside.items() if decision == "corrected" and name not in typed.changed}
+    return [f"{name} is still wrong: it must be {allowed}." for name, allowed in left.items()]
 
 
 def _read(form: Form, found: Known) -> tuple[dict[str, Any], list[str]]:

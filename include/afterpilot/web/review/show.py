@@ -19,6 +19,7 @@ from afterpilot.record.history.paging import Row
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.headers import WITH_SCRIPT
+from afterpilot.web.review.choices import choices
 from afterpilot.web.review.forms import Form
 from afterpilot.web.review.items import Screen, screen
 from afterpilot.web.review.people import Reviewer, asking, holder
@@ -116,6 +117,7 @@ def item_page(
         terms=found.terms,
         seen=found.seen,
         screen=shown,
+        choices=choices(item, found.terms.review),
         scope=scope,
         me=who,
         held=held,
