@@ -13,7 +13,8 @@ from typing import IO, Any
 from afterpilot.domain.source import OtelReader, Source
 from afterpilot.domain.window import Window
 from afterpilot.pull.calls import Call, OwnCalls, first, first_count, in_milliseconds, milliseconds, within
-from afterpilot.pull.files import LONGEST_LINE, Files, Open, failing, json_lines
+from afterpilot.pull.file_formats import LONGEST_LINE, json_lines
+from afterpilot.pull.files import Files, Open, failing
 from afterpilot.pull.json_values import NotJson, loads
 from afterpilot.pull.rows import Row, Tally, time_of
 

@@ -131,7 +131,7 @@ def _opener(reader: Reader, workflow: Workflow, connections: SourceConnections) 
 
             return http
         case FilesReader():
-            from afterpilot.pull.files import file_rows
+            from afterpilot.pull.file_formats import file_rows
 
             def files(tally: Tally) -> tuple[RowReader, Callable[[], None]]:
                 return file_rows(reader, tally, connections.filesystem, places=_places(workflow)), _nothing

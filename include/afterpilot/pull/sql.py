@@ -17,21 +17,18 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.record_lines import RecordLines
-from afterpilot.domain.source import Decisions, UsageColumns
+from afterpilot.domain.source import UsageColumns
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pull.copy import Copied
 from afterpilot.pull.copy_statement import SETTINGS, statement_of
 from afterpilot.pull.database import TIMEOUT_SECONDS, engine_of, reading, table_of
-from afterpilot.pull.patterns import masked
-from afterpilot.pull.redact import redacted
+from afterpilot.pull.decisions import DecisionsOf
 from afterpilot.pull.shape import SqlShape, Types, declared, found, selected
 from afterpilot.pull.values import NotFinite, decimal, kept, model_name, moment, tokens, unfit
 
 BATCH = 1000
 MOST_COUNTED = 10_000
-_WORDS_COUNTED = 20  # unknown words of decisions that are counted one by one
-_WORD_LENGTH = 40
 
 
 class SqlSource(SqlShape):
@@ -98,9 +95,9 @@ class SqlSource(SqlShape):
             return
         columns = [said.key, said.time, said.decision, said.minutes, said.note, *said.corrected_fields.values()]
         wanted = list(dict.fromkeys(column for column in columns if column))
-        words = _meanings(said)
+        made = DecisionsOf(self._workflow, said, self.skipped, self.noted)
         for row in self._rows(said.table, wanted, (said.time, said.key, said.decision), window):
-            decision = self._decision(row, said, words)
+            decision = made.decision(row)
             if decision is not None:
                 yield decision
 
@@ -168,42 +165,6 @@ class SqlSource(SqlShape):
                 self.noted[f"{name} is not a finite number: kept as missing"] += 1
         return Record(self._workflow.slug, str(key), at, data, _usage(row, source.usage))
 
-    def _decision(self, row: Mapping[str, Any], declared: Decisions, words: Mapping[str, str]) -> HumanDecision | None:
-        key, at, said = row[declared.key], moment(row[declared.time]), row[declared.decision]
-        if key is None or at is None or said is None:
-            self.skipped[f"decision without {declared.key}, {declared.time} or {declared.decision}"] += 1
-            return None
-        meaning = words.get(_word(said))
-        if meaning is None:
-            self._unknown(str(said))
-            return None
-        minutes = decimal(row[declared.minutes]) if declared.minutes else None
-        if minutes is not None and minutes < 0:
-            self.noted[f"{declared.minutes} is below 0: kept as missing"] += 1
-            minutes = None
-        note = masked(str(row[declared.note] or "")) if declared.note else ""
-        corrected = self._corrected(row, declared) if meaning == "corrected" else {}
-        return HumanDecision(self._workflow.slug, str(key), at, meaning, minutes, note, corrected)
-
-    def _corrected(self, row: Mapping[str, Any], declared: Decisions) -> dict[str, Any]:
-        """What the output should have been, by the source's field, as records are kept; a column that is NULL says nothing."""
-        found = {}
-        for name, column in declared.corrected_fields.items():
-            try:
-                value = kept(row[column], self._source.fields.get(name, "text"))
-            except NotFinite:
-                self.noted[f"{column} is not a finite number: kept as missing"] += 1
-                continue
-            if value is not None:
-                found[name] = redacted(name, value, self._source)
-        return found
-
-    def _unknown(self, said: str) -> None:
-        reason = f"decision with an unknown word {said[:_WORD_LENGTH]!r}"
-        if reason not in self.skipped and len(self.skipped) >= _WORDS_COUNTED:
-            reason = "decision with another unknown word"
-        self.skipped[reason] += 1
-
 
 def _named(usage: UsageColumns) -> list[str]:
     columns = (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
@@ -223,15 +184,6 @@ def _usage(row: Mapping[str, Any], columns: UsageColumns) -> Usage | None:
         output_tokens=tokens(row[columns.output_tokens]) if columns.output_tokens else None,
         cached_tokens=(tokens(row[columns.cached_tokens]) if columns.cached_tokens else None) or 0,
     )
-
-
-def _meanings(declared: Decisions) -> dict[str, str]:
-    groups = {"accepted": declared.accepted, "corrected": declared.corrected, "rejected": declared.rejected}
-    return {_word(word): meaning for meaning, group in groups.items() for word in group}
-
-
-def _word(said: object) -> str:
-    return str(said).strip().casefold()
 
 
 def _bounds(window: Window, kind: sa.types.TypeEngine[object], name: str) -> tuple[Any, Any]:
