@@ -14,11 +14,11 @@ from afterpilot.declare.keys import Keys
 from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.review_schema import review_of
 from afterpilot.declare.source_convert import source_of
+from afterpilot.declare.spend_schema import FleetSpend, fleet_spend_of, spend_of
 from afterpilot.declare.spot_check_schema import spot_check_of
 from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.review import Review
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Workflow
 
@@ -30,6 +30,7 @@ class UsableFleet(Keys):
     channel: Channel = ""
     operators: list[schema.Person] = Field([])
     prices: list[schema.PriceEntry] = Field([])
+    spend: FleetSpend = Field(FleetSpend.model_construct())
     base_url: BaseUrl | None = None
 
 
@@ -53,9 +54,9 @@ class Named:
     suite_files: set[str] = field(default_factory=set)  # names of those that the eval suite uses
 
 
-def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str) -> Workflow:
-    """The workflow of a declaration without problems."""
-    kpi, spend, governance = document.kpi, document.spend, document.governance
+def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str, zone: str = "UTC") -> Workflow:
+    """The workflow of a declaration without problems; ``zone`` is the fleet's."""
+    kpi, governance = document.kpi, document.governance
     return Workflow(
         slug=document.workflow,
         purpose=document.purpose,
@@ -73,7 +74,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         review=_review(document),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,
-        spend=Spend((CapRule(spend.cap, tuple(spend.warn_at), spend.at_cap),)),
+        spend=spend_of(document.spend, team=document.team or "", zone=zone),
         schedules=document.schedule.model_dump(exclude_none=True),
         governance={
             "data": governance.data,
@@ -97,6 +98,7 @@ def fleet_of(document: UsableFleet) -> Fleet:
         operators=tuple(_person(person) for person in document.operators),
         prices=tuple(_price(price) for price in document.prices),
         base_url=document.base_url or "",
+        spend=fleet_spend_of(document.spend),
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from afterpilot.declare.eval_values import MOST_EPOCHS, Alarms, Day, JsonPath, ReducerWords, UrlPath
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.values import (
-    CapText,
+    CalendarCapText,
     Column,
     Connection,
     Currency,
@@ -129,7 +129,7 @@ class Evals(Keys):
         description="an answer passes when the weighted mean of its scores reaches this; unless given, when all pass",
     )
     max_cost: MoneyText = Field(description="the most that one run may cost; it stops there")
-    cap: CapText | None = Field(None, description="the eval budget: the most that all runs together may cost")
+    cap: CalendarCapText | None = Field(None, description="the eval budget: the most that all runs together may cost")
     concurrency: Annotated[int, Words("whole number")] = Field(4, ge=1, le=128, description="requests at the same time")
     alarm: Alarm | None = Field(None, description="the regression alarm")
     waivers: list[Waiver] = Field([], description="cases that are known to fail and must not alarm")

@@ -13,35 +13,37 @@ from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.placing import placed, secret_flaws
 from afterpilot.declare.problems import Flaw
 from afterpilot.declare.problems import Path as Place
-from afterpilot.declare.rules import ScheduleNames, dig
+from afterpilot.declare.rules import Shared, dig, items
 from afterpilot.declare.schema_flaws import validate
+from afterpilot.declare.spend_rules import fleet_spend_flaws
 from afterpilot.declare.yaml_lines import read
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.workflow import Fleet, Problem
 
 FLEET = "_fleet.yaml"
-# How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind.
-_DEPTH = {"prices": 2, "operators": 2, "schedules": 3}
+# How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind, one cap.
+_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3}
 
 
-def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], ScheduleNames]:
-    """The fleet without the parts that cannot be used, what is wrong with its file, and the names of its schedules as far as
-    they can be read. The fleet is None where nothing of the file can be read.
+def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]:
+    """The fleet without the parts that cannot be used, what is wrong with its file, and the names that declarations may use of
+    it, as far as they can be read. The fleet is None where nothing of the file can be read.
     """
     try:
         document = read(Folder(folder).read(FLEET))
     except Unreadable as error:
-        return None, (Problem(FLEET, 0, "", str(error), error.hint),), {}
+        return None, (Problem(FLEET, 0, "", str(error), error.hint),), Shared()
     data = document.data
     flaws = [] if document.flaws and data is None else validate(schema.FleetFile, data)[1]
-    flaws += [*secret_flaws(data, ()), *_repeated_prices(data)]
+    flaws += [*secret_flaws(data, ()), *_repeated_prices(data), *fleet_spend_flaws(data)]
     problems = placed(FLEET, document, flaws)
     if not isinstance(data, dict):
-        return None, problems, {}
+        return None, problems, Shared()
     # Of what stands twice the first is kept by the reader, and is judged like the rest.
     unread = [flaw for flaw in document.flaws if not flaw.text.startswith("stands twice")]
     usable = UsableFleet.model_validate(_without(data, (flaw.path for flaw in [*unread, *flaws])))
-    return fleet_of(usable), problems, _names(data)
+    fleet = fleet_of(usable)
+    return fleet, problems, _names(data, fleet)
 
 
 def schedules(folder: Path) -> Mapping[str, Mapping[str, str]]:
@@ -89,9 +91,15 @@ def _holds(holder: object, key: str | int) -> bool:
     return isinstance(holder, dict) and key in holder
 
 
-def _names(data: Any) -> ScheduleNames:  # noqa: ANN401 - YAML holds anything
+def _names(data: Any, fleet: Fleet) -> Shared:  # noqa: ANN401 - YAML holds anything
     kinds = {kind: dig(data, "schedules", kind) for kind in schema.Schedules.model_fields}
-    return {kind: tuple(named) for kind, named in kinds.items() if isinstance(named, dict)}
+    teams = dig(data, "spend", "teams")
+    return Shared(
+        schedules={kind: tuple(named) for kind, named in kinds.items() if isinstance(named, dict)},
+        accounts=tuple(str(dig(bill, "name")) for _, bill in items(dig(data, "spend", "bills"))),
+        teams=tuple(teams) if isinstance(teams, dict) else (),
+        zone=fleet.spend.zone,
+    )
 
 
 def _repeated_prices(data: Any) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything

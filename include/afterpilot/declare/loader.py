@@ -19,8 +19,9 @@ from afterpilot.declare.placing import placed, secret_flaws, without_secrets
 from afterpilot.declare.problems import Flaw, dotted
 from afterpilot.declare.release_schema import release_flaws
 from afterpilot.declare.review_schema import review_flaws
-from afterpilot.declare.rules import ScheduleNames, rule_flaws
+from afterpilot.declare.rules import Shared, rule_flaws
 from afterpilot.declare.schema_flaws import validate
+from afterpilot.declare.spend_rules import spend_flaws
 from afterpilot.declare.spot_check_schema import spot_check_flaws
 from afterpilot.declare.yaml_lines import Document, read
 from afterpilot.domain.errors import DeclarationError
@@ -42,20 +43,20 @@ def load(folder: Path) -> Declarations:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith(("_", ".")) and path.is_dir())
     except OSError as error:
         raise DeclarationError(f"the folder {folder} cannot be listed: {error.strerror or error}") from error
-    fleet, fleet_problems, schedules = read_fleet(folder)
-    found = [_isolated(path, schedules=schedules) for path in paths]
+    fleet, fleet_problems, shared = read_fleet(folder)
+    found = [_isolated(path, shared=shared) for path in paths]
     return Declarations(fleet, fleet_problems, tuple(_no_shared_names(found)))
 
 
-def _isolated(path: Path, *, schedules: ScheduleNames) -> Loaded:
+def _isolated(path: Path, *, shared: Shared) -> Loaded:
     try:
-        return _workflow(path, schedules=schedules)
+        return _workflow(path, shared=shared)
     except Exception as error:  # noqa: BLE001 - a fault of this loader must not hide the other folders either
         text = f"could not be read: {type(error).__name__}, a fault of the loader; please report it"
         return _broken(Folder(path), {}, [Problem(f"{path.name}/{DECLARATION}", 0, "", text)])
 
 
-def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
+def _workflow(path: Path, *, shared: Shared) -> Loaded:
     folder = Folder(path)
     slug, where = path.name, f"{path.name}/{DECLARATION}"
     if not path.resolve().is_relative_to(path.parent.resolve()):
@@ -67,14 +68,15 @@ def _workflow(path: Path, *, schedules: ScheduleNames) -> Loaded:
     if not isinstance(document.data, dict):
         flaws = [] if document.flaws else validate(schema.file_for(document.data), document.data)[1]
         return _broken(folder, {}, placed(where, document, flaws))
-    return _checked(folder, document, schedules=schedules)
+    return _checked(folder, document, shared=shared)
 
 
-def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) -> Loaded:
+def _checked(folder: Folder, document: Document, *, shared: Shared) -> Loaded:
     data, slug = document.data, folder.path.name
     model, flaws = validate(schema.file_for(data), data)
     flaws += [*_list_flaws(data), *secret_flaws(data, ())]
-    flaws += rule_flaws(data, folder=slug, schedules=schedules)
+    flaws += rule_flaws(data, folder=slug, schedules=shared.schedules)
+    flaws += spend_flaws(data, shared)
     flaws += release_flaws(data)
     flaws += review_flaws(data)
     flaws += spot_check_flaws(data)
@@ -88,7 +90,7 @@ def _checked(folder: Folder, document: Document, *, schedules: ScheduleNames) ->
     if model is None or problems:
         return _broken(folder, data, problems)
     sha256, path = folder.sha256(), str(folder.path)
-    workflow = workflow_of(model, reading.named, sha256=sha256, path=path)
+    workflow = workflow_of(model, reading.named, sha256=sha256, path=path, zone=shared.zone)
     return Loaded(slug, path, workflow, (), sha256, data)
 
 

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from afterpilot.declare.currencies import CURRENCIES
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
 from afterpilot.declare.source_rules import key_or_time, source_flaws, types_of
-from afterpilot.domain.money import Cap
 
 Data = Mapping[str, Any]
 # The names of schedules for records, evals and report, as far as _fleet.yaml can be read.
 ScheduleNames = Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a declaration may name of ``_fleet.yaml``, as far as that can be read. ``accounts`` is None where it cannot.
+
+    Without any of ``teams``, every team is known. ``zone`` is the calendar of workflows that name none.
+    """
+
+    schedules: ScheduleNames = field(default_factory=dict)
+    accounts: Collection[str] | None = None
+    teams: Collection[str] = ()
+    zone: str = "UTC"
+
 
 _OF_TEXT = {"json_path", "json_schema", "language_is", "length_between", "sources_fresh"}
 
@@ -43,7 +56,6 @@ def rule_flaws(data: Data, *, folder: str, schedules: ScheduleNames) -> Iterator
     yield from _kpi(data)
     yield from source_flaws(data)
     yield from _columns(data)
-    yield from _money(data)
     yield from _schedules(data, schedules)
 
 
@@ -132,33 +144,6 @@ def _types(check: dict[str, Any], path: Path, types: Mapping[str, str]) -> Itera
         yield Flaw(
             (*path, "column"), f"these bounds need a field of type {wanted}, but '{column}' is {show_text(kind)}"
         )
-
-
-def _money(data: Data) -> Iterator[Flaw]:
-    cap, cost = dig(data, "spend", "cap"), dig(data, "evals", "max_cost")
-    if isinstance(cap, str) and isinstance(cost, str):
-        used = {word for text in (cost, cap.split("/")[0]) for word in text.split()[-1:]}
-        if len(used) > 1 and used <= CURRENCIES:
-            yield Flaw(("evals", "max_cost"), "has another currency than spend.cap", "use the same for both")
-    yield from _budget(cap, dig(data, "evals", "cap"))
-    levels = dig(data, "spend", "warn_at")
-    shares = [share for share in levels if isinstance(share, str)] if isinstance(levels, list) else []
-    try:
-        numbers = [float(share.rstrip(" %")) for share in shares]
-    except ValueError:
-        return
-    if numbers != sorted(set(numbers)):
-        yield Flaw(("spend", "warn_at"), "must rise from share to share", "such as [50%, 80%]")
-
-
-def _budget(cap: object, evals: object) -> Iterator[Flaw]:
-    """The eval budget is a part of the workflow's cap."""
-    try:
-        whole, part = Cap.parse(str(cap)), Cap.parse(str(evals))
-    except ValueError:
-        return
-    if whole.period == part.period and whole.limit.currency == part.limit.currency and whole.limit < part.limit:
-        yield Flaw(("evals", "cap"), "is more than spend.cap, of which it is a part", "lower it, or raise spend.cap")
 
 
 def _schedules(data: Data, schedules: ScheduleNames) -> Iterator[Flaw]:

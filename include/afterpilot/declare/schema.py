@@ -17,10 +17,10 @@ from afterpilot.declare.keys import Keys
 from afterpilot.declare.release_schema import Release
 from afterpilot.declare.review_schema import Review
 from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
+from afterpilot.declare.spend_schema import FleetSpend, Spend
 from afterpilot.declare.spot_check_schema import SpotCheckTerms
 from afterpilot.declare.values import (
     BaseUrl,
-    CapText,
     Channel,
     Connection,
     Cron,
@@ -35,7 +35,6 @@ from afterpilot.declare.values import (
     Share,
     SlackUser,
     Slug,
-    SomeShare,
     Text,
     Words,
 )
@@ -68,16 +67,6 @@ class Kpi(Keys):
     unit: Name = Field(description="such as `min` or `EUR`")
     sql: FileName = Field(description="one SELECT that returns a row for each week: the week's first day, the value")
     connection: Connection | None = Field(None, description="the database to ask; the source's unless said")
-
-
-class Spend(Keys):
-    """What production and evals together may cost."""
-
-    cap: CapText = Field(description="the most for each day, week or month")
-    warn_at: list[SomeShare] = Field(
-        ["50%", "80%"], validate_default=True, min_length=1, description="shares of the cap at which the owner is told"
-    )
-    at_cap: Literal["tell", "ask_owner", "stop"] = Field(description="what happens when the cap is reached")
 
 
 class Schedule(Keys):
@@ -119,6 +108,7 @@ class WorkflowFile(Keys):
     purpose: Text = Field(description="what it does, in one sentence")
     stage: LifeStage = Field(description="how far it is; `limited` and `live` need a runbook.md")
     owner: Owner = Field(description="who answers for it")
+    team: Name | None = Field(None, description="whose it is, for caps of teams in `_fleet.yaml`")
     channel: Channel = Field(description="where its messages go")
     kpi: Kpi = Field(description="the business metric")
     source: SqlSource = Field(description="its production records")
@@ -184,4 +174,5 @@ class FleetFile(Keys):
     channel: Channel = Field(description="where messages go that have no better place")
     operators: list[Person] = Field(min_length=1, description="who is on call")
     prices: list[PriceEntry] = Field([], description="own prices")
+    spend: FleetSpend | None = Field(None, description="caps over several workflows, and bills")
     base_url: BaseUrl | None = Field(None, description="where people reach Airflow, for links in messages")

@@ -177,9 +177,19 @@ def _cap(value: Any) -> Cap:  # noqa: ANN401
     except ValueError as error:
         if str(error) == "a cap must be above zero":
             raise Wrong("must be above zero", "such as 400 USD/month") from error
+        if "366 days" in str(error):
+            raise Wrong("is longer than 366 days", "such as 60 USD/7 days") from error
         hint = "an amount for each day, week or month, such as 400 USD/month"
         raise Wrong(f"{describe(value)} is not a cap", hint) from error
-    return Cap(_reasonable(cap.limit), cap.period)
+    _reasonable(cap.limit)
+    return cap
+
+
+def _calendar_cap(value: Any) -> Cap:  # noqa: ANN401
+    cap = _cap(value)
+    if cap.length is not None:
+        raise Wrong("must be for each day, week or month", "such as 400 USD/month")
+    return cap
 
 
 def _reasonable(money: Money) -> Money:
@@ -282,7 +292,8 @@ Number = Annotated[Decimal, *typed(_number, "number")]
 Price = Annotated[Decimal, *typed(_price, "number, 0 or more")]
 Currency = Annotated[str, *typed(_currency, "ISO 4217 code, such as `USD`")]
 MoneyText = Annotated[Money, *typed(_money, "amount and currency, such as `2.50 USD`")]
-CapText = Annotated[Cap, *typed(_cap, "amount per day, week or month, such as `400 USD/month`")]
+CapText = Annotated[Cap, *typed(_cap, "amount per day, week, month or stretch of time, such as `400 USD/month`")]
+CalendarCapText = Annotated[Cap, *typed(_calendar_cap, "amount per day, week or month, such as `400 USD/month`")]
 Cron = Annotated[str, *typed(_cron, "cron expression in UTC, such as `0 6 * * mon`")]
 BaseUrl = Annotated[str, *typed(_base_url, "web address")]
 Limit = Annotated[

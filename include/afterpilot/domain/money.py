@@ -79,11 +79,11 @@ class Cap:
 
     @property
     def every(self) -> str:
-        """``day``, ``week``, ``month``, or ``7 days`` for a rolling one."""
+        """``day``, ``week``, ``month``, or ``24 hours``, ``7 days`` for a rolling one."""
         if self.length is None:
             return self.period
         days, rest = divmod(self.length, timedelta(days=1))
-        count, unit = (days, "day") if not rest else (self.length // timedelta(hours=1), "hour")
+        count, unit = (days, "day") if days > 1 and not rest else (self.length // timedelta(hours=1), "hour")
         return f"{count} {unit}{'' if count == 1 else 's'}"
 
     def __str__(self) -> str:

@@ -1,0 +1,121 @@
+"""What declarations say of spend, in the domain's words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from afterpilot.declare import load
+from afterpilot.declare.spend_schema import stored_spend
+from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.spend import BillAccount, Billed, CapRule, FleetSpend, Spend, Stop
+from afterpilot.domain.workflow import Fleet
+
+_SPEND = "spend: {cap: 1200 EUR/month, warn_at: [50%, 80%], at_cap: stop}"
+_FULL = """
+team: finance
+spend:
+  cap: 1200 EUR/month
+  warn_at: [50%, 80%]
+  at_cap: ask_owner
+  more_caps: [{cap: 20 EUR/day, model: own-model, warn_at: [80%, 90%], at_cap: tell}, {cap: 60 EUR/7 days, at_cap: stop}]
+  timezone: Europe/London
+  volume: 30,000 records/month
+  hour_of_work: 40 EUR
+  second_person_above: 2000 EUR
+  on_unknown: refuse
+  stop: {call_back: desk:/ai/stop}
+  billed: [{account: openai, projects: [proj_abc]}]
+"""
+
+
+def _declared(good: Path, text: str) -> Spend:
+    """The spend of the example declaration with this text in place of its own."""
+    path = good / "refunds" / "workflow.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(_SPEND, text.strip()), encoding="utf-8")
+    declarations = load(good)
+    assert declarations.problems == ()
+    return declarations.workflows[0].spend
+
+
+def _fleet(good: Path) -> Fleet:
+    fleet = load(good).fleet
+    assert fleet is not None
+    return fleet
+
+
+def test_all_that_a_workflow_says_of_its_spend(good: Path) -> None:
+    """Each key has its place, and the shares of a further cap are told at 80 % unless said."""
+    spend = _declared(good, _FULL)
+    half, most, nearly = Decimal("0.5"), Decimal("0.8"), Decimal("0.9")
+    assert spend == Spend(
+        caps=(
+            CapRule(Cap(Money(Decimal(1200), "EUR"), "month"), (half, most), "ask_owner"),
+            CapRule(Cap(Money(Decimal(20), "EUR"), "day"), (most, nearly), "tell", model="own-model"),
+            CapRule(Cap(Money(Decimal(60), "EUR"), "rolling", timedelta(days=7)), (most,), "stop"),
+        ),
+        zone="Europe/London",
+        team="finance",
+        volume=Decimal(30000),
+        hour=Money(Decimal(40), "EUR"),
+        second_person_above=Money(Decimal(2000), "EUR"),
+        on_unknown="refuse",
+        stop=Stop("call_back", "desk", "/ai/stop"),
+        billed=(Billed("openai", ("proj_abc",)),),
+    )
+
+
+def test_a_workflow_without_a_zone_has_the_fleets(good: Path) -> None:
+    """As ``_fleet.yaml`` says it."""
+    assert _declared(good, _SPEND).zone == "Europe/Oslo"
+
+
+def test_litellm_is_told_which_keys_to_block(good: Path) -> None:
+    """The keys and the team go along with the connection."""
+    text = _SPEND[:-1] + ", stop: {litellm: proxy, keys: [88dc28d0f030c55e], team: team-1}}"
+    assert _declared(good, text).stop == Stop("litellm", "proxy", keys=("88dc28d0f030c55e",), team="team-1")
+
+
+def test_all_that_the_fleet_says_of_spend(good: Path) -> None:
+    """Caps over everything, of a team and of a model; a bill with its tolerance and its currency."""
+    fleet = _fleet(good).spend
+    assert [(rule.key, str(rule.cap.limit), rule.at_cap) for rule in fleet.caps] == [
+        ("month", "5,000.00 EUR", "ask_owner"),
+        ("month team=finance", "1,000.00 EUR", "tell"),
+        ("24 hours model=own-model", "40.00 EUR", "tell"),
+    ]
+    assert fleet.zone == "Europe/Oslo"
+    assert fleet.teams == {"finance": "#finance-ai", "service": "C0123456789"}
+    assert fleet.bills == (
+        BillAccount("openai", "openai", "openai_admin", Decimal("0.015"), Decimal(5), currency="EUR"),
+    )
+
+
+def test_a_fleet_that_says_nothing_of_spend_has_no_caps(good: Path) -> None:
+    """Its calendar is UTC."""
+    path = good / "_fleet.yaml"
+    path.write_text(path.read_text(encoding="utf-8").partition("\nspend:")[0] + "\n", encoding="utf-8")
+    assert _fleet(good).spend == FleetSpend()
+
+
+def test_a_broken_cap_of_the_fleet_hides_no_other_one(good: Path) -> None:
+    """The rest of the fleet's caps still hold, and the problem is told."""
+    path = good / "_fleet.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("cap: 1000 EUR", "cap: 0 EUR"), encoding="utf-8")
+    assert [rule.key for rule in _fleet(good).spend.caps] == ["month", "24 hours model=own-model"]
+    assert [problem.key for problem in load(good).problems] == ["spend.caps[1].cap"]
+
+
+@pytest.mark.parametrize("text", [_SPEND, _FULL])
+def test_what_is_stored_reads_back_the_same(good: Path, text: str) -> None:
+    """From the document of the ops database, with the fleet's zone where the workflow names none."""
+    declared = _declared(good, text)
+    assert stored_spend(load(good).folders[0].document, _fleet(good).spend) == declared
+
+
+def test_a_stored_document_that_this_version_cannot_read_gives_nothing() -> None:
+    """Never half of it."""
+    assert stored_spend({"spend": {"cap": "1 USD/month", "at_cap": "tell", "odd": 1}}, FleetSpend()) is None
