@@ -77,13 +77,14 @@ class _Secret(AuthBase):
 
 
 class Client:
-    """Asks one service. ``pause`` sleeps, ``clock`` is a monotonic clock, both in seconds."""
+    """Asks one service. ``headers`` go with each request; ``pause`` sleeps, ``clock`` is a monotonic clock, both in seconds."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
         auth: str = "bearer",
+        headers: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -95,7 +96,7 @@ class Client:
         self._waited = 0.0
         self._session = requests.Session()
         self._session.auth = secret = _Secret(endpoint, auth)
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "afterpilot"})
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "afterpilot", **(headers or {})})
         self._secrets = (endpoint.secret, *secret.words)
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
