@@ -7,19 +7,20 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
-from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.bills import FLEET
+from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Loaded
 from afterpilot.settings import EnvConnections, Settings
-from afterpilot.wiring import wire
+from afterpilot.wiring import Wired, wire
 
 
 def status(*, json: AsJson = False) -> None:
     """Show the newest verdict of every stage of every workflow. A stage that never ran is UNKNOWN."""
     wired = wire(Settings.from_environment(), EnvConnections())
     stages = {folder.slug: _stages(folder) for folder in wired.declarations.folders}
-    if wired.declarations.fleet_problems:
-        stages["_fleet"] = [Stage.DECLARE]
+    if of_fleet := _of_fleet(wired):
+        stages[FLEET] = of_fleet
     with wired.services.ops.begin() as unit:
         latest = {slug: {stage: unit.runs.latest(slug, stage) for stage in own} for slug, own in stages.items()}
     if json:
@@ -36,10 +37,16 @@ def status(*, json: AsJson = False) -> None:
     raise typer.Exit(exit_status(verdicts))
 
 
+def _of_fleet(wired: Wired) -> list[Stage]:
+    """The stages of what all share: its declaration where that is broken, the bills where there are accounts."""
+    broken = [Stage.DECLARE] if wired.declarations.fleet_problems else []
+    return [*broken, Stage.BILLS] if wired.services.fleet.spend.bills else broken
+
+
 def _stages(folder: Loaded) -> list[Stage]:
     """The stages that a folder should have runs of; evals only where it declares some."""
     without = folder.workflow is not None and folder.workflow.evals is None
-    return [stage for stage in Stage if not (without and stage is Stage.EVALUATE)]
+    return [stage for stage in OF_WORKFLOWS if not (without and stage is Stage.EVALUATE)]
 
 
 def _table(slug: str, runs: dict[Stage, Run | None]) -> Table:

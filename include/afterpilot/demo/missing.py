@@ -7,7 +7,7 @@ from datetime import datetime
 import requests
 
 from afterpilot.demo.state import State
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import OF_WORKFLOWS, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
 from afterpilot.wiring import Wired
@@ -26,7 +26,7 @@ def not_run(wired: Wired, began: datetime, *, everything: bool) -> list[str]:
     missing = []
     with wired.services.ops.begin() as unit:
         for workflow in wired.declarations.workflows:
-            for stage in (stage for stage in Stage if has(workflow, stage)):
+            for stage in (stage for stage in OF_WORKFLOWS if has(workflow, stage)):
                 run = unit.runs.latest(workflow.slug, stage)
                 due = stage is not Stage.DECLARE and (everything or stage in _ALWAYS)
                 if run is None or (due and run.finished_at < began):

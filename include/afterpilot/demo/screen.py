@@ -16,7 +16,7 @@ from afterpilot.demo.missing import has
 from afterpilot.demo.nights_screen import read_nights, shown_nights
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
@@ -50,7 +50,7 @@ def show(
     DAG: what they found is shown, whatever Airflow's own schedule has run since.
     """
     with ops.begin() as unit:
-        latest = {(w.slug, stage): _run(unit, w.slug, stage, made or {}) for w in workflows for stage in Stage}
+        latest = {(w.slug, stage): _run(unit, w.slug, stage, made or {}) for w in workflows for stage in OF_WORKFLOWS}
         reviews = {w.slug: _reviews(unit.connection, w.slug) for w in workflows}
         now = datetime.now(UTC)
         monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -120,7 +120,7 @@ def _verdicts(workflow: Workflow, latest: dict[tuple[str, Stage], Run | None]) -
     table = Table(box=None, padding=(0, 2), show_header=False)
     table.add_column(style="dim", min_width=10)
     table.add_column(overflow="fold")
-    for stage in Stage:
+    for stage in OF_WORKFLOWS:
         if has(workflow, stage):
             table.add_row(str(stage), _cell(latest[workflow.slug, stage]))
     return table

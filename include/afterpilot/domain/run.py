@@ -24,7 +24,11 @@ class Stage(StrEnum):
     REVIEW = "review"
     EVALUATE = "evaluate"
     SPEND = "spend"
+    BILLS = "bills"  # of the whole fleet: no workflow has it by itself
     REPORT = "report"
+
+
+OF_WORKFLOWS: tuple[Stage, ...] = tuple(stage for stage in Stage if stage is not Stage.BILLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ _STAGES = {
     "review": "the review queue",
     "evaluate": "evals against the live model",
     "spend": "spend against the cap",
+    "bills": "the providers' bills against the meter",
     "report": "the weekly report",
 }
 _TO_DO = {
@@ -37,6 +38,7 @@ _TO_DO = {
     "gate": "Decide on the outputs that wait; see what they have in common.",
     "evaluate": "See which cases broke and what changed: model, prompt or cases.",
     "spend": "See what the money goes to before the cap is reached.",
+    "bills": "Compare the day in the provider's console with `afterpilot bills show`.",
     "report": "See why the figures could not be put together.",
 }
 # How sure a finding of each stage is by the way in which it is made, where the finding itself does not say.
@@ -46,6 +48,7 @@ _SURE = {
     "check": "certain: every row of the window was looked at",
     "gate": "certain: each output was looked at",
     "spend": "certain: every known call was counted",
+    "bills": "certain: what the bill says was compared with what was metered",
 }
 _NOT_KNOWN = "not known"
 _UNSEEN = "not known; what goes wrong meanwhile is not seen"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from afterpilot.record.baselines import Baselines
+from afterpilot.record.bills import Bills
 from afterpilot.record.connecting import options
 from afterpilot.record.declarations import DeclarationVersions
 from afterpilot.record.eval_results import EvalResults
@@ -50,6 +51,7 @@ class Unit:
     eval_usage: EvalUsage
     eval_results: EvalResults
     baselines: Baselines
+    bills: Bills
     fingerprints: Fingerprints
     judgements: Judgements
     offers: CaseOffers
@@ -89,6 +91,7 @@ def unit_of(connection: sa.Connection) -> Unit:
         eval_usage=EvalUsage(connection),
         eval_results=EvalResults(connection),
         baselines=Baselines(connection),
+        bills=Bills(connection),
         fingerprints=Fingerprints(connection),
         judgements=Judgements(connection),
         offers=CaseOffers(connection),

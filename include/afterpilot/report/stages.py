@@ -18,6 +18,7 @@ NAMES = {
     Stage.REVIEW: "reviews",
     Stage.EVALUATE: "evals",
     Stage.SPEND: "spend",
+    Stage.BILLS: "bills",
 }
 _EVERY_WEEK = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import OF_WORKFLOWS, Stage
 from afterpilot.record.history import status
 from afterpilot.record.history.paging import Row
 from afterpilot.web.filters import Asked
@@ -53,7 +53,7 @@ def router(frame: Frame) -> APIRouter:
 def _standing(folder: Row, latest: Any, counts: Any) -> dict[str, Any]:  # noqa: ANN401 - mappings of rows
     document = folder["document"] or {}
     cells = []
-    for stage in Stage:
+    for stage in OF_WORKFLOWS:
         run = latest.get((folder["workflow"], str(stage)))
         bar: Bar | None = bar_of(str(stage), run["evidence"] or {}) if run is not None else None
         cells.append({"stage": str(stage), "run": run, "bar": bar, "why": _why_none(stage, document)})
