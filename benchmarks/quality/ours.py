@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.quality.suite import CHECKS
 
-from afterpilot.check.table import TableChecker, connect
+from afterpilot.check.any_table import connect
+from afterpilot.check.table import TableChecker
 from afterpilot.domain.ports import Judged
 
 

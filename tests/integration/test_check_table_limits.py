@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from gx_parity import check
 
-from afterpilot.check.table import TableChecker, connect
+from afterpilot.check.any_table import connect
+from afterpilot.check.table import TableChecker
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.workflow import Check
 

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from afterpilot.check.any_table import kind_of
 from afterpilot.check.references import SqlReferences
-from afterpilot.check.table import _kind
 from afterpilot.domain.releasing import Effect
 from afterpilot.domain.review import StatusColumn
 from afterpilot.review.status_column import perform
@@ -37,7 +37,7 @@ def rates(empty_database: str) -> Iterator[sa.Engine]:
 @pytest.mark.parametrize("kind", [sa.Float(), sa.Double(), postgresql.REAL(), sa.Numeric(), sa.BigInteger()], ids=str)
 def test_a_column_of_any_numbers_is_one_of_numbers(kind: sa.types.TypeEngine[object]) -> None:
     """Whole, exact and floating numbers alike."""
-    assert _kind(kind) == "number"
+    assert kind_of(kind) == "number"
 
 
 def test_a_reference_to_a_float_is_found_however_it_is_written(rates: sa.Engine) -> None:

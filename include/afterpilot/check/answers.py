@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
-
-from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError
+from typing import TYPE_CHECKING, Any
 
 from afterpilot.check.values import RepeatedName, moment, parsed
 from afterpilot.check.words import as_text, is_missing, label, missing, number, phrase, shown, wrong
@@ -15,6 +13,9 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.source import FieldType
 from afterpilot.domain.workflow import Check
+
+if TYPE_CHECKING:
+    from jsonpath import JSONPath
 
 
 def columns_match_json(check: Check, types: Mapping[str, FieldType]) -> Callable[[Record], Iterator[Discrepancy]]:
@@ -83,6 +84,8 @@ def _at(path: JSONPath, answer: Any) -> object:  # noqa: ANN401 - any JSON value
 
 @lru_cache(maxsize=256)
 def _compiled(path: str) -> JSONPath:
+    from jsonpath import JSONPath, JSONPathEnvironment, JSONPathError  # only where an expectation names a path
+
     try:
         compiled = JSONPathEnvironment().compile(path)
     except JSONPathError as error:

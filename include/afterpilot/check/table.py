@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterpilot.check import custom, single_pass
+from afterpilot.check.any_table import kind_of, no_such, reflected, unreadable
 from afterpilot.check.expectations import named_columns
 from afterpilot.check.failing_rows import keys_of_failing_rows
 from afterpilot.check.groups import is_group, named, readable
@@ -19,38 +19,12 @@ from afterpilot.check.gx import Library, Selected, without_rows
 from afterpilot.check.single_pass.rows import same_group
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
-from afterpilot.domain.source import FieldType
 from afterpilot.domain.workflow import Check
 
 Tell = Callable[[str, int, int], None]  # what is done now, how much of it is done, of how much
 Found = dict[Any, list[Judged]]  # by the value of the group's column; by None where there is no such column
 
 _OF_NO_ROWS = ("table_", "column_to_exist")  # what can be said of a table without rows
-_READ_ONLY = "-c timezone=UTC -c default_transaction_read_only=on"
-
-
-def connect(url: str) -> sa.Engine:
-    """An engine that only reads, as far as the database can be told so.
-
-    Raises:
-        CheckError: the URL cannot be used; it is not repeated, for it may hold a password.
-    """
-    try:
-        address = sa.make_url(url)
-        kind = address.get_backend_name()
-        if kind == "postgresql":
-            driver = "postgresql+psycopg" if "+" not in address.drivername else address.drivername
-            options = f"{address.query.get('options', '')} {_READ_ONLY}".strip()
-            query = {"options": options, "application_name": "afterpilot check table"}
-            address = address.set(drivername=driver).update_query_dict(query)
-        elif kind == "sqlite" and address.database and not address.database.startswith("file:"):
-            # A file that is not there would be made otherwise.
-            address = address.set(database=f"file:{address.database}").update_query_dict({"mode": "ro", "uri": "true"})
-        return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise CheckError(
-            f"the URL names no database that can be used ({type(error).__name__}); such as postgresql://user@host/name"
-        ) from None
 
 
 class TableChecker:
@@ -64,16 +38,16 @@ class TableChecker:
         """
         self._engine = engine
         try:
-            self._table = _reflected(engine, table)
+            self._table = reflected(engine, table)
         except SQLAlchemyError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         by = self._column(group, "--group-by") if group else None
         if by is not None and isinstance(by.type, sa.JSON | sa.ARRAY):
             raise CheckError(f"--group-by: {group!r} holds lists or JSON, which name no group")
         self._group: sa.ColumnElement[Any] | None = None if by is None else self._readable(by)
         self._named: Callable[[Any], Any] = (lambda _: None) if by is None else functools.partial(named, by)
         self._key = self._column(key, "--key") if key else self._only_key()
-        self._kinds = {column.name: _kind(column.type) for column in self._table.columns}
+        self._kinds = {column.name: kind_of(column.type) for column in self._table.columns}
 
     @property
     def key_name(self) -> str:
@@ -111,7 +85,7 @@ class TableChecker:
                     self._by_library(rest, by_index, connection, tell)
                 self._name_keys(checks, by_index, passing, most_keys, connection, tell)
         except SQLAlchemyError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         return {
             self._named(group): [judged[index] for index in range(len(checks))] for group, judged in by_index.items()
         }
@@ -208,7 +182,7 @@ class TableChecker:
 
     def _column(self, name: str, option: str) -> sa.Column[Any]:
         if name not in self._table.c:
-            raise CheckError(f"{option}: {_no_such('column', name, list(self._table.c.keys()))}")
+            raise CheckError(f"{option}: {no_such('column', name, list(self._table.c.keys()))}")
         return self._table.c[name]
 
     def _readable(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -216,39 +190,9 @@ class TableChecker:
             with self._engine.connect() as connection:
                 return readable(column, connection)
         except SQLAlchemyError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def _only_key(self) -> sa.Column[Any] | None:
         """The primary key, where it is one column."""
         keys = list(self._table.primary_key.columns)
         return keys[0] if len(keys) == 1 else None
-
-
-def _reflected(engine: sa.Engine, name: str) -> sa.Table:
-    with engine.connect() as connection:
-        looked = sa.inspect(connection)
-        schema, _, bare = name.rpartition(".")
-        for place, called in ((None, name), (schema or None, bare)):
-            if looked.has_table(called, schema=place):
-                return sa.Table(called, sa.MetaData(), schema=place, autoload_with=connection, resolve_fks=False)
-        names = [*looked.get_table_names(), *looked.get_view_names()]
-    raise CheckError(_no_such("table", name, names))
-
-
-def _no_such(what: str, name: str, there: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, there, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no {what} {name!r}{meant}"
-
-
-def _kind(of: sa.types.TypeEngine[Any]) -> FieldType | None:
-    if isinstance(of, sa.DateTime):
-        return "time" if of.timezone else None
-    if isinstance(of, sa.Boolean):
-        return "boolean"
-    return "number" if isinstance(of, sa.Numeric | sa.Float | sa.Integer) else None
-
-
-def _unreadable(error: Exception) -> CheckError:
-    cause: Any = getattr(error, "orig", None) or error
-    return CheckError(f"the table cannot be read: {' '.join(str(cause).split())[:300]}")

@@ -9,11 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
-
-import jsonschema
-import referencing
-from jsonschema.protocols import Validator
+from typing import TYPE_CHECKING, Any, cast
 
 from afterpilot.check.words import any_number, either, is_missing, label, missing, number, shown, wrong
 from afterpilot.domain.errors import CheckError
@@ -21,6 +17,10 @@ from afterpilot.domain.patterns import Patterns, PatternTooSlow
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.schema_patterns import ecma, keywords
 from afterpilot.domain.workflow import Check
+
+if TYPE_CHECKING:
+    import jsonschema
+    from jsonschema.protocols import Validator
 
 _MOST_ERRORS = 5
 _PATTERNS = Patterns(seconds=2.0)  # the gate judges many outputs in a row
@@ -96,6 +96,8 @@ def matches(check: Check, record: Record) -> Iterator[Discrepancy]:
 
 def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
     """The raw answer is JSON that follows the schema."""
+    from referencing.exceptions import Unresolvable
+
     value = record.data.get(check.column)
     validator = _validator(check)
     if is_missing(value):
@@ -112,7 +114,7 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
         return
     try:
         errors = sorted(validator.iter_errors(answer), key=lambda error: list(map(str, error.absolute_path)))
-    except (referencing.exceptions.Unresolvable, re.error) as failure:
+    except (Unresolvable, re.error) as failure:
         raise CheckError(f"the schema for {check.column} cannot be used: {type(failure).__name__}") from failure
     for error in errors[:_MOST_ERRORS]:
         yield _schema_discrepancy(check, error)
@@ -172,18 +174,23 @@ _WANTED = {
 
 
 def _validator(check: Check) -> Validator:
+    from jsonschema import SchemaError  # a tenth of a second, which a command without a schema does without
+
     schema = check.params.get("schema")
     if not isinstance(schema, Mapping | bool):
         raise CheckError(f"{check.expect} of {check.column} has no schema")
     try:
         return _compiled(json.dumps(schema, sort_keys=True))
-    except jsonschema.SchemaError as error:
+    except SchemaError as error:
         raise CheckError(f"the schema for {check.column} is wrong: {shown(error.message)}") from error
 
 
 @functools.lru_cache(maxsize=64)
 def _compiled(text: str) -> Validator:
     """A checked validator: to check a schema takes fifty times as long as to check an answer by it."""
+    import jsonschema
+    import referencing
+
     schema = json.loads(text)
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     kind.check_schema(schema)

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from afterpilot.check.table import TableChecker, Tell, connect
+from afterpilot.check.any_table import connect
+from afterpilot.check.table import TableChecker, Tell
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, verdict
 from afterpilot.cli.validation_json import grouped_json, validation_json, verdict_of
 from afterpilot.decide.quality_words import in_words

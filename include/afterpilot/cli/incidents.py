@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.domain.counting import plural
 from afterpilot.settings import EnvConnections, Settings
-from afterpilot.wiring import Wired, wire
 
 app = typer.Typer(help="Open incidents, and what a person says of them.", no_args_is_help=True)
 
@@ -19,7 +18,9 @@ def list_open(
     workflow: Annotated[str | None, typer.Argument(help="Only those of this workflow.")] = None, *, json: AsJson = False
 ) -> None:
     """Show the incidents that are not over, oldest first."""
-    with _wired().services.ops.begin() as unit:
+    from afterpilot.record.ops import Ops, connect  # the database alone: a list needs no declaration
+
+    with Ops(connect(Settings.from_environment().database_url)).begin() as unit:
         found = unit.incidents.unresolved(workflow)
     if json:
         as_json(
@@ -38,7 +39,10 @@ def list_open(
     for one in found:
         said = f"{str(one.id)[:8]}  {one.opened_at:%Y-%m-%d %H:%M}  {one.severity}  {one.workflow}: {one.title}"
         console.print(said, markup=False, highlight=False, soft_wrap=True)
-    if not found:
+    if found:
+        console.print(f"{plural(len(found), 'incident')} not over. One that a person has settled: ", end="")
+        console.print("afterpilot incidents resolve ID --by NAME --note WHY", markup=False, highlight=False)
+    else:
         console.print("No incident is open.")
 
 
@@ -53,11 +57,10 @@ def resolve(
 
     Example: afterpilot incidents resolve 3f2a91c0 --by "Dana Ruiz" --note "test rows, deleted on purpose"
     """
-    wired = _wired()
+    from afterpilot import pipeline
+    from afterpilot.wiring import wire
+
+    wired = wire(Settings.from_environment(), EnvConnections())
     known = {workflow.slug: workflow for workflow in wired.declarations.workflows}
     over = pipeline.settle(wired.services, incident, by=by, note=note, known=known)
     console.print(f"Over: {over.workflow}: {over.title}", markup=False, highlight=False)
-
-
-def _wired() -> Wired:
-    return wire(Settings.from_environment(), EnvConnections())

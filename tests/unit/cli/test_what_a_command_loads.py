@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def test_validating_loads_no_client(tmp_path: Path) -> None:
     """Declarations are read without a driver, a client or a price list."""
     shutil.copytree(WORKFLOWS, tmp_path / "workflows")
     assert loaded(tmp_path, "validate", "workflows") & (HEAVY | {"aiohttp", "genai_prices"}) == set()
+
+
+def test_a_list_of_incidents_loads_no_reader_of_answers(tmp_path: Path) -> None:
+    """Nor a declaration, Airflow, Great Expectations, arithmetic or a client: the database and its driver are all that it needs."""
+    environ = {**os.environ, "AFTERPILOT_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none"}
+    command = [sys.executable, "-c", RUN, "incidents", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environ)
+    assert done.returncode == 2, done.stderr  # nobody answers there
+    found = set(json.loads(done.stderr.splitlines()[-1]))
+    assert (
+        found & (HEAVY - {"sqlalchemy", "psycopg"} | {"jsonschema", "jsonpath", "pyarrow", "genai_prices", "yaml"})
+        == set()
+    )
 
 
 def test_a_suite_loads_no_database(tmp_path: Path) -> None:

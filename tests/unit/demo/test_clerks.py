@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -29,7 +30,7 @@ def read(invoice: Invoice) -> Reading:
     return Reading(invoice.run_id, MONDAY, *fields)
 
 
-def handled(decision: Decision | None) -> bool:
+def handled(decision: Decision | None) -> TypeGuard[Decision]:
     """Whether a clerk worked on it, rather than having a look."""
     return decision is not None and decision.minutes >= 4
 
@@ -79,7 +80,8 @@ def test_being_asked_for_a_spot_check_changes_no_other_decision() -> None:
 def test_a_misreading_that_the_order_shows_is_mended(slip: str, wrong: object) -> None:
     """A clerk fixes it, and the note gives the field and the right value."""
     invoice = CLEAN[0]
-    decision = decide(replace(read(invoice), **{slip: wrong}), invoice, ORDERS)
+    slipped: dict[str, Any] = {slip: wrong}
+    decision = decide(replace(read(invoice), **slipped), invoice, ORDERS)
     assert handled(decision)
     assert decision.decision == "fixed"
     assert f"{slip} is {getattr(invoice, slip)}" in decision.note
