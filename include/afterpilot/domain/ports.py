@@ -26,12 +26,13 @@ from afterpilot.domain.workflow import Check, Evals, Workflow
 class Endpoint:
     """Where a model or service listens, and the secret it wants, with the login that goes with it where there is one.
 
-    Never shown with the secret.
+    ``signing_secret`` is what our messages to it are signed with. Never shown with a secret.
     """
 
     url: str
     secret: str
     login: str = ""
+    signing_secret: str = ""
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r})"
