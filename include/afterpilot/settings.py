@@ -64,7 +64,7 @@ class ConnectionParts:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where an HTTP service listens; the password is its key.
+        """Where an HTTP service listens; the password is its key, ``signing_secret`` of the extra what messages are signed with.
 
         The scheme is the one that the host bears (``http://127.0.0.1/v1``), else the schema where it is http or https, else
         the connection's type where it is, else https. Any other schema is the path: Airflow reads it so out of a URI.
@@ -84,7 +84,8 @@ class ConnectionParts:
         if self.port:
             name = f"{name}:{self.port}"
         parts = [name, path.strip("/"), "" if self.schema.lower() in _HTTP else self.schema.strip("/")]
-        return Endpoint(f"{scheme.lower()}://{'/'.join(part for part in parts if part)}", self.password, self.login)
+        url = f"{scheme.lower()}://{'/'.join(part for part in parts if part)}"
+        return Endpoint(url, self.password, self.login, str(self.extra.get("signing_secret") or ""))
 
     def storage_options(self, scheme: str) -> dict[str, object]:
         """What fsspec's filesystem of that scheme is built with: the extra as it stands, and for S3 the login and password as

@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from afterpilot.domain.http_replies import asked_to_wait, meaning
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect, Performed
 from afterpilot.domain.review import CallBack
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 BATCH = 48
 AT_ONCE = 8
 CONNECT_SECONDS, REPLY_SECONDS = 5.0, 10.0  # six rounds of a batch stay within a lease
-LONGEST_PAUSE = 3600.0  # seconds, whatever a receiver asks for
 _REST = 10.0  # seconds, for a receiver that is out of reach
-_PEOPLE = {401, 403, 407}
-_LATER = {408, 409, 425, 429}
 _SHOWN = 200
 
 
@@ -105,15 +102,12 @@ class _Receiver:
 
     def _judged(self, effect: Effect, place: str, reply: requests.Response, text: bytes) -> Performed:
         status = reply.status_code
-        if 200 <= status < 300:  # noqa: PLR2004 - the successful ones
+        if (state := meaning(status)) == "done":
             return Performed(effect, "done")
         words = in_brief(text.decode("utf-8", "replace"), self._endpoint.secret, most=_SHOWN)
         error = f"{place}: HTTP {status}{f': {words}' if words else ''}"
-        if status in _PEOPLE:
-            return Performed(effect, "refused", error)
-        if status in _LATER or status >= 500:  # noqa: PLR2004 - the server's own
-            return Performed(effect, "later", error, wait=_asked(reply.headers.get("Retry-After", "")))
-        return Performed(effect, "failed", error)
+        wait = asked_to_wait(reply.headers.get("Retry-After", "")) if state == "later" else None
+        return Performed(effect, state, error, wait=wait)
 
 
 def body(effect: Effect) -> dict[str, object]:
@@ -125,16 +119,3 @@ def body(effect: Effect) -> dict[str, object]:
         "reason": effect.reason,
         "decided_at": effect.decided_at.astimezone(UTC).isoformat(),
     }
-
-
-def _asked(said: str) -> float | None:
-    """Seconds that a ``Retry-After`` asks to wait (RFC 9110: a number of them, or a date); None where it says nothing."""
-    said = said.strip()
-    if said.isascii() and said.isdigit():
-        return min(float(said[:9]), LONGEST_PAUSE)
-    try:
-        moment = parsedate_to_datetime(said)
-    except (ValueError, TypeError, IndexError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_PAUSE)
