@@ -12,10 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
+from afterpilot.domain.charging import Linear
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec, Typical
 from afterpilot.domain.judging import Judgement
 from afterpilot.domain.message import Message
+from afterpilot.domain.prices import PLAIN, CallDetails, Price
 from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
@@ -221,6 +223,25 @@ class PriceList(Protocol):
 
     def price(self, usage: Usage | None, at: datetime) -> PricedUsage:
         """The cost at that time; an unknown model or missing usage gives no cost and the reason."""
+        ...
+
+
+class PriceBook(PriceList, Protocol):
+    """Knows the prices themselves: those that hold, for many calls at once, and those that would hold now."""
+
+    def linear(self, model: str, at: datetime, *, given: int = 0, how: CallDetails = PLAIN) -> Linear:
+        """The price that holds for calls of the model at that time with ``given`` input tokens, made ready for plain calls.
+
+        Of ``how`` the tier, region and provider count. Where nobody knows the price it is one with a reason, and no call has a
+        cost at it. Keep it as long as it ``holds``: from ``since`` to ``until`` and up to ``most_input``.
+        """
+        ...
+
+    def replacements(self, price: Price, at: datetime) -> Sequence[Price]:
+        """What the book says now for calls that were priced by ``price`` at that time: the prices by size of the request, that
+        of the smallest first (``from_input_tokens``); nothing but ``price`` itself where all of these calls cost the same
+        as they did, or have no cost for the same reason.
+        """
         ...
 
 

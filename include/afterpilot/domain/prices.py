@@ -28,8 +28,10 @@ OF_OUTPUT = ("output_audio_tokens", "output_image_tokens")
 TOOLS = ("web_searches", "storage_searches", "code_executions")  # billed by the call
 SECONDS = ("seconds", "audio_seconds")  # of a machine of one's own, of sound
 COUNTS = (*OF_INPUT, *OF_OUTPUT, *TOOLS, *SECONDS)
+TOKENS = ("input_tokens", "cached_tokens", "output_tokens", *OF_INPUT, *OF_OUTPUT)
 # The sorts that a price may have a rate for. "call" is a fee for each call.
 SORTS = ("input_tokens", "cached_tokens", "output_tokens", *COUNTS, "call")
+_LONGEST_WORD = 60  # of a tier, a region or a provider that a server named
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,13 @@ class CallDetails:
 
 
 PLAIN = CallDetails()
+_STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "none", "null"})
+
+
+def tier_of(said: object) -> str:
+    """A service tier by the provider's word, in small letters; empty where the word is one for the standard tier."""
+    word = str(said or "").strip().lower()[:_LONGEST_WORD]
+    return "" if word in _STANDARD else word
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,8 @@ class Price:
     """What one unit of each sort costs for calls of a model, or the ``reason`` why nobody knows.
 
     ``rates`` holds (sort of :data:`SORTS`, amount for one unit), in the order of SORTS. It holds for calls from ``valid_from``
-    to before ``valid_to`` (days in UTC; None: open) whose request has at least ``from_input_tokens``. ``source`` names the
-    list: ``genai-prices 0.2.3``, ``own price list``, ``as the endpoint said``.
+    to before ``valid_to`` (days in UTC; None: open) whose request has at least ``from_input_tokens`` and fewer than
+    ``to_input_tokens``. ``source`` names the list: ``genai-prices 0.2.3``, ``own price list``, ``as the endpoint said``.
     """
 
     model: str
@@ -86,6 +95,7 @@ class Price:
     valid_from: date | None = None
     valid_to: date | None = None
     from_input_tokens: int = 0
+    to_input_tokens: int | None = None
     note: str = ""
 
     @property

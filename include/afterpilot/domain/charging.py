@@ -1,0 +1,190 @@
+"""The arithmetic of prices, in whole numbers from the rates to the last digit: what a call costs at a price.
+
+Cost = the sum over all sorts of (how many were used) x (what one costs), plus the fee for the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, SECONDS, TOKENS, CallDetails, Price
+from afterpilot.domain.record import PricedUsage, Usage
+
+SHOWN = 100  # characters of a name that a server gave, in a reason
+_PLAIN_SORTS = ("input_tokens", "cached_tokens", "output_tokens", "call")
+
+
+class Linear(NamedTuple):
+    """A price, made ready for many plain calls: those without anything in their details but tier, region and provider.
+
+    ``cost(input, output, cached)`` takes counts of tokens (``input`` includes the cached ones) and gives the exact cost as
+    decimal text, or None where such a call has no cost at this price: ask :meth:`PriceList.price` for the reason then. It
+    holds for calls from ``since`` to before ``until`` (None: open) with ``least_input`` to ``most_input`` input tokens.
+    """
+
+    price: Price
+    price_id: int
+    cost: Callable[[int, int, int], str | None]
+    since: datetime | None = None
+    until: datetime | None = None
+    least_input: int = 0
+    most_input: int | None = None
+
+    def holds(self, at: datetime, given: int) -> bool:
+        """Whether it is the price of a call at that time with so many input tokens."""
+        return (
+            (self.since is None or self.since <= at)
+            and (self.until is None or at < self.until)
+            and self.least_input <= given
+            and (self.most_input is None or given <= self.most_input)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Rates as whole numbers of ``10 ** -digits``."""
+
+    rates: Mapping[str, int]
+    digits: int
+
+    @classmethod
+    def of(cls, rates: Iterable[tuple[str, Decimal]]) -> _Whole:
+        given = dict(rates)
+        digits = max(map(_digits, given.values()), default=0)
+        return cls({sort: int(rate.scaleb(digits)) for sort, rate in given.items()}, digits)
+
+
+def _digits(rate: Decimal) -> int:
+    exponent = rate.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def charge(price: Price, usage: Usage) -> PricedUsage:
+    """What the call costs at the price, or the reason why nobody can say; a sort that was used and has no rate is never free.
+
+    Image tokens of the request without a rate of their own cost what other input costs. How long a call took matters to a
+    price by the hour alone.
+    """
+    reason = price.reason or _flaw(price, usage)
+    if not reason:
+        used = _used(usage)
+        rates = dict(price.rates)
+        if "input_image_tokens" not in rates and (images := used.pop("input_image_tokens", 0)):
+            used["input_tokens"] += images
+        if "seconds" not in rates:
+            used.pop("seconds", None)
+        lacking = [sort for sort, count in used.items() if count and sort not in rates]
+        if not lacking:
+            whole = _Whole.of(price.rates)
+            total = whole.rates.get("call", 0) + sum(count * whole.rates[sort] for sort, count in used.items() if count)
+            return PricedUsage(Decimal(f"{total}E-{whole.digits}"), price.currency, price.source, "", price)
+        reason = _lacks(lacking[0], price.model)
+    return PricedUsage(None, "", price.source, reason, unpriced(price, reason))
+
+
+def unpriced(price: Price, reason: str) -> Price:
+    """The price of calls that have no cost at ``price``, for the reason; it keeps model, time, size and way of calling."""
+    return price if price.reason == reason else replace(price, rates=(), currency="", note="", reason=reason)
+
+
+def linear(price: Price, since: datetime | None = None, until: datetime | None = None) -> Linear:
+    """The price, made ready; see :class:`Linear`."""
+    rates = dict(price.rates)
+    known = not price.reason and not _durations(rates)
+    cost = _plain_cost(rates) if known else _no_cost
+    most = None if price.to_input_tokens is None else price.to_input_tokens - 1
+    return Linear(price, price.id, cost, since, until, price.from_input_tokens, most)
+
+
+def stays(price: Price, now: Price) -> bool:
+    """Whether calls that were priced by one price cost the same by the other one, or have no cost for the same reason."""
+    if not price.reason:
+        return (price.currency, price.rates, now.reason) == (now.currency, now.rates, "")
+    return any(charge(now, call).unpriced_reason == price.reason for call in _calls(price.model))
+
+
+def _calls(model: str) -> Iterator[Usage]:
+    """One call for each reason for which a call may have no cost."""
+    yield Usage(model, None, None)
+    yield Usage(model, -1, 0)
+    yield Usage(model, 0, 0)
+    yield Usage(model, 0, 1)
+    yield Usage(model, 1, 0)
+    yield Usage(model, 1, 0, 1)
+    yield Usage(model, 1, 0, 2)
+    for sort in COUNTS:
+        yield Usage(model, int(sort in OF_INPUT), int(sort in OF_OUTPUT), 0, CallDetails(((sort, 1),)))
+        yield Usage(model, 0, 0, 0, CallDetails(((sort, 1),)))
+
+
+def _plain_cost(rates: Mapping[str, Decimal]) -> Callable[[int, int, int], str | None]:
+    whole = _Whole.of((sort, rates[sort]) for sort in _PLAIN_SORTS if sort in rates)
+    fresh, read, answered, fee = (whole.rates.get(sort) for sort in _PLAIN_SORTS)
+    fresh_rate, read_rate, answered_rate, fixed = fresh or 0, read or 0, answered or 0, fee or 0
+    unit, form = 10**whole.digits, f"%d.%0{max(whole.digits, 1)}d"
+
+    def cost(given: int, output: int, cached: int) -> str | None:
+        if output < 0 or not 0 <= cached <= given:
+            return None
+        total = fixed + (given - cached) * fresh_rate + cached * read_rate + output * answered_rate
+        whole_units, rest = divmod(total, unit)
+        return form % (whole_units, rest)
+
+    def cost_of_some(given: int, output: int, cached: int) -> str | None:
+        if (fresh is None and given > cached) or (read is None and cached) or (answered is None and output):
+            return None
+        return cost(given, output, cached)
+
+    return cost_of_some if None in (fresh, read, answered) else cost
+
+
+def _no_cost(given: int, output: int, cached: int) -> str | None:  # noqa: ARG001 - the signature of a cost
+    return None
+
+
+def _used(usage: Usage) -> dict[str, int]:
+    """How many of each sort; no token twice."""
+    counts = dict(usage.details.counts)
+    of_input = sum(counts.get(sort, 0) for sort in OF_INPUT)
+    of_output = sum(counts.get(sort, 0) for sort in OF_OUTPUT)
+    return {
+        "input_tokens": (usage.input_tokens or 0) - usage.cached_tokens - of_input,
+        "cached_tokens": usage.cached_tokens,
+        "output_tokens": (usage.output_tokens or 0) - of_output,
+        **counts,
+    }
+
+
+def _durations(rates: Mapping[str, Decimal]) -> tuple[str, ...]:
+    """The sorts of which a call at these rates must say how many seconds there were."""
+    needed = {"seconds": True, "audio_seconds": "input_tokens" not in rates}  # with both, sound and text are apart
+    return tuple(sort for sort in SECONDS if rates.get(sort) and needed[sort])
+
+
+def _flaw(price: Price, usage: Usage) -> str:
+    """Why the call cannot be priced whatever it costs, or empty."""
+    name = usage.model[:SHOWN]
+    counts = dict(usage.details.counts)
+    billed = any(rate for sort, rate in price.rates if sort in TOKENS) or not price.rates
+    if billed and (usage.input_tokens is None or usage.output_tokens is None):
+        return f"the call to {name} does not say how many tokens it used"
+    if min(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens, *counts.values()) < 0:
+        return f"the call to {name} says that it used fewer than no tokens"
+    for sort in _durations(dict(price.rates)):
+        if not counts.get(sort):
+            return f"the call to {name} does not say how many seconds {'of sound it had' if 'audio' in sort else 'it took'}"
+    used = _used(usage) if billed else {}
+    if usage.cached_tokens > (usage.input_tokens or 0) and billed:
+        return f"the call to {name} has more cached tokens than input tokens: the input must include them"
+    if min(used.values(), default=0) < 0:
+        return f"the call to {name} has more tokens of single sorts than in all: input and output must include them"
+    return ""
+
+
+def _lacks(sort: str, model: str) -> str:
+    what = f"the {sort.replace('_', ' ')}" if sort in COUNTS else "some of the tokens"
+    return f"no price is known for {what} of {model[:SHOWN]}"
