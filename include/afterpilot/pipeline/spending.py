@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
-from afterpilot.spend.caps import period_window
+from afterpilot.spend.periods import period_before, period_window
 
 
 def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
@@ -26,8 +25,8 @@ def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
     with services.ops.begin() as unit:
         unit.records.forget_failed_prices(workflow.slug)
     price_calls(services, workflow)
-    window = period_window(workflow.spend.cap.period, started)
-    earlier = period_window(workflow.spend.cap.period, window.start - timedelta(seconds=1))
+    window = period_window(workflow.spend.cap.period, started, workflow.spend.zone)
+    earlier = period_before(workflow.spend.cap.period, window, workflow.spend.zone)
     with services.ops.begin() as unit:
         pulled_to = unit.records.pulled_to(workflow.slug)
         totals = _totals(unit.records.spend(workflow.slug, window), window)

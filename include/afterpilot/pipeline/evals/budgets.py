@@ -15,7 +15,7 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.record.eval_usage import Spent
-from afterpilot.spend.caps import period_window
+from afterpilot.spend.periods import period_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def budget_of(
             f"evals.cap is in {currency}, evals.max_cost in {evals.max_cost.currency}: use one currency"
         )
     with services.ops.begin() as unit:
-        period = period_window(evals.cap.period, at)
+        period = period_window(evals.cap.period, at, workflow.spend.zone)
         spent = unit.eval_usage.spent(workflow.slug, period, apart_from=f"{run_id}/" if run_id else "\x01")
     return Budget(evals.cap, Money(_sum(services, spent, currency), currency))
 
