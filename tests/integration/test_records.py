@@ -145,6 +145,26 @@ def test_the_gate_decides_once(ops: sa.Engine) -> None:
         assert unit.gate.of_run(RUN) == GateTally(1, 0, 0, {("in_set", "currency"): 1})
 
 
+def test_a_run_is_counted_by_the_database(ops: sa.Engine) -> None:
+    """An output counts once for each check and field that it failed, and the most frequent ones come first."""
+    total = Discrepancy("match_reference", "total", "1", "2", "purchase order PO-1", "Total: 1, not 2")
+    supplier = Discrepancy("in_table", "supplier", "X", "", "", "Supplier: X")
+    held = [
+        GateDecision(
+            "w", f"h{n}", AT, released=False, reason="failed_check", discrepancies=(total, total, supplier)[: 2 + n]
+        )
+        for n in range(2)
+    ]
+    spot = GateDecision("w", "s", AT, released=True, reason="spot_check")
+    passed = GateDecision("w", "p", AT, released=True, reason="passed")
+    with Ops(ops).begin() as unit:
+        unit.gate.write([*held, spot, passed], RUN)
+        unit.gate.write([GateDecision("other", "p", AT, released=True, reason="passed")], uuid.uuid4())
+        made = unit.gate.of_run(RUN)
+    assert (made.decided, made.released, made.spot_checked, made.routed) == (4, 2, 1, 2)
+    assert list(made.routed_by.items()) == [(("match_reference", "total"), 2), (("in_table", "supplier"), 1)]
+
+
 def test_a_changed_release_is_decided_again(ops: sa.Engine) -> None:
     """The new decision stands, the earlier one is kept beside it, and the same data is never decided on twice."""
     span = Window(AT, AT + timedelta(hours=1))

@@ -101,6 +101,24 @@ def test_chances_never_change_within_a_period(ops: Ops) -> None:
         assert unit.spot_checks.rates("w", date(2026, 11, 23)) == {}
 
 
+def test_what_was_made_before_the_first_chances_counts_in_no_rate(ops: Ops) -> None:
+    """It had no chance; and only where the gate has decided on nothing yet: the chances of a workflow in use speak for all of it."""
+    monday, since = date(2026, 11, 16), AT + timedelta(hours=1)
+    with ops.begin() as unit:
+        unit.spot_checks.set_rates("w", monday, {"": Decimal("0.1")}, since=since)
+        unit.spot_checks.set_rates("w", date(2026, 11, 23), {"": Decimal("0.1")}, since=since + timedelta(days=7))
+        assert unit.spot_checks.since("w") == since
+    filled(ops, released=6, kind="letters", picked=2)
+    with ops.begin() as unit:
+        later = [GateDecision("w", f"l{n}", since, released=True, reason="spot_check") for n in range(3)]
+        unit.gate.write(later, RUN)
+        assert unit.spot_checks.strata("w", WEEK, by="") == [Stratum("", 3, 3, 0, 0)]
+        unit.gate.write([GateDecision("used", "a", AT, released=True, reason="passed")], RUN)
+        unit.spot_checks.set_rates("used", monday, {"": Decimal("0.1")}, since=since)
+        assert unit.spot_checks.since("used") is None
+        assert unit.spot_checks.strata("used", WEEK, by="") == [Stratum("", 1, 0, 0, 0)]
+
+
 def test_overrides_of_the_latest_days_and_of_those_before_are_told_apart(ops: Ops) -> None:
     """By when people decided."""
     keys = filled(ops, released=6, kind="letters", picked=0)
