@@ -148,6 +148,37 @@ def test_files_are_a_source_like_any_other(site: Site, tmp_path: Path) -> None:
     assert_whole(site)
 
 
+def test_rows_that_an_api_has_no_longer_are_told(site: Site, api: ApiDouble) -> None:
+    """Within what is read again: they are named, the records stay, and a person ends it."""
+    declare(site, HTTP)
+    pulled(site)
+    runs = [one for one in RUNS if one["run_id"] != "r-00003"]
+    late = run(6, minutes=1)
+    api.answer = lambda _: {"data": [*runs, late]}
+    site.now += HOUR / 2
+    found = pulled(site)
+    assert (found.verdict, found.evidence["pulled"]) == (Verdict.FAIL, 1)
+    (incident,) = [one for one in site.incidents() if one["kind"] == "pull.source_shrank"]
+    assert "is not there any more" in incident["title"]
+    assert "1 of 6. Records: r-00003." in incident["detail"]
+    assert site.count("records") == 6
+    site.now += HOUR / 2
+    pulled(site)
+    assert [one["occurrences"] for one in site.incidents() if one["kind"] == "pull.source_shrank"] == [2]
+
+
+def test_what_an_api_gives_late_is_no_loss(site: Site, api: ApiDouble) -> None:
+    """Nor is a row whose time was corrected within what is read, or one that comes twice."""
+    declare(site, HTTP)
+    api.answer = lambda _: {"data": RUNS[1:]}
+    pulled(site)
+    moved = run(3, minutes=35)
+    api.answer = lambda _: {"data": [RUNS[0], RUNS[0], RUNS[1], moved, *RUNS[3:]]}
+    site.now += HOUR / 2
+    pulled(site)
+    assert [one["kind"] for one in site.incidents() if one["kind"] == "pull.source_shrank"] == []
+
+
 def test_a_service_that_breaks_off_is_unknown_and_read_again(site: Site, api: ApiDouble) -> None:
     """What came before the break is kept; the watermark stays, so that the next pull has no gap. The token is in no row."""
     declare(site, HTTP)

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from afterpilot.domain.calls import CALL_FIELDS
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.looking import Looked
 from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.source import Decisions, LiteLlmApi, LiteLlmTable
 from afterpilot.domain.window import Window
@@ -314,6 +315,39 @@ def test_an_older_table_with_fewer_columns_is_read(gateway: sa.Engine) -> None:
         connection.exec_driver_sql('ALTER TABLE "LiteLLM_SpendLogs" DROP COLUMN prompt_tokens')
     with pytest.raises(SourceError, match="has no column prompt_tokens"):
         list(opened(url_of(gateway)).records(WINDOW))
+
+
+def test_the_table_is_looked_at_beside_its_rows(gateway: sa.Engine) -> None:
+    """By day, the workflow's own calls alone, on the time that is declared; what is ahead of the clock is told."""
+    naive = START.replace(tzinfo=None)
+    for key, hours, tag in (("a", 0, "own"), ("b", 20, "own"), ("c", 20, "other"), ("late", 30, "own")):
+        began = naive + timedelta(hours=hours)
+        log(gateway, spend_log(request_id=key, startTime=began, endTime=began + timedelta(hours=1), request_tags=[tag]))
+    looked = opened(url_of(gateway), where={"tags": ("own",)}, time="finished_at")
+    assert isinstance(looked, Looked)
+    days = Window(START - timedelta(hours=10), START + timedelta(hours=38))
+    counted = looked.counted(days, now=START + timedelta(hours=25))
+    assert counted.days == {START.date(): 1, START.date() + timedelta(days=1): 2}
+    assert (counted.newest, counted.ahead) == (START + timedelta(hours=21), 1)
+    assert counted.furthest == START + timedelta(hours=31)
+    assert sorted(looked.keys(days)) == ["a", "b", "late"]
+    assert looked.elsewhere(["a", "gone"]) == {"a"}
+    assert not isinstance(opened(url_of(gateway), key="session"), Looked)  # many calls have one session
+
+
+def test_a_declared_field_without_its_column_is_lost(gateway: sa.Engine) -> None:
+    """It says where it is read from; what is kept in another column as well, or is computed, is not."""
+    fields = {"cost": "number", "session": "text", "status": "text", "latency_ms": "number"}
+    looked = opened(url_of(gateway), fields=fields)
+    assert isinstance(looked, Looked)
+    assert looked.columns().types == {"cost": "number", "session": "text", "status": "text"}
+    with gateway.begin() as connection:
+        for column in ("spend", "status"):
+            connection.exec_driver_sql(f'ALTER TABLE "LiteLLM_SpendLogs" DROP COLUMN {column}')
+    found = looked.columns()
+    assert found.missing.keys() == {"cost"}
+    assert found.missing["cost"].startswith("it is read from spend")
+    assert found.types["status"] == "text"  # from the metadata: nothing that is read has changed
 
 
 def test_decisions_and_kpi_come_from_databases_of_their_own(gateway: sa.Engine, empty_database: str) -> None:

@@ -59,6 +59,19 @@ class Looked(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A source that cannot be looked at beside its rows, and remembers what it has given."""
+
+    def given(self, window: Window) -> Mapping[date, int] | None:
+        """The records by UTC day that a window held when it was read to its end; None where it was not."""
+        ...
+
+    def keys(self, window: Window) -> Iterator[str]:
+        """The keys of the window's records, in no order, read anew. Raises SourceError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KnownColumn:
     """A column's type at the source when it was declared as ``declared`` (``number``, ``text`` …)."""

@@ -9,17 +9,17 @@ from typing import Any
 
 from afterpilot.decide.columns import known_columns, lost_columns
 from afterpilot.decide.sources import SHRANK
-from afterpilot.domain.looking import AHEAD, Columns, Look, Looked, Vanished
+from afterpilot.domain.looking import AHEAD, Columns, Look, Looked, Remembering
 from afterpilot.domain.ports import RecordSource
 from afterpilot.domain.run import Stage
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.vanishing import vanished_days, vanished_of_read
 from afterpilot.record.source_states import CountedDay, SourceState, whole_day
 
 SWEPT = 7  # days that are counted again by the first pull of a day
 READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull
-_NAMED = 20
 _NEWER = 1000  # keys behind the source's newest time that are looked up there
 
 
@@ -87,7 +87,7 @@ def after(
     behind = watermark - now if watermark else timedelta(0)
     clock = behind if behind > AHEAD else timedelta(0)
     if not isinstance(source, Looked):
-        return replace(seen, look=replace(seen.look, clock=clock), state=replace(seen.state, seen_at=now))
+        return _after_reading(services, workflow, source, replace(seen, look=Look(clock=clock)), watermark, now)
     state = seen.state
     span = _counted_span(state, seen.spans[-1], now)
     counted = source.counted(span, now=now)
@@ -98,7 +98,7 @@ def after(
     days = {day: _counted(day, counted.days.get(day, 0), rows, seen) for day, rows in kept.items()}
     if watermark is None:  # what lies before the history is no gap
         days = {day: replace(one, unkept=max(0, one.rows - one.kept)) for day, one in days.items()}
-    vanished = list(_vanished(services, workflow, source, state, days, span))
+    vanished = list(vanished_days(services, workflow, source, state, days, span))
     gone = {one.day: one.gone for one in vanished}
     days = {day: replace(one, gone=gone.get(day, 0)) for day, one in days.items()}
     known = {day: one for day, one in state.days.items() if day >= span.end.date() - timedelta(days=SWEPT + 1)}
@@ -120,6 +120,24 @@ def after(
         look=look,
         state=replace(state, days={**known, **days}, newest_at=max(times, default=None), seen_at=now),
     )
+
+
+def _after_reading(
+    services: Services, workflow: Workflow, source: RecordSource, seen: Seen, watermark: datetime | None, now: datetime
+) -> Seen:
+    """What a source tells by its rows alone, where it remembers what it has given: that some are gone of what was read again."""
+    state = replace(seen.state, seen_at=now)
+    if not isinstance(source, Remembering) or watermark is None:
+        return replace(seen, state=state)
+    vanished = list(vanished_of_read(services, workflow, source, seen.spans))
+    with services.ops.begin() as unit:
+        told = any(one.kind == SHRANK for one in unit.incidents.unresolved(workflow.slug))
+    days = {day: one for day, one in state.days.items() if day >= now.date() - timedelta(days=SWEPT + 1)}
+    for one in vanished:
+        gone = max(one.gone, _gone(state.days, one.day))
+        days[one.day] = CountedDay(one.on_record - one.gone, one.on_record, gone=gone)
+    look = replace(seen.look, vanished=tuple(one for one in vanished if told or one.gone > _gone(state.days, one.day)))
+    return replace(seen, look=look, state=replace(state, days=days))
 
 
 def read_again(
@@ -212,33 +230,6 @@ def _counted_span(state: SourceState, reading: Window, now: datetime) -> Window:
     oldest = now.date() - timedelta(days=SWEPT + 1)
     short = [day for day, one in state.days.items() if one.gone and day >= oldest]
     return Window(whole_day(min([first, *short])).start, max(reading.end, whole_day(min([first, *short])).start))
-
-
-def _vanished(
-    services: Services,
-    workflow: Workflow,
-    source: Looked,
-    state: SourceState,
-    days: Mapping[date, CountedDay],
-    span: Window,
-) -> Iterator[Vanished]:
-    for day, counted in sorted(days.items()):
-        earlier = state.days.get(day)
-        # Rows without a key and repeated ones are at the source alone: fewer of these may hide that others are gone.
-        fewer = earlier is not None and counted.rows - counted.kept < earlier.rows - earlier.kept
-        if counted.rows >= counted.kept and not fewer:
-            continue
-        whole = whole_day(day)
-        part = Window(whole.start, min(whole.end, span.end))
-        gone, named = 0, []
-        with services.ops.begin() as unit:  # some at a time: neither memory nor one question grows with them
-            for keys in unit.source_states.absent(workflow.slug, part, source.keys(part)):
-                moved = source.elsewhere(keys)
-                left = [key for key in keys if key not in moved]
-                gone += len(left)
-                named += left[: _NAMED - len(named)]
-        if gone:
-            yield Vanished(day, counted.kept, gone, tuple(named))
 
 
 def _gone_of(source: Looked, keys: Sequence[str]) -> bool:

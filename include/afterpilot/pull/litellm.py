@@ -36,8 +36,8 @@ from afterpilot.pull.json_values import NotJson, loads
 from afterpilot.pull.rows import Row, Tally
 from afterpilot.pull.shape import bound
 
-_TIMES = {"started_at": "startTime", "finished_at": "endTime"}
-_NEEDED = ("request_id", "startTime", "endTime", "model", "prompt_tokens", "completion_tokens")
+TIMES = {"started_at": "startTime", "finished_at": "endTime"}
+NEEDED = ("request_id", "startTime", "endTime", "model", "prompt_tokens", "completion_tokens")
 _CONTENT = {"input": ("messages", "proxy_server_request"), "output": ("response",)}
 _JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_request")
 _PLAIN = {"model": "model", "operation": "call_type", "provider": "custom_llm_provider"}
@@ -57,12 +57,12 @@ class SpendLogTable:
         """The workflow's calls of the window, oldest first. Raises SourceError."""
         with reading(engine_of(self._given)) as connection:
             types = existing_columns(connection, self._source.table)
-            demand(self._source.table, types, _NEEDED)
+            demand(self._source.table, types, NEEDED)
             wanted = [name for name in types if self._read(name)]
             place = table_of(self._source.table, types)
-            at = place.c[_TIMES[self._source.time]]
+            at = place.c[TIMES[self._source.time]]
             inside = (at >= bound(window.start, at.type), at < bound(window.end, at.type))
-            own = _chosen(place, self._source) if connection.dialect.name == "postgresql" else []
+            own = chosen(place, self._source) if connection.dialect.name == "postgresql" else []
             columns = (place.c[name] for name in wanted)
             statement = sa.select(*columns).where(*inside, *own).order_by(at, place.c.request_id)
             streaming = connection.execution_options(stream_results=True, yield_per=_BATCH)
@@ -151,7 +151,7 @@ def call_of(row: Mapping[str, Any]) -> Call:
     }
 
 
-def _chosen(place: sa.TableClause, source: Source) -> list[sa.ColumnElement[bool]]:
+def chosen(place: sa.TableClause, source: Source) -> list[sa.ColumnElement[bool]]:
     """What PostgreSQL can tell of the workflow's own calls; never less than :class:`OwnCalls` lets through."""
     conditions: list[sa.ColumnElement[bool]] = []
     for name, values in source.where.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -28,6 +28,19 @@ Types = dict[str, sa.types.TypeEngine[Any]]
 _MOST_AHEAD = 10_000  # rows ahead of the clock are counted up to here
 _ASKED = 1000  # keys in one question
 _BATCH = 10_000
+
+
+class Place(NamedTuple):
+    """A table with what tells its rows apart: their key, their time, and whose they are where others lie in it too."""
+
+    table: sa.TableClause
+    key: sa.ColumnElement[Any]
+    at: sa.ColumnElement[Any]
+    own: Sequence[sa.ColumnElement[bool]] = ()
+
+    def inside(self, window: Window) -> Sequence[sa.ColumnElement[bool]]:
+        """That a row is the workflow's own and lies in the window."""
+        return (self.at >= bound(window.start, self.at.type), self.at < bound(window.end, self.at.type), *self.own)
 
 
 class SqlShape:
@@ -61,14 +74,14 @@ class SqlShape:
     def counted(self, window: Window, *, now: datetime) -> Counted:
         """The rows of the window by day, and how the newest times stand to the clock."""
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
-            place, at, kind = self._place(connection)
+            place = self._place(connection)
+            at, own = place.at, place.own
             day = sa.func.date(at) if connection.dialect.name == "sqlite" else sa.cast(at, sa.Date)
-            inside = (at >= bound(window.start, kind), at < bound(window.end, kind))
-            rows = connection.execute(sa.select(day, sa.func.count()).select_from(place).where(*inside).group_by(day))
-            days = {_day(row[0]): int(row[1]) for row in rows}
-            limit = bound(now + AHEAD, kind)
-            newest = connection.scalar(sa.select(sa.cast(sa.func.max(at), sa.Text)).where(at <= limit))
-            ahead = sa.select(at).where(at > limit).limit(_MOST_AHEAD).subquery()
+            counts = sa.select(day, sa.func.count()).select_from(place.table).where(*place.inside(window)).group_by(day)
+            days = {_day(row[0]): int(row[1]) for row in connection.execute(counts)}
+            limit = bound(now + AHEAD, at.type)
+            newest = connection.scalar(sa.select(sa.cast(sa.func.max(at), sa.Text)).where(at <= limit, *own))
+            ahead = sa.select(at).where(at > limit, *own).limit(_MOST_AHEAD).subquery()
             count, furthest = connection.execute(
                 sa.select(sa.func.count(), sa.cast(sa.func.max(ahead.c[0]), sa.Text))
             ).one()
@@ -77,10 +90,8 @@ class SqlShape:
     def keys(self, window: Window) -> Iterator[str]:
         """The keys of the window's rows, streamed."""
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
-            place, at, kind = self._place(connection)
-            statement = sa.select(place.c[self._source.key]).where(
-                at >= bound(window.start, kind), at < bound(window.end, kind)
-            )
+            place = self._place(connection)
+            statement = sa.select(place.key).where(*place.inside(window))
             streaming = connection.execution_options(stream_results=True, yield_per=_BATCH)
             yield from (str(key) for key in streaming.scalars(statement) if key is not None)  # as records have it
 
@@ -88,8 +99,7 @@ class SqlShape:
         """Which of these keys the table has, at whatever time."""
         there: set[str] = set()
         with reading(engine_of(self._given), timeout_seconds=self._timeout) as connection:
-            place, _, _ = self._place(connection)
-            column = place.c[self._source.key]
+            column = self._place(connection).key
             # A CHAR is padded with blanks where it is read, and cast without them.
             asked = {key.rstrip(" ") if isinstance(column.type, sa.CHAR) else key: key for key in keys}
             text, plain = sa.cast(column, sa.Text), list(asked)
@@ -101,13 +111,10 @@ class SqlShape:
                 there |= {asked[key] for key in connection.scalars(sa.select(text).where(among))}
         return frozenset(there)
 
-    def _place(
-        self, connection: sa.Connection
-    ) -> tuple[sa.TableClause, sa.ColumnElement[Any], sa.types.TypeEngine[Any]]:
+    def _place(self, connection: sa.Connection) -> Place:
         source = self._source
-        types = columns_of(connection, source.table, [source.key, source.time])
-        place = table_of(source.table, types)
-        return place, place.c[source.time], types[source.time]
+        table = table_of(source.table, columns_of(connection, source.table, [source.key, source.time]))
+        return Place(table, table.c[source.key], table.c[source.time])
 
 
 def declared(workflow: Workflow) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from afterpilot.domain.looking import Columns, Counted
 from afterpilot.domain.ports import Endpoint, RecordSource, SourceConnections
 from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.source import (
@@ -44,7 +46,10 @@ def source_of(workflow: Workflow, connections: SourceConnections) -> RecordSourc
     """
     source = workflow.source
     if source.reader is not None:
-        return RowSource(workflow, connections, _opener(source.reader, workflow, connections))
+        opened = _opener(source.reader, workflow, connections)
+        if isinstance(source.reader, LiteLlmTable) and source.paths.get(source.key, source.key) == "request_id":
+            return _LookedRows(workflow, connections, opened, connections.database_url(source.connection))
+        return RowSource(workflow, connections, opened)
     url = connections.database_url(source.connection)
     decided = source.decisions.connection if source.decisions else ""
     if decided or workflow.kpi.connection:
@@ -59,11 +64,27 @@ class RowSource:
         self._workflow, self._connections, self._opened = workflow, connections, opened
         self._tally = Tally()
         self.skipped, self.noted = self._tally.skipped, self._tally.noted
+        self._given: dict[Window, Counter[date]] = {}
 
     def records(self, window: Window) -> Iterator[Record]:
         """The records whose time lies in the window. Raises SourceError."""
-        reader, close = self._opened(self._tally)
-        made = Records(self._workflow, self._tally, texts=getattr(reader, "texts", False))
+        days: Counter[date] = Counter()
+        for record in self._records(window, self._tally):
+            days[record.at.astimezone(UTC).date()] += 1
+            yield record
+        self._given[window] = days
+
+    def given(self, window: Window) -> Mapping[date, int] | None:
+        """The records by UTC day that the window held when it was read to its end; None where it was not."""
+        return self._given.get(window)
+
+    def keys(self, window: Window) -> Iterator[str]:
+        """The keys of the window's records, read anew; what cannot be taken was counted before. Raises SourceError."""
+        return (record.key for record in self._records(window, Tally()))
+
+    def _records(self, window: Window, tally: Tally) -> Iterator[Record]:
+        reader, close = self._opened(tally)
+        made = Records(self._workflow, tally, texts=getattr(reader, "texts", False))
         own = Own(self._workflow.source.where)
         try:
             for row in reader.rows(window):
@@ -87,6 +108,32 @@ class RowSource:
     def kpi(self, since: datetime) -> Sequence[tuple[datetime, Decimal]]:
         """The KPI's weekly values. Raises SourceError, or ConfigurationError where the database is not known."""
         return _database(self._workflow, self._connections, self._workflow.kpi.connection).kpi(since)
+
+
+class _LookedRows(RowSource):
+    """Records made of the rows of LiteLLM's table, which can be looked at beside them."""
+
+    def __init__(self, workflow: Workflow, connections: SourceConnections, opened: Opened, url: str) -> None:
+        from afterpilot.pull.litellm_shape import SpendLogShape
+
+        super().__init__(workflow, connections, opened)
+        self._shape = SpendLogShape(url, workflow)
+
+    def columns(self) -> Columns:
+        """Which of the declared fields the table has. Raises SourceError."""
+        return self._shape.columns()
+
+    def counted(self, window: Window, *, now: datetime) -> Counted:
+        """The workflow's calls by day. Raises SourceError."""
+        return self._shape.counted(window, now=now)
+
+    def keys(self, window: Window) -> Iterator[str]:
+        """The keys of the workflow's calls. Raises SourceError."""
+        return self._shape.keys(window)
+
+    def elsewhere(self, keys: Sequence[str]) -> frozenset[str]:
+        """Which of these the table has. Raises SourceError."""
+        return self._shape.elsewhere(keys)
 
 
 class _ApartSource(SqlSource):
