@@ -18,12 +18,12 @@ from afterpilot.domain.releasing import LEASE, Effect, Performed, Standing, Trou
 from afterpilot.domain.review import Release
 from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Workflow
+from afterpilot.record.leasing import back_off, free
 from afterpilot.record.tables import gate_decisions, human_decisions, releases
 
 OVERDUE = timedelta(minutes=15)
 FAILED_FOR = timedelta(days=7)  # failures of that time are told; older ones stand on the output's own page
 OVERTAKEN_FOR = timedelta(days=1)
-_FIRST_WAIT, _LONGEST_WAIT = 10.0, 900.0  # seconds
 _RELEASING = ("accepted", "corrected")
 _NAMED = 10
 
@@ -106,7 +106,7 @@ class Releases:
         )
         due = (
             sa.select(releases.c.key, releases.c.number)
-            .where(releases.c.workflow == workflow, *_free(), releases.c.not_before <= sa.func.now(), ~earlier)
+            .where(releases.c.workflow == workflow, *free(releases), releases.c.not_before <= sa.func.now(), ~earlier)
             .order_by(releases.c.not_before, releases.c.key)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -157,7 +157,7 @@ class Releases:
     def count_due(self, workflow: str) -> int:
         """How many effects could be claimed now."""
         statement = sa.select(sa.func.count()).select_from(releases)
-        due = (releases.c.workflow == workflow, *_free(), releases.c.not_before <= sa.func.now())
+        due = (releases.c.workflow == workflow, *free(releases), releases.c.not_before <= sa.func.now())
         return self._connection.execute(statement.where(*due)).scalar_one()
 
     def again(self, workflow: str) -> int:
@@ -232,15 +232,9 @@ class Releases:
         )
         self._connection.execute(
             sa.update(releases)
-            .where(releases.c.workflow == workflow, *_free(), newer)
+            .where(releases.c.workflow == workflow, *free(releases), newer)
             .values(state="superseded", done_at=sa.func.now())
         )
-
-
-def _free() -> tuple[sa.ColumnElement[bool], ...]:
-    """Still to be done, and nobody is at it."""
-    free = sa.or_(releases.c.leased_until.is_(None), releases.c.leased_until < sa.func.now())
-    return releases.c.state == "pending", free
 
 
 def _effect(row: sa.Row[Any]) -> Effect:
@@ -263,7 +257,6 @@ def _effect(row: sa.Row[Any]) -> Effect:
 
 def _settled(one: Performed) -> dict[str, Any]:
     effect = one.effect
-    back_off = min(_FIRST_WAIT * 2.0 ** min(max(effect.attempts - 1, 0), 10), _LONGEST_WAIT)
     again = one.state in {"later", "refused"}
     return {
         "b_workflow": effect.workflow,
@@ -274,5 +267,5 @@ def _settled(one: Performed) -> dict[str, Any]:
         "b_error": storable(one.error)[:500],
         "b_refused": one.state == "refused",
         "b_unsure": one.unsure,
-        "b_wait": max(one.wait or 0.0, back_off) if again else 0.0,
+        "b_wait": max(one.wait or 0.0, back_off(effect.attempts)) if again else 0.0,
     }

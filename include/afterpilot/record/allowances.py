@@ -1,0 +1,83 @@
+"""Allowances: what the gateway of each workflow is told, one row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.allowance import Allowance, caps_as_data, caps_of, stop_as_data, stop_of
+from afterpilot.domain.storable import storable
+from afterpilot.record.tables import allowances
+
+
+class Allowances:
+    """The allowances of all workflows, within a transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def lock(self, workflow: str) -> None:
+        """Let no other transaction change what this workflow may do, until this one ends."""
+        self._connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(hashtext('allowances'), hashtext(:workflow))"), {"workflow": workflow}
+        )
+
+    def find(self, workflow: str) -> Allowance | None:
+        """What was judged last; None where nothing was."""
+        return find_allowance(self._connection, workflow)
+
+    def put(self, allowance: Allowance) -> None:
+        """Keep it in place of what was judged before."""
+        values = {
+            "allowed": allowance.allowed,
+            "reason": storable(allowance.reason),
+            "said": {
+                "caps": caps_as_data(allowance.caps),
+                "stopped_models": list(allowance.stopped_models),
+                "on_unknown": allowance.on_unknown,
+                "stop": stop_as_data(allowance.stop),
+            },
+            "since": allowance.since or allowance.as_of,
+            "as_of": allowance.as_of,
+            "until": allowance.until,
+        }
+        statement = insert(allowances).values(workflow=allowance.workflow, **values)
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["workflow"], set_=values))
+
+    def ended(self, now: datetime) -> Sequence[str]:
+        """The workflows whose stop has ended by itself, and nobody has told so yet."""
+        statement = sa.select(allowances.c.workflow).where(allowances.c.until <= now)
+        return self._connection.scalars(statement.order_by(allowances.c.workflow)).all()
+
+    def under_fleet_caps(self) -> Sequence[str]:
+        """The workflows that a cap over several of them concerns."""
+        several = allowances.c.said.contains({"caps": [{"fleet": True}]})
+        return self._connection.scalars(
+            sa.select(allowances.c.workflow).where(several).order_by(allowances.c.workflow)
+        ).all()
+
+
+def find_allowance(connection: sa.Connection, workflow: str) -> Allowance | None:
+    """What was judged last of a workflow; None where nothing was."""
+    row = connection.execute(sa.select(allowances).where(allowances.c.workflow == workflow)).one_or_none()
+    return None if row is None else _allowance(row)
+
+
+def _allowance(row: sa.Row[Any]) -> Allowance:
+    said = row.said
+    return Allowance(
+        workflow=row.workflow,
+        allowed=row.allowed,
+        reason=row.reason,
+        as_of=row.as_of,
+        until=row.until,
+        stopped_models=tuple(said["stopped_models"]),
+        caps=caps_of(said["caps"]),
+        on_unknown=said["on_unknown"],
+        stop=stop_of(said["stop"]),
+        since=row.since,
+    )

@@ -1,0 +1,149 @@
+"""Orders to stop and to go on: given in the transaction that decides on it, carried out later, tried until they are.
+
+An order is claimed with a lease. A later one to the same receiver replaces an earlier one that was not carried out, but waits
+for an attempt that is under way: receivers hear of them in their order.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from afterpilot.domain.allowance import stop_as_data, stop_of
+from afterpilot.domain.spend import Stop
+from afterpilot.domain.stop_orders import LEASE, OVERDUE, Carried, StopOrder, StopTrouble
+from afterpilot.domain.storable import storable
+from afterpilot.record.leasing import back_off, free
+from afterpilot.record.tables import stop_orders
+
+
+class StopOrders:
+    """The orders of all workflows, within a transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def newest(self, workflow: str) -> StopOrder | None:
+        """The last order that stands, or that its receiver may have heard of."""
+        heard = sa.or_(stop_orders.c.state != "overtaken", stop_orders.c.attempts > 0)
+        statement = sa.select(stop_orders).where(stop_orders.c.workflow == workflow, heard)
+        row = self._connection.execute(statement.order_by(stop_orders.c.number.desc()).limit(1)).one_or_none()
+        return None if row is None else _order(row)
+
+    def withdraw(self, workflow: str) -> int:
+        """Take back what no attempt was made at; returns how many."""
+        statement = (
+            sa.update(stop_orders)
+            .where(stop_orders.c.workflow == workflow, stop_orders.c.state == "pending", stop_orders.c.attempts == 0)
+            .values(state="overtaken", done_at=sa.func.now())
+        )
+        return self._connection.execute(statement).rowcount
+
+    def give(self, orders: Sequence[StopOrder]) -> None:
+        """Queue them, in this order."""
+        for one in orders:
+            self._connection.execute(
+                sa.insert(stop_orders).values(
+                    id=one.id,
+                    workflow=one.workflow,
+                    action=one.action,
+                    target=stop_as_data(one.target),
+                    said={
+                        "reason": storable(one.reason),
+                        "until": one.until.isoformat() if one.until else None,
+                        "models": list(one.models),
+                        "ordered_at": one.created_at.isoformat(),
+                    },
+                )
+            )
+
+    def claim(self, limit: int) -> Sequence[StopOrder]:
+        """Lease up to ``limit`` orders that are due, the oldest first."""
+        self._replace()
+        earlier = stop_orders.alias("earlier")
+        waits = sa.exists().where(
+            earlier.c.workflow == stop_orders.c.workflow,
+            earlier.c.target == stop_orders.c.target,
+            earlier.c.state == "pending",
+            earlier.c.number < stop_orders.c.number,
+        )
+        due = (
+            sa.select(stop_orders.c.id)
+            .where(*free(stop_orders), stop_orders.c.not_before <= sa.func.now(), ~waits)
+            .order_by(stop_orders.c.number)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+        )
+        claimed = (
+            sa.update(stop_orders)
+            .where(stop_orders.c.id == due.c.id)
+            .values(lease=uuid.uuid4(), leased_until=sa.func.now() + LEASE, attempts=stop_orders.c.attempts + 1)
+            .returning(stop_orders)
+        )
+        return [_order(row) for row in self._connection.execute(claimed)]
+
+    def settle(self, carried: Carried) -> None:
+        """Note what became of an attempt; one whose lease was lost belongs to who holds it now."""
+        order, done = carried.order, carried.state == "done"
+        wait = 0.0 if done else max(carried.wait or 0.0, back_off(order.attempts))
+        self._connection.execute(
+            sa.update(stop_orders)
+            .where(stop_orders.c.id == order.id, stop_orders.c.lease == order.lease, stop_orders.c.state == "pending")
+            .values(
+                state="done" if done else "pending",
+                error=storable(carried.error)[:500],
+                refused=carried.state == "refused",
+                not_before=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, wait),
+                done_at=sa.func.now() if done else None,
+                lease=None,
+                leased_until=None,
+            )
+        )
+
+    def trouble(self, workflow: str) -> StopTrouble | None:
+        """The oldest order that should be carried out and is not: refused, or tried for too long."""
+        late = sa.and_(stop_orders.c.attempts > 0, stop_orders.c.created_at < sa.func.now() - OVERDUE)
+        statement = sa.select(stop_orders).where(
+            stop_orders.c.workflow == workflow,
+            stop_orders.c.state == "pending",
+            sa.or_(stop_orders.c.refused, late),
+        )
+        row = self._connection.execute(statement.order_by(stop_orders.c.number).limit(1)).one_or_none()
+        return None if row is None else StopTrouble(_order(row), row.error, row.refused)
+
+    def _replace(self) -> None:
+        later = stop_orders.alias("later")
+        newer = sa.exists().where(
+            later.c.workflow == stop_orders.c.workflow,
+            later.c.target == stop_orders.c.target,
+            later.c.number > stop_orders.c.number,
+        )
+        self._connection.execute(
+            sa.update(stop_orders)
+            .where(*free(stop_orders), newer)
+            .values(state="overtaken", done_at=sa.func.now(), lease=None, leased_until=None)
+        )
+
+
+def _order(row: sa.Row[Any]) -> StopOrder:
+    said = row.said
+    target: Stop | None = stop_of(row.target)
+    if target is None:  # pragma: no cover - the column is never empty
+        raise LookupError("an order without a receiver")
+    return StopOrder(
+        id=row.id,
+        workflow=row.workflow,
+        action=row.action,
+        target=target,
+        reason=said["reason"],
+        created_at=datetime.fromisoformat(said["ordered_at"]),
+        until=datetime.fromisoformat(said["until"]) if said["until"] else None,
+        models=tuple(said["models"]),
+        attempts=row.attempts,
+        lease=row.lease,
+    )
