@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from afterpilot.record.allowances import Allowances
 from afterpilot.record.baselines import Baselines
 from afterpilot.record.bills import Bills
+from afterpilot.record.cap_raises import CapRaises
 from afterpilot.record.connecting import options
 from afterpilot.record.declarations import DeclarationVersions
 from afterpilot.record.eval_results import EvalResults
@@ -30,6 +32,7 @@ from afterpilot.record.samples import Samples
 from afterpilot.record.source_states import SourceStates
 from afterpilot.record.spot_checks import SpotChecks
 from afterpilot.record.write_backs import WriteBacks
+from afterpilot.record.stop_orders import StopOrders
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class Unit:
     incidents: Incidents
     outbox: OutboxWriter
     reports: Reports
+    allowances: Allowances
+    cap_raises: CapRaises
+    stop_orders: StopOrders
 
 
 class Ops:
@@ -99,6 +105,9 @@ def unit_of(connection: sa.Connection) -> Unit:
         outbox=OutboxWriter(connection),
         reports=Reports(connection),
     )
+        allowances=Allowances(connection),
+        cap_raises=CapRaises(connection),
+        stop_orders=StopOrders(connection),
 
 
 def connect(url: str) -> sa.Engine:
