@@ -179,6 +179,31 @@ def test_what_an_api_gives_late_is_no_loss(site: Site, api: ApiDouble) -> None:
     assert [one["kind"] for one in site.incidents() if one["kind"] == "pull.source_shrank"] == []
 
 
+def test_an_answer_that_is_short_once_is_no_loss(site: Site, api: ApiDouble) -> None:
+    """What is fewer than on record is read a second time."""
+    declare(site, HTTP)
+    pulled(site)
+    asked = len(api.asked)
+    api.answer = lambda _: {"data": RUNS if len(api.asked) > asked + 1 else RUNS[:2]}
+    site.now += HOUR / 2
+    pulled(site)
+    assert len(api.asked) == asked + 2
+    assert [one["kind"] for one in site.incidents() if one["kind"] == "pull.source_shrank"] == []
+
+
+def test_a_file_that_is_cleared_away_too_soon_is_told(site: Site, tmp_path: Path) -> None:
+    """Its records are within what is read again."""
+    for name, runs in (("a", RUNS[:3]), ("b", RUNS[3:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in runs), encoding="utf-8")
+    declare(site, f"source:\n  kind: files\n  path: {tmp_path}/*.jsonl\n")
+    assert pulled(site).evidence["pulled"] == 5
+    (tmp_path / "b.jsonl").unlink()
+    site.now += HOUR / 2
+    pulled(site)
+    (incident,) = [one for one in site.incidents() if one["kind"] == "pull.source_shrank"]
+    assert "2 of 5. Records: r-00004, r-00005." in incident["detail"]
+
+
 def test_a_service_that_breaks_off_is_unknown_and_read_again(site: Site, api: ApiDouble) -> None:
     """What came before the break is kept; the watermark stays, so that the next pull has no gap. The token is in no row."""
     declare(site, HTTP)
