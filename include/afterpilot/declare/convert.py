@@ -11,6 +11,7 @@ from pydantic import Field
 from afterpilot.declare import schema
 from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.price_schema import PriceEntry, own_price_of
 from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.review_schema import review_of
 from afterpilot.declare.source_convert import source_of
@@ -20,7 +21,7 @@ from afterpilot.declare.values import BaseUrl, Channel, Cron, ScheduleName
 from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.review import Review
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Fleet, Kpi, ModelPrice, Person, Workflow
+from afterpilot.domain.workflow import Check, Fleet, Kpi, Person, Workflow
 
 
 class UsableFleet(Keys):
@@ -29,7 +30,7 @@ class UsableFleet(Keys):
     schedules: dict[str, dict[ScheduleName, Cron]] = Field({})
     channel: Channel = ""
     operators: list[schema.Person] = Field([])
-    prices: list[schema.PriceEntry] = Field([])
+    prices: list[PriceEntry] = Field([])
     spend: FleetSpend = Field(FleetSpend.model_construct())
     base_url: BaseUrl | None = None
 
@@ -96,15 +97,10 @@ def fleet_of(document: UsableFleet) -> Fleet:
         },
         channel=document.channel,
         operators=tuple(_person(person) for person in document.operators),
-        prices=tuple(_price(price) for price in document.prices),
+        prices=tuple(own_price_of(price) for price in document.prices),
         base_url=document.base_url or "",
         spend=fleet_spend_of(document.spend),
     )
-
-
-def _price(price: schema.PriceEntry) -> ModelPrice:
-    tokens = (price.input_per_million, price.output_per_million, price.cached_per_million)
-    return ModelPrice.per_million(price.model, *tokens, price.currency, price.note)
 
 
 def _person(person: schema.Person) -> Person:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from afterpilot.declare import schema
 from afterpilot.declare.convert import UsableFleet, fleet_of
 from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.placing import placed, secret_flaws
-from afterpilot.declare.problems import Flaw
+from afterpilot.declare.price_schema import price_flaws
 from afterpilot.declare.problems import Path as Place
 from afterpilot.declare.rules import Shared, dig, items
 from afterpilot.declare.schema_flaws import validate
@@ -35,7 +35,7 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
         return None, (Problem(FLEET, 0, "", str(error), error.hint),), Shared()
     data = document.data
     flaws = [] if document.flaws and data is None else validate(schema.FleetFile, data)[1]
-    flaws += [*secret_flaws(data, ()), *_repeated_prices(data), *fleet_spend_flaws(data)]
+    flaws += [*secret_flaws(data, ()), *price_flaws(data), *fleet_spend_flaws(data)]
     problems = placed(FLEET, document, flaws)
     if not isinstance(data, dict):
         return None, problems, Shared()
@@ -100,13 +100,3 @@ def _names(data: Any, fleet: Fleet) -> Shared:  # noqa: ANN401 - YAML holds anyt
         teams=tuple(teams) if isinstance(teams, dict) else (),
         zone=fleet.spend.zone,
     )
-
-
-def _repeated_prices(data: Any) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything
-    seen: set[str] = set()
-    prices = dig(data, "prices")
-    for index, price in enumerate(prices if isinstance(prices, list) else []):
-        name = dig(price, "model")
-        if isinstance(name, str) and name in seen:
-            yield Flaw(("prices", index, "model"), "has a price already, further up")
-        seen.add(str(name))

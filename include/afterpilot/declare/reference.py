@@ -16,6 +16,7 @@ from afterpilot.declare.files import MAX_BYTES, MAX_CASES_BYTES
 from afterpilot.declare.fleet import FLEET
 from afterpilot.declare.gx_table import GX_EXPECTATIONS
 from afterpilot.declare.images import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES
+from afterpilot.declare.keys import keys_of
 from afterpilot.declare.loader import DECLARATION
 from afterpilot.declare.named_files import NEEDS_RUNBOOK, RUNBOOK
 from afterpilot.declare.schema import FleetFile, WorkflowFile
@@ -152,7 +153,7 @@ def _differing(model: type[BaseModel]) -> str:
 
 
 def _rows(model: type[BaseModel], before: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         key = f"{before}{name}"
         inner, is_list = _model_of(field.annotation)
         words = ("list of mappings" if is_list else "mapping") if inner else _words(field.annotation, field)

@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.price_schema import PriceEntry
 from afterpilot.declare.release_schema import Release
 from afterpilot.declare.review_schema import Review
 from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
@@ -24,13 +25,11 @@ from afterpilot.declare.values import (
     Channel,
     Connection,
     Cron,
-    Currency,
     Days,
     FileName,
     Limit,
     Name,
     Number,
-    Price,
     ScheduleName,
     Share,
     SlackUser,
@@ -146,17 +145,6 @@ def file_for(data: object) -> type[WorkflowFile]:
     """What a ``workflow.yaml`` is read as: its source's kind decides, and how its spot checks are written."""
     given = data if isinstance(data, dict) else {}
     return workflow_file(kind_of(given.get("source")), terms=isinstance(given.get("spot_check"), dict))
-
-
-class PriceEntry(Keys):
-    """A price that no public list knows."""
-
-    model: Name = Field(description="the model's name as calls report it")
-    input_per_million: Price = Field(description="for a million input tokens")
-    output_per_million: Price = Field(description="for a million output tokens")
-    cached_per_million: Price = Field(description="for a million cached input tokens")
-    currency: Currency = Field(description="of the three prices")
-    note: Text = Field(description="what the price is based on")
 
 
 class Schedules(Keys):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from afterpilot.declare.keys import keys_of
 from afterpilot.declare.problems import EMPTY, Flaw, Path, choices, describe
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,8 +46,9 @@ def keys_at(schema: type[BaseModel], path: Path) -> list[str]:
     model: type[BaseModel] | None = schema
     for part in path:
         if isinstance(part, str) and model is not None:
-            model = _model_in(model.model_fields[part].annotation) if part in model.model_fields else None
-    return list(model.model_fields) if model is not None else []
+            field = keys_of(model).get(part)
+            model = _model_in(field.annotation) if field else None
+    return list(keys_of(model)) if model is not None else []
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - annotations have no common type
@@ -84,8 +86,8 @@ def _about(schema: type[BaseModel], path: Path) -> str:
     model: type[BaseModel] | None = schema
     meaning = ""
     for part in path:
-        if isinstance(part, str) and model is not None and part in model.model_fields:
-            field = model.model_fields[part]
+        field = keys_of(model).get(part) if isinstance(part, str) and model is not None else None
+        if field is not None:
             meaning, model = field.description or "", _model_in(field.annotation)
     return meaning
 

@@ -33,7 +33,11 @@ class OwnPrices:
         day, tier = at.astimezone(UTC).date(), tier_of(how.tier)
         for entry in given:
             begun = entry.valid_from is None or entry.valid_from <= day
-            if begun and (entry.valid_to is None or day < entry.valid_to) and tier_of(entry.tier) in ("", tier):
+            if (
+                begun
+                and (entry.valid_to is None or day < entry.valid_to)
+                and (not entry.tier or tier_of(entry.tier) == tier)
+            ):
                 return _price(model, how, entry), span
         return None, span
 
