@@ -97,8 +97,11 @@ def legend(found: Sequence[Previewed]) -> str:
     signs = ["✓ held", "✗ would have fired"]
     if any(judged.success is None for one in found for judged in one.judged):
         signs.append("? could not say: no records, nothing to look at, or too little history before the window")
-    if any(not one.judged for one in found):
-        signs.append("· not looked at: the window could not be judged at all")
+    if len({len(one.judged) for one in found}) > 1:
+        signs.append(
+            "· not asked: the window holds no records"
+            + (", or could not be judged" if any(one.error for one in found) else "")
+        )
     return "  ".join(signs)
 
 

@@ -26,8 +26,13 @@ def test_a_sign_that_does_not_stand_in_the_table_is_not_explained() -> None:
     assert legend([previewed(True, False)]) == "✓ held  ✗ would have fired"
 
 
+def test_a_dot_is_an_expectation_that_a_window_without_records_was_not_asked() -> None:
+    """Types are looked at in records alone."""
+    assert legend([previewed(True, True), previewed(True)]).endswith("  · not asked: the window holds no records")
+
+
 def test_missing_history_and_windows_without_a_judgement_are_explained() -> None:
     """Nobody has to guess what a question mark or a dot is."""
     said = legend([previewed(True, None), previewed()])
     assert "? could not say: no records, nothing to look at, or too little history before the window" in said
-    assert "· not looked at: the window could not be judged at all" in said
+    assert "· not asked: the window holds no records, or could not be judged" in said
