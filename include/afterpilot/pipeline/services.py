@@ -8,6 +8,7 @@ from datetime import datetime
 
 from afterpilot.domain.ports import DecisionSink, EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
 from afterpilot.domain.releasing import Releaser
+from afterpilot.domain.stop_orders import Stopper
 from afterpilot.domain.workflow import Fleet, Reads, Workflow
 from afterpilot.notify.messages import Messages
 from afterpilot.record.ops import Ops
@@ -24,6 +25,7 @@ class Services:
     checker: QualityChecker
     gate: OutputGate
     releaser: Releaser
+    stopper: Stopper
     write_back: Callable[[Workflow], DecisionSink]  # raises ConfigurationError where there is no such connection
     runner: Callable[[Workflow], EvalRunner]
     reads: Callable[[Reads], str]  # a hash of what the query returns; raises SourceError or ConfigurationError
