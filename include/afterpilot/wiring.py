@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from afterpilot.evaluate.client import Client
     from afterpilot.notify.deliver import Delivered
     from afterpilot.pipeline import Services
+    from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
     from afterpilot.record.outbox import PostgresOutbox
 
@@ -59,6 +60,12 @@ class Wired:
         from afterpilot.pipeline.sweeping import sweep_reviews
 
         return sweep_reviews(self.services, {one.slug: one for one in self.declarations.workflows})
+
+    def sweep_stops(self) -> SweptStops:
+        """End the stops that are over, and carry out orders to stop and to go on."""
+        from afterpilot.pipeline.stopping import sweep_stops
+
+        return sweep_stops(self.services, {one.slug: one for one in self.declarations.workflows})
 
     def deliver(self) -> Delivered:
         """Deliver what waits in the outbox, to Slack or to the preview."""
@@ -99,6 +106,7 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
     from afterpilot.record.ops import Ops, connect
     from afterpilot.review.releasing import ProductionReleaser
     from afterpilot.review.write_back import SourceWriteBack
+    from afterpilot.spend.stopping import GatewayStopper
 
     declarations = load(settings.workflows)
     fleet = declarations.fleet or _NO_FLEET
@@ -132,6 +140,7 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
         checker=FleetChecker(settings.database_url, SqlReferences(connections)),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
         releaser=ProductionReleaser(connections),
+        stopper=GatewayStopper(connections),
         write_back=write_back,
         runner=runner,
         reads=lambda reads: digest(connections.database_url(reads.connection), reads.sql),

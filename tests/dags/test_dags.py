@@ -111,7 +111,8 @@ def test_the_path_of_records(loaded: dict) -> None:
 def test_the_sweep_of_every_minute(loaded: dict) -> None:
     """First the review queue, then the outbox, which has what the first has to tell; either turns the run red."""
     assert loaded["dags"]["deliver"]["tasks"] == {
-        "look_after_reviews": ["deliver", "red"],
+        "look_after_reviews": ["carry_out_stops", "red"],
+        "carry_out_stops": ["deliver", "red"],
         "deliver": ["red"],
         "red": [],
     }

@@ -75,7 +75,11 @@ def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
     assert report["versions"]["declaration"] == site.wired().workflow(SLUG).sha256
     status, out, _ = cli("deliver", "--json")
     swept = {"written": 0, "failed": 0, "escalated": 0, "broken": []}
-    assert (status, json.loads(out)) == (0, {"sent": 2, "deferred": 0, "dead": 0, "blocked": "", "reviews": swept})
+    stops = {"ended": 0, "done": 0, "not_done": 0}
+    assert (status, json.loads(out)) == (
+        0,
+        {"sent": 2, "deferred": 0, "dead": 0, "blocked": "", "reviews": swept, "stops": stops},
+    )
     _, out, _ = cli("status", "--json")
     status = json.loads(out)[SLUG]
     assert status["declare"] is None

@@ -61,18 +61,23 @@ def run(
 def deliver(*, json: AsJson = False) -> None:
     """Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview.
 
-    Before that, the review queue is looked after: overdue items go to the deputy, decisions are written back to their sources.
+    Before that, the review queue is looked after: overdue items go to the deputy, decisions are written back to their sources;
+    and gateways are told which workflows are to stop at their cap, or may go on.
     """
     wired = wire(Settings.from_environment(), EnvConnections())
-    swept = wired.sweep_reviews()
+    swept, stops = wired.sweep_reviews(), wired.sweep_stops()
     delivered = wired.deliver()
     if json:
-        as_json({**asdict(delivered), "reviews": asdict(swept)})
+        as_json({**asdict(delivered), "reviews": asdict(swept), "stops": asdict(stops)})
     else:
         if swept.written or swept.failed or swept.escalated:
             console.print(
                 f"{plural(swept.written, 'decision')} written back, {swept.failed} could not be, "
                 f"{plural(swept.escalated, 'item')} to the deputy"
+            )
+        if stops.done or stops.not_done:
+            console.print(
+                f"{plural(stops.done, 'order')} to stop or to go on carried out, {stops.not_done} could not be"
             )
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
         if delivered.blocked:

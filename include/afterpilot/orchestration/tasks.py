@@ -253,6 +253,17 @@ def look_after_reviews() -> dict[str, int]:
 
 
 @task(trigger_rule="all_done")
+def carry_out_stops() -> dict[str, int]:
+    """End the stops whose period is over, and tell gateways which workflows are to stop or may go on.
+
+    A gateway that does not take an order is no failure of this task: it has an incident of its own, and is told again.
+    """
+    swept = context.wired().sweep_stops()
+    log.info("%s", swept)
+    return {"ended": swept.ended, "done": swept.done, "not_done": swept.not_done}
+
+
+@task(trigger_rule="all_done")
 def deliver() -> dict[str, int]:
     """Send what waits in the outbox.
 
@@ -267,7 +278,9 @@ def deliver() -> dict[str, int]:
     if delivered.blocked:
         raise AirflowFailException(f"nothing can be delivered until this is mended: {delivered.blocked}")
     if delivered.dead:
-        raise AirflowFailException(f"{plural(delivered.dead, 'message')} refused for good; see Messages in the run history")
+        raise AirflowFailException(
+            f"{plural(delivered.dead, 'message')} refused for good; see Messages in the run history"
+        )
     if waited is not None and waited > LONGEST_WAIT:
         raise AirflowFailException(f"a message has waited for {waited}: Slack is out of reach or refuses for now")
     return {"sent": delivered.sent, "deferred": delivered.deferred}

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from afterpilot.decide import incidents as life_cycle
 from afterpilot.decide.writing_back import FAILED, not_written
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.run import Stage
@@ -20,6 +19,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.review import overdue_message
 from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.telling import tell
 from afterpilot.record.ops import Unit
 
 MOST_WRITTEN = 200  # of one workflow in one sweep
@@ -130,23 +130,6 @@ def _write_one(services: Services, workflow: Workflow, key: str, decided_at: dat
 
 def _tell(services: Services, unit: Unit, workflow: Workflow) -> None:
     """Open, renew or end the incident of decisions that do not reach the source."""
-    unit.incidents.lock(workflow.slug)
-    at, failing = services.now(), unit.write_backs.failing(workflow.slug)
+    failing = unit.write_backs.failing(workflow.slug)
     found = (not_written(workflow, [(one.key, one.error) for one in failing]),) if failing else ()
-    result = StageResult(workflow.slug, Stage.REVIEW, "", findings=found, covered=(FAILED,))
-    changes = life_cycle.changes(result, unit.incidents.unresolved(workflow.slug))
-    news = [("opened", unit.incidents.open(one, run_id=None, at=at), one) for one in changes.opened]
-    for incident, finding in changes.again:
-        if (incident.title, incident.detail) != (finding.title, finding.detail):
-            again = unit.incidents.see_again(incident, finding, run_id=incident.run_id, at=at)
-            news.append((f"changed/{at.isoformat()}", again, finding))
-    ended = [unit.incidents.resolve(incident, run_id=None, at=at) for incident in changes.resolved]
-    for what, about, cause in [*news, *(("resolved", one, None) for one in ended)]:
-        unit.outbox.put(
-            services.messages.incident(about, cause, workflow=workflow),
-            dedupe_key=f"incident/{about.id}/{what}",
-            workflow=workflow.slug,
-            kind="resolved" if what == "resolved" else "incident",
-            channel=workflow.channel,
-            incident_id=about.id,
-        )
+    tell(services, unit, workflow, StageResult(workflow.slug, Stage.REVIEW, "", findings=found, covered=(FAILED,)))
