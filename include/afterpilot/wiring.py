@@ -101,6 +101,7 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
     from afterpilot.check.seen import SeenInRecords
     from afterpilot.notify.messages import Messages
     from afterpilot.pipeline import Services
+    from afterpilot.pull.bills import reader_of
     from afterpilot.pull.reads import digest
     from afterpilot.pull.sources import source_of
     from afterpilot.record.ops import Ops, connect
@@ -137,6 +138,7 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
             operators=fleet.operators,
         ),
         source=lambda workflow: source_of(workflow, connections),
+        bills=lambda account: reader_of(account, connections),
         checker=FleetChecker(settings.database_url, SqlReferences(connections)),
         gate=Gate(SqlReferences(connections), SeenInRecords(engine)),
         releaser=ProductionReleaser(connections),

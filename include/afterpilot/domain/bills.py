@@ -70,7 +70,7 @@ class BillReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Metered:
+class MeteredDay:
     """What a workflow's calls of one model at one price were on one UTC day. ``cost`` is None where the price is not known, for
     the ``reason``.
     """

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from afterpilot.domain.bills import BillReader
 from afterpilot.domain.ports import DecisionSink, EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
 from afterpilot.domain.releasing import Releaser
+from afterpilot.domain.spend import BillAccount
 from afterpilot.domain.stop_orders import Stopper
 from afterpilot.domain.workflow import Fleet, Reads, Workflow
 from afterpilot.notify.messages import Messages
@@ -22,6 +24,7 @@ class Services:
     fleet: Fleet
     messages: Messages
     source: Callable[[Workflow], RecordSource]
+    bills: Callable[[BillAccount], BillReader]  # raises ConfigurationError where there is no such connection
     checker: QualityChecker
     gate: OutputGate
     releaser: Releaser

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.domain.bills import Bill, BillLine, KeptLine, Metered
+from afterpilot.domain.bills import Bill, BillLine, KeptLine, MeteredDay
 from afterpilot.record.tables import bill_days, bill_lines, prices, usage_sums
 
 _BATCH = 1_000
@@ -69,7 +69,7 @@ class Bills:
         found = self._connection.execute(sa.select(bill_lines).where(*inside).order_by(*order)).mappings()
         return [_kept(row) for row in found]
 
-    def metered(self, first: date, end: date) -> Sequence[Metered]:
+    def metered(self, first: date, end: date) -> Sequence[MeteredDay]:
         """The calls of all workflows on these UTC days, by day, workflow, model and price."""
         sums, day = usage_sums.c, sa.cast(sa.func.timezone("UTC", usage_sums.c.at), sa.Date).label("day")
         parts = (sums.calls, sums.input_tokens, sums.output_tokens, sums.cached_tokens, sums.cost)
@@ -148,8 +148,8 @@ def _kept(row: sa.RowMapping) -> KeptLine:
     return KeptLine(line, row["first_amount"], row["changed_at"])
 
 
-def _metered(row: sa.RowMapping) -> Metered:
-    return Metered(
+def _metered(row: sa.RowMapping) -> MeteredDay:
+    return MeteredDay(
         day=row["day"],
         workflow=row["workflow"],
         model=row["model"],

@@ -1,0 +1,9 @@
+"""Providers' bills against the meter: by account, UTC day, project and model."""
+
+from __future__ import annotations
+
+from afterpilot.decide.bills.facts import CORRECTED, LOOK_BACK, AccountFacts, Facts
+from afterpilot.decide.bills.judging import Standing, judge_bills, stand
+from afterpilot.decide.bills.rows import Row
+
+__all__ = ["CORRECTED", "LOOK_BACK", "AccountFacts", "Facts", "Row", "Standing", "judge_bills", "stand"]

@@ -1,0 +1,155 @@
+"""The verdict on the bills of all accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from afterpilot.decide.bills.causes import money
+from afterpilot.decide.bills.facts import GRACE, AccountFacts, Facts, over
+from afterpilot.decide.bills.findings import KINDS, drifted, gaps, nobodys, unowned_as_dict, unread
+from afterpilot.decide.bills.owners import Unowned, unowned
+from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
+from afterpilot.decide.bills.sheets import Sheet
+from afterpilot.domain.bills import FLEET, family
+from afterpilot.domain.counting import plural
+from afterpilot.domain.run import Stage
+from afterpilot.domain.spend import BillAccount
+from afterpilot.domain.verdict import Finding, StageResult
+
+_PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands. ``owned`` is the share of the bill that belongs to a workflow, ``priced`` the share of its calls
+    that have a price; None where there is nothing to take a share of.
+    """
+
+    account: BillAccount
+    rows: tuple[Row, ...]
+    drifts: tuple[Drift, ...]
+    unowned: tuple[Unowned, ...]
+    findings: tuple[Finding, ...]
+    days_read: int
+    bill: Decimal
+    owned: Decimal | None
+    priced: Decimal | None
+
+    @property
+    def judged(self) -> int:
+        """How many rows were held against each other."""
+        return sum(row.state in JUDGED for row in self.rows)
+
+
+def stand(facts: Facts, told: AccountFacts) -> Standing:
+    """Reconcile one account."""
+    sheet = Sheet(facts, told)
+    found = rows(sheet)
+    drifting = tuple(drifts(sheet, found))
+    loose = unowned(sheet)
+    findings = (
+        *unread(sheet),
+        *gaps(sheet, found),
+        *(drifted(sheet, one) for one in drifting),
+        *nobodys(sheet, loose),
+    )
+    ours = [
+        one.line for one in told.lines if one.line.currency == sheet.account.currency and one.line.amount is not None
+    ]
+    whole = sum((line.amount or Decimal(0) for line in ours), Decimal(0))
+    lost = sum((one.amount for one in loose if one.currency == sheet.account.currency), Decimal(0))
+    return Standing(
+        account=sheet.account,
+        rows=found,
+        drifts=drifting,
+        unowned=loose,
+        findings=tuple(findings),
+        days_read=len(told.read),
+        bill=whole,
+        owned=(whole - lost) / whole if whole > 0 else None,
+        priced=_priced(sheet),
+    )
+
+
+def judge_bills(facts: Facts) -> tuple[StageResult, tuple[Standing, ...]]:
+    """Hold every account's bill against the meter. No account makes no verdict: it is UNKNOWN."""
+    found = tuple(stand(facts, told) for told in facts.accounts)
+    findings = tuple(finding for one in found for finding in one.findings)
+    evidence = {
+        "first_day": str(facts.first),
+        "last_day": str(facts.days[-1]) if facts.days else None,
+        "accounts": [_as_dict(one, told) for one, told in zip(found, facts.accounts, strict=True)],
+        "in_no_bill": _in_no_bill(facts),
+    }
+    result = StageResult(
+        workflow=FLEET,
+        stage=Stage.BILLS,
+        summary="; ".join(_in_words(one, facts) for one in found) or "no account is declared",
+        findings=findings,
+        evidence=evidence,
+        checked=sum(over(day) <= facts.now - GRACE for told in facts.accounts for day in told.read),
+        covered=KINDS,
+    )
+    return result, found
+
+
+def _priced(sheet: Sheet) -> Decimal | None:
+    """The share of an account's calls that have a price."""
+    calls = [one for own in sheet.calls.values() for one in own]
+    whole = sum(one.calls for one in calls)
+    return Decimal(sum(one.calls for one in calls if one.cost is not None)) / whole if whole else None
+
+
+def _in_words(one: Standing, facts: Facts) -> str:
+    if not one.days_read:
+        return f"{one.account.name}: no day was read"
+    gone = sum(bool(row.causes) for row in one.rows)
+    days = f"{one.days_read} of {len(facts.days)} days read"
+    gap = f"{plural(gone, 'gap')}" if gone else "no gap"
+    return f"{one.account.name}: {money(one.bill, one.account.currency)} billed, {days}, {gap}, {', '.join(_coverage(one))}"
+
+
+def _coverage(one: Standing) -> Iterator[str]:
+    for name, share in (("owned", one.owned), ("priced", one.priced)):
+        yield f"{name} UNKNOWN" if share is None else f"{share * _PERCENT:.1f}% {name}"
+
+
+def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:
+    return {
+        "account": one.account.name,
+        "kind": one.account.kind,
+        "currency": one.account.currency,
+        "bill": str(one.bill),
+        "owned": None if one.owned is None else str(one.owned),
+        "priced": None if one.priced is None else str(one.priced),
+        "days_read": one.days_read,
+        "read_to": str(max(told.read)) if told.read else None,
+        "states": _counted(one.rows),
+        "unowned": [unowned_as_dict(each) for each in one.unowned],
+        "trouble": told.trouble,
+    }
+
+
+def _counted(found: Sequence[Row]) -> dict[str, int]:
+    """How many days stand in each state: the least far of a day's rows says for the day."""
+    order = ("unread", "open", "before", "provisional", "final")
+    days: dict[Any, int] = {}
+    for row in found:
+        days[row.day] = min(days.get(row.day, len(order)), order.index(row.state))
+    return {state: sum(place == n for place in days.values()) for n, state in enumerate(order)}
+
+
+def _in_no_bill(facts: Facts) -> dict[str, str]:
+    """What was metered of models that no account bills, by model and currency: machines of one's own, or accounts that nobody has
+    declared.
+    """
+    billed = {family(one.line.model) for told in facts.accounts for one in told.lines}
+    found: dict[str, Decimal] = {}
+    for one in facts.metered:
+        if one.cost is not None and family(one.model) not in billed:
+            name = f"{one.model} ({one.currency})"
+            found[name] = found.get(name, Decimal(0)) + one.cost
+    return {name: str(amount) for name, amount in found.items()}
