@@ -25,8 +25,9 @@ from afterpilot.domain.evals import Sample, ScorerSpec
 from afterpilot.domain.money import Money
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
-from afterpilot.record.records import Records
+from afterpilot.record.eval_usage import EvalCall, EvalUsage
 from afterpilot.record.samples import Samples
+from afterpilot.spend.prices import Prices
 from doubles.model import MODEL, Act, ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -235,8 +236,9 @@ def test_hostile_errors_are_kept(act: Act, ops: sa.Engine) -> None:
         at = datetime(2026, 11, 21, tzinfo=UTC)
         Samples(connection).add([sample], workflow="w", run_id=uuid.uuid4(), began_at=at)
         assert connection.scalar(sa.text("SELECT error FROM samples")) == sample.error
-        call = ("w", "eval", "ref", at, sample.usage)
-        Records(connection).write_usage([call])
+        kept = EvalUsage(connection)
+        kept.prepare(at)
+        kept.add("w", [EvalCall("ref", sample.usage)], at=at, book=Prices())
 
 
 NO_MESSAGE = json.dumps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,16 +16,18 @@ from afterpilot.domain.record import (
     GateDecision,
     GateTally,
     HumanDecision,
-    PricedUsage,
     Record,
     Usage,
 )
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import ModelPrice
 from afterpilot.record.merging import Written
-from afterpilot.record.ops import Ops
-from afterpilot.record.tables import findings, gate_decisions, human_decisions, records, usage
+from afterpilot.record.ops import Ops, Unit
+from afterpilot.record.pricing import Pricing
+from afterpilot.record.tables import findings, gate_decisions, human_decisions, records, usage, usage_changes
+from afterpilot.spend.prices import Prices
 
 pytestmark = pytest.mark.integration
 AT = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
@@ -35,26 +38,32 @@ def record(key: str = "k", at: datetime = AT, **data: object) -> Record:
     return Record("w", key, at, data or {"total": "1.50"}, Usage("m", 100, 10, 20))
 
 
+def priced(input_per_million: int = 1) -> Pricing:
+    rates = (("input_tokens", Decimal(input_per_million).scaleb(-6)), ("cached_tokens", Decimal("5e-7")))
+    return Pricing(Prices([ModelPrice("m", (*rates, ("output_tokens", Decimal("2e-6"))), "USD", "")]))
+
+
+def costs(unit: Unit) -> Sequence[Decimal | None]:
+    return unit.connection.scalars(sa.select(usage.c.cost).order_by(usage.c.ref)).all()
+
+
 def test_writing_twice_changes_nothing(ops: sa.Engine) -> None:
-    """The second write of the same rows finds none new, and keeps the prices that were set between."""
+    """The second write of the same rows finds none new, keeps the prices that they had, and has nothing summed anew."""
     with Ops(ops).begin() as unit:
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN).new == 2
-        priced = [
-            (kind, ref, at, PricedUsage(Decimal("0.5"), "USD", "v1")) for kind, ref, at, _ in unit.records.unpriced("w")
-        ]
-        unit.records.set_prices("w", priced)
-        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN) == Written()
-        assert unit.records.unpriced("w") == []
+        assert unit.records.write([record("a"), record("b", AT + timedelta(hours=1))], RUN, pricing=priced()).new == 2
+        unit.connection.execute(sa.delete(usage_changes))
+        again = [record("a"), record("b", AT + timedelta(hours=1))]
+        assert unit.records.write(again, RUN, pricing=priced(input_per_million=9)) == Written()
+        assert costs(unit) == [Decimal("0.00011"), Decimal("0.00011")]
+        assert unit.connection.scalar(sa.select(sa.func.count()).select_from(usage_changes)) == 0
 
 
 def test_a_changed_call_is_priced_anew(ops: sa.Engine) -> None:
-    """A row that was corrected at the source loses the price of its old usage."""
+    """A row that was corrected at the source costs what its new usage costs."""
     with Ops(ops).begin() as unit:
-        unit.records.write([record()], RUN)
-        unit.records.set_prices("w", [("production", "k", AT, PricedUsage(Decimal(1), "USD", "v1"))])
-        unit.records.write([Record("w", "k", AT, {"total": "2"}, Usage("m", 999, 10, 0))], RUN)
-        ((_, _, _, used),) = unit.records.unpriced("w")
-    assert used.input_tokens == 999
+        unit.records.write([record()], RUN, pricing=priced())
+        unit.records.write([Record("w", "k", AT, {"total": "2"}, Usage("m", 999, 10, 0))], RUN, pricing=priced())
+        assert costs(unit) == [Decimal("0.001019")]
 
 
 def test_a_record_that_moved_in_time_stands_once(ops: sa.Engine) -> None:
@@ -106,26 +115,6 @@ def test_the_watermark_never_goes_back(ops: sa.Engine) -> None:
         unit.records.set_pulled_to("w", AT)
         unit.records.set_pulled_to("w", AT - timedelta(days=1))
         assert unit.records.pulled_to("w") == AT
-
-
-def test_a_call_without_a_price_is_counted_not_summed(ops: sa.Engine) -> None:
-    """The sum holds what is priced; the rest is counted with its reason, never as 0."""
-    with Ops(ops).begin() as unit:
-        unit.records.write([record("a"), record("b")], RUN)
-        unit.records.set_prices(
-            "w",
-            [
-                ("production", "a", AT, PricedUsage(Decimal("0.25"), "USD", "v1")),
-                ("production", "b", AT, PricedUsage(None, "", "v1", "no price is known for m")),
-            ],
-        )
-        rows = {row.unpriced_reason: row for row in unit.records.spend("w", Window(AT, AT + timedelta(hours=1)))}
-        assert (rows[""].calls, rows[""].cost, rows[""].unpriced) == (1, Decimal("0.25"), 0)
-        unknown = rows["no price is known for m"]
-        assert (unknown.calls, unknown.cost, unknown.unpriced) == (1, None, 1)
-        assert unit.records.unpriced("w") == []
-        unit.records.forget_failed_prices("w")
-        assert len(unit.records.unpriced("w")) == 1
 
 
 def test_the_gate_decides_once(ops: sa.Engine) -> None:

@@ -24,6 +24,10 @@ def rows(*keys: str, at: datetime = AT, total: str = "1", tokens: int | None = 1
     return [Record("w", key, at, {"total": total}, Usage("m", tokens, 10, 20)) for key in keys]
 
 
+def added(unit: Unit, batch: Sequence[Record]) -> bool:
+    return adding.add(unit.connection, adding.split(lines_of(batch), None, since=None), RUN)
+
+
 def kept(unit: Unit) -> Sequence[tuple[str, datetime, str]]:
     found = unit.connection.execute(sa.select(records.c.key, records.c.at, records.c.data).order_by(records.c.key))
     return [(row.key, row.at, row.data["total"]) for row in found]
@@ -36,7 +40,7 @@ def test_what_is_new_is_added_as_it_is(ops: sa.Engine) -> None:
         *rows("c", at=AT + timedelta(days=1), tokens=None),
     ]
     with Ops(ops).begin() as unit:
-        assert adding.add(unit.connection, lines_of(batch), RUN, since=None) == 0
+        assert added(unit, batch)
         text = "tab\tnewline\nback\\slash"
         assert set(kept(unit)) == {("a\\b", AT, text), ("\\N", AT, text), ("c", AT + timedelta(days=1), "1")}
         assert set(unit.connection.scalars(sa.select(records.c.run_id))) == {RUN}
@@ -62,7 +66,7 @@ def test_a_key_that_is_known_is_not_added_again(ops: sa.Engine, known: str) -> N
     with Ops(ops).begin() as unit:
         unit.records.write(rows(known, at=earlier), RUN)
         batch = rows("z", "a", "m", "b", "a\\b", "n")
-        assert adding.add(unit.connection, lines_of(batch), RUN, since=None) is None
+        assert not added(unit, batch)
         assert unit.records.write(batch, uuid.UUID(int=2)) == Written(new=5, changed=1, left=(earlier,))
         assert sorted(kept(unit)) == sorted((key, AT, "1") for key in ("a", "b", "m", "z", "a\\b", "n"))
 
@@ -72,22 +76,23 @@ def test_keys_between_known_ones_are_added(ops: sa.Engine) -> None:
     with Ops(ops).begin() as unit:
         unit.records.write(rows("a", "c", "e"), RUN)
         unit.records.write([Record("other", "b", AT, {}, None)], RUN)
-        assert adding.add(unit.connection, lines_of(rows("b", "d")), RUN, since=None) == 0
+        assert added(unit, rows("b", "d"))
         assert unit.connection.scalar(sa.select(sa.func.count()).select_from(records)) == 6
 
 
 def test_a_key_that_comes_twice_is_left_to_the_merge(ops: sa.Engine) -> None:
     """Nothing of the batch is written before it is known which one stands."""
     with Ops(ops).begin() as unit:
-        assert adding.add(unit.connection, lines_of(rows("a", "b", "a")), RUN, since=None) is None
+        assert not added(unit, rows("a", "b", "a"))
         assert kept(unit) == []
 
 
 def test_a_call_without_its_record_is_no_obstacle(ops: sa.Engine) -> None:
     """What the call used is replaced, and the record stands."""
     with Ops(ops).begin() as unit:
-        unit.records.write_usage([("w", "production", "b", AT, Usage("m", 1, 1, 0))])
-        assert adding.add(unit.connection, lines_of(rows("a", "b")), RUN, since=None) is None
+        unit.records.write(rows("b", tokens=1), RUN)
+        unit.connection.execute(sa.delete(records))
+        assert not added(unit, rows("a", "b"))
         assert kept(unit) == []
         assert unit.records.write(rows("a", "b"), RUN) == Written(new=2)
         assert len(kept(unit)) == 2

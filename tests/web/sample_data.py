@@ -17,12 +17,14 @@ import sqlalchemy as sa
 
 from afterpilot.domain.evals import Sample, Score
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, PricedUsage, Record, Usage
+from afterpilot.domain.record import Discrepancy, GateDecision, HumanDecision, Record, Usage
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.record import tables
+from afterpilot.record.eval_usage import EvalCall
 from afterpilot.record.ops import Ops, Unit
+from afterpilot.spend.prices import Prices
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 INVOICES, TRIAGE, BROKEN, NEW = "invoice_matching", "email_triage", "contract_summaries", "refund_letters"
@@ -443,9 +445,9 @@ def _evaluate(unit: Unit, kept: Sampled, now: datetime) -> None:
         sample = _sample(number)
         if sample.usage:
             ref = f"{run_id}/{sample.case_id}/0"
-            call = ("eval", ref, at - timedelta(minutes=3))
-            unit.records.write_usage([(INVOICES, *call, sample.usage)])
-            unit.records.set_prices(INVOICES, [(*call, PricedUsage(Decimal("0.0000318"), "USD", "list of 2026-11-01"))])
+            unit.eval_usage.prepare(began)
+            call = EvalCall(ref, sample.usage, Decimal("0.0000318"), "USD")
+            unit.eval_usage.add(INVOICES, [call], at=began, book=Prices())
     approved = at + timedelta(hours=2)
     unit.baselines.approve(INVOICES, [run_id], by="Dana Ruiz", note="after the change of the prompt", at=approved)
     kept.runs["evaluate/triage"] = add_run(

@@ -1,6 +1,7 @@
 r"""Records as they are written many at once: lines of PostgreSQL's COPY text format.
 
-A line holds key, time, data (JSON), model, input tokens, output tokens and cached tokens; ``\N`` says that one is not known.
+A line holds key, time, data (JSON), model, input tokens, output tokens, cached tokens and what the call used beyond them (JSON,
+:meth:`afterpilot.domain.prices.CallDetails.as_json`); ``\N`` says that one is not known, or that there is nothing to say.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLUMNS = ("key", "at", "data", "model", "input_tokens", "output_tokens", "cached_tokens")
+COLUMNS = ("key", "at", "data", "model", "input_tokens", "output_tokens", "cached_tokens", "details")
 _ESCAPED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
 _TABLE = str.maketrans(_ESCAPED)
 _PLAIN = {text[1]: sign for sign, text in _ESCAPED.items()}

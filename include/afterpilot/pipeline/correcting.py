@@ -17,7 +17,6 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
-from afterpilot.pipeline.spending import price_calls
 from afterpilot.pipeline.weekly import judged_week, put_together
 from afterpilot.record.ops import Unit
 from afterpilot.record.reports import Reported
@@ -48,7 +47,6 @@ def correct_reports(
     chosen = [one for one in reported if touched is None or (one.week in touched and _rested(one, services.now()))]
     if not chosen:
         return ()
-    price_calls(services, workflow)  # a late call without a price yet would take a known cost back
     runs = [_corrected(services, workflow, one, trigger=trigger) for one in chosen]
     return [run for run in runs if run is not None]
 

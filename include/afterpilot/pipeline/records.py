@@ -23,6 +23,7 @@ from afterpilot.pipeline.services import Services
 from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
 from afterpilot.record.ops import Unit
+from afterpilot.record.pricing import Pricing
 
 BATCH = 20_000  # records of one transaction, where they come as lines
 ONE_BY_ONE = 2_000  # where each of them is an object
@@ -45,12 +46,15 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     source: RecordSource | None = None
     seen: noticing.Seen | None = None
     left: list[datetime] = []
+    pricing = Pricing(services.prices)
     try:
         source = services.source(workflow)
         seen = noticing.before(services, workflow, source, reading, now=started)
         for batch in chain.from_iterable(_read(source, span, workflow) for span in seen.spans):
             with services.ops.begin() as unit:
-                made = unit.records.write(batch, run_id, since=watermark and window.start, lost=seen.lost)
+                made = unit.records.write(
+                    batch, run_id, since=watermark and window.start, lost=seen.lost, pricing=pricing
+                )
                 unit.source_states.add(
                     run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated
                 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from afterpilot.domain.bills import BillReader
-from afterpilot.domain.ports import DecisionSink, EvalRunner, OutputGate, PriceList, QualityChecker, RecordSource
+from afterpilot.domain.ports import DecisionSink, EvalRunner, OutputGate, PriceBook, QualityChecker, RecordSource
 from afterpilot.domain.releasing import Releaser
 from afterpilot.domain.spend import BillAccount
 from afterpilot.domain.stop_orders import Stopper
@@ -32,6 +32,6 @@ class Services:
     write_back: Callable[[Workflow], DecisionSink]  # raises ConfigurationError where there is no such connection
     runner: Callable[[Workflow], EvalRunner]
     reads: Callable[[Reads], str]  # a hash of what the query returns; raises SourceError or ConfigurationError
-    prices: PriceList
+    prices: PriceBook
     code_version: str
     now: Callable[[], datetime]

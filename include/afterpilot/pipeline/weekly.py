@@ -11,12 +11,14 @@ from decimal import Decimal
 from afterpilot.decide.reporting import judge_report
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import ConfigurationError, SourceError
+from afterpilot.domain.metered import Span
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import error_rate_of
 from afterpilot.record.ops import Unit
@@ -68,6 +70,7 @@ def put_together(services: Services, workflow: Workflow, *, monday: date, at: da
     week = Window(begin, min(begin + timedelta(weeks=1), at))
     history = Window(begin - timedelta(weeks=WEEKS - 1), week.end)
     kpi, kpi_error = _kpi(services, workflow, history)
+    meter(services, [workflow])  # late calls would be missing in the cost
     with services.ops.begin() as unit:
         facts = _facts(unit, workflow, week, history, at, kpi, kpi_error)
     return week, weekly_outcome(workflow, facts)
@@ -120,7 +123,7 @@ def _facts(
     kpi: Sequence[tuple[datetime, Decimal]],
     kpi_error: str,
 ) -> WeekFacts:
-    calls = unit.records.spend(workflow.slug, week)
+    calls = unit.metered.spans([Span(workflow.slug, week.start, week.end)])
     currency = workflow.spend.cap.limit.currency
     foreign = sum(row.calls for row in calls if row.cost is not None and row.currency != currency)
     priced = [row.cost for row in calls if row.cost is not None and row.currency == currency]

@@ -11,8 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.prices import COUNTS, SECONDS, STANDARD, WORDS
 from afterpilot.domain.source import Source
 from afterpilot.pull.database import split
+from afterpilot.pull.details import ANYBODY, LONGEST_SECONDS, WORD
 from afterpilot.pull.postgres import Carried, carried, literal, quoted, type_of
 from afterpilot.pull.values import LONGEST_KEY, LONGEST_MODEL, MOST_TOKENS
 
@@ -53,7 +55,8 @@ def _columns(source: Source, types: Mapping[str, sa.types.TypeEngine[Any]]) -> l
         return None
     key = f"{quoted(source.key)}::text"
     fields, model, counts = _fields(source, types), _model(source, types), list(_counts(source, types))
-    if fields is None or model is None or None in counts:
+    details = _details(source.usage.details, types)
+    if fields is None or model is None or None in counts or details is None:
         return None
     clean = [
         f"coalesce(ascii({key}), 0) {_VISIBLE} AND length({key}) <= {LONGEST_KEY}",
@@ -69,6 +72,7 @@ def _columns(source: Source, types: Mapping[str, sa.types.TypeEngine[Any]]) -> l
         _object({name: field.value for name, field in fields.items()}),
         model,
         *(str(count) for count in counts),
+        details,
         f"CASE WHEN {strange} THEN json_strip_nulls({_object(told)}::json)::text END",
     ]
 
@@ -125,3 +129,32 @@ def _count(name: str, types: Mapping[str, sa.types.TypeEngine[Any]]) -> str | No
         return None
     whole = "" if given == "int" else f" AND {column} = trunc({column})"
     return f"CASE WHEN {column} BETWEEN 0 AND {MOST_TOKENS}{whole} THEN {column}::bigint END"
+
+
+def _details(named: Mapping[str, str], types: Mapping[str, sa.types.TypeEngine[Any]]) -> str | None:
+    """What :func:`afterpilot.pull.details.details_of` makes of the columns, as JSON; None where SQL cannot say it."""
+    there = {name: named[name] for name in (*COUNTS, *WORDS) if named.get(name, "") in types}
+    values = {name: _detail(name, quoted(column), type_of(types[column])) for name, column in there.items()}
+    told = {name: value for name, value in values.items() if value is not None}
+    if len(told) < len(there):
+        return None
+    return f"nullif(json_strip_nulls({_object(told)}::json)::text, '{{}}')" if told else "NULL::text"
+
+
+def _detail(name: str, column: str, given: str) -> str | None:
+    if name in WORDS:
+        return _word(name, column) if given == "text" else None
+    if given not in ("int", "numeric", "float"):
+        return None
+    if name in SECONDS:
+        milliseconds = f"ceil({column}::text::numeric * 1000)"
+        return f"CASE WHEN {column} > 0 AND {column} <= {LONGEST_SECONDS} THEN trunc({milliseconds} / 1000, 3) END"
+    whole = "" if given == "int" else f" AND {column} = trunc({column})"
+    return f"CASE WHEN {column} BETWEEN 1 AND {MOST_TOKENS}{whole} THEN {column}::bigint END"
+
+
+def _word(name: str, column: str) -> str:
+    text = f"lower({column}::text)" if name == "tier" else f"{column}::text"
+    silent = {"tier": STANDARD, "provider": ANYBODY}.get(name, frozenset())
+    nothing = f" AND lower({column}::text) NOT IN ({', '.join(map(literal, sorted(silent)))})" if silent else ""
+    return f"CASE WHEN {column}::text ~ '^{WORD}$'{nothing} THEN {text} END"

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import NamedTuple
 
 import psycopg
 import sqlalchemy as sa
 
 from afterpilot.domain.record_lines import RecordLines, line_of, values_of
 from afterpilot.record import partitions
+from afterpilot.record.priced_lines import PricedLines
+from afterpilot.record.pricing import Pricing
+from afterpilot.record.quarters import mark
 
 _RECORDS = "COPY records (key, at, data, workflow, run_id) FROM STDIN"
-_CALLS = "COPY usage (ref, at, model, input_tokens, output_tokens, cached_tokens, workflow, kind) FROM STDIN"
+_CALLS = (
+    "COPY usage (ref, at, model, input_tokens, output_tokens, cached_tokens, details, price_id, cost, workflow, kind) "
+    "FROM STDIN"
+)
 _AT_ONCE = 500
 # One look into the index where the keys ascend, as most do: between the least and the greatest of them nothing is on record.
 _BETWEEN = sa.text(
@@ -30,32 +36,60 @@ _AMONG = sa.text(
 )
 
 
-class _Split(NamedTuple):
-    """The lines, apart: what goes into ``records`` and into ``usage``, each still without its workflow."""
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Lines apart, in their order: what goes into ``records`` (key, at, data) and into ``usage``, each still without its workflow.
 
-    records: list[bytes]
-    calls: list[bytes]
-    keys: list[str]
-    moments: list[datetime]
-
-
-def add(connection: sa.Connection, lines: RecordLines, run_id: uuid.UUID, *, since: datetime | None) -> int | None:
-    """How many of the records are older than ``since``; None where a key or call is known already, or comes twice: then nothing
-    was written. Nobody else may write records of the workflow meanwhile.
+    ``heads`` hold key and at, ``calls`` the rest of the call with its price and cost. ``quarters`` are those that the calls lie
+    in, ``late`` counts what is older than it should be.
     """
-    given = _split(lines)
-    if len(set(given.keys)) < lines.rows or _known(connection, lines.workflow, given.keys):
-        return None
-    months = {(moment.year, moment.month): moment for moment in given.moments}
+
+    workflow: str
+    records: Sequence[bytes]
+    heads: Sequence[bytes]
+    calls: Sequence[bytes]
+    keys: Sequence[bytes]
+    quarters: frozenset[datetime]
+    late: int
+
+    def whole(self) -> Iterator[bytes]:
+        """Each line with its price and cost, in the order of ``record_lines.COLUMNS``."""
+        for record, call in zip(self.records, self.calls, strict=True):
+            yield record + call + b"\n"
+
+
+def split(lines: RecordLines, pricing: Pricing | None, *, since: datetime | None) -> Split:
+    """Take lines apart and price their calls; without ``pricing`` they have no price yet."""
+    records, heads, calls, keys = [], [], [], []
+    priced = PricedLines(pricing, since)
+    for line in BytesIO(lines.text):  # one line at a time: a list of all would be as large as the text
+        record, *call = line[:-1].rsplit(b"\t", 5)
+        end = record.index(b"\t")
+        place = record.index(b"\t", end + 1)
+        records.append(record)
+        keys.append(record[:end])
+        heads.append(record[:place])
+        calls.append(priced.call(record[end + 1 : place], *call))
+    return Split(lines.workflow, records, heads, calls, keys, priced.quarters, priced.late)
+
+
+def add(connection: sa.Connection, given: Split, run_id: uuid.UUID) -> bool:
+    """Write records and calls; False where a key or call is known already, or comes twice: then nothing was written. Nobody
+    else may write records of the workflow meanwhile.
+    """
+    if len(set(given.keys)) < len(given.keys) or _known(connection, given.workflow, given.keys):
+        return False
     for table in ("records", "usage"):
-        partitions.ensure(connection, table, months.values())
+        partitions.ensure(connection, table, given.quarters)
     try:
         with connection.begin_nested():
-            copy(connection, _RECORDS, _ended(given.records, lines.workflow, str(run_id)))
-            copy(connection, _CALLS, _ended(given.calls, lines.workflow, "production"))
+            copy(connection, _RECORDS, _ended(given.records, given.workflow, str(run_id)))
+            calls = list(map(bytes.__add__, given.heads, given.calls))
+            copy(connection, _CALLS, _ended(calls, given.workflow, "production"))
     except psycopg.errors.UniqueViolation:
-        return None
-    return sum(moment < since for moment in given.moments) if since else 0
+        return False
+    mark(connection, given.workflow, given.quarters)
+    return True
 
 
 def copy(connection: sa.Connection, statement: str, texts: Iterable[bytes]) -> None:
@@ -72,21 +106,16 @@ def copy(connection: sa.Connection, statement: str, texts: Iterable[bytes]) -> N
             sent.write(text)
 
 
-def _split(lines: RecordLines) -> _Split:
-    records, calls, keys, moments = [], [], [], []
-    for line in BytesIO(lines.text):  # one line at a time: a list of all would be as large as the text
-        record, model, given, answered, cached = line[:-1].rsplit(b"\t", 4)
-        key, at, _ = record.split(b"\t", 2)
-        records.append(record)
-        calls.append(b"\t".join((key, at, model, given, answered, cached)))
-        keys.append(key.decode() if b"\\" not in key else values_of(key)[0] or "")
-        moments.append(datetime.fromisoformat(at.decode()))
-    return _Split(records, calls, keys, moments)
-
-
-def _known(connection: sa.Connection, workflow: str, keys: Sequence[str]) -> bool:
-    given = {"workflow": workflow, "keys": list(keys)}
+def _known(connection: sa.Connection, workflow: str, keys: Sequence[bytes]) -> bool:
+    given = {"workflow": workflow, "keys": _texts(keys)}
     return bool(connection.scalar(_BETWEEN, given)) and bool(connection.scalar(_AMONG, given))
+
+
+def _texts(keys: Sequence[bytes]) -> list[str]:
+    together = b"\t".join(keys)  # there is no tab in a value: it would be escaped
+    if b"\\" in together:
+        return [values_of(key)[0] or "" for key in keys]
+    return together.decode().split("\t")
 
 
 def _ended(lines: Sequence[bytes], *ends: str) -> Iterator[bytes]:

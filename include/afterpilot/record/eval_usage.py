@@ -1,34 +1,41 @@
-"""What the calls of evals used: written with the samples, summed against the eval budget."""
+"""What the calls of evals used and cost: written with the samples, summed against the eval budget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ports import PriceBook
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions
-from afterpilot.record.tables import usage
+from afterpilot.record.prices import KEEP, as_rows
+from afterpilot.record.pricing import Pricing, usage_of
+from afterpilot.record.quarters import quarter_of
+from afterpilot.record.runs import as_text
+from afterpilot.record.tables import prices, usage
 
-_FIELDS = ("ref", "model", "input_tokens", "output_tokens", "cached_tokens", "cost", "currency", "price_version")
-_TYPES = ("text", "text", "bigint", "bigint", "bigint", "numeric", "text", "text")
+_FIELDS = ("ref", "model", "input_tokens", "output_tokens", "cached_tokens", "details", "price_id", "cost")
+_TYPES = ("text", "text", "bigint", "bigint", "bigint", "jsonb", "bigint", "numeric")
+# Prices, calls and the mark of their quarter in one statement: it stands between two questions to a model.
 _ADD = (
-    f"INSERT INTO usage (workflow, kind, at, {', '.join(_FIELDS)}) "  # noqa: S608 - names of this module alone
-    f"SELECT %(workflow)s, 'eval', %(at)s, * "
-    f"FROM unnest({', '.join(f'%({name})b::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
-    "ON CONFLICT (workflow, kind, ref, at) DO NOTHING"
+    f"WITH priced AS ({KEEP.format(given='%(prices)s::text')}), written AS ("  # noqa: S608 - names of this module alone
+    f"  INSERT INTO usage (workflow, kind, at, {', '.join(_FIELDS)}) SELECT %(workflow)s, 'eval', %(at)s, * "
+    f"  FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
+    "  ON CONFLICT (workflow, at, kind, ref) DO NOTHING RETURNING ref) "
+    "INSERT INTO usage_changes (workflow, quarter) SELECT %(workflow)s, %(quarter)s WHERE EXISTS (SELECT FROM written)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class EvalCall:
-    """One call to a model: ``ref`` names it. ``cost`` is set where the endpoint itself said it; else it is priced later."""
+    """One call to a model: ``ref`` names it. ``cost`` is set where the endpoint itself said it; else the price list's word stands."""
 
     ref: str
     usage: Usage | None
@@ -55,11 +62,13 @@ class EvalUsage:
         """Make the partition that the calls of a run need."""
         partitions.ensure(self._connection, "usage", [began_at])
 
-    def add(self, workflow: str, calls: Sequence[EvalCall], *, at: datetime) -> None:
-        """Write calls in one statement; their partition must be there (:meth:`prepare`)."""
-        rows = [_row(call) for call in calls]
+    def add(self, workflow: str, calls: Sequence[EvalCall], *, at: datetime, book: PriceBook) -> None:
+        """Write calls with their prices in one statement; their partition must be there (:meth:`prepare`)."""
+        pricing = Pricing(book)
+        rows = [_row(call, at, pricing) for call in calls]
         columns = {name: [row[name] for row in rows] for name in _FIELDS}
-        self._connection.exec_driver_sql(_ADD, {"workflow": workflow, "at": at, **columns})
+        given = {"workflow": workflow, "at": at, "quarter": quarter_of(at), "prices": as_rows(pricing.taken())}
+        self._connection.exec_driver_sql(_ADD, {**given, **columns})
 
     def spent(self, workflow: str, period: Window, *, apart_from: str) -> Spent:
         """What the calls of the period cost, without those whose ``ref`` begins with ``apart_from``."""
@@ -71,31 +80,31 @@ class EvalUsage:
             ~usage.c.ref.startswith(apart_from, autoescape=True),
         )
         sums = (
-            sa.select(usage.c.currency, sa.func.sum(usage.c.cost), sa.func.max(usage.c.cost))
+            sa.select(prices.c.currency, sa.func.sum(usage.c.cost), sa.func.max(usage.c.cost))
+            .join_from(usage, prices, prices.c.id == usage.c.price_id)
             .where(*where, usage.c.cost.is_not(None))
-            .group_by(usage.c.currency)
+            .group_by(prices.c.currency)
         )
         known = self._connection.execute(sums).all()
         unpriced = sa.select(usage).where(*where, usage.c.cost.is_(None))
         return Spent(
             costs={row[0]: row[1] for row in known},
             dearest={row[0]: row[2] for row in known},
-            unpriced=tuple(
-                (row.at, Usage(row.model, row.input_tokens, row.output_tokens, row.cached_tokens))
-                for row in self._connection.execute(unpriced)
-            ),
+            unpriced=tuple((row.at, usage_of(row)) for row in self._connection.execute(unpriced)),
         )
 
 
-def _row(call: EvalCall) -> dict[str, Any]:
+def _row(call: EvalCall, at: datetime, pricing: Pricing) -> dict[str, Any]:
     used = call.usage or Usage("", None, None)
+    used = replace(used, model=storable(used.model))
+    price, cost = pricing.of(used, at) if call.cost is None else (pricing.said(used.model, call.currency), call.cost)
     return {
         "ref": call.ref,
-        "model": storable(used.model),
+        "model": used.model,
         "input_tokens": used.input_tokens,
         "output_tokens": used.output_tokens,
         "cached_tokens": used.cached_tokens,
-        "cost": call.cost,
-        "currency": call.currency if call.cost is not None else "",
-        "price_version": "" if call.cost is None else "as the endpoint said",
+        "details": None if used.details.plain else as_text(used.details.as_json()),
+        "price_id": price,
+        "cost": cost,
     }

@@ -17,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
-from afterpilot.record import partitions
-from afterpilot.record.adding import add, copy
+from afterpilot.record import partitions, prices
+from afterpilot.record.adding import Split, add, copy, split
+from afterpilot.record.pricing import Pricing
+from afterpilot.record.quarters import QUARTER
 from afterpilot.record.runs import as_text
 
 
@@ -39,7 +41,7 @@ class Written(NamedTuple):
 
 _TABLES = """
 CREATE TEMPORARY TABLE pulled (key text NOT NULL, at timestamptz NOT NULL, data jsonb NOT NULL, model text NOT NULL,
-  input_tokens bigint, output_tokens bigint, cached_tokens bigint NOT NULL) ON COMMIT DROP;
+  input_tokens bigint, output_tokens bigint, cached_tokens bigint NOT NULL, details jsonb, price_id bigint, cost numeric) ON COMMIT DROP;
 CREATE TEMPORARY TABLE known (key text NOT NULL, at timestamptz NOT NULL, was_at timestamptz NOT NULL, run_id uuid,
   changed boolean NOT NULL) ON COMMIT DROP
 """
@@ -90,18 +92,22 @@ _ADD = sa.text(
     "INSERT INTO records (workflow, key, at, data, run_id) SELECT :workflow, key, at, data, CAST(:run_id AS uuid) FROM pulled "
     "WHERE NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key AND known.was_at = pulled.at)"
 )
-_NEW_CALLS = (
-    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens) "
-    "SELECT :workflow, 'production', key, at, model, input_tokens, output_tokens, cached_tokens FROM pulled"
+_USED = ("model", "input_tokens", "output_tokens", "cached_tokens", "details")
+_CALL = ", ".join([*_USED, "price_id", "cost"])
+_NEW = (
+    f"INSERT INTO usage (workflow, kind, ref, at, {_CALL}) SELECT :workflow, 'production', key, at, {_CALL} FROM pulled"  # noqa: S608
 )
 # A call that is known already keeps its price unless its usage changed.
-_CALLS = sa.text(
-    _NEW_CALLS + " ON CONFLICT (workflow, kind, ref, at) DO UPDATE SET model = excluded.model, "
-    "  input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
-    "  cached_tokens = excluded.cached_tokens, cost = NULL, currency = '', price_version = '', unpriced_reason = '' "
-    "WHERE (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens) IS DISTINCT FROM "
-    "  (excluded.model, excluded.input_tokens, excluded.output_tokens, excluded.cached_tokens)"
+_OR_CHANGED = (
+    f" ON CONFLICT (workflow, at, kind, ref) DO UPDATE SET ({_CALL}) = "
+    f"  ({', '.join(f'excluded.{name}' for name in (*_USED, 'price_id', 'cost'))}) "
+    f"WHERE ({', '.join(f'usage.{name}' for name in _USED)}) IS DISTINCT FROM "
+    f"  ({', '.join(f'excluded.{name}' for name in _USED)})"
 )
+_MARKED = f"INSERT INTO usage_changes (workflow, quarter) SELECT DISTINCT :workflow, {QUARTER.format('at')} FROM "  # noqa: S608 - text of this module alone
+_NEW_CALLS = sa.text(f"WITH written AS ({_NEW} RETURNING at) {_MARKED} written")
+_CALLS = sa.text(f"WITH written AS ({_NEW}{_OR_CHANGED} RETURNING at) {_MARKED} written")
+_MARK_LEFT = sa.text(f"{_MARKED} (SELECT was_at FROM known WHERE was_at <> at) AS gone (at)")  # noqa: S608
 _LATE = sa.text(
     "SELECT count(*) FROM pulled WHERE at < :since AND NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key)"
 )
@@ -119,17 +125,20 @@ def merge(
     *,
     since: datetime | None,
     lost: Collection[str] = (),
+    pricing: Pricing | None = None,
 ) -> Written:
     """Write the records and their usage in the transaction of ``connection``; ``since`` is where what is new should begin.
-    Fields that the source has ``lost`` keep what is on record.
+    Fields that the source has ``lost`` keep what is on record. Without ``pricing``, calls are priced when they are summed.
     """
     given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost)}
     run = _Statements(connection, given)
     run(_LOCK)
-    late = add(connection, lines, run_id, since=since)
-    if late is not None:
-        return Written(new=lines.rows, late=late)
-    _stage(connection, lines)
+    given_calls = split(lines, pricing, since=since)
+    if pricing is not None:
+        prices.keep(connection, pricing.taken())
+    if add(connection, given_calls, run_id):
+        return Written(new=lines.rows, late=given_calls.late)
+    _stage(connection, given_calls)
     repeated = int(connection.scalar(_REPEATED) or 0)
     if repeated:
         run(_KEEP_NEWEST)
@@ -148,6 +157,7 @@ def merge(
         left=tuple(run(_LEFT).scalars()) if found.moved else (),
     )
     if found.moved:
+        run(_MARK_LEFT)
         moved = [{"b_workflow": lines.workflow, **row} for row in run(_MOVED).mappings()]
         for forget in _FORGET:
             connection.execute(forget, moved)
@@ -170,8 +180,9 @@ def _values(record: Record) -> Sequence[str | None]:
     used = record.usage or Usage("", None, None)
     counts = (used.input_tokens, used.output_tokens, used.cached_tokens)
     tokens = (None if count is None else str(count) for count in counts)
+    details = None if used.details.plain else as_text(used.details.as_json())
     at = record.at.astimezone(UTC).isoformat()
-    return (record.key, at, as_text(dict(record.data)), used.model, *tokens)
+    return (record.key, at, as_text(dict(record.data)), used.model, *tokens, details)
 
 
 class _Statements:
@@ -190,16 +201,16 @@ def _all_new(connection: sa.Connection, run: _Statements) -> bool:
     """Add calls as if none was known, which takes half as long; False where one was: then nothing was added."""
     try:
         with connection.begin_nested():
-            run(sa.text(_NEW_CALLS))
+            run(_NEW_CALLS)
     except IntegrityError:
         return False
     return True
 
 
-def _stage(connection: sa.Connection, lines: RecordLines) -> None:
+def _stage(connection: sa.Connection, lines: Split) -> None:
     for statement in _TABLES.split(";"):
         connection.exec_driver_sql(statement)
-    copy(connection, f"COPY pulled ({', '.join(COLUMNS)}) FROM STDIN", [lines.text])
+    copy(connection, f"COPY pulled ({', '.join((*COLUMNS, 'price_id', 'cost'))}) FROM STDIN", lines.whole())
 
 
 def _late(connection: sa.Connection, since: datetime) -> int:

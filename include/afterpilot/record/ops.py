@@ -20,6 +20,7 @@ from afterpilot.record.fingerprints import Fingerprints
 from afterpilot.record.gate import GateDecisions
 from afterpilot.record.incidents import Incidents
 from afterpilot.record.judgements import Judgements
+from afterpilot.record.metered import MeteredCalls
 from afterpilot.record.offers import CaseOffers
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.records import Records
@@ -31,8 +32,8 @@ from afterpilot.record.runs import Runs
 from afterpilot.record.samples import Samples
 from afterpilot.record.source_states import SourceStates
 from afterpilot.record.spot_checks import SpotChecks
-from afterpilot.record.write_backs import WriteBacks
 from afterpilot.record.stop_orders import StopOrders
+from afterpilot.record.write_backs import WriteBacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Unit:
     spot_checks: SpotChecks
     samples: Samples
     eval_usage: EvalUsage
+    metered: MeteredCalls
     eval_results: EvalResults
     baselines: Baselines
     bills: Bills
@@ -59,11 +61,11 @@ class Unit:
     judgements: Judgements
     offers: CaseOffers
     incidents: Incidents
-    outbox: OutboxWriter
-    reports: Reports
     allowances: Allowances
     cap_raises: CapRaises
     stop_orders: StopOrders
+    outbox: OutboxWriter
+    reports: Reports
 
 
 class Ops:
@@ -95,6 +97,7 @@ def unit_of(connection: sa.Connection) -> Unit:
         spot_checks=SpotChecks(connection),
         samples=Samples(connection),
         eval_usage=EvalUsage(connection),
+        metered=MeteredCalls(connection),
         eval_results=EvalResults(connection),
         baselines=Baselines(connection),
         bills=Bills(connection),
@@ -102,12 +105,12 @@ def unit_of(connection: sa.Connection) -> Unit:
         judgements=Judgements(connection),
         offers=CaseOffers(connection),
         incidents=Incidents(connection),
-        outbox=OutboxWriter(connection),
-        reports=Reports(connection),
-    )
         allowances=Allowances(connection),
         cap_raises=CapRaises(connection),
         stop_orders=StopOrders(connection),
+        outbox=OutboxWriter(connection),
+        reports=Reports(connection),
+    )
 
 
 def connect(url: str) -> sa.Engine:

@@ -155,23 +155,22 @@ records = sa.Table(
     postgresql_partition_by="RANGE (at)",
 )
 
-# One row for each production record (kind "production", ref = record key) and eval sample (kind "eval") that made a call.
+# One row for each production record (kind "production", ref = record key) and eval sample (kind "eval") that made a call. In the
+# order of time: a quarter of an hour is one stretch of the index, and new calls come at its end.
 usage = sa.Table(
     "usage",
     metadata,
     sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("ref", sa.Text, primary_key=True),
-    sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
     _text("model"),
     sa.Column("input_tokens", sa.BigInteger),
     sa.Column("output_tokens", sa.BigInteger),
     sa.Column("cached_tokens", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("cost", sa.Numeric(20, 10)),
-    _text("currency"),
-    _text("price_version"),
-    _text("unpriced_reason"),
-    sa.Index("ix_usage_workflow_at", "workflow", "at"),
+    sa.Column("details", JSONB),  # CallDetails.as_json(), NULL for a plain call
+    sa.Column("price_id", sa.BigInteger),  # of ``prices``; NULL: nobody has looked yet
+    sa.Column("cost", sa.Numeric),  # in the currency of the price, NULL where the price holds a reason
     postgresql_partition_by="RANGE (at)",
 )
 
@@ -191,6 +190,7 @@ prices = sa.Table(
     sa.Column("valid_from", sa.Date),
     sa.Column("valid_to", sa.Date),
     sa.Column("from_input_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("to_input_tokens", sa.BigInteger),
     _json("rates"),  # sort → amount for one unit, as text
     _text("note"),
     _time("first_used_at", default_now=True),

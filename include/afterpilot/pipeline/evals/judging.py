@@ -171,7 +171,8 @@ class _Keeper:
         with self._services.ops.begin() as unit:
             unit.judgements.add(self._slug, replace(said, label=self._labels.get(said.subject)), at=self._at)
             if said.call is not None:
-                unit.eval_usage.add(self._slug, [EvalCall(ref, said.call.usage)], at=self._at)
+                call = EvalCall(ref, said.call.usage)
+                unit.eval_usage.add(self._slug, [call], at=self._at, book=self._services.prices)
         self.words += 1
         self.usable += said.passed is not None
         self.spent += (said.call.cost or _NOTHING) if said.call else _NOTHING

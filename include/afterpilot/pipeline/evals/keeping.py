@@ -56,7 +56,7 @@ class Keeper:
                 batch, workflow=slug, run_id=self._run_id, began_at=self._began, asked=self._asked, prepared=True
             )
             if calls:
-                unit.eval_usage.add(slug, calls, at=self._began)
+                unit.eval_usage.add(slug, calls, at=self._began, book=self._services.prices)
 
         self._lock.write(write)
 
@@ -84,4 +84,5 @@ def keep_probe(services: Services, workflow: Workflow, probed: Probed, *, at: da
         return
     with services.ops.begin() as unit:
         unit.eval_usage.prepare(at)
-        unit.eval_usage.add(workflow.slug, [EvalCall(f"probe/{at:%Y%m%dT%H%M%S.%f}", probed.usage)], at=at)
+        call = EvalCall(f"probe/{at:%Y%m%dT%H%M%S.%f}", probed.usage)
+        unit.eval_usage.add(workflow.slug, [call], at=at, book=services.prices)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Query, Row, all_rows, one_row
-from afterpilot.record.tables import gate_decisions, human_decisions, records, releases, review_items, usage
+from afterpilot.record.tables import gate_decisions, human_decisions, prices, records, releases, review_items, usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,21 @@ def one_output(connection: sa.Connection, workflow: str, key: str) -> Output:
     def of(table: sa.Table) -> Query:
         return sa.select(table).where(table.c.workflow == workflow, table.c.key == key)
 
-    call = sa.select(usage).where(usage.c.workflow == workflow, usage.c.kind == "production", usage.c.ref == key)
+    record = one_row(connection, of(records).order_by(records.c.at.desc()))
     return Output(
-        record=one_row(connection, of(records).order_by(records.c.at.desc())),
+        record=record,
         gate=one_row(connection, of(gate_decisions)),
         item=one_row(connection, of(review_items)),
         people=all_rows(connection, of(human_decisions).order_by(human_decisions.c.decided_at.desc()).limit(50)),
-        call=one_row(connection, call.order_by(usage.c.at.desc())),
+        call=record and one_row(connection, _call(workflow, key, record["at"])),
         releases=all_rows(connection, of(releases).order_by(releases.c.number.desc()).limit(50)),
+    )
+
+
+def _call(workflow: str, key: str, at: datetime) -> Query:
+    price = (prices.c.currency, prices.c.source.label("price_version"), prices.c.reason.label("unpriced_reason"))
+    return (
+        sa.select(usage, *price)
+        .outerjoin_from(usage, prices, prices.c.id == usage.c.price_id)
+        .where(usage.c.workflow == workflow, usage.c.at == at, usage.c.kind == "production", usage.c.ref == key)
     )

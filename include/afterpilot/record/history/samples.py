@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Key, Page, Row, fetch, one_row
-from afterpilot.record.tables import eval_results, samples, usage
+from afterpilot.record.tables import eval_results, prices, samples, usage
 
 _ORDER = (Key("case_id", samples.c.case_id), Key("epoch", samples.c.epoch, int))
 _SHOWN = {
@@ -18,15 +18,16 @@ _SHOWN = {
     "not_scored": samples.c.error != "",
 }
 
-# Calls are priced later, in ``usage``: there a sample's call goes by run, case and epoch, at the moment when the run began.
+# What calls cost stands in ``usage``: there a sample's call goes by run, case and epoch, at the moment when the run began.
 _REF = sa.cast(samples.c.run_id, sa.Text) + "/" + samples.c.case_id + "/" + sa.cast(samples.c.epoch, sa.Text)
 _CALL = sa.and_(
     usage.c.workflow == samples.c.workflow, usage.c.kind == "eval", usage.c.ref == _REF, usage.c.at == samples.c.at
 )
+_WITH_CALLS = samples.outerjoin(usage, _CALL).outerjoin(prices, prices.c.id == usage.c.price_id)
 _COST = sa.func.coalesce(samples.c.cost, usage.c.cost)
 # A cost that came with the sample is in the currency of its run.
 _RUNS_CURRENCY = sa.select(eval_results.c.currency).where(eval_results.c.run_id == samples.c.run_id).scalar_subquery()
-_CURRENCY = sa.func.coalesce(sa.func.nullif(usage.c.currency, ""), _RUNS_CURRENCY, "")
+_CURRENCY = sa.func.coalesce(sa.func.nullif(prices.c.currency, ""), _RUNS_CURRENCY, "")
 
 # When a run began and ended: its samples lie between, and only the partitions of those months are looked into.
 Span = tuple[datetime, datetime]
@@ -73,7 +74,7 @@ def sample_counts(connection: sa.Connection, which: uuid.UUID, *, within: Span |
         sa.func.max(_CURRENCY).label("currency"),
         count.filter(_COST.is_(None)).label("unpriced"),
     )
-    statement = statement.outerjoin_from(samples, usage, _CALL).where(*_of(which, within))
+    statement = statement.select_from(_WITH_CALLS).where(*_of(which, within))
     return one_row(connection, statement) or {}
 
 
@@ -84,5 +85,5 @@ def _of(which: uuid.UUID, within: Span | None) -> list[sa.ColumnElement[bool]]:
 
 def _priced(*without: str) -> sa.Select[*tuple[Any, ...]]:
     columns = [column for column in samples.c if column.name not in {"cost", *without}]
-    call = (_COST.label("cost"), _CURRENCY.label("currency"), usage.c.unpriced_reason)
-    return sa.select(*columns, *call).outerjoin_from(samples, usage, _CALL)
+    call = (_COST.label("cost"), _CURRENCY.label("currency"), prices.c.reason.label("unpriced_reason"))
+    return sa.select(*columns, *call).select_from(_WITH_CALLS)

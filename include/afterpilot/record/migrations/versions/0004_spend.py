@@ -2,7 +2,9 @@
 
 Revision: 0004
 Follows: 0003
-Locks: new tables none.
+Locks: new tables none; usage is locked against everybody while its primary key is made anew, about a minute for 50 million
+calls. Old calls keep what they used and lose their costs, save those that an endpoint itself said: the next spend run prices and
+sums them anew.
 """
 
 from __future__ import annotations
@@ -17,7 +19,47 @@ branch_labels = None
 depends_on = None
 
 
+# Any number that no other price has will do for what endpoints said.
+_SAID_ID = "abs(('x' || left(md5('said' || model || '/' || currency), 15))::bit(60)::bigint)"
+_WAS_SAID = "price_version = 'as the endpoint said' AND {cost} IS NOT NULL"
+_AS_SAID = f"""
+INSERT INTO prices (id, model, source, currency)
+SELECT DISTINCT {_SAID_ID}, model, price_version, currency FROM usage WHERE {_WAS_SAID.format(cost="old_cost")}
+"""  # noqa: S608 - names of this module alone
+_SAID = f"""
+UPDATE usage SET price_id = {_SAID_ID}, cost = trim_scale(old_cost) WHERE {_WAS_SAID.format(cost="old_cost")}
+"""  # noqa: S608
+_TO_SUM = """
+INSERT INTO usage_changes (workflow, quarter)
+SELECT DISTINCT workflow, date_bin('15 minutes', at, '2000-01-01 00:00+00') FROM usage
+"""
+_WITH_PRICES = """
+UPDATE usage SET old_cost = round(usage.cost, 10), currency = prices.currency, price_version = prices.source,
+  unpriced_reason = prices.reason
+FROM prices WHERE prices.id = usage.price_id
+"""
+
+
 def upgrade() -> None:
+    _new_tables()
+    _usage_with_price_ids()
+
+
+def _usage_with_price_ids() -> None:
+    op.drop_index("ix_usage_workflow_at", table_name="usage")
+    op.drop_constraint("pk_usage", "usage")
+    op.alter_column("usage", "cost", new_column_name="old_cost")
+    op.add_column("usage", sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("usage", sa.Column("price_id", sa.BigInteger(), nullable=True))
+    op.add_column("usage", sa.Column("cost", sa.Numeric(), nullable=True))
+    for statement in (_AS_SAID, _SAID, _TO_SUM):
+        op.execute(statement)
+    for column in ("old_cost", "currency", "price_version", "unpriced_reason"):
+        op.drop_column("usage", column)
+    op.create_primary_key("pk_usage", "usage", ["workflow", "at", "kind", "ref"])
+
+
+def _new_tables() -> None:
     op.create_table(
         "prices",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -31,6 +73,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.Column("from_input_tokens", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("to_input_tokens", sa.BigInteger(), nullable=True),
         sa.Column("rates", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("first_used_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -186,6 +229,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_constraint("pk_usage", "usage")
+    op.add_column("usage", sa.Column("old_cost", sa.Numeric(precision=20, scale=10), nullable=True))
+    for column in ("currency", "price_version", "unpriced_reason"):
+        op.add_column("usage", sa.Column(column, sa.Text(), server_default="", nullable=False))
+    op.execute(_WITH_PRICES)
+    for column in ("details", "price_id", "cost"):
+        op.drop_column("usage", column)
+    op.alter_column("usage", "old_cost", new_column_name="cost")
+    op.create_primary_key("pk_usage", "usage", ["workflow", "kind", "ref", "at"])
+    op.create_index("ix_usage_workflow_at", "usage", ["workflow", "at"], unique=False)
     op.drop_table("bill_days")
     op.drop_table("bill_lines")
     op.drop_table("stop_orders")
