@@ -11,10 +11,11 @@ only where it is dearer than such windows usually are, by the workflow's own las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from statistics import median
+from statistics import fmean, median, pstdev
 
 from afterpilot.spend.seasons import LEAST_DAYS, season
 
@@ -26,7 +27,10 @@ _MONTH = timedelta(days=30)
 _FAST, _MEDIUM, _SLOW = (14.4, _HOUR), (6.0, timedelta(hours=6)), (1.0, timedelta(days=3))
 _SHORT = 12  # part of a window that must burn too
 _DEARER = 1.5  # than usual, of a window within a day: an ordinary busy hour is not that
-_DEARER_DAYS = 1.25
+_DEARER_DAYS = 0.25  # more than usual, of whole days
+_CHANCE = 4.0  # standard deviations of such a sum
+_RARE = 0.3  # weight of a weekday on which so little happens that it tells nothing of the others
+_LEAST_LEAK = timedelta(days=14)
 _ENOUGH_DAYS = 8  # with spend, before the dearest one of the two weeks may be an exception
 _WEEKS = 4
 _WEEK = 7
@@ -110,33 +114,30 @@ def unusual(found: Hot, before: float | None) -> Hot | None:
 
 
 def leak(days: Mapping[date, float], *, limit: float, length: timedelta, today: date) -> Hot | None:
-    """Whether the last whole days use up the cap faster than it lasts, and are dearer than the same weekdays of four weeks.
+    """Whether the last three whole days use up the cap faster than it lasts, the newest among them, and are dearer than the same
+    weekdays of four weeks by more than chance.
 
-    The budget of a day is the cap's, weighed by weekday (:func:`afterpilot.spend.seasons.season`). Three days of a month's cap,
-    fewer of a week's; where less than two weeks are known it takes a whole week, which has no weekdays to weigh. None for caps
-    over less than two days.
+    The budget of a day is the cap's, weighed by weekday (:func:`afterpilot.spend.seasons.season`). Where less than two weeks are
+    known it takes a whole week, which has no weekdays to weigh. None for caps over less than two weeks, of which three days are
+    too large a part: their levels and their forecast tell as much.
     """
-    if length < 2 * _DAY:
-        return None
-    window = max(round(min(_SLOW[1] * (length / _MONTH), _SLOW[1]) / _DAY), 1)
-    wanted = _SLOW[0] * max(length / _MONTH, 1.0)
     known = (today - min(days)).days if days else 0
-    weights: Sequence[float]
-    if known < window + LEAST_DAYS:
-        if known < _WEEK or length <= _WEEK * _DAY:
-            return None
-        window, weights = _WEEK, (1.0,) * _WEEK
-    else:
-        weights = season(days, until=today - window * _DAY)
-    last = [today - (at + 1) * _DAY for at in range(window)]
+    if length < _LEAST_LEAK or known < _WEEK:
+        return None
+    weighed = known >= _SLOW[1] // _DAY + LEAST_DAYS
+    last = [today - (at + 1) * _DAY for at in range(_SLOW[1] // _DAY if weighed else _WEEK)]
+    weights = season(days, until=last[-1]) if weighed else (1.0,) * _WEEK
+    wanted = _SLOW[0] * max(length / _MONTH, 1.0)
     spent, newest = sum(days.get(day, 0.0) for day in last), days.get(last[0], 0.0)
     allowed, allowed_newest = (limit * (_DAY / length) * _weight(part, weights) for part in (last, last[:1]))
+    if not spent or spent < wanted * allowed or newest < wanted * allowed_newest:
+        return None
     before = _usual_days(days, last)
-    if spent < wanted * allowed or newest < wanted * allowed_newest or not spent:
+    squares = sum(weights[day.weekday()] ** 2 for day in last)  # of a window with a weekend one day counts, not three
+    chance = _CHANCE * _scatter(days, weights, until=last[-1]) * math.sqrt(squares) / _weight(last, weights)
+    if before is not None and spent < (1 + max(_DEARER_DAYS, chance)) * before:
         return None
-    if before is not None and spent < _DEARER_DAYS * before:
-        return None
-    return Hot(window * _DAY, wanted, spent / allowed if allowed else float("inf"), spent, before)
+    return Hot(len(last) * _DAY, wanted, spent / allowed, spent, before)
 
 
 def _usual_days(days: Mapping[date, float], last: Sequence[date]) -> float | None:
@@ -145,6 +146,15 @@ def _usual_days(days: Mapping[date, float], last: Sequence[date]) -> float | Non
     weeks = [[day - timedelta(weeks=back) for day in last] for back in range(1, _WEEKS + 1)]
     sums = [sum(days.get(day, 0.0) for day in week) for week in weeks if min(week) >= first]
     return median(sums) if len(sums) > 1 else None
+
+
+def _scatter(days: Mapping[date, float], weights: Sequence[float], *, until: date) -> float:
+    """By how much a day differs from what its weekday costs: the standard deviation over the mean, of up to four weeks."""
+    first = max(min(days), until - timedelta(weeks=_WEEKS))
+    dates = [first + at * _DAY for at in range((until - first).days)]
+    plain = [days.get(day, 0.0) / weights[day.weekday()] for day in dates if weights[day.weekday()] > _RARE]
+    level = fmean(plain) if plain else 0.0
+    return pstdev(plain) / level if level else 0.0
 
 
 def _weight(days: Sequence[date], weights: Sequence[float]) -> float:
