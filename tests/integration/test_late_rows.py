@@ -300,3 +300,22 @@ def test_a_failed_window_of_many_days_is_read_again_part_by_part(site: Site) -> 
     assert sum(changed) == 1
     assert [row["state"] for row in site.incidents()] == ["resolved"]
     assert corrections(site)[-1]["corrects"] == failed.id
+
+
+def test_an_old_row_that_is_read_again_leaves_the_newer_one_of_its_key(site: Site) -> None:
+    """The window of the old row is read again for another record's sake."""
+    site.produce("ALTER TABLE ai_invoice_runs DROP CONSTRAINT ai_invoice_runs_pkey CASCADE")
+    site.edit(f"{SLUG}/workflow.yaml", "late_by: 1d", "late_by: 0m")
+    hour(site)
+    site.invoices([1, 2], at=site.now + HOUR / 2, supplier=None)
+    hour(site)
+    site.now += 3 * HOUR
+    site.produce(
+        "INSERT INTO ai_invoice_runs SELECT (jsonb_populate_record(r, jsonb_build_object('supplier', 'Newer Ltd', 'finished_at', "
+        "CAST(:at AS timestamptz)))).* FROM ai_invoice_runs r WHERE run_id = 'r-00001'",
+        at=site.now - HOUR / 2,
+    )
+    for _ in range(3):
+        hour(site)
+        kept = site.rows("SELECT data ->> 'supplier' AS supplier FROM records WHERE key = 'r-00001'")
+        assert kept == [{"supplier": "Newer Ltd"}]

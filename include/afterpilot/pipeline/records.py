@@ -53,7 +53,12 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         for batch in chain.from_iterable(_read(source, span, workflow) for span in seen.spans):
             with services.ops.begin() as unit:
                 made = unit.records.write(
-                    batch, run_id, since=watermark and window.start, lost=seen.lost, pricing=pricing
+                    batch,
+                    run_id,
+                    since=watermark and window.start,
+                    lost=seen.lost,
+                    spans=seen.spans,
+                    pricing=pricing,
                 )
                 unit.source_states.add(
                     run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated

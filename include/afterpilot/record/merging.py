@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
+from afterpilot.domain.window import Window
 from afterpilot.record import partitions, prices
 from afterpilot.record.adding import Split, add, copy, split
 from afterpilot.record.pricing import Pricing
@@ -69,6 +70,13 @@ _KNOWN = sa.text(
     "  kept.at = pulled.at AND kept.data IS DISTINCT FROM pulled.data "
     "FROM pulled CROSS JOIN LATERAL (SELECT at, run_id, data FROM records "
     "  WHERE workflow = :workflow AND key = pulled.key OFFSET 0) AS kept"
+)
+# Where the newer row lies in no window that is read now, it is still at the source as far as anybody knows.
+_GIVE_WAY = sa.text(
+    "WITH newer AS (DELETE FROM known WHERE was_at > at AND NOT EXISTS (SELECT FROM "
+    "  unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS span (start, until) "
+    "  WHERE was_at >= start AND was_at < until) RETURNING key) "
+    "DELETE FROM pulled USING newer WHERE pulled.key = newer.key"
 )
 _COUNTED = sa.text(
     "SELECT count(DISTINCT key) AS keys, count(*) FILTER (WHERE was_at <> at) AS moved, "
@@ -125,12 +133,16 @@ def merge(
     *,
     since: datetime | None,
     lost: Collection[str] = (),
+    spans: Sequence[Window] = (),
     pricing: Pricing | None = None,
 ) -> Written:
     """Write the records and their usage in the transaction of ``connection``; ``since`` is where what is new should begin.
-    Fields that the source has ``lost`` keep what is on record. Without ``pricing``, calls are priced when they are summed.
+    Fields that the source has ``lost`` keep what is on record. A row gives way to a newer one of its key on record that lies
+    in none of the ``spans`` that are read: it comes twice there, and has not moved. Without spans all is read. Without
+    ``pricing``, calls are priced when they are summed.
     """
     given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost)}
+    given |= {"starts": [one.start for one in spans], "ends": [one.end for one in spans]}
     run = _Statements(connection, given)
     run(_LOCK)
     given_calls = split(lines, pricing, since=since)
@@ -148,12 +160,13 @@ def merge(
     if lost:
         run(_KEEP_LOST)
     run(_KNOWN)
+    older = run(_GIVE_WAY).rowcount if spans else 0
     found = run(_COUNTED).one()
     written = Written(
-        new=lines.rows - repeated - found.keys,
+        new=lines.rows - repeated - older - found.keys,
         late=_late(connection, since) if since else 0,
         changed=found.changed + found.corrected,
-        repeated=repeated + found.repeated,
+        repeated=repeated + older + found.repeated,
         left=tuple(run(_LEFT).scalars()) if found.moved else (),
     )
     if found.moved:

@@ -54,16 +54,17 @@ class Records:
         *,
         since: datetime | None = None,
         lost: Collection[str] = (),
+        spans: Sequence[Window] = (),
         pricing: Pricing | None = None,
     ) -> Written:
         """Write records with their usage. The newest of a key stands, also where the key comes again in a later batch of the
-        same run. Fields that the source has ``lost`` keep what is on record. Without ``pricing``, calls are priced when they
-        are summed.
+        same run. Fields that the source has ``lost`` keep what is on record. A row is older than one on record that lies in
+        none of the ``spans`` that are read: it gives way. Without ``pricing``, calls are priced when they are summed.
         """
         lines = batch if isinstance(batch, RecordLines) else lines_of(batch)
         if not lines.rows:
             return Written()
-        return merge(self._connection, lines, run_id, since=since, lost=lost, pricing=pricing)
+        return merge(self._connection, lines, run_id, since=since, lost=lost, spans=spans, pricing=pricing)
 
     def undecided(
         self, workflow: str, window: Window, *, after: Record | None = None, limit: int | None = None
