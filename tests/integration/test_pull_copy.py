@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from test_pull_sql import START, WINDOW, workflow_of
 
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.prices import PLAIN, CallDetails
 from afterpilot.domain.record_lines import values_of
 from afterpilot.domain.source import FieldType, Source, UsageColumns
 from afterpilot.pull.redact import redact
@@ -109,8 +111,9 @@ def both(
 
 
 def _plain(line: bytes) -> list[Any]:
-    key, at, data, *usage = values_of(line)
-    return [key, datetime.fromisoformat(at or "").astimezone(UTC), json.loads(data or ""), *usage]
+    key, at, data, *usage, details = values_of(line)
+    more = CallDetails.of(json.loads(details) if details else None)
+    return [key, datetime.fromisoformat(at or "").astimezone(UTC), json.loads(data or ""), *usage, more]
 
 
 @pytest.mark.parametrize("personal", [(), ("value",)], ids=["plain", "personal"])
@@ -170,6 +173,37 @@ def test_usage_is_kept_as_row_by_row(office: sa.Engine) -> None:
     found = both(office, source_of({}, usage=UsageColumns("model", "i", "o", "c")))
     assert found is not None
     assert found[0] == found[1]
+
+
+def test_what_else_a_call_used_is_kept_as_row_by_row(office: sa.Engine) -> None:
+    """Counts that are none, fractions of seconds, words of tiers, regions and providers, and what is no such word."""
+    rows = ["7, 0.25, 'Batch', 'eu-west-1', 'aws.bedrock'", "0, 0, 'default', '', 'OpenAI'", "NULL, NULL, NULL, NULL, NULL",
+            "-1, 'NaN', 'a b', 'x@example.com', 'anthropic'", "2.5, 0.30000000000000004, '+49 30 1234567', 'é', 'mistral'",
+            "1e13, 'Infinity', ' flex', E'x\\n', repeat('x', 61)", "3, 1e-9, 'FLEX', repeat('x', 60), '7'", "'NaN', 86400.0005, '', 'mistral/eu', 'gcp.vertex_ai'"]  # fmt: skip
+    fill(office, "writes numeric, took double precision, tier text, region text, who varchar(90)", rows)
+    named = {"cache_write_tokens": "writes", "seconds": "took", "tier": "tier", "region": "region", "provider": "who"}
+    found = both(office, source_of({}, usage=UsageColumns(details=named)))
+    assert found is not None
+    assert found[0] == found[1]
+    assert [row[-1] for row in found[0]] == [
+        CallDetails((("cache_write_tokens", 7), ("seconds", Decimal("0.25"))), "batch", "eu-west-1", "aws.bedrock"),
+        PLAIN,
+        PLAIN,
+        PLAIN,
+        CallDetails((("seconds", Decimal("0.301")),), "", "", "mistral"),
+        PLAIN,
+        CallDetails((("cache_write_tokens", 3), ("seconds", Decimal("0.001"))), "flex", "x" * 60, ""),
+        CallDetails((("seconds", Decimal("86400.001")),), "", "mistral/eu", "gcp.vertex_ai"),
+    ]
+
+
+@pytest.mark.parametrize("column", ["took interval", "took text", "tier int"])
+def test_details_that_sql_cannot_say_are_read_row_by_row(office: sa.Engine, column: str) -> None:
+    """A stretch of time, a number in a text, a tier that is a number."""
+    fill(office, column, ["NULL"])
+    name = column.split(maxsplit=1)[0]
+    named = {"tier" if name == "tier" else "seconds": name}
+    assert both(office, source_of({}, usage=UsageColumns(details=named))) is None
 
 
 @pytest.mark.parametrize(("at", "key"), [("timestamp", "integer"), ("date", "uuid"), ("timestamptz(0)", "varchar(60)")])

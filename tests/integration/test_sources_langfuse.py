@@ -12,6 +12,7 @@ import pytest
 
 from afterpilot.domain.calls import CALL_FIELDS
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.source import LangfuseReader
 from afterpilot.domain.window import Window
@@ -111,13 +112,37 @@ def test_an_observation_is_known_by_the_names_of_all_calls() -> None:
                 "output": 5,
                 "total": 1005,
             },
-            Usage("gpt-4o", 1000, 5, 900),
+            Usage("gpt-4o", 1000, 5, 900, CallDetails((("cache_write_tokens", 90),))),
+        ),
+        (
+            {
+                "input": 10,
+                "input_audio_tokens": 60,
+                "input_cache_creation_5m": 7,
+                "input_cache_creation_1h": 23,
+                "output": 5,
+                "output_audio_tokens": 4,
+            },
+            Usage(
+                "gpt-4o",
+                100,
+                9,
+                0,
+                CallDetails(
+                    (
+                        ("cache_write_tokens", 7),
+                        ("cache_write_1h_tokens", 23),
+                        ("input_audio_tokens", 60),
+                        ("output_audio_tokens", 4),
+                    )
+                ),
+            ),
         ),
         ({"input": 7, "output": 3}, Usage("gpt-4o", 7, 3, 0)),
         ({}, Usage("gpt-4o", None, None, 0)),
         ({"input": "many", "output": -3}, Usage("gpt-4o", None, None, 0)),
     ],
-    ids=["kinds apart", "reasoning", "Anthropic", "no cache", "nothing", "no counts"],
+    ids=["kinds apart", "reasoning", "Anthropic", "sound and an hour's cache", "no cache", "nothing", "no counts"],
 )
 def test_input_holds_the_cached_tokens_once(details: dict[str, Any], usage: Usage) -> None:
     """Langfuse's kinds of usage do not overlap, so they are added up; what is not told is not 0."""

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from afterpilot.domain.calls import CALL_FIELDS
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.looking import Looked
+from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.source import Decisions, LiteLlmApi, LiteLlmTable
 from afterpilot.domain.window import Window
@@ -242,6 +243,21 @@ _CACHED = {
     "prompt_tokens_details": {"cached_tokens": 900},
     "completion_tokens_details": {"reasoning_tokens": 7},
 }
+_ALL = {
+    "usage_object": {
+        "prompt_tokens": 1000,
+        "prompt_tokens_details": {
+            "cached_tokens": 600,
+            "audio_tokens": 40,
+            "image_tokens": 10,
+            "cache_creation_tokens": 50,
+            "cache_creation_token_details": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30},
+        },
+        "completion_tokens_details": {"audio_tokens": 3},
+        "server_tool_use": {"web_search_requests": 2},
+    },
+    "cost_breakdown": {"service_tier": "priority", "data_residency": "eu"},
+}
 _ANTHROPIC = {"prompt_tokens": 1000, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 50}
 
 
@@ -255,13 +271,36 @@ _ANTHROPIC = {"prompt_tokens": 1000, "cache_read_input_tokens": 900, "cache_crea
         ),
         (
             {"prompt_tokens": 1000, "metadata": {"usage_object": _ANTHROPIC}},
-            Usage("smollm2-135m", 1000, 5, 900),
+            Usage("smollm2-135m", 1000, 5, 900, CallDetails((("cache_write_tokens", 50),))),
             (900, 50, None),
         ),
         (
             {"prompt_tokens": 1000, "metadata": {"additional_usage_values": _ANTHROPIC, "usage_object": None}},
-            Usage("smollm2-135m", 1000, 5, 900),
+            Usage("smollm2-135m", 1000, 5, 900, CallDetails((("cache_write_tokens", 50),))),
             (900, 50, None),
+        ),
+        (
+            {"prompt_tokens": 1000, "metadata": _ALL, "custom_llm_provider": "vertex_ai"},
+            Usage(
+                "smollm2-135m",
+                1000,
+                5,
+                600,
+                CallDetails(
+                    (
+                        ("cache_write_tokens", 20),
+                        ("cache_write_1h_tokens", 30),
+                        ("input_audio_tokens", 40),
+                        ("input_image_tokens", 10),
+                        ("output_audio_tokens", 3),
+                        ("web_searches", 2),
+                    ),
+                    "priority",
+                    "eu",
+                    "vertex_ai",
+                ),
+            ),
+            (600, 50, None),
         ),
         ({"metadata": {}}, Usage("smollm2-135m", 32, 5, 0), (None, None, None)),
         (
@@ -280,6 +319,7 @@ _ANTHROPIC = {"prompt_tokens": 1000, "cache_read_input_tokens": 900, "cache_crea
         "OpenAI's cache",
         "Anthropic's cache",
         "older rows",
+        "all there is",
         "nothing told",
         "a stream without usage",
         "a failure",

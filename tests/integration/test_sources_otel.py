@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Status, StatusCode
 
 from afterpilot.domain.calls import CALL_FIELDS
+from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.source import OtelReader
 from afterpilot.domain.window import Window
@@ -146,8 +147,29 @@ _GENERATIONS = {
 def test_all_generations_of_names_say_the_same(tmp_path: Path, generation: str) -> None:
     """Three sets of names for one call."""
     (record,), _ = pulled(written(tmp_path, exported({"attributes": _GENERATIONS[generation]})))
-    assert record.usage == Usage("claude-x", 100, 20, 40)
+    assert record.usage == Usage("claude-x", 100, 20, 40, CallDetails((("cache_write_tokens", 10),)))
     assert (record.data["provider"], *(record.data[name] for name in SPENT)) == ("anthropic", 100, 40, 10, 20, None)
+
+
+def test_sound_tier_and_provider_are_part_of_what_was_used(tmp_path: Path) -> None:
+    """They decide the price; a standard tier says nothing."""
+    said = {
+        "gen_ai.provider.name": "aws.bedrock",
+        "gen_ai.response.model": "m",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 20,
+        "gen_ai.usage.audio.input_tokens": 60,
+        "gen_ai.usage.image.input_tokens": 0,
+        "gen_ai.usage.audio.output_tokens": 15,
+    }
+    flex, plain = {**said, "openai.response.service_tier": "Flex"}, {**said, "openai.response.service_tier": "default"}
+    records, _ = pulled(written(tmp_path, exported({"attributes": flex}, {"attributes": plain})))
+    counts = (("input_audio_tokens", 60), ("output_audio_tokens", 15))
+    assert [record.usage for record in records] == [
+        Usage("m", 100, 20, 0, CallDetails(counts, "flex", "", "aws.bedrock")),
+        Usage("m", 100, 20, 0, CallDetails(counts, "", "", "aws.bedrock")),
+    ]
+    assert [record.data["tier"] for record in records] == ["flex", None]
 
 
 def test_only_calls_count_and_only_the_own_ones(tmp_path: Path) -> None:

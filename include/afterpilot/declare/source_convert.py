@@ -9,6 +9,7 @@ from afterpilot.declare import source_schema as schema
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.source_rules import format_of
 from afterpilot.declare.source_values import FieldOf
+from afterpilot.domain.prices import COUNTS, WORDS
 from afterpilot.domain.source import (
     Decisions,
     FieldType,
@@ -69,7 +70,8 @@ _FIXED: Mapping[type[Keys], type[LiteLlmTable | LiteLlmApi | LangfuseReader]] = 
 def _usage(usage: schema.UsageColumns | schema.UsagePlaces | None) -> UsageColumns:
     if usage is None:
         return UsageColumns()
-    return UsageColumns(usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens or "")
+    given = {name: place for name in (*COUNTS, *WORDS) if (place := getattr(usage, name))}
+    return UsageColumns(usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens or "", given)
 
 
 def _decisions(decisions: schema.Decisions) -> Decisions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -31,22 +31,35 @@ _OWN = "which rows are the workflow's own: name or JSONPath → one of these tex
 _SINCE = "how far back the first pull reaches"
 
 
-class UsageColumns(Keys):
-    """Columns that hold what each call used."""
-
-    model: Column = Field(description="the model's name, as prices know it")
-    input_tokens: Column = Field(description="tokens of the request, cached ones included")
-    output_tokens: Column = Field(description="tokens of the answer")
-    cached_tokens: Column | None = Field(None, description="those of the request that were read from a cache")
+P = TypeVar("P")  # what names a place
 
 
-class UsagePlaces(Keys):
+class UsageOf(Keys, Generic[P]):
     """Where a row holds what its call used."""
 
-    model: ColumnOrPath = Field(description="the model's name, as prices know it")
-    input_tokens: ColumnOrPath = Field(description="tokens of the request, cached ones included")
-    output_tokens: ColumnOrPath = Field(description="tokens of the answer")
-    cached_tokens: ColumnOrPath | None = Field(None, description="those of the request that were read from a cache")
+    model: P = Field(description="the model's name, as prices know it")
+    input_tokens: P = Field(description="tokens of the request, cached ones included")
+    output_tokens: P = Field(description="tokens of the answer")
+    cached_tokens: P | None = Field(None, description="those of the request that were read from a cache")
+    cache_write_tokens: P | None = Field(None, description="those that were written to a cache for minutes")
+    cache_write_1h_tokens: P | None = Field(None, description="those that were written to a cache for an hour")
+    input_audio_tokens: P | None = Field(None, description="those of the request that are sound, and not cached")
+    cache_audio_read_tokens: P | None = Field(None, description="cached ones that are sound; not in `cached_tokens`")
+    input_image_tokens: P | None = Field(None, description="those of the request that are images, and not cached")
+    output_audio_tokens: P | None = Field(None, description="those of the answer that are sound")
+    output_image_tokens: P | None = Field(None, description="those of the answer that are images")
+    web_searches: P | None = Field(None, description="how often the model searched the web")
+    storage_searches: P | None = Field(None, description="how often it searched stored files")
+    code_executions: P | None = Field(None, description="how often it ran code in a sandbox")
+    seconds: P | None = Field(None, description="how long the call took, for prices by the hour")
+    audio_seconds: P | None = Field(None, description="how long the sound was, for prices by the hour of sound")
+    tier: P | None = Field(None, description="the provider's service tier, such as `batch`")
+    region: P | None = Field(None, description="where it ran, for models that cost more in some regions")
+    provider: P | None = Field(None, description="who ran the model, where that is not its maker")
+
+
+UsageColumns = UsageOf[Column]
+UsagePlaces = UsageOf[ColumnOrPath]
 
 
 class Decisions(Keys):

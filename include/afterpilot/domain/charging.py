@@ -80,8 +80,11 @@ def charge(price: Price, usage: Usage) -> PricedUsage:
         lacking = [sort for sort, count in used.items() if count and sort not in rates]
         if not lacking:
             whole = _Whole.of(price.rates)
-            total = whole.rates.get("call", 0) + sum(count * whole.rates[sort] for sort, count in used.items() if count)
-            return PricedUsage(Decimal(f"{total}E-{whole.digits}"), price.currency, price.source, "", price)
+            total = sum(int(count * 1_000) * whole.rates[sort] for sort, count in used.items() if count)
+            total += 1_000 * whole.rates.get("call", 0)  # in thousandths, as are seconds
+            units, rest = divmod(total, 1_000)
+            cost = Decimal(f"{total}E-{whole.digits + 3}" if rest else f"{units}E-{whole.digits}")
+            return PricedUsage(cost, price.currency, price.source, "", price)
         reason = _lacks(lacking[0], price.model)
     return PricedUsage(None, "", price.source, reason, unpriced(price, reason))
 
@@ -94,7 +97,7 @@ def unpriced(price: Price, reason: str) -> Price:
 def linear(price: Price, since: datetime | None = None, until: datetime | None = None) -> Linear:
     """The price, made ready; see :class:`Linear`."""
     rates = dict(price.rates)
-    known = not price.reason and not _durations(rates)
+    known = not price.reason and not durations(rates)
     cost = _plain_cost(rates) if known else _no_cost
     most = None if price.to_input_tokens is None else price.to_input_tokens - 1
     return Linear(price, price.id, cost, since, until, price.from_input_tokens, most)
@@ -146,7 +149,7 @@ def _no_cost(given: int, output: int, cached: int) -> str | None:  # noqa: ARG00
     return None
 
 
-def _used(usage: Usage) -> dict[str, int]:
+def _used(usage: Usage) -> dict[str, int | Decimal]:
     """How many of each sort; no token twice."""
     counts = dict(usage.details.counts)
     of_input = sum(counts.get(sort, 0) for sort in OF_INPUT)
@@ -159,7 +162,7 @@ def _used(usage: Usage) -> dict[str, int]:
     }
 
 
-def _durations(rates: Mapping[str, Decimal]) -> tuple[str, ...]:
+def durations(rates: Mapping[str, Decimal]) -> tuple[str, ...]:
     """The sorts of which a call at these rates must say how many seconds there were."""
     needed = {"seconds": True, "audio_seconds": "input_tokens" not in rates}  # with both, sound and text are apart
     return tuple(sort for sort in SECONDS if rates.get(sort) and needed[sort])
@@ -174,7 +177,7 @@ def _flaw(price: Price, usage: Usage) -> str:
         return f"the call to {name} does not say how many tokens it used"
     if min(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens, *counts.values()) < 0:
         return f"the call to {name} says that it used fewer than no tokens"
-    for sort in _durations(dict(price.rates)):
+    for sort in durations(dict(price.rates)):
         if not counts.get(sort):
             return f"the call to {name} does not say how many seconds {'of sound it had' if 'audio' in sort else 'it took'}"
     used = _used(usage) if billed else {}

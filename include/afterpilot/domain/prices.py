@@ -27,6 +27,7 @@ OF_INPUT = (
 OF_OUTPUT = ("output_audio_tokens", "output_image_tokens")
 TOOLS = ("web_searches", "storage_searches", "code_executions")  # billed by the call
 SECONDS = ("seconds", "audio_seconds")  # of a machine of one's own, of sound
+WORDS = ("tier", "region", "provider")  # what a call says besides of how it was made
 COUNTS = (*OF_INPUT, *OF_OUTPUT, *TOOLS, *SECONDS)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", *OF_INPUT, *OF_OUTPUT)
 # The sorts that a price may have a rate for. "call" is a fee for each call.
@@ -38,11 +39,11 @@ _LONGEST_WORD = 60  # of a tier, a region or a provider that a server named
 class CallDetails:
     """What a call used beyond plain tokens, and how it was made: all that its price may depend on besides model, time and size.
 
-    ``counts`` holds those of :data:`COUNTS` that are above 0, by name. ``tier`` is the provider's word: batch, flex, priority,
+    ``counts`` holds those of :data:`COUNTS` that are above 0, by name: whole numbers, seconds to the millisecond. ``tier`` is the provider's word: batch, flex, priority,
     fast; empty for the standard one. ``region`` and ``provider`` are empty where nobody said.
     """
 
-    counts: tuple[tuple[str, int], ...] = ()
+    counts: tuple[tuple[str, int | Decimal], ...] = ()
     tier: str = ""
     region: str = ""
     provider: str = ""
@@ -55,24 +56,25 @@ class CallDetails:
     def as_json(self) -> dict[str, Any]:
         """As it is stored; empty for a plain call."""
         named = {"tier": self.tier, "region": self.region, "provider": self.provider}
-        return {**dict(self.counts), **{name: value for name, value in named.items() if value}}
+        counts = {sort: count if isinstance(count, int) else float(count) for sort, count in self.counts}
+        return {**counts, **{name: value for name, value in named.items() if value}}
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> CallDetails:
         """What was stored."""
         given = stored or {}
-        counts = tuple((name, int(given[name])) for name in COUNTS if given.get(name))
-        return cls(counts, *(str(given.get(name) or "") for name in ("tier", "region", "provider")))
+        counts = tuple((name, _whole(given[name])) for name in COUNTS if given.get(name))
+        return cls(counts, *(str(given.get(name) or "") for name in WORDS))
 
 
 PLAIN = CallDetails()
-_STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "none", "null"})
+STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "none", "null"})
 
 
 def tier_of(said: object) -> str:
     """A service tier by the provider's word, in small letters; empty where the word is one for the standard tier."""
     word = str(said or "").strip().lower()[:_LONGEST_WORD]
-    return "" if word in _STANDARD else word
+    return "" if word in STANDARD else word
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class Price:
         said = {name: getattr(self, name) for name in self.__slots__}
         text = json.dumps(said, sort_keys=True, default=_written)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+def _whole(count: object) -> int | Decimal:
+    number = Decimal(str(count))
+    return int(number) if number == number.to_integral_value() else number
 
 
 def _written(value: object) -> str:

@@ -12,12 +12,19 @@ FieldType = Literal["text", "number", "time", "boolean"]
 
 @dataclass(frozen=True, slots=True)
 class UsageColumns:
-    """Where a row holds a call's usage; ``model`` and the token counts are columns or JSONPaths (``$.…``), or empty."""
+    """Where a row holds a call's usage; columns or JSONPaths (``$.…``), or empty."""
 
     model: str = ""
     input_tokens: str = ""
     output_tokens: str = ""
     cached_tokens: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)  # by the names of domain.prices.COUNTS and WORDS
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All columns and paths that are named, in the order of the fields."""
+        plain = (self.model, self.input_tokens, self.output_tokens, self.cached_tokens)
+        return tuple(place for place in (*plain, *self.details.values()) if place)
 
 
 @dataclass(frozen=True, slots=True)

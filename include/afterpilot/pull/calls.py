@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from afterpilot.domain.prices import COUNTS, WORDS
 from afterpilot.domain.record import Usage
 from afterpilot.domain.source import Source
+from afterpilot.pull.details import details_of
 from afterpilot.pull.paths import first_key
 from afterpilot.pull.rows import Own, Row, time_of, usage_of
 from afterpilot.pull.values import decimal, tokens
@@ -34,7 +36,14 @@ class OwnCalls:
 
 def used(call: Call) -> Usage:
     """What the call used; a count that was not reported is None."""
-    return usage_of(call.get("model"), call.get("input_tokens"), call.get("output_tokens"), call.get("cached_tokens"))
+    hour = call.get("cache_write_1h_tokens") or 0
+    written = call.get("cache_write_tokens")
+    details = {
+        **{name: call.get(name) for name in (*COUNTS, *WORDS)},
+        "cache_write_tokens": written - hour if isinstance(written, int) else None,
+    }
+    counts = (call.get("input_tokens"), call.get("output_tokens"), call.get("cached_tokens"))
+    return usage_of(call.get("model"), *counts, details_of(details))
 
 
 def looks_into(source: Source, names: Sequence[str]) -> bool:

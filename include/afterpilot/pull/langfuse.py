@@ -114,9 +114,17 @@ def _counts(details: object) -> dict[str, int | None]:
         "input_tokens": asked,
         "cached_tokens": cached,
         "cache_write_tokens": written,
+        "cache_write_1h_tokens": _sum(known, lambda name: "cache" in name and "1h" in name),
+        "input_audio_tokens": _sum(known, lambda name: name.startswith("input_") and _is_of(name, "audio")),
+        "input_image_tokens": _sum(known, lambda name: name.startswith("input_") and _is_of(name, "image")),
         "output_tokens": answered,
+        "output_audio_tokens": _sum(known, lambda name: name.startswith("output_") and _is_of(name, "audio")),
         "reasoning_tokens": _sum(known, lambda name: name.startswith("output_") and "reasoning" in name),
     }
+
+
+def _is_of(name: str, modality: str) -> bool:
+    return modality in name and "cache" not in name
 
 
 def _sum(known: Mapping[str, int], of: Any) -> int | None:  # noqa: ANN401 - a predicate

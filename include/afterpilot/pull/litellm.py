@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from afterpilot.domain.prices import tier_of
 from afterpilot.domain.record import Usage
 from afterpilot.domain.source import LiteLlmApi, Paging, Source
 from afterpilot.domain.window import Window
@@ -109,6 +110,7 @@ def call_of(row: Mapping[str, Any]) -> Call:
     """A row of the spend logs under the names of all calls."""
     meta, request = within(row, "metadata"), within(row, "proxy_server_request")
     usage, more = within(meta, "usage_object"), within(meta, "additional_usage_values")
+    split, written = within(meta, "cost_breakdown"), within(usage, "cache_creation")
     asked, answered = tuple(within(usage, name) for name in ("prompt_tokens_details", "completion_tokens_details"))
     counted = bool(row.get("prompt_tokens") or row.get("completion_tokens")) or row.get("status") == "failure"
     whole = row.get("completionStartTime") == row.get("endTime")
@@ -134,8 +136,20 @@ def call_of(row: Mapping[str, Any]) -> Call:
             within(asked, "cache_creation_tokens"),
             within(more, "cache_creation_input_tokens"),
         ),
+        "cache_write_1h_tokens": first_count(
+            within(asked, "cache_creation_token_details", "ephemeral_1h_input_tokens"),
+            within(written, "ephemeral_1h_input_tokens"),
+        ),
+        "input_audio_tokens": first_count(within(asked, "audio_tokens")),
+        "input_image_tokens": first_count(within(asked, "image_tokens")),
         "output_tokens": row.get("completion_tokens") if counted else None,
+        "output_audio_tokens": first_count(within(answered, "audio_tokens")),
         "reasoning_tokens": first_count(within(answered, "reasoning_tokens")),
+        "web_searches": first_count(
+            within(usage, "server_tool_use", "web_search_requests"), within(asked, "web_search_requests")
+        ),
+        "tier": tier_of(first(within(split, "service_tier"), within(usage, "service_tier"))) or None,
+        "region": first(within(split, "vertex_location"), within(split, "data_residency")),
         "cost": row.get("spend"),
         "latency_ms": first(row.get("request_duration_ms"), milliseconds(row.get("startTime"), row.get("endTime"))),
         "first_token_ms": None if whole else milliseconds(row.get("startTime"), row.get("completionStartTime")),

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+from afterpilot.domain.prices import tier_of
 from afterpilot.domain.source import OtelReader, Source
 from afterpilot.domain.window import Window
 from afterpilot.pull.calls import Call, OwnCalls, first, first_count, in_milliseconds, milliseconds, within
@@ -29,6 +30,7 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "model_asked": ("gen_ai.request.model",),
     "session": ("gen_ai.conversation.id", "session.id"),
     "user": ("user.id", "enduser.id"),
+    "tier": ("openai.response.service_tier", "gen_ai.openai.response.service_tier"),
     "prompt_name": ("gen_ai.prompt.name",),
     "prompt_version": ("gen_ai.prompt.version",),
     "input": ("gen_ai.input.messages", "gen_ai.prompt"),
@@ -43,7 +45,10 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
     ),
+    "input_audio_tokens": ("gen_ai.usage.audio.input_tokens",),
+    "input_image_tokens": ("gen_ai.usage.image.input_tokens",),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "output_audio_tokens": ("gen_ai.usage.audio.output_tokens",),
     "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens",),
 }
 
@@ -84,6 +89,7 @@ def call_of(span: Mapping[str, Any]) -> Call:
     return {
         **{name: first(*(said.get(key) for key in keys)) for name, keys in _ATTRIBUTES.items()},
         **{name: first_count(*(said.get(key) for key in keys)) for name, keys in _COUNTS.items()},
+        "tier": tier_of(first(*(said.get(key) for key in _ATTRIBUTES["tier"]))) or None,
         "request_id": f"{span.get('traceId')}-{span.get('spanId')}" if span.get("spanId") else None,
         "trace": span.get("traceId"),
         "started_at": started,

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.domain.prices import PLAIN, CallDetails
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.source import FieldType
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pull.details import details_of
 from afterpilot.pull.json_values import NotJson, dumps
 from afterpilot.pull.paths import finder
 from afterpilot.pull.values import LONGEST_KEY, LONGEST_MODEL, NotFinite, decimal, kept, moment, tokens
@@ -76,6 +78,7 @@ class Records:
             "cached": usage.cached_tokens,
         }
         self._usage = {what: self._place(place) for what, place in counted.items() if place}
+        self._details = {what: self._place(place) for what, place in usage.details.items()}
 
     def _place(self, place: str) -> Getter:
         return self._getters.get(place) or getter(place)
@@ -131,10 +134,11 @@ class Records:
         return found if not isinstance(found, str) or (found.isascii() and "\x00" not in found) else storable(found)
 
     def _used(self, row: Row) -> Usage | None:
-        if not self._usage:
+        if not self._usage and not self._details:
             return None
         found = {what: get(row) for what, get in self._usage.items()}
-        return usage_of(found.get("model"), found.get("input"), found.get("output"), found.get("cached"))
+        details = details_of({what: get(row) for what, get in self._details.items()})
+        return usage_of(found.get("model"), found.get("input"), found.get("output"), found.get("cached"), details)
 
 
 def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
@@ -145,7 +149,9 @@ def _any_of(value: Any, wanted: frozenset[str]) -> bool:  # noqa: ANN401 - any J
     return value is not None and not isinstance(value, Mapping) and str(value) in wanted
 
 
-def usage_of(model: object, input_tokens: object, output_tokens: object, cached_tokens: object) -> Usage:
+def usage_of(
+    model: object, input_tokens: object, output_tokens: object, cached_tokens: object, details: CallDetails = PLAIN
+) -> Usage:
     """What a call used. Cached tokens that were not reported count as 0: it is then priced without the discount, never too
     low.
     """
@@ -154,7 +160,7 @@ def usage_of(model: object, input_tokens: object, output_tokens: object, cached_
         for value in (model, input_tokens, output_tokens, cached_tokens)
     ]
     name = storable(str(told[0] or "")).strip()[:LONGEST_MODEL]
-    return Usage(name, tokens(told[1]), tokens(told[2]), tokens(told[3]) or 0)
+    return Usage(name, tokens(told[1]), tokens(told[2]), tokens(told[3]) or 0, details)
 
 
 def getter(place: str) -> Getter:

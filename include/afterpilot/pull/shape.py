@@ -119,9 +119,8 @@ class SqlShape:
 
 def declared(workflow: Workflow) -> list[str]:
     """The columns of the records' table that the declaration names, its key and time first."""
-    source, usage = workflow.source, workflow.source.usage
-    called = (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-    return list(dict.fromkeys([source.key, source.time, *source.fields, *filter(None, called)]))
+    source = workflow.source
+    return list(dict.fromkeys([source.key, source.time, *source.fields, *source.usage.places]))
 
 
 def found(

@@ -213,10 +213,9 @@ def _gateway(reader: LiteLlmApi | LangfuseReader, workflow: Workflow, endpoint: 
 
 def _places(workflow: Workflow) -> list[str]:
     """The names and JSONPaths of all that is kept or counted."""
-    source, usage = workflow.source, workflow.source.usage
+    source = workflow.source
     named = [source.key, source.time, *source.fields]
-    counted = [usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens]
-    return [source.paths.get(name, name) for name in (*named, *filter(None, counted), *source.where)]
+    return [source.paths.get(name, name) for name in (*named, *source.usage.places, *source.where)]
 
 
 def _nothing() -> None:

@@ -24,6 +24,7 @@ from afterpilot.pull.copy import Copied
 from afterpilot.pull.copy_statement import SETTINGS, statement_of
 from afterpilot.pull.database import TIMEOUT_SECONDS, engine_of, reading, table_of
 from afterpilot.pull.decisions import DecisionsOf
+from afterpilot.pull.details import details_of
 from afterpilot.pull.shape import SqlShape, Types, declared, found, selected
 from afterpilot.pull.values import NotFinite, decimal, kept, model_name, moment, tokens, unfit
 
@@ -166,23 +167,19 @@ class SqlSource(SqlShape):
         return Record(self._workflow.slug, str(key), at, data, _usage(row, source.usage))
 
 
-def _named(usage: UsageColumns) -> list[str]:
-    columns = (usage.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-    return [column for column in columns if column]
-
-
 def _usage(row: Mapping[str, Any], columns: UsageColumns) -> Usage | None:
     """What the call used; None where the declaration names no column for it, None in a count that was not reported.
 
     Cached tokens that were not reported count as 0: the call is then priced without the discount, never too low.
     """
-    if not _named(columns):
+    if not columns.places:
         return None
     return Usage(
         model=model_name(row[columns.model]) if columns.model else "",
         input_tokens=tokens(row[columns.input_tokens]) if columns.input_tokens else None,
         output_tokens=tokens(row[columns.output_tokens]) if columns.output_tokens else None,
         cached_tokens=(tokens(row[columns.cached_tokens]) if columns.cached_tokens else None) or 0,
+        details=details_of({name: row[column] for name, column in columns.details.items()}),
     )
 
 
