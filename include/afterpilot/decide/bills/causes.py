@@ -70,17 +70,21 @@ def _seen(cell: Cell, sheet: Sheet) -> Iterator[Cause]:
     if not sheet.known(cell.group):
         yield Cause("project_unknown", f"no bill of these weeks shows {cell.group.name}: is it the right name?")
         return
-    whole = sheet.of_day(cell.group, cell.days)
-    if above and not any(one.calls for one in whole.calls):
+    whole = sheet.of_days(cell.group, cell.days)
+    if above and not any(one.calls for one in sheet.of_days(cell.group, cell.days, unbilled=True).calls):
         yield _no_calls(cell, sheet)
         return
     if not above and not whole.lines:
         yield Cause("missing_day", f"the bill was read and has nothing for {_days(cell)}")
         return
-    if not whole.beyond(sheet.account) and incomparable(whole, sheet) is None:
+    if _agree(whole, sheet) or _agree(sheet.of_days(cell.group, cell.days, unbilled=True), sheet):
         yield Cause("other_names", "the day's total agrees: the two sides call the models or items differently")
         return
     yield from _by_model(cell, sheet)
+
+
+def _agree(whole: Cell, sheet: Sheet) -> bool:
+    return not whole.beyond(sheet.account) and incomparable(whole, sheet) is None
 
 
 def _by_model(cell: Cell, sheet: Sheet) -> Iterator[Cause]:

@@ -83,6 +83,7 @@ class Sheet:
         self.billed = {family(one.line.model) for one in told.lines if one.line.model}
         self.lines: dict[Key, list[BillLine]] = defaultdict(list)
         self.calls: dict[Key, list[MeteredDay]] = defaultdict(list)
+        self.unbilled: dict[tuple[Group, date], list[MeteredDay]] = defaultdict(list)
         self.unowned: list[KeptLine] = []
         self._sort_lines()
         self._sort_calls()
@@ -93,12 +94,13 @@ class Sheet:
             key = (group, day, model)
             yield Cell(group, model, (day,), tuple(self.lines.get(key, ())), tuple(self.calls.get(key, ())))
 
-    def of_day(self, group: Group, days: Sequence[date]) -> Cell:
-        """All models of a group together."""
+    def of_days(self, group: Group, days: Sequence[date], *, unbilled: bool = False) -> Cell:
+        """All models of a group together; ``unbilled``: with the calls of its workflows to models that the account never bills."""
         own = [(group, day, model) for day in days for model in self._models.get((group, day), ())]
         lines = tuple(line for key in own for line in self.lines.get(key, ()))
         calls = tuple(one for key in own for one in self.calls.get(key, ()))
-        return Cell(group, "", tuple(days), lines, calls)
+        more = tuple(one for day in days for one in self.unbilled.get((group, day), ())) if unbilled else ()
+        return Cell(group, "", tuple(days), lines, (*calls, *more))
 
     @cached_property
     def _models(self) -> Mapping[tuple[Group, date], set[str]]:
@@ -157,6 +159,8 @@ class Sheet:
                 models = self.billed if group.projects else self.by_model
                 if model in models or (not known and one.workflow in alone):
                     self.calls[group, one.day, model].append(one)
+                else:
+                    self.unbilled[group, one.day].append(one)
 
 
 def _groups(account: BillAccount, workflows: Sequence[Workflow]) -> Iterable[Group]:

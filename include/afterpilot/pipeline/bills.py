@@ -1,0 +1,172 @@
+"""The stage of bills: read what providers bill, and hold it against what was metered. It is the fleet's, not one workflow's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, Standing, judge_bills
+from afterpilot.decide.bills.facts import DAY, GRACE, over
+from afterpilot.domain.bills import FLEET
+from afterpilot.domain.errors import AfterpilotError, ConfigurationError
+from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.spend import BillAccount
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.conclude import concluded
+from afterpilot.pipeline.metering import meter
+from afterpilot.pipeline.services import Services
+from afterpilot.record.bills import Kept
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How each account stands, and the run that says so; None where nothing was judged for the record."""
+
+    standings: tuple[Standing, ...]
+    run: Run | None = None
+
+
+def bills(
+    services: Services,
+    workflows: Sequence[Workflow],
+    *,
+    trigger: Trigger,
+    accounts: Collection[str] = (),
+    again: int = 0,
+) -> Reconciled | None:
+    """Read the bills and reconcile them; None where no account is declared.
+
+    ``accounts`` narrows down what is read, never what is judged. Read is what was not read yet, what may still be corrected,
+    and the last ``again`` days in any case.
+
+    Raises:
+        ConfigurationError: there is no such account.
+    """
+    declared = services.fleet.spend.bills
+    if unknown := sorted(set(accounts) - {one.name for one in declared}):
+        known = ", ".join(one.name for one in declared) or "none"
+        raise ConfigurationError(
+            f"there is no account {unknown[0]!r} under spend.bills in _fleet.yaml (known: {known})"
+        )
+    if not declared:
+        return None
+    started = services.now()
+    with services.ops.begin() as unit:
+        done = unit.runs.find(FLEET, Stage.BILLS, trigger)
+    if done is not None:
+        return Reconciled(standings(services, workflows), done)
+    wanted = [one for one in declared if not accounts or one.name in accounts]
+    trouble = {one.name: _read(services, one, again=again) for one in wanted}
+    meter(services, workflows)
+    facts = _facts(services, workflows, trouble)
+    result, found = judge_bills(facts)
+    window = Window(_midnight(facts.first), _closed(facts))
+    return Reconciled(found, concluded(services, result, None, window, trigger, started))
+
+
+def standings(services: Services, workflows: Sequence[Workflow]) -> tuple[Standing, ...]:
+    """How the accounts stand by what is on record; nothing is read or written."""
+    return judge_bills(_facts(services, workflows, {}))[1]
+
+
+def bills_crashed(services: Services, error: BaseException, *, trigger: Trigger) -> Run:
+    """The stage itself failed: an UNKNOWN run with the reason, never silence."""
+    at = services.now()
+    finding = Finding(
+        workflow=FLEET,
+        stage=Stage.BILLS,
+        kind=f"{Stage.BILLS}.did_not_run",
+        severity=Severity.UNKNOWN,
+        title=f"The stage {Stage.BILLS} could not run: {type(error).__name__}",
+        detail=str(error)[:1000] if isinstance(error, AfterpilotError) else "The task's log has the details.",
+    )
+    result = StageResult(
+        workflow=FLEET,
+        stage=Stage.BILLS,
+        summary="the stage could not run",
+        findings=(finding,),
+        evidence={"crashed": type(error).__name__},
+    )
+    return concluded(services, result, None, Window(at, at), trigger, at, ran=False)
+
+
+def to_read(read: Mapping[date, datetime], *, today: date, again: int = 0) -> Iterable[tuple[date, date]]:
+    """Which days to ask for, as stretches from a day to before another one: those not read since a bill is final, and the last
+    ``again``.
+    """
+    final = timedelta(days=CORRECTED)
+    days = [today - n * DAY for n in range(max(LOOK_BACK, again), 0, -1)]
+    wanted = [
+        day
+        for day in days
+        if day >= today - again * DAY
+        or (day >= today - LOOK_BACK * DAY and (day not in read or read[day] < over(day) + final))
+    ]
+    first: date | None = None
+    for day in wanted:
+        first = first or day
+        if day + DAY not in wanted:
+            yield first, day + DAY
+            first = None
+
+
+def _read(services: Services, account: BillAccount, *, again: int) -> str:
+    """Read what is due of an account, stretch by stretch; returns why it could not be done, empty where it was."""
+    at = services.now()
+    today = at.astimezone(UTC).date()
+    with services.ops.begin() as unit:
+        read = unit.bills.read(account.name, today - max(LOOK_BACK, again) * DAY, today)
+    try:
+        reader = services.bills(account)
+        for first, end in to_read(read, today=today, again=again):
+            bill = reader.read(first, end)
+            with services.ops.begin() as unit:
+                kept: Kept = unit.bills.keep(account.name, bill, at=at)
+            log.info("%s: %s to before %s: %s", account.name, first, end, kept)
+    except AfterpilotError as error:
+        log.warning("%s: %s", account.name, error)
+        return str(error)
+    return ""
+
+
+def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[str, str]) -> Facts:
+    now = services.now()
+    end = now.astimezone(UTC).date()
+    first = end - LOOK_BACK * DAY
+    slugs = [workflow.slug for workflow in workflows]
+    with services.ops.begin() as unit:
+        pulled = {slug: unit.records.pulled_to(slug) for slug in slugs}
+        return Facts(
+            first=first,
+            end=end,
+            now=now,
+            accounts=tuple(
+                AccountFacts(
+                    account=one,
+                    lines=tuple(unit.bills.lines(one.name, first, end)),
+                    read=unit.bills.read(one.name, first, end),
+                    trouble=trouble.get(one.name, ""),
+                )
+                for one in services.fleet.spend.bills
+            ),
+            workflows=tuple(workflows),
+            metered=tuple(unit.bills.metered(first, end)),
+            pulled_to={slug: moment for slug, moment in pulled.items() if moment is not None},
+            metered_since=unit.bills.first_metered(slugs),
+        )
+
+
+def _closed(facts: Facts) -> datetime:
+    """Up to when the run can say anything: the end of the last day that is over for long enough."""
+    days = [day for day in facts.days if over(day) <= facts.now - GRACE]
+    return over(days[-1]) if days else _midnight(facts.first)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

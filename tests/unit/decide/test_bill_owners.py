@@ -1,0 +1,116 @@
+"""Spend on a bill that belongs to no workflow, and whom it may belong to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from afterpilot.domain.spend import Billed
+from afterpilot.domain.verdict import Verdict
+from doubles.billing import ago, called, flow, judged, kind, line, only, tokens
+
+FLOWS = (flow("invoice_matching", "proj_a"), flow("email_triage", "proj_b"))
+
+
+def test_a_project_that_no_workflow_names_is_told_with_its_sum() -> None:
+    """Over the days on which it cost something; the share that has an owner stands in the summary."""
+    lines = [line(30), line(6, project="proj_zz", model="o3"), line(4, project="proj_zz", model="o3", day=ago(8))]
+    result, standing = judged(lines, [called(30)], *FLOWS)
+    finding = only(result)
+    assert (finding.kind, result.verdict) == ("bills.unowned", Verdict.WARN)
+    assert finding.title == "10.00 USD of proj_zz on the bill of openai belong to no workflow"
+    assert (finding.evidence["first_day"], finding.evidence["last_day"]) == ("2026-11-05", "2026-11-08")
+    assert standing.owned == Decimal("0.75")
+    assert "75.0% owned" in result.summary
+
+
+PROPOSALS = {
+    "the one that calls the model": (
+        [line(5, project="proj_zz", model="o3")],
+        [called(30), called(1, model="o3", workflow="email_triage")],
+        "email_triage",
+        "only email_triage calls o3",
+    ),
+    "the one that calls it most": (
+        [line(5, project="proj_zz", model="o3")],
+        [called(30), called(1, model="o3"), called(1, model="o3", workflow="email_triage", calls=11)],
+        "email_triage",
+        "email_triage calls o3 most",
+    ),
+    "one of a like name, whatever it calls": (
+        [line(5, project="proj-invoices-matching-prod", model="o3")],
+        [called(30), called(1, model="o3", workflow="email_triage")],
+        "invoice_matching",
+        "proj-invoices-matching-prod and invoice_matching share matching",
+    ),
+    "nobody": (
+        [line(5, project="proj_zz", model="o3")],
+        [called(30)],
+        "",
+        "no workflow calls these models or is called like that",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PROPOSALS)
+def test_the_proposed_owner_has_a_reason(case: str) -> None:
+    """By name, then by model; and nobody where there is no evidence."""
+    lines, calls, owner, why = PROPOSALS[case]
+    _, standing = judged([line(30), *lines], calls, *FLOWS)
+    (found,) = standing.unowned
+    assert (found.owner, found.why) == (owner, why)
+
+
+def test_a_team_of_the_proxy_is_proposed_to_its_workflow() -> None:
+    """LiteLLM bills by team, and a workflow says whose it is."""
+    flows = (flow("invoice_matching", "ops", account="litellm"), flow("email_triage", team="Finance"))
+    lines = [line(30, project="ops"), line(5, project="finance", model="o3")]
+    _, standing = judged(lines, [called(30)], *flows, account=kind("litellm"))
+    (found,) = standing.unowned
+    assert (found.owner, found.why) == ("email_triage", "the team of email_triage is Finance")
+
+
+def test_the_dearest_comes_first_and_pennies_open_no_incident() -> None:
+    """Below the account's smallest amount it stands in the evidence alone."""
+    lines = [line(30), line("0.4", project="proj_x", model="o3"), line(7, project="proj_y", model="o3")]
+    result, standing = judged(lines, [called(30)], *FLOWS)
+    assert [one.project for one in standing.unowned] == ["proj_y", "proj_x"]
+    assert [one.evidence["project"] for one in result.findings] == ["proj_y"]
+    assert [one["project"] for one in result.evidence["accounts"][0]["unowned"]] == ["proj_y", "proj_x"]
+
+
+def test_usage_without_an_amount_is_no_spend_of_anybody() -> None:
+    """A project that only counts tokens, such as one that is covered by another agreement, is not listed."""
+    _, standing = judged([line(30), tokens(100, 10, project="proj_zz", model="o3")], [called(30)], *FLOWS)
+    assert standing.unowned == ()
+
+
+def test_a_workflow_that_names_the_account_alone_owns_by_model() -> None:
+    """What it calls is its own in all projects that nobody names; another model there is nobody's."""
+    named = flow("email_triage")
+    bare = replace(named, spend=replace(named.spend, billed=(Billed("openai"),)))
+    lines = [line(30), line(5, project="proj_zz"), line(9, project="proj_zz", model="o3")]
+    result, standing = judged(lines, [called(30), called(5, workflow="email_triage")], FLOWS[0], bare)
+    assert [(one.project, one.models, one.amount) for one in standing.unowned] == [("proj_zz", ("o3",), 9)]
+    assert [one.kind for one in result.findings] == ["bills.unowned"]
+
+
+def test_a_workflow_of_another_account_owns_nothing_here() -> None:
+    """It says where it is billed, and that is elsewhere."""
+    flows = (FLOWS[0], flow("email_triage", "ws_1", account="anthropic"))
+    lines = [line(30), line(5, project="proj_zz")]
+    _, standing = judged(lines, [called(30), called(5, workflow="email_triage")], *flows)
+    assert [one.project for one in standing.unowned] == ["proj_zz"]
+
+
+def test_spend_in_another_currency_is_unowned_apart() -> None:
+    """Sums of different currencies are never one."""
+    lines = [
+        line(30),
+        line(5, project="proj_zz", model="o3"),
+        line(6, project="proj_zz", model="o3", currency="EUR", item="x"),
+    ]
+    _, standing = judged(lines, [called(30)], *FLOWS)
+    assert [(one.amount, one.currency) for one in standing.unowned] == [(6, "EUR"), (5, "USD")]
