@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -21,12 +21,12 @@ from afterpilot.record.quarters import quarter_of
 from afterpilot.record.runs import as_text
 from afterpilot.record.tables import prices, usage
 
-_FIELDS = ("ref", "model", "input_tokens", "output_tokens", "cached_tokens", "details", "price_id", "cost")
-_TYPES = ("text", "text", "bigint", "bigint", "bigint", "jsonb", "bigint", "numeric")
+_FIELDS = ("kind", "ref", "model", "input_tokens", "output_tokens", "cached_tokens", "details", "price_id", "cost")
+_TYPES = ("text", "text", "text", "bigint", "bigint", "bigint", "jsonb", "bigint", "numeric")
 # Prices, calls and the mark of their quarter in one statement: it stands between two questions to a model.
 _ADD = (
     f"WITH priced AS ({KEEP.format(given='%(prices)s::text')}), written AS ("  # noqa: S608 - names of this module alone
-    f"  INSERT INTO usage (workflow, kind, at, {', '.join(_FIELDS)}) SELECT %(workflow)s, 'eval', %(at)s, * "
+    f"  INSERT INTO usage (workflow, at, {', '.join(_FIELDS)}) SELECT %(workflow)s, %(at)s, * "
     f"  FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
     "  ON CONFLICT (workflow, at, kind, ref) DO NOTHING RETURNING ref) "
     "INSERT INTO usage_changes (workflow, quarter) SELECT %(workflow)s, %(quarter)s WHERE EXISTS (SELECT FROM written)"
@@ -35,12 +35,16 @@ _ADD = (
 
 @dataclass(frozen=True, slots=True)
 class EvalCall:
-    """One call to a model: ``ref`` names it. ``cost`` is set where the endpoint itself said it; else the price list's word stands."""
+    """One call to a model: ``ref`` names it. ``cost`` is set where the endpoint itself said it; else the price list's word stands.
+
+    ``kind`` is ``eval`` for what the workflow's own target was asked, ``judge`` for what scorers asked of judges and embeddings.
+    """
 
     ref: str
     usage: Usage | None
     cost: Decimal | None = None
     currency: str = ""
+    kind: Literal["eval", "judge"] = "eval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class EvalUsage:
         """What the calls of the period cost, without those whose ``ref`` begins with ``apart_from``."""
         where = (
             usage.c.workflow == workflow,
-            usage.c.kind == "eval",
+            usage.c.kind.in_(("eval", "judge")),
             usage.c.at >= period.start,
             usage.c.at < period.end,
             ~usage.c.ref.startswith(apart_from, autoescape=True),
@@ -99,6 +103,7 @@ def _row(call: EvalCall, at: datetime, pricing: Pricing) -> dict[str, Any]:
     used = replace(used, model=storable(used.model))
     price, cost = pricing.of(used, at) if call.cost is None else (pricing.said(used.model, call.currency), call.cost)
     return {
+        "kind": call.kind,
         "ref": call.ref,
         "model": used.model,
         "input_tokens": used.input_tokens,

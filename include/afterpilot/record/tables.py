@@ -155,8 +155,8 @@ records = sa.Table(
     postgresql_partition_by="RANGE (at)",
 )
 
-# One row for each production record (kind "production", ref = record key) and eval sample (kind "eval") that made a call. In the
-# order of time: a quarter of an hour is one stretch of the index, and new calls come at its end.
+# One row for each production record (kind "production", ref = record key), eval sample (kind "eval"), and question of a scorer to
+# a judge or for embeddings (kind "judge") that made a call. In the order of time: a quarter of an hour is one stretch of the index, and new calls come at its end.
 usage = sa.Table(
     "usage",
     metadata,

@@ -171,7 +171,7 @@ class _Keeper:
         with self._services.ops.begin() as unit:
             unit.judgements.add(self._slug, replace(said, label=self._labels.get(said.subject)), at=self._at)
             if said.call is not None:
-                call = EvalCall(ref, said.call.usage)
+                call = EvalCall(ref, said.call.usage, kind="judge")
                 unit.eval_usage.add(self._slug, [call], at=self._at, book=self._services.prices)
         self.words += 1
         self.usable += said.passed is not None

@@ -68,7 +68,7 @@ class Keeper:
             said = self._said(sample)
             yield EvalCall(ref, sample.usage, said, target.currency if isinstance(target, JsonTarget) and said else "")
         for number, call in enumerate(sample.calls):
-            yield EvalCall(f"{ref}/{call.purpose}/{number}", call.usage)
+            yield EvalCall(f"{ref}/{call.purpose}/{number}", call.usage, kind="judge")
 
     def _said(self, sample: Sample) -> Decimal | None:
         """What a team's own endpoint says that the answer cost: the sample's cost without its scorers'."""
