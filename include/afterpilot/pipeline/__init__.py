@@ -7,6 +7,7 @@ or none of them.
 
 from __future__ import annotations
 
+from afterpilot.pipeline.billing import bills, bills_crashed, standings
 from afterpilot.pipeline.checking import check, check_all
 from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.correcting import correct_reports
@@ -46,6 +47,8 @@ __all__ = [
     "Standing",
     "accept_offers",
     "approve",
+    "bills",
+    "bills_crashed",
     "calibrate",
     "check",
     "check_all",
@@ -69,4 +72,5 @@ __all__ = [
     "settle",
     "spend",
     "standing",
+    "standings",
 ]
