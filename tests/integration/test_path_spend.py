@@ -47,12 +47,16 @@ def test_a_price_that_comes_later(site: Site) -> None:
     assert [incident["state"] for incident in site.incidents()] == ["resolved"]
 
 
-def test_a_price_that_changes_leaves_what_was_priced(site: Site) -> None:
-    """Yesterday's calls keep yesterday's price; only new calls cost the new one."""
+def test_a_price_that_is_corrected_is_corrected_for_all_calls(site: Site) -> None:
+    """They cost the new price at once, and what changed stands on record."""
     pulled(site)
     before = Decimal(spent(site).evidence["spent"])
     site.edit("_fleet.yaml", "input_per_million: 0.046", "input_per_million: 46")
-    assert Decimal(spent(site).evidence["spent"]) == before
+    run = spent(site)
+    now = Decimal(run.evidence["spent"])
+    assert now == before + 4 * 150 * Decimal("0.000045954")
+    (row,) = site.rows("SELECT * FROM repricings")
+    assert (row["calls"], row["old_cost"], row["new_cost"], row["run_id"]) == (4, before, now, run.id)
 
 
 def test_some_calls_without_tokens(site: Site) -> None:

@@ -1,12 +1,19 @@
-"""Sums what calls cost, whenever sums are about to be read."""
+"""Sums what calls cost, whenever sums are about to be read, and gives them the prices that the book says now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
 
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
-from afterpilot.record import metering
+from afterpilot.record import metering, repricing
+
+_REPRICED = timedelta(days=62)  # this month and the one before, at least
 
 
 def meter(services: Services, workflows: Iterable[Workflow]) -> metering.Settled:
@@ -14,3 +21,20 @@ def meter(services: Services, workflows: Iterable[Workflow]) -> metering.Settled
     zones = {workflow.slug: workflow.spend.zone for workflow in workflows}
     with services.ops.begin() as unit:
         return metering.settle(unit.connection, zones, services.prices)
+
+
+def reprice(
+    services: Services, workflows: Iterable[Workflow], *, since: date | None = None, run_id: uuid.UUID | None = None
+) -> Sequence[sa.Row[Any]]:
+    """Sum what is new, and re-price calls since that day (without one: of 62 days) where the book says another price now.
+
+    Returns what was re-priced, as it stands in ``repricings``: by workflow, model, old and new price.
+    """
+    zones = {workflow.slug: workflow.spend.zone for workflow in workflows}
+    day = since or services.now().astimezone(UTC).date() - _REPRICED
+    with services.ops.begin() as unit:
+        metering.settle(unit.connection, zones, services.prices)
+        found = repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id)
+        if found:
+            metering.settle(unit.connection, zones, services.prices)
+    return found

@@ -11,18 +11,18 @@ from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
-from afterpilot.pipeline.metering import meter
+from afterpilot.pipeline.metering import reprice
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 from afterpilot.spend.periods import period_before, period_window
 
 
 def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
-    """Sum what is new, and hold the period's sum against the cap; so that of the period before, while it may grow."""
+    """Sum what is new, at the prices that the book says now, and hold the period's sum against the cap; so that of the period before, while it may grow."""
     if (done := finished(services, workflow, Stage.SPEND, trigger)) is not None:
         return done
     started = services.now()
-    meter(services, [workflow])
+    reprice(services, [workflow], run_id=Run.identity(workflow.slug, Stage.SPEND, trigger))
     window = period_window(workflow.spend.cap.period, started, workflow.spend.zone)
     earlier = period_before(workflow.spend.cap.period, window, workflow.spend.zone)
     with services.ops.begin() as unit:

@@ -19,22 +19,24 @@ def ensure(connection: sa.Connection, table: str, moments: Iterable[datetime]) -
     if table not in PARTITIONED:
         raise ValueError(f"{table} is not partitioned")
     months = {moment.astimezone(UTC).date().replace(day=1) for moment in moments}
-    known = _known(connection, table) if months else set()
+    there = known(connection, table) if months else set()
     for month in sorted(months):
         name = f"{table}_{month:%Y_%m}"
-        if name not in known:
+        if name not in there:
             # Two workers may need the same new month at once; the lock goes with the transaction.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
             connection.exec_driver_sql(
                 f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} "
-                f"FOR VALUES FROM ('{month} 00:00+00') TO ('{_next(month)} 00:00+00')"
+                f"FOR VALUES FROM ('{month} 00:00+00') TO ('{next_month(month)} 00:00+00')"
             )
 
 
-def _known(connection: sa.Connection, table: str) -> set[str]:
+def known(connection: sa.Connection, table: str) -> set[str]:
+    """The names of the partitions that there are: ``usage_2026_11``."""
     statement = sa.text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass)")
     return set(connection.scalars(statement, {"table": table}))
 
 
-def _next(month: date) -> date:
+def next_month(month: date) -> date:
+    """The first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
