@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +33,7 @@ COUNTS = (*OF_INPUT, *OF_OUTPUT, *TOOLS, *SECONDS)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", *OF_INPUT, *OF_OUTPUT)
 # The sorts that a price may have a rate for. "call" is a fee for each call.
 SORTS = ("input_tokens", "cached_tokens", "output_tokens", *COUNTS, "call")
+_NO_PART_OF_A_WORD = re.compile(r"[^a-z0-9_./:-]")
 _LONGEST_WORD = 60  # of a tier, a region or a provider that a server named
 
 
@@ -73,7 +75,7 @@ STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "none", "n
 
 def tier_of(said: object) -> str:
     """A service tier by the provider's word, in small letters; empty where the word is one for the standard tier."""
-    word = str(said or "").strip().lower()[:_LONGEST_WORD]
+    word = _NO_PART_OF_A_WORD.sub("", str(said or "").lower())[:_LONGEST_WORD]
     return "" if word in STANDARD else word
 
 

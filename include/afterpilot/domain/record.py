@@ -21,6 +21,18 @@ class Usage:
     cached_tokens: int = 0
     details: CallDetails = PLAIN
 
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        names = ("model", "input_tokens", "output_tokens", "cached_tokens")
+        more = {} if self.details.plain else {"details": self.details.as_json()}
+        return {**{name: getattr(self, name) for name in names}, **more}
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Usage:
+        """What was stored. Raises KeyError or TypeError where it was something else."""
+        counts = (stored["input_tokens"], stored["output_tokens"], stored.get("cached_tokens", 0))
+        return cls(stored["model"], *counts, CallDetails.of(stored.get("details")))
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isinf
 from typing import Any
 
 from afterpilot.domain.errors import TargetError, TargetRefused
+from afterpilot.domain.prices import COUNTS, CallDetails, tier_of
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable, storable_json
 from afterpilot.evaluate.answers import depth
@@ -149,22 +151,37 @@ def count(value: object) -> int | None:
     return None
 
 
-def counted(model: str, given: int | None, output: int | None, cached: int | None) -> Usage | None:
-    """What a call used; None where neither side was counted: no call uses 0 tokens. More cached ones than were given are none."""
+def counted(
+    model: str,
+    given: int | None,
+    output: int | None,
+    cached: int | None,
+    details: Mapping[str, object] | None = None,
+    *,
+    tier: object = "",
+) -> Usage | None:
+    """What a call used; None where neither side was counted: no call uses 0 tokens. More cached ones than were given are none.
+
+    ``details`` are counts by the names of :data:`afterpilot.domain.prices.COUNTS`, ``tier`` is the provider's word.
+    """
     if not given and not output:
         return None
-    return Usage(model, given, output, cached if cached and cached <= (given or 0) else 0)
+    known = tuple((sort, number) for sort in COUNTS if (number := count((details or {}).get(sort))))
+    how = CallDetails(known, tier_of(tier) if isinstance(tier, str) else "")
+    return Usage(model, given, output, cached if cached and cached <= (given or 0) else 0, how)
 
 
 def together(first: Usage | None, second: Usage | None) -> Usage | None:
-    """What two calls used; what one of them does not say is not known of both."""
-    if first is None or second is None:
+    """What two calls used; what one of them does not say is not known of both. Of calls of two tiers nobody knows the price."""
+    if first is None or second is None or first.details.tier != second.details.tier:
         return None
+    used = Counter(dict(first.details.counts)) + Counter(dict(second.details.counts))
     return Usage(
         second.model,
         _sum(first.input_tokens, second.input_tokens),
         _sum(first.output_tokens, second.output_tokens),
         first.cached_tokens + second.cached_tokens,
+        replace(second.details, counts=tuple((sort, used[sort]) for sort in COUNTS if used[sort])),
     )
 
 

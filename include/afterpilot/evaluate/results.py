@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,6 @@ from afterpilot.domain.workflow import Evals
 _JSON = json.JSONEncoder(default=str)
 _ALL = Reducer()
 _NAMES = {name: name for name in get_args(ReducerName)}
-_USAGE = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
         "pass_score": sample.pass_score,
         "assertions": [_assertion(score) for score in sample.scores],
         "error": sample.error or None,
-        "usage": _usage(sample.usage),
+        "usage": sample.usage.as_json() if sample.usage else None,
         "cost": None if sample.cost is None else str(sample.cost),
         "currency": asked.currency,
         "latency_ms": sample.latency_ms,
@@ -77,7 +76,7 @@ def line_of(sample: Sample, asked: Asked) -> dict[str, Any]:
         "calls": [
             {
                 "purpose": call.purpose,
-                "usage": _usage(call.usage),
+                "usage": call.usage.as_json() if call.usage else None,
                 "cost": None if call.cost is None else str(call.cost),
             }
             for call in sample.calls
@@ -98,7 +97,7 @@ def sample_of(line: Mapping[str, Any]) -> Sample:
         output=line["output"],
         scores=tuple(_score(one) for one in line["assertions"]),
         error=line["error"] or "",
-        usage=Usage(**usage) if usage else None,
+        usage=Usage.of(usage) if usage else None,
         cost=_decimal(line["cost"]),
         latency_ms=line["latency_ms"],
         attempts=int(line["attempts"]),
@@ -232,10 +231,6 @@ def _reducer(data: Mapping[str, Any] | None) -> Reducer:
     return Reducer(_NAMES[data["name"]], int(data["k"]), None if share is None else float(share))
 
 
-def _usage(usage: Usage | None) -> dict[str, Any] | None:
-    return {name: getattr(usage, name) for name in _USAGE} if usage else None
-
-
 def _score(data: Mapping[str, Any]) -> Score:
     return Score(
         scorer=str(data["type"]),
@@ -249,7 +244,7 @@ def _score(data: Mapping[str, Any]) -> Score:
 
 
 def _call(data: Mapping[str, Any]) -> Call:
-    return Call(str(data["purpose"]), Usage(**data["usage"]) if data["usage"] else None, _decimal(data["cost"]))
+    return Call(str(data["purpose"]), Usage.of(data["usage"]) if data["usage"] else None, _decimal(data["cost"]))
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -169,7 +169,7 @@ def _values(sample: Sample, asked: str) -> dict[str, Any]:
         "error": storable(sample.error),
         "passed": sample.passed if sample.scored else None,
         "scores": as_text([_score(score) for score in sample.scores if not score.unusable]),
-        "usage": as_text(asdict(sample.usage)) if sample.usage else "{}",
+        "usage": as_text(sample.usage.as_json()) if sample.usage else "{}",
         "cost": sample.cost,
         "latency_ms": sample.latency_ms,
         "attempts": sample.attempts,
@@ -198,7 +198,7 @@ def _details(sample: Sample, asked: str) -> dict[str, Any]:
         "asked": asked or None,
         "tool_calls": [asdict(call) for call in sample.tool_calls],
         "sources": list(sample.sources),
-        "calls": [asdict(call) for call in sample.calls],
+        "calls": [_stored(call) for call in sample.calls],
         "pass_score": sample.pass_score,
     }
     return {name: value for name, value in said.items() if value not in ([], None)}
@@ -212,7 +212,7 @@ def _sample(row: sa.Row[Any]) -> Sample:
         output=row.output,
         scores=tuple(Score(**score) for score in row.scores),
         error=row.error,
-        usage=Usage(**row.usage) if row.usage else None,
+        usage=Usage.of(row.usage) if row.usage else None,
         cost=row.cost,
         latency_ms=row.latency_ms,
         attempts=row.attempts,
@@ -230,6 +230,10 @@ def _replaced(row: sa.Row[Any], cost: str | None) -> Sample:
     return Sample(row.case_id, row.epoch, None, (), error=error, cost=cost_of_it, attempts=1)
 
 
+def _stored(call: Call) -> dict[str, Any]:
+    return {**asdict(call), "usage": call.usage.as_json() if call.usage else None}
+
+
 def _call(data: dict[str, Any]) -> Call:
     used, cost = data["usage"], data["cost"]
-    return Call(data["purpose"], Usage(**used) if used else None, None if cost is None else Decimal(cost))
+    return Call(data["purpose"], Usage.of(used) if used else None, None if cost is None else Decimal(cost))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable_json
 from afterpilot.evaluate.exchange import Secret, Unreadable, counted, document, same_model, together
@@ -115,5 +116,9 @@ def test_a_call_that_used_nothing_was_not_counted() -> None:
 def test_usage_of_two_calls_is_known_as_far_as_both_tell_it() -> None:
     """What one of them does not say is not known of both."""
     assert together(Usage("m", 1, 2, 1), Usage("m", 10, None, 3)) == Usage("m", 11, None, 4)
+    sound, fast = CallDetails((("input_audio_tokens", 1),)), CallDetails(tier="fast")
+    assert together(Usage("m", 1, 2, 0, sound), Usage("m", 3, 4)) == Usage("m", 4, 6, 0, sound)
+    assert together(Usage("m", 1, 2, 0, fast), Usage("m", 3, 4, 0, fast)) == Usage("m", 4, 6, 0, fast)
+    assert together(Usage("m", 1, 2, 0, fast), Usage("m", 3, 4)) is None
     assert together(None, Usage("m", 1, 2)) is None
     assert together(Usage("m", 1, 2), None) is None

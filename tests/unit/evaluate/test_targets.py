@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from afterpilot.domain.evals import Case, ToolCall
+from afterpilot.domain.prices import PLAIN, CallDetails
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelTarget
@@ -161,7 +162,8 @@ def test_a_reply_holds_text_calls_usage_and_what_answered(api: str) -> None:
     """The same in each API's own words; arguments that are no JSON stay the text that they are."""
     said = shape_of(target(api)).read(REPLIES[api])
     assert (said.text, said.model, said.system, said.stopped) == ("yes", "gpt-5-mini", "fp_1", "")
-    assert said.usage == Usage("gpt-5-mini", 12, 3, 10)
+    written = CallDetails((("cache_write_tokens", 1),)) if api == "messages" else PLAIN
+    assert said.usage == Usage("gpt-5-mini", 12, 3, 10, written)
     assert said.tool_calls == (ToolCall("find_order", {"id": 7}), ToolCall("find_order", "id=8"))
 
 
@@ -290,6 +292,96 @@ def test_missing_usage_is_none_and_never_zero(api: str, usage: object) -> None:
 def test_usage_as_far_as_it_is_told(api: str, usage: object, found: Usage) -> None:
     """A part that is missing is not known."""
     assert shape_of(target(api)).read({**REPLIES[api], "usage": usage}).usage == found
+
+
+_WEB = {"type": "web_search_call", "status": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("api", "reply", "found"),
+    [
+        (
+            "chat",
+            {
+                "service_tier": "flex",
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 30,
+                    "prompt_tokens_details": {
+                        "cached_tokens": 10,
+                        "cache_write_tokens": 5,
+                        "audio_tokens": 40,
+                        "image_tokens": 20,
+                        "text_tokens": 25,
+                    },
+                    "completion_tokens_details": {"reasoning_tokens": 4, "audio_tokens": 12},
+                },
+            },
+            Usage(
+                "gpt-5-mini",
+                100,
+                30,
+                10,
+                CallDetails(
+                    (
+                        ("cache_write_tokens", 5),
+                        ("input_audio_tokens", 40),
+                        ("input_image_tokens", 20),
+                        ("output_audio_tokens", 12),
+                    ),
+                    "flex",
+                ),
+            ),
+        ),
+        (
+            "responses",
+            {
+                "service_tier": "default",
+                "output": [
+                    {**_WEB, "action": {"type": "search", "query": "x"}},
+                    {**_WEB, "action": {"type": "open_page", "url": "https://example.com"}},
+                    _WEB,
+                    {"type": "file_search_call", "queries": ["y"]},
+                    {"type": "message", "content": [{"type": "output_text", "text": "yes"}]},
+                ],
+                "usage": {"input_tokens": 100, "output_tokens": 30, "input_tokens_details": {"cached_tokens": 10}},
+            },
+            Usage("gpt-5-mini", 100, 30, 10, CallDetails((("web_searches", 2), ("storage_searches", 1)))),
+        ),
+        (
+            "messages",
+            {
+                "usage": {
+                    "input_tokens": 100,
+                    "cache_read_input_tokens": 10,
+                    "cache_creation_input_tokens": 50,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30},
+                    "output_tokens": 30,
+                    "server_tool_use": {"web_search_requests": 3},
+                    "service_tier": "priority",
+                }
+            },
+            Usage(
+                "gpt-5-mini",
+                160,
+                30,
+                10,
+                CallDetails(
+                    (("cache_write_tokens", 20), ("cache_write_1h_tokens", 30), ("web_searches", 3)), "priority"
+                ),
+            ),
+        ),
+        (
+            "messages",
+            {"usage": {"input_tokens": 9, "output_tokens": 3, "service_tier": "standard", "speed": "fast"}},
+            Usage("gpt-5-mini", 9, 3, 0, CallDetails(tier="fast")),
+        ),
+    ],
+    ids=["chat", "responses", "messages", "fast messages"],
+)
+def test_all_that_a_price_depends_on_is_told(api: str, reply: dict[str, Any], found: Usage) -> None:
+    """Caches written, sound, images, searches and the tier; a standard tier says nothing."""
+    assert shape_of(target(api)).read({**REPLIES[api], **reply}).usage == found
 
 
 @pytest.mark.parametrize("api", APIS)

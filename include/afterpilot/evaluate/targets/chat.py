@@ -10,6 +10,7 @@ from afterpilot.domain.prompt import Message
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelTarget
 from afterpilot.evaluate.exchange import count, counted
+from afterpilot.evaluate.targets.openai_usage import cached_of, of_parts
 from afterpilot.evaluate.targets.shape import MAX_TOKENS, REFUSAL, ModelTurns, Picture, Said, Talk, bearer, tool_call
 
 _STOPPED = {"length": MAX_TOKENS, "content_filter": REFUSAL}
@@ -50,7 +51,7 @@ class ChatShape:
     def read(self, body: Mapping[str, Any]) -> Said:
         """The first choice; a refusal in words is an answer too."""
         model = str(body.get("model") or self.name)
-        usage = usage_of(model, body.get("usage"))
+        usage = usage_of(model, body.get("usage"), body.get("service_tier"))
         try:
             choice = body["choices"][0]
             message = choice["message"]
@@ -73,13 +74,13 @@ class ChatShape:
         )
 
 
-def usage_of(model: str, said: object) -> Usage | None:
+def usage_of(model: str, said: object, tier: object = "") -> Usage | None:
     """What the reply says it used; None where it says nothing that can be counted."""
     if not isinstance(said, dict):
         return None
-    details = said.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return counted(model, count(said.get("prompt_tokens")), count(said.get("completion_tokens")), count(cached))
+    details = of_parts(said.get("prompt_tokens_details"), said.get("completion_tokens_details"))
+    given, output = count(said.get("prompt_tokens")), count(said.get("completion_tokens"))
+    return counted(model, given, output, cached_of(said.get("prompt_tokens_details")), details, tier=tier)
 
 
 def _parts(text: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:

@@ -88,10 +88,18 @@ def _image(picture: Picture) -> dict[str, Any]:
 
 
 def _usage(model: str, said: object) -> Usage | None:
-    """Input tokens are counted here without those that the cache took or gave."""
+    """Input tokens are counted here without those that the cache took or gave. A fast call is one of a tier of its own."""
     if not isinstance(said, dict):
         return None
     given, read = count(said.get("input_tokens")), count(said.get("cache_read_input_tokens")) or 0
+    apart, tools = said.get("cache_creation"), said.get("server_tool_use")
+    hour = (count(apart.get("ephemeral_1h_input_tokens")) if isinstance(apart, dict) else None) or 0
     written = count(said.get("cache_creation_input_tokens")) or 0
-    whole = None if given is None else given + read + written
-    return counted(model, whole, count(said.get("output_tokens")), read)
+    whole = None if given is None else given + read + max(written, hour)
+    details = {
+        "cache_write_tokens": max(0, written - hour),
+        "cache_write_1h_tokens": hour,
+        "web_searches": tools.get("web_search_requests") if isinstance(tools, dict) else None,
+    }
+    tier = "fast" if said.get("speed") == "fast" else said.get("service_tier")
+    return counted(model, whole, count(said.get("output_tokens")), read, details, tier=tier)

@@ -10,6 +10,7 @@ from afterpilot.domain.prompt import Message
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelTarget
 from afterpilot.evaluate.exchange import count, counted
+from afterpilot.evaluate.targets.openai_usage import cached_of, of_parts, tool_uses
 from afterpilot.evaluate.targets.shape import MAX_TOKENS, REFUSAL, ModelTurns, Said, Talk, bearer, tool_call
 
 _STOPPED = {"max_output_tokens": MAX_TOKENS, "content_filter": REFUSAL}
@@ -57,7 +58,7 @@ class ResponsesShape:
     def read(self, body: Mapping[str, Any]) -> Said:
         """All messages of the output together; a refusal in words is an answer too."""
         model = str(body.get("model") or self.name)
-        usage = _usage(model, body.get("usage"))
+        usage = _usage(model, body)
         if body.get("status") in _FAILED:
             return Said(None, model, usage, flaw=_flaw(body))
         output = body.get("output")
@@ -98,9 +99,13 @@ def _flaw(body: Mapping[str, Any]) -> str:
     return f"the server failed: {str(said)[:100]}" if said else "the reply holds no message"
 
 
-def _usage(model: str, said: object) -> Usage | None:
+def _usage(model: str, body: Mapping[str, Any]) -> Usage | None:
+    said = body.get("usage")
     if not isinstance(said, dict):
         return None
-    details = said.get("input_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return counted(model, count(said.get("input_tokens")), count(said.get("output_tokens")), count(cached))
+    details = of_parts(said.get("input_tokens_details"), said.get("output_tokens_details"))
+    given, output = count(said.get("input_tokens")), count(said.get("output_tokens"))
+    details |= tool_uses(body.get("output"))
+    return counted(
+        model, given, output, cached_of(said.get("input_tokens_details")), details, tier=body.get("service_tier")
+    )
