@@ -278,7 +278,7 @@ def exported(connection: sa.Connection, first: date, last: date, workflow: str =
     statement = sa.select(usage_days).where(here.day.between(first, last))
     statement = statement.where(here.workflow == workflow) if workflow else statement
     order = statement.order_by(here.workflow, here.day, here.kind, here.model, here.price_id)
-    yield from connection.execution_options(yield_per=_STREAMED).execute(order)
+    yield from connection.execute(order, execution_options={"yield_per": _STREAMED})
 
 
 def _midnight(day: date) -> datetime:
