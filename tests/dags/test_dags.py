@@ -71,6 +71,7 @@ def test_exactly_these_dags_are_there(loaded: dict) -> None:
         "evals.nightly",
         "gate",
         "probe",
+        "provider_bills",
         "records.hourly",
         "records.nightly",
         "spend",
@@ -138,6 +139,15 @@ def test_the_path_of_the_gate(loaded: dict) -> None:
     assert gate["templates"]["gate"] == "{{ batch_label }}"
 
 
+def test_the_path_of_bills(loaded: dict) -> None:
+    """One task for all accounts, then deliver."""
+    assert loaded["dags"]["provider_bills"]["tasks"] == {
+        "provider_bills": ["deliver", "red"],
+        "deliver": ["red"],
+        "red": [],
+    }
+
+
 def test_mapped_instances_are_labelled(loaded: dict) -> None:
     """The grid shows which workflows an instance holds."""
     mapped_tasks = {"pull", "check", "route", "evaluate", "report", "probe"}
@@ -176,6 +186,6 @@ def test_a_broken_fleet_file_is_told_and_leaves_the_reporter_alive(tmp_path: Pat
     folder.mkdir()
     (folder / "_fleet.yaml").write_text("schedules: [")
     found = probe(tmp_path, folder)
-    assert {"declarations", "deliver", "gate", "probe", "spend"} <= found["dags"].keys()
+    assert {"declarations", "deliver", "gate", "probe", "provider_bills", "spend"} <= found["dags"].keys()
     assert all("_fleet.yaml" in text for text in found["errors"].values())
     assert len(found["errors"]) == 3

@@ -202,6 +202,26 @@ def spend() -> dict[str, str]:
 
 
 @task
+def provider_bills() -> dict[str, str]:
+    """Read the providers' bills, and hold them against what was metered.
+
+    A bill that cannot be read is no failure of this task: the fleet's run is UNKNOWN, with an incident of its own.
+    """
+    wired, trigger = context.wired(), context.trigger()
+    try:
+        done = pipeline.bills(wired.services, wired.declarations.workflows, trigger=trigger)
+    except Exception as error:
+        if context.is_last_try():
+            pipeline.bills_crashed(wired.services, error, trigger=trigger)
+        raise
+    if done is None or done.run is None:
+        log.info("_fleet.yaml declares no account under spend.bills")
+        return {}
+    log.info("%s: %s", done.run.verdict, done.run.summary)
+    return _verdicts({done.run.workflow: done.run})
+
+
+@task
 def judge_review() -> dict[str, str]:
     """Look at what people decided: how often workflows are wrong when nobody looks, and how well people look."""
     trigger = context.trigger()

@@ -7,7 +7,7 @@ or none of them.
 
 from __future__ import annotations
 
-from afterpilot.pipeline.billing import bills, bills_crashed, standings
+from afterpilot.pipeline.billing import bill_standings, bills, bills_crashed
 from afterpilot.pipeline.checking import check, check_all
 from afterpilot.pipeline.conclude import crashed, not_run
 from afterpilot.pipeline.correcting import correct_reports
@@ -32,7 +32,7 @@ from afterpilot.pipeline.gating import gate
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.settling import settle
-from afterpilot.pipeline.spending import spend
+from afterpilot.pipeline.spending import spend, spend_all
 from afterpilot.pipeline.spot_checks import judge_review
 from afterpilot.pipeline.waiting import gate_waiting
 from afterpilot.pipeline.weekly import report
@@ -47,6 +47,7 @@ __all__ = [
     "Standing",
     "accept_offers",
     "approve",
+    "bill_standings",
     "bills",
     "bills_crashed",
     "calibrate",
@@ -71,6 +72,6 @@ __all__ = [
     "report",
     "settle",
     "spend",
+    "spend_all",
     "standing",
-    "standings",
 ]

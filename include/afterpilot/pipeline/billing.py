@@ -60,7 +60,7 @@ def bills(
     with services.ops.begin() as unit:
         done = unit.runs.find(FLEET, Stage.BILLS, trigger)
     if done is not None:
-        return Reconciled(standings(services, workflows), done)
+        return Reconciled(bill_standings(services, workflows), done)
     wanted = [one for one in declared if not accounts or one.name in accounts]
     trouble = {one.name: _read(services, one, again=again) for one in wanted}
     meter(services, workflows)
@@ -70,7 +70,7 @@ def bills(
     return Reconciled(found, concluded(services, result, None, window, trigger, started))
 
 
-def standings(services: Services, workflows: Sequence[Workflow]) -> tuple[Standing, ...]:
+def bill_standings(services: Services, workflows: Sequence[Workflow]) -> tuple[Standing, ...]:
     """How the accounts stand by what is on record; nothing is read or written."""
     return judge_bills(_facts(services, workflows, {}))[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -33,10 +34,16 @@ class Standing:
     drifts: tuple[Drift, ...]
     unowned: tuple[Unowned, ...]
     findings: tuple[Finding, ...]
-    days_read: int
+    span: tuple[date, ...]
+    read: frozenset[date]
     bill: Decimal
     owned: Decimal | None
     priced: Decimal | None
+
+    @property
+    def days_read(self) -> int:
+        """How many days of the span were read."""
+        return len(self.read)
 
     @property
     def judged(self) -> int:
@@ -67,7 +74,8 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
         drifts=drifting,
         unowned=loose,
         findings=tuple(findings),
-        days_read=len(told.read),
+        span=facts.days,
+        read=frozenset(told.read),
         bill=whole,
         owned=(whole - lost) / whole if whole > 0 else None,
         priced=_priced(sheet),

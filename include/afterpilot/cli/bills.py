@@ -1,0 +1,205 @@
+"""``afterpilot bills``: what providers bill, beside what was metered."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from afterpilot import pipeline
+from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
+from afterpilot.decide.bills import Row, Standing
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.run import Run, Trigger
+from afterpilot.settings import EnvConnections, Settings
+from afterpilot.wiring import wire
+
+app = typer.Typer(
+    help="Read the providers' bills, and hold them against what was metered.", invoke_without_command=True
+)
+
+_Account = Annotated[str, typer.Option(help="One account of spend.bills in _fleet.yaml; all of them unless given.")]
+_SHOWN = 14
+_NOT_KNOWN = "?"
+
+
+@app.callback()
+def bills(
+    context: typer.Context,
+    *,
+    account: _Account = "",
+    days: Annotated[int, typer.Option(min=0, max=366, help="Read at least so many days again.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Read the providers' bills now, and hold them against what was metered, day by day (UTC).
+
+    Read is what was not read yet within five weeks, and what may still be corrected: the last five days. The result is a run of
+    `_fleet` in the run history, as that of the DAG `provider_bills`.
+    """
+    if context.invoked_subcommand:
+        return
+    wired = wire(Settings.from_environment(), EnvConnections())
+    trigger = Trigger(origin="cli", run_id=str(uuid.uuid4()))
+    names = [account] if account else []
+    found = pipeline.bills(wired.services, wired.declarations.workflows, trigger=trigger, accounts=names, again=days)
+    if found is None or found.run is None:
+        raise ConfigurationError("_fleet.yaml declares no account under spend.bills")
+    if json:
+        told = [_standing(one) for one in found.standings if not account or one.account.name == account]
+        as_json({**run_as_dict(found.run), "accounts": told})
+    else:
+        _print(found.standings, account, days or _SHOWN)
+        _print_verdict(found.run)
+    raise typer.Exit(exit_status([found.run.verdict]))
+
+
+@app.command()
+def show(
+    *,
+    account: _Account = "",
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days, up to yesterday.")] = _SHOWN,
+    json: AsJson = False,
+) -> None:
+    """Show bills and meter as they are on record; nothing is read from a provider and no run is made."""
+    wired = wire(Settings.from_environment(), EnvConnections())
+    if account and account not in {one.name for one in wired.services.fleet.spend.bills}:
+        raise ConfigurationError(f"there is no account {account!r} under spend.bills in _fleet.yaml")
+    standings = pipeline.bill_standings(wired.services, wired.declarations.workflows)
+    if not standings:
+        raise ConfigurationError("_fleet.yaml declares no account under spend.bills")
+    if json:
+        as_json([_standing(one) for one in standings if not account or one.account.name == account])
+    else:
+        _print(standings, account, days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """All of an account's day: what is owned against the meter, and what nobody owns."""
+
+    day: date
+    rows: tuple[Row, ...]
+    read: bool
+
+    @property
+    def cause(self) -> str:
+        """Why it has a gap, or how far it has come."""
+        found = sorted(
+            (row for row in self.rows if row.causes), key=lambda row: abs(row.gap or Decimal(0)), reverse=True
+        )
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return f"{found[0].model or found[0].project}: {found[0].causes[0].text}{more}"
+        return next((row.state for row in self.rows if row.state != "final"), "") if self.read else "unread"
+
+    def sums(self) -> tuple[Decimal | None, Decimal | None]:
+        """Bill and meter; None where a part is not known."""
+        bill, meter = ([getattr(row, side) for row in self.rows] for side in ("bill", "meter"))
+        bill = bill if self.read else [None]
+        return _sum(bill), _sum(meter)
+
+
+def _print(standings: Sequence[Standing], account: str, days: int) -> None:
+    for one in standings:
+        if account and one.account.name != account:
+            continue
+        console.print(
+            Text.assemble((one.account.name, "bold"), f"  {one.account.kind}, {one.account.currency}, days in UTC")
+        )
+        console.print(_table(one, days), soft_wrap=False)
+        console.print(Text(f"  {_coverage(one)}"))
+        for lost in one.unowned:
+            proposed = f"{lost.owner}? ({lost.why})" if lost.owner else f"whose? ({lost.why})"
+            console.print(
+                Text.assemble(
+                    ("  nobody's: ", "yellow"),
+                    f"{lost.project or 'no project'}  {lost.amount:,.2f} {lost.currency}  {proposed}",
+                )
+            )
+        console.print()
+
+
+def _table(standing: Standing, days: int) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("day")
+    for side in ("bill", "meter", "gap"):
+        table.add_column(side, justify="right")
+    table.add_column("cause", overflow="fold")
+    rows: dict[date, list[Row]] = defaultdict(list)
+    for row in standing.rows:
+        rows[row.day].append(row)
+    for day in standing.span[-days:]:
+        found = _Day(day, tuple(rows[day]), read=day in standing.read)
+        bill, meter = found.sums()
+        gap = None if bill is None or meter is None else bill - meter
+        style = "yellow" if any(row.causes for row in found.rows) else ""
+        table.add_row(str(day), _money(bill), _money(meter), _money(gap), Text(found.cause, style=style or "dim"))
+    return table
+
+
+def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum; None where a part is not known."""
+    known = [part for part in parts if part is not None]
+    return sum(known, Decimal(0)) if len(known) == len(parts) else None
+
+
+def _coverage(one: Standing) -> str:
+    owned, priced = ("UNKNOWN" if share is None else f"{share * 100:.1f}%" for share in (one.owned, one.priced))
+    return f"{owned} of the bill is owned, {priced} of the calls are priced"
+
+
+def _print_verdict(run: Run) -> None:
+    console.print(verdict(run.verdict), Text(run.summary))
+    for reason in run.reasons:
+        console.print(Text(f"  {reason}"))
+
+
+def _money(amount: Decimal | None) -> str:
+    return _NOT_KNOWN if amount is None else f"{amount:,.2f}"
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    return {
+        "account": one.account.name,
+        "kind": one.account.kind,
+        "currency": one.account.currency,
+        "bill": str(one.bill),
+        "owned": None if one.owned is None else str(one.owned),
+        "priced": None if one.priced is None else str(one.priced),
+        "days_read": one.days_read,
+        "unread": [str(day) for day in one.span if day not in one.read],
+        "rows": [_row(row) for row in one.rows],
+        "unowned": [
+            {
+                "project": lost.project,
+                "amount": str(lost.amount),
+                "currency": lost.currency,
+                "models": list(lost.models),
+                "proposed_owner": lost.owner,
+                "proposed_because": lost.why,
+            }
+            for lost in one.unowned
+        ],
+        "findings": [finding.title for finding in one.findings],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    sides = {name: None if (value := getattr(row, name)) is None else str(value) for name in ("bill", "meter", "gap")}
+    return {
+        "day": str(row.day),
+        "project": row.project,
+        "model": row.model,
+        **sides,
+        "unpriced": row.unpriced,
+        "state": row.state,
+        "causes": [{"cause": one.kind, "text": one.text} for one in row.causes],
+    }
