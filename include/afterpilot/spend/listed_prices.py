@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Constraint = StartDateConstraint | TimeOfDateConstraint | None
 
 LIBRARY = f"genai-prices {metadata.version('genai-prices')}"
+_FINE_TUNED = "ft:"  # before the name of the model that was fine-tuned, which OpenAI's own names do without
 _HOUR = 3_600
 _PLACES = Decimal(1).scaleb(-18)  # to which the price of an hour is that of a second
 # Sort → what genai-prices calls its price, the first one that there is, and how many units that price is for.
@@ -122,7 +123,7 @@ def _look_up(model: str, provider: str) -> _Listed | None:
     """The model of that provider, or of whom its name says. An OpenAI client calls models of others too, by their names."""
     from genai_prices.data_snapshot import get_snapshot
 
-    name = provider.strip().lower()
+    name = provider.strip().lower() or ("openai" if model.startswith(_FINE_TUNED) else "")
     for who in (_PROVIDERS.get(name, name), "" if name == "openai" else None):
         if who is not None:
             try:

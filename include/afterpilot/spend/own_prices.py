@@ -16,8 +16,8 @@ _DATE = re.compile(r"[-@]([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})\Z")
 
 
 class OwnPrices:
-    """Finds the price that holds: that of the exact name before that of the name without its date, and of one name that of
-    the call's tier before the one of all tiers.
+    """Finds the price that holds: that of the exact name before that of the name without its date or what was fine-tuned, and of
+    one name that of the call's tier before the one of all tiers.
     """
 
     def __init__(self, own: Sequence[ModelPrice]) -> None:
@@ -42,8 +42,16 @@ class OwnPrices:
         return None, span
 
     def _entries(self, model: str) -> Iterator[ModelPrice]:
-        for name in dict.fromkeys((model, _DATE.sub("", model))):
+        for name in dict.fromkeys(_names(model)):
             yield from sorted(self._own.get(name, ()), key=lambda entry: entry.tier == "")
+
+
+def _names(model: str) -> Iterator[str]:
+    """By which a model may be priced: ``ft:gpt-4o-mini-2024-07-18:acme::x1`` as ``ft:gpt-4o-mini`` too."""
+    base = ":".join(model.split(":", 2)[:2]) if model.startswith("ft:") else model
+    for name in (model, base):
+        yield name
+        yield _DATE.sub("", name)
 
 
 def _price(model: str, how: CallDetails, entry: ModelPrice) -> Price:

@@ -38,6 +38,17 @@ def test_the_teams_own_price_comes_before_any_public_one() -> None:
     assert own.price(Usage("gpt-5", 1_000_000, 1_000_000), AT).price_version.startswith("genai-prices ")
 
 
+def test_a_fine_tuned_model_may_be_priced_with_all_its_likes() -> None:
+    """By the name that it was made of, or by its own."""
+    alike = ModelPrice.per_million("ft:gpt-4.1-mini", Decimal(2), Decimal(2), Decimal(2), "USD", "")
+    one = ModelPrice.per_million("ft:gpt-4.1-mini-2025-04-14:acme::b2", Decimal(5), Decimal(5), Decimal(5), "USD", "")
+    own = Prices([alike, one])
+    costs = [
+        own.price(Usage(f"ft:gpt-4.1-mini-2025-04-14:acme::{name}", 1_000_000, 0), AT).cost for name in ("a1", "b2")
+    ]
+    assert costs == [2, 5]
+
+
 def test_a_dated_version_with_its_own_price_keeps_it() -> None:
     """The exact name wins over the one without its date."""
     dated = ModelPrice.per_million("gpt-5-mini-2025-08-07", Decimal(3), Decimal(3), Decimal(3), "USD", "")
