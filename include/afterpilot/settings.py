@@ -240,6 +240,12 @@ def workflows_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(env.get("AFTERPILOT_WORKFLOWS") or WORKFLOWS)
 
 
+def gateway_tokens(environ: Mapping[str, str] | None = None) -> str:
+    """``AFTERPILOT_GATEWAY_TOKENS``: hashes of the tokens with which gateways ask for allowances, with commas between them."""
+    env = os.environ if environ is None else environ
+    return env.get("AFTERPILOT_GATEWAY_TOKENS", "")
+
+
 def code_version(environ: Mapping[str, str] | None = None) -> str:
     """The package's version, with the commit where the image or checkout names it in ``AFTERPILOT_COMMIT``."""
     env = os.environ if environ is None else environ

@@ -9,6 +9,7 @@
     ├── TargetError           a model could not be asked or did not answer properly: an error of the harness, not of the model
     │   └── TargetRefused     the target said no for good (bad key, unknown model, prompt too long); a retry cannot help
     ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
+    ├── AnswerRefused         a person's answer cannot be taken: not theirs to give, or not to this question
     ├── PriceUnknown          no price is known for a call: its cost is UNKNOWN, never 0
     └── DeliveryError         a message was not accepted
         ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
@@ -48,6 +49,10 @@ class TargetRefused(TargetError):
 
 class CheckError(AfterpilotError):
     """A check could not run."""
+
+
+class AnswerRefused(AfterpilotError):
+    """A person's answer cannot be taken as it stands; the text says to them why."""
 
 
 class PriceUnknown(AfterpilotError):

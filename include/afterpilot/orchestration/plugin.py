@@ -13,7 +13,8 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
 from afterpilot.record.ops import connect
-from afterpilot.settings import Settings, workflows_folder
+from afterpilot.settings import Settings, gateway_tokens, workflows_folder
+from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.app import create_app
 from afterpilot.web.review.people import Reviewer, Reviewers
 
@@ -23,6 +24,11 @@ PREFIX = "/afterpilot"
 @functools.cache
 def _engine() -> sa.Engine:
     return connect(Settings.from_environment().database_url)
+
+
+@functools.cache
+def _gateway_tokens() -> GatewayTokens:
+    return GatewayTokens.parse(gateway_tokens())
 
 
 def _login(next_url: str) -> str:
@@ -53,6 +59,7 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 login=_login,
                 prefix=PREFIX,
                 workflows=workflows_folder(),
+                gateway_tokens=_gateway_tokens,
                 reviewers=Reviewers(
                     _who, gate=[Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.RUN))]
                 ),

@@ -40,8 +40,12 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         document={},
     )
     runs = [_judged(services, loaded, trigger=trigger, at=at) for loaded in declarations.folders]
-    schedules = {"schedules": dict(services.fleet.schedules)}
-    runs.append(_judged(services, fleet, trigger=trigger, at=at, told=schedules))
+    told = {
+        "schedules": dict(services.fleet.schedules),
+        "operators": [person.name for person in services.fleet.operators],
+        "channel": services.fleet.channel,
+    }
+    runs.append(_judged(services, fleet, trigger=trigger, at=at, told=told))
     return runs + [_gone(services, slug, retired=retired, trigger=trigger, at=at) for slug, retired in absent.items()]
 
 

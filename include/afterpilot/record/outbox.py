@@ -19,7 +19,12 @@ from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import incidents, outbox, reports
 
-_TOLD = {"resolved", "graver", "corrected"}  # an edit alone notifies nobody: these have a line in the thread
+_TOLD = {
+    "resolved",
+    "graver",
+    "corrected",
+    "answered",
+}  # an edit alone notifies nobody: these have a line in the thread
 LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
 _GRAVITY = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=incidents.c.severity, else_=3)
 
@@ -57,6 +62,12 @@ class OutboxWriter:
             .returning(outbox.c.id)
         )
         return self._connection.execute(statement).first() is not None
+
+    def last(self, incident_id: uuid.UUID) -> tuple[Message, str] | None:
+        """The newest message about an incident, and its channel; None where none was queued."""
+        about = sa.select(outbox.c.message, outbox.c.channel).where(outbox.c.incident_id == incident_id)
+        row = self._connection.execute(about.order_by(outbox.c.created_at.desc()).limit(1)).one_or_none()
+        return (Message.from_dict(row.message), row.channel) if row else None
 
 
 class PostgresOutbox:

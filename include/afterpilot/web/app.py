@@ -1,4 +1,4 @@
-"""The FastAPI application: every page behind the gate; nothing but the review queue can change anything."""
+"""The FastAPI application: every page behind the gate; nothing but the review queue and the answers at caps can change anything."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.params import Depends
 
 from afterpilot.web import failures
+from afterpilot.web.api.allowance import AllowanceApi
+from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
 from afterpilot.web.pages import (
@@ -22,6 +24,7 @@ from afterpilot.web.pages import (
     incidents,
     messages,
     outputs,
+    raises,
     review,
     runbooks,
     runs,
@@ -42,6 +45,7 @@ def create_app(
     workflows: Path | None = None,
     reviewers: Reviewers | None = None,
     clock: Callable[[], datetime] = utc_now,
+    gateway_tokens: Callable[[], GatewayTokens] = GatewayTokens,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
 
@@ -56,6 +60,7 @@ def create_app(
         workflows: the folder of the declarations, for the runbooks that lie there.
         reviewers: how people are known who may decide in the review queue; without it the queue can only be read.
         clock: says what time it is, aware UTC.
+        gateway_tokens: who may ask what machines ask, under ``/api/v1``; the gate does not hold there. Unless said nobody may.
     """
     app = FastAPI(
         title="Afterpilot",
@@ -71,11 +76,14 @@ def create_app(
     for pages in (assets, status, runs, samples, incidents, messages, outputs, declarations):
         app.include_router(pages.router(frame))
     app.include_router(review.router(frame, reviewers or Reviewers(nobody)))
+    app.include_router(raises.reading(frame, reviewers or Reviewers(nobody)))
     if reviewers is not None:
         app.include_router(actions.router(frame, reviewers))
+        app.include_router(raises.writing(frame, reviewers))
     app.include_router(evals.router(frame))
     app.include_router(eval_compare.router(frame))
     app.include_router(eval_cases.router(frame, workflows))
     app.include_router(runbooks.router(frame, workflows))
+    app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock))
     app.include_router(failures.router())  # last: what no page has answered
     return app

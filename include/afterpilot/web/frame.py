@@ -67,6 +67,15 @@ class Frame:
             yield connection
 
     @contextlib.contextmanager
+    def reading_quickly(self) -> Iterator[sa.Connection]:
+        """A connection for one short statement, without the round trips that :meth:`reading` begins with."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._engine_factory()
+        with self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that may change something: all of it is kept when the block ends well."""
         with self._lock:

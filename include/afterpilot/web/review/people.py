@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +10,10 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.people import folded
 from afterpilot.record.history.review import Mine
 from afterpilot.web.review.safety import from_this_site
 
-_APART = re.compile(r"[\W_]+")
 _REFUSED = "Only people who may change runs in Airflow can decide here. Ask whoever keeps the accounts."
 
 
@@ -29,7 +28,7 @@ class Reviewer:
     @property
     def mine(self) -> Mine:
         """What the queue knows the person by: dana.ruiz, Dana Ruiz and dana.ruiz@example.com are one."""
-        names = {_APART.sub(" ", name.split("@")[0].casefold()).strip() for name in (self.login, *self.also)}
+        names = {folded(name) for name in (self.login, *self.also)}
         return Mine(self.login, names - {""})
 
 

@@ -1,0 +1,1 @@
+"""What machines ask: behind tokens of their own, apart from Airflow's login."""

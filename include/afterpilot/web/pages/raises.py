@@ -1,0 +1,161 @@
+"""A workflow at its cap: what its gateway is told, and the form by which people raise the cap or say no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from afterpilot.decide.allowing import Said, said
+from afterpilot.domain.allowance import FLEET, CapRaise
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.money import Money
+from afterpilot.domain.people import Somebody
+from afterpilot.domain.spend import CapState
+from afterpilot.pipeline import raising
+from afterpilot.record.ops import unit_of
+from afterpilot.web.filters import Asked
+from afterpilot.web.frame import Frame, address
+from afterpilot.web.review.forms import Form, Given
+from afterpilot.web.review.people import Reviewer, Reviewers, asking
+from afterpilot.web.review.safety import holds, keep_token, token
+
+_OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
+_NONE = "No workflow of this name was ever declared, so it has no cap."
+_DONE = {
+    "approved": "The cap is raised, and counts at once.",
+    "pending": "Your request is kept. A second person has to approve it.",
+    "refused": "The cap is not raised.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the caps of a workflow stand, and what people have answered: all that the form shows."""
+
+    terms: raising.RaiseTerms
+    caps: Sequence[CapState]
+    pending: Sequence[CapRaise]
+    answers: Sequence[CapRaise]
+    said: Said | None
+    may: bool
+
+    @property
+    def asks(self) -> bool:
+        """Whether a cap that is reached waits for the owner's yes or no."""
+        return any(one.reached and one.rule.at_cap == "ask_owner" and not one.refused for one in self.caps)
+
+
+def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datetime) -> Standing:
+    """Everything that the form shows. Raises HTTPException 404 for a workflow that was never declared."""
+    terms = raising.stored_terms(connection, workflow)
+    if terms is None:
+        raise HTTPException(404, _NONE)
+    unit = unit_of(connection)
+    kept = unit.allowances.find(workflow)
+    holding = [one for one in unit.cap_raises.holding(workflow, now) if one.workflow == workflow]
+    return Standing(
+        terms=terms,
+        caps=raising.caps_now(connection, workflow, now),
+        pending=[one for one in holding if one.state == "pending"],
+        answers=unit.cap_raises.newest(workflow),
+        said=said(kept, now) if kept else None,
+        may=who.may_decide and _somebody(who).is_one_of(*terms.people),
+    )
+
+
+def reading(frame: Frame, reviewers: Reviewers) -> APIRouter:
+    """The page."""
+    routes = APIRouter(dependencies=reviewers.reading)
+
+    @routes.get("/spend/{workflow}/raise")
+    def form(request: Request, workflow: str) -> HTMLResponse:
+        with frame.reading() as connection:
+            found = standing(connection, workflow, asking(request), frame.clock())
+        return _page(frame, request, workflow, found)
+
+    return routes
+
+
+def writing(frame: Frame, reviewers: Reviewers) -> APIRouter:
+    """The answer: behind the gate, the right to write, and the proof that one of our pages sent it."""
+    routes = APIRouter(dependencies=reviewers.writing)
+
+    @routes.post("/spend/{workflow}/raise")
+    def answer(request: Request, workflow: str, form: Given) -> Response:
+        who, now = asking(request), frame.clock()
+        problem, done = "", ""
+        try:
+            _needs_token(request, form)
+            with frame.writing() as connection:
+                done = _answered(connection, workflow, form, who, now)
+        except AnswerRefused as error:
+            problem = str(error)
+        if done:
+            return RedirectResponse(address(frame.base(request), "spend", workflow, "raise", done=done), 303)
+        with frame.reading() as connection:
+            found = standing(connection, workflow, who, now)
+        status = 403 if problem == _OLD or not found.may else 422
+        return _page(frame, request, workflow, found, problem=problem, form=form, status=status)
+
+    return routes
+
+
+def _needs_token(request: Request, form: Form) -> None:
+    if not holds(request, form.text("token")):
+        raise AnswerRefused(_OLD)
+
+
+def _answered(connection: sa.Connection, workflow: str, form: Form, who: Reviewer, now: datetime) -> str:
+    """Keep the answer; returns what became of it. Raises AnswerRefused."""
+    terms = raising.stored_terms(connection, workflow)
+    if terms is None:
+        raise HTTPException(404, _NONE)
+    unit, by, cap, reason = unit_of(connection), _somebody(who), form.text("cap"), form.reason
+    action = form.text("action")
+    if action == "approve":
+        return raising.approve_raise(unit, terms, cap=cap, by=by, now=now).state
+    if action == "refuse":
+        return raising.refuse_raise(unit, terms, cap=cap, by=by, reason=reason, now=now).state
+    try:
+        limit = Money.parse(form.text("to"))
+    except ValueError as error:
+        raise AnswerRefused("Say to how much, such as 500 USD.") from error
+    return raising.ask_raise(unit, terms, limit=limit, cap=cap, by=by, reason=reason, now=now).state
+
+
+def _page(
+    frame: Frame,
+    request: Request,
+    workflow: str,
+    found: Standing,
+    *,
+    problem: str = "",
+    form: Form | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    page = frame.page(
+        request,
+        "raise.html",
+        title=f"{'The fleet' if workflow == FLEET else workflow} at its cap",
+        here="spend",
+        status=status,
+        workflow=workflow,
+        standing=found,
+        problem=problem,
+        form=form,
+        token=(token_of := token(request)),
+        done=_DONE.get(Asked(request).text("done"), ""),
+    )
+    if found.may:
+        keep_token(page, request, token_of, path=frame.base(request))
+    return page
+
+
+def _somebody(who: Reviewer) -> Somebody:
+    return Somebody(who.login, who.also)
