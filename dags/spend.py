@@ -1,6 +1,7 @@
-"""### spend: price every call, hold the sums against the caps
+"""### spend: sum what was spent, hold it against the caps
 
-Runs hourly for the whole fleet. A call without a known price is UNKNOWN and an incident, never 0.
+Every ten minutes for the whole fleet: only what is new is summed. A call without a known price is UNKNOWN and an incident, never
+0. A run is written where something has changed, and once an hour for each workflow.
 
 **When it is red** for a workflow: the price list or the ops database failed; the cap is not guarded until it is mended.
 """
@@ -13,9 +14,9 @@ from afterpilot.orchestration import tasks
 from afterpilot.orchestration.defaults import common
 
 
-@dag(schedule="37 * * * *", **common(doc=__doc__, tags=["spend"], runbook="SpendUnknown"))
+@dag(schedule="*/10 * * * *", **common(doc=__doc__, tags=["spend"], runbook="SpendUnknown"))
 def spend() -> None:
-    """Price and sum, then tell."""
+    """Sum and judge, then tell."""
     tasks.told(tasks.spend())
 
 

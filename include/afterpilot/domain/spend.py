@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +14,7 @@ from afterpilot.domain.window import Window
 AtCap = Literal["tell", "ask_owner", "stop"]
 OnUnknown = Literal["allow", "refuse"]
 BillKind = Literal["openai", "anthropic", "litellm"]
+_DATED = re.compile(r"[-@]\d{4}-?\d{2}-?\d{2}")  # gpt-5-2025-08-07, claude-sonnet-4@20250514
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,15 @@ class CapRule:
         """What tells it from the other caps of its owner, and stays when its amount changes: ``month``, ``day model=gpt-5``."""
         named = (("model", self.model), ("team", self.team))
         return " ".join([self.cap.every, *(f"{name}={value}" for name, value in named if value)])
+
+    def covers(self, model: str) -> bool:
+        """Whether it holds for calls that report this model: any where it names none, else the one it names, whichever provider's
+        name stands before it and whichever version's date behind.
+        """
+        if not self.model:
+            return True
+        reported, named = (name.casefold().rpartition("/")[2] for name in (model, self.model))
+        return reported == named or (reported.startswith(named) and bool(_DATED.fullmatch(reported[len(named) :])))
 
 
 @dataclass(frozen=True, slots=True)

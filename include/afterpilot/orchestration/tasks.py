@@ -10,6 +10,7 @@ from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from afterpilot import pipeline
+from afterpilot.domain.allowance import FLEET
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
@@ -191,14 +192,31 @@ def changed(probed: Any) -> list[Batch]:  # noqa: ANN401 - what the mapped task 
 
 @task
 def spend() -> dict[str, str]:
-    """Price every call and hold the sums against the caps, for the whole fleet."""
+    """Sum what is new and hold it against the caps, for the whole fleet at once; then its own caps.
+
+    Raises:
+        AirflowFailException: the fleet's own caps could not be judged; the workflows' are.
+    """
     trigger = context.trigger()
-    slugs = [workflow.slug for workflow in context.wired().declarations.workflows if workflow.stage != "retired"]
+    outcomes: dict[str, Run | Exception | None] = {}
+    used = [workflow for workflow in context.wired().declarations.workflows if workflow.stage != "retired"]
+    slugs = [workflow.slug for workflow in used]
 
-    def work(wired: Wired, workflow: Workflow) -> Run:
-        return pipeline.spend(wired.services, workflow, trigger=trigger)
+    def work(wired: Wired, workflow: Workflow) -> Run | None:
+        if not outcomes:
+            try:
+                outcomes.update(pipeline.spend_all(wired.services, used, trigger=trigger))
+            except Exception as error:  # it broke for all of them, once
+                log.exception("the fleet's spend could not be judged")
+                outcomes.update(dict.fromkeys([FLEET, *slugs], error))
+        if isinstance(outcome := outcomes[workflow.slug], Exception):
+            raise outcome
+        return outcome
 
-    return _verdicts(batches.each({"label": "the fleet", "workflows": slugs}, Stage.SPEND, work))
+    verdicts = _verdicts(batches.each({"label": "the fleet", "workflows": slugs}, Stage.SPEND, work))
+    if isinstance(outcomes.get(FLEET), Exception):
+        raise AirflowFailException("the caps of the fleet could not be judged; see the log above")
+    return verdicts
 
 
 @task

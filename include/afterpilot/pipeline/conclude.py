@@ -42,11 +42,13 @@ def concluded(
     also: Callable[[Unit, uuid.UUID], None] | None = None,
     ran: bool = True,
     corrects: uuid.UUID | None = None,
+    channel: Callable[[Incident], str] | None = None,
 ) -> Run:
     """Write run, incidents and messages in one transaction; where another attempt was first, its run stands.
 
     ``ran`` is False for a stage that crashed or had nothing to work on: then no incident of it is over, and its evidence
     says so. What it should have looked at is left to the next run. ``corrects`` is the run whose place this one takes.
+    ``channel`` says where an incident is told, empty for the usual place: the workflow's, or without one the fleet's.
     """
     at = services.now()
     result = _storable(result if ran else replace(result, evidence={**result.evidence, "ran": False}))
@@ -68,7 +70,7 @@ def concluded(
                 also(unit, run_id)
             if ran:
                 result = replace(result, covered=(*result.covered, f"{result.stage}.did_not_run"))
-            _follow_up(services, unit, result, workflow, run_id, at, corrects)
+            _follow_up(services, unit, result, workflow, run_id, at, corrects, channel)
         run = unit.runs.get(run_id)
     if run is None:  # pragma: no cover - it was written or found in the same transaction
         raise LookupError(f"run {run_id} is gone")
@@ -121,6 +123,7 @@ def _follow_up(
     run_id: uuid.UUID,
     at: datetime,
     corrects: uuid.UUID | None = None,
+    channel: Callable[[Incident], str] | None = None,
 ) -> None:
     """Open, renew and resolve incidents, and queue the message of each change."""
     unit.incidents.lock(result.workflow)
@@ -148,6 +151,7 @@ def _follow_up(
             dedupe_key=f"incident/{incident.id}/{what}",
             workflow=result.workflow,
             kind=_KINDS.get(what.partition("/")[0], "incident"),
-            channel=workflow.channel if workflow else services.fleet.channel,
+            channel=(channel(incident) if channel else "")
+            or (workflow.channel if workflow else services.fleet.channel),
             incident_id=incident.id,
         )

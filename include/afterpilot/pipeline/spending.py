@@ -1,50 +1,218 @@
-"""The stage of spend."""
+"""The stage of spend: all workflows and the fleet's own caps in one go, or one workflow by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from afterpilot.decide.spending import SpendLine, Totals, judge_spend, still_open
-from afterpilot.domain.metered import Metered, Span
+from afterpilot.decide.spend import Look, Subject, judge_spend, of_team
+from afterpilot.domain.allowance import FLEET
+from afterpilot.domain.counting import plural
+from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.spend import CapState
+from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.allowing import settle_allowances
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.metering import reprice
 from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.spend_looks import FRESH, Asked, looks_of
 from afterpilot.record.ops import Unit
-from afterpilot.spend.periods import period_before, period_window
+
+log = logging.getLogger(__name__)
+_WRITTEN_EVERY = timedelta(minutes=55)  # where nothing has changed
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict that is not written yet: whose, on which caps, and how the fleet's caps stand that concern it."""
+
+    workflow: Workflow | None  # None: the fleet
+    result: StageResult
+    looks: tuple[Look, ...]
+    over_it: tuple[CapState, ...] = ()
 
 
 def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
-    """Sum what is new, at the prices that the book says now, and hold the period's sum against the cap; so that of the period before, while it may grow."""
+    """Sum what is new, at the prices that the book says now, and hold the sums of one workflow against its caps."""
     if (done := finished(services, workflow, Stage.SPEND, trigger)) is not None:
         return done
     started = services.now()
-    reprice(services, [workflow], run_id=Run.identity(workflow.slug, Stage.SPEND, trigger))
-    window = period_window(workflow.spend.cap.period, started, workflow.spend.zone)
-    earlier = period_before(workflow.spend.cap.period, window, workflow.spend.zone)
+    judged = judge(services, [workflow], trigger=trigger)
+    return _written(services, judged[workflow.slug], trigger, started)
+
+
+def spend_all(
+    services: Services, workflows: Sequence[Workflow], *, trigger: Trigger
+) -> Mapping[str, Run | Exception | None]:
+    """The same for all workflows together and for the fleet's caps (:data:`FLEET`): one sum, one read.
+
+    A run is written for those whose verdict has changed, and once an hour for each: None stands for the others. What breaks for
+    one holds up no other.
+    """
+    started = services.now()
+    judged = judge(services, workflows, trigger=trigger, fleet=True)
     with services.ops.begin() as unit:
-        pulled_to = unit.records.pulled_to(workflow.slug)
-        totals = _totals(_spent(unit, workflow, window), window)
-        before = None
-        if still_open(workflow, window, now=started, pulled_to=pulled_to):
-            before = _totals(_spent(unit, workflow, earlier), earlier)
-    result = judge_spend(workflow, totals, now=started, pulled_to=pulled_to, before=before)
-    return concluded(services, result, workflow, Window(window.start, started), trigger, started)
+        before = unit.runs.latest_each(list(judged), Stage.SPEND)
+    outcomes: dict[str, Run | Exception | None] = {}
+    for slug, one in judged.items():
+        try:
+            new = _is_news(one, before.get(slug), started)
+            outcomes[slug] = _written(services, one, trigger, started) if new else None
+        except Exception as error:
+            log.exception("%s: the verdict on its spend could not be written", slug)
+            outcomes[slug] = error
+    return outcomes
 
 
-def _spent(unit: Unit, workflow: Workflow, period: Window) -> Sequence[Metered]:
-    return unit.metered.spans([Span(workflow.slug, period.start, period.end)])
+def judge(
+    services: Services, workflows: Sequence[Workflow], *, trigger: Trigger, fleet: bool = False
+) -> Mapping[str, Judged]:
+    """Re-price, sum, and judge; nothing is written but prices and sums. The fleet's caps are looked at in any case, for what
+    they mean to each workflow; with ``fleet`` they are judged too.
+    """
+    now = services.now()
+    identity = Run.identity(workflows[0].slug, Stage.SPEND, trigger) if len(workflows) == 1 else None
+    repriced: dict[str, list[str]] = defaultdict(list)
+    for row in reprice(services, workflows, run_id=identity):
+        repriced[row.workflow].append(_repriced(row.model, row.calls, row.old_cost, row.new_cost))
+    with services.ops.begin() as unit:
+        asked = _asked(services, unit, workflows, repriced, now)
+        raises = unit.cap_raises.holding(None, now)
+        looks = looks_of(unit, asked, raises, now)
+    by_slug = {workflow.slug: workflow for workflow in workflows}
+    over = [look.state for look in looks.get(FLEET, ())]
+    return {
+        one.subject.slug: Judged(
+            by_slug.get(one.subject.slug),
+            judge_spend(one.subject, looks[one.subject.slug], now=now, standing=one.standing),
+            looks[one.subject.slug],
+            _over(over, by_slug.get(one.subject.slug)),
+        )
+        for one in asked
+        if fleet or not one.subject.fleet
+    }
 
 
-def _totals(rows: Sequence[Metered], period: Window) -> Totals:
-    """The period's calls by kind, model, currency and reason for no price, whatever the source of their prices."""
-    lines: dict[tuple[str, ...], SpendLine] = {}
-    for row in rows:
-        key = (row.kind, row.model, row.currency, row.reason)
-        before = lines.get(key, SpendLine(*key, calls=0, unpriced=0, cost=None))
-        cost = before.cost if row.cost is None else (before.cost or Decimal(0)) + row.cost
-        lines[key] = SpendLine(*key, before.calls + row.calls, before.unpriced + row.unpriced, cost)
-    return Totals(period, tuple(lines.values()))
+def _asked(
+    services: Services, unit: Unit, workflows: Sequence[Workflow], repriced: Mapping[str, Sequence[str]], now: datetime
+) -> Sequence[Asked]:
+    standing: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for slug, kind, about in unit.incidents.standing(Stage.SPEND):
+        standing[slug].add((kind, about))
+    pulled = unit.records.pulled_to_each()
+    asked = [
+        Asked(
+            Subject(
+                workflow.slug,
+                zone=workflow.spend.zone,
+                pulled_to=pulled.get(workflow.slug),
+                late_by=workflow.source.late_by,
+                followed=_fresh(pulled.get(workflow.slug), now),
+                repriced=tuple(repriced.get(workflow.slug, ())),
+            ),
+            workflow.spend.caps,
+            standing=frozenset(standing[workflow.slug]),
+        )
+        for workflow in workflows
+    ]
+    return [*asked, *_asked_of_fleet(services, unit, workflows, asked, standing[FLEET], now)]
+
+
+def _asked_of_fleet(
+    services: Services,
+    unit: Unit,
+    workflows: Sequence[Workflow],
+    asked: Sequence[Asked],
+    standing: Iterable[tuple[str, str]],
+    now: datetime,
+) -> Sequence[Asked]:
+    declared = services.fleet.spend
+    if not declared.caps:
+        return ()
+    teams: dict[str, list[str]] = defaultdict(list)
+    for workflow in workflows:
+        teams[workflow.spend.team].append(workflow.slug)
+    if len(workflows) == 1:  # one by itself: the others of its team as they were declared last
+        teams = _teams(unit, teams)
+    silent = tuple(one.subject.slug for one in asked if one.subject.stale(now))
+    subject = Subject(FLEET, zone=declared.zone, fleet=True, silent=silent)
+    members = tuple(tuple(teams.get(rule.team, ())) if rule.team else None for rule in declared.caps)
+    return [Asked(subject, declared.caps, members, frozenset(standing))]
+
+
+def _teams(unit: Unit, known: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    found = defaultdict(list, {team: list(slugs) for team, slugs in known.items()})
+    already = {slug for slugs in known.values() for slug in slugs}
+    for row in unit.declarations.current():
+        team = str(row["document"].get("team") or "")
+        if row["workflow"] not in already and row["usable"]:
+            found[team].append(row["workflow"])
+    return found
+
+
+def _over(states: Sequence[CapState], workflow: Workflow | None) -> tuple[CapState, ...]:
+    """The fleet's caps that concern a workflow: those over all, over its team, and of models, whichever it calls."""
+    if workflow is None:
+        return ()
+    return tuple(state for state in states if state.rule.team in {"", workflow.spend.team})
+
+
+def _fresh(pulled_to: datetime | None, now: datetime) -> bool:
+    return pulled_to is not None and now - FRESH <= pulled_to
+
+
+def _is_news(one: Judged, before: Run | None, now: datetime) -> bool:
+    """Whether a run is written: the verdict, what was found, a cap or a price has changed, or the last one is an hour old."""
+    if before is None or before.finished_at <= now - _WRITTEN_EVERY or before.evidence.get("ran") is False:
+        return True
+    if one.workflow is not None and before.versions.get("declaration") != one.workflow.sha256:
+        return True
+    result = one.result
+    said = (str(result.verdict), list(result.reasons), _limits(result.evidence.get("caps")))
+    return said != (str(before.verdict), list(before.reasons), _limits(before.evidence.get("caps"))) or bool(
+        result.evidence["repriced"]
+    )
+
+
+def _limits(caps: object) -> list[tuple[object, object, object]]:
+    given = caps if isinstance(caps, list) else []
+    return [(cap.get("cap"), cap.get("limit"), cap.get("unknown")) for cap in given]
+
+
+def _written(services: Services, one: Judged, trigger: Trigger, started: datetime) -> Run:
+    """The run with its incidents, and what gateways are told, in one transaction."""
+    main = one.looks[0].state.period
+    states = [*(look.state for look in one.looks), *one.over_it]
+
+    def allow(unit: Unit, _: object) -> None:
+        if one.workflow is not None:
+            settle_allowances(unit, one.workflow, states, services.now())
+
+    window = Window(min(main.start, started), started)
+    channel = None if one.workflow is not None else _of_team(services.fleet.spend.teams)
+    return concluded(services, one.result, one.workflow, window, trigger, started, also=allow, channel=channel)
+
+
+def _of_team(teams: Mapping[str, str]) -> Callable[[Incident], str]:
+    """Where what concerns one team's cap is told: titles name the team, as caps are worded."""
+
+    def channel(incident: Incident) -> str:
+        return next((place for team, place in teams.items() if of_team(team) in incident.title), "")
+
+    return channel
+
+
+def _repriced(model: str, calls: int, old: object, new: object) -> str:
+    return f"{model}: {plural(calls, 'call')} priced anew, {_cost(old)} before, {_cost(new)} now"
+
+
+def _cost(amount: object) -> str:
+    return (
+        "not known" if amount is None else f"{amount:f}".rstrip("0").rstrip(".") if "." in str(amount) else str(amount)
+    )

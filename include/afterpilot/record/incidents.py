@@ -32,6 +32,19 @@ class Incidents:
             statement = statement.where(incidents.c.workflow == workflow)
         return [_incident(row) for row in self._connection.execute(statement)]
 
+    def standing(self, stage: str) -> Sequence[tuple[str, str, str]]:
+        """The incidents of a stage that are not over, of all workflows: slug, kind, and what each is about, as it was found."""
+        statement = (
+            sa.select(incidents.c.workflow, incidents.c.kind, findings.c.about)
+            .distinct()
+            .join(
+                findings,
+                (findings.c.run_id == incidents.c.run_id) & (findings.c.fingerprint == incidents.c.fingerprint),
+            )
+            .where(incidents.c.state != IncidentState.RESOLVED, incidents.c.stage == stage)
+        )
+        return [(row.workflow, row.kind, row.about) for row in self._connection.execute(statement)]
+
     def failing_windows(self, workflow: str) -> Mapping[uuid.UUID, Sequence[Window]]:
         """By open incident of the check, the windows whose records failed and that no later check has judged again without
         finding it: its trouble is not over there, whatever newer records say.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -36,6 +36,11 @@ class Records:
     def pulled_to(self, workflow: str) -> datetime | None:
         """Up to which moment the source was pulled, None before the first pull."""
         return self._connection.scalar(sa.select(watermarks.c.pulled_to).where(watermarks.c.workflow == workflow))
+
+    def pulled_to_each(self) -> Mapping[str, datetime]:
+        """The same of every workflow that was ever pulled."""
+        rows = self._connection.execute(sa.select(watermarks.c.workflow, watermarks.c.pulled_to))
+        return {row.workflow: row.pulled_to for row in rows if row.pulled_to is not None}
 
     def set_pulled_to(self, workflow: str, moment: datetime) -> None:
         """Move the watermark forward; it never goes back."""

@@ -120,6 +120,19 @@ class Runs:
         row = self._connection.execute(statement).mappings().first()
         return self.standing([_run(row)])[0] if row else None
 
+    def latest_each(self, workflows: Sequence[str], stage: Stage) -> Mapping[str, Run]:
+        """The run of this stage that finished last, of many workflows at once; those where it never ran are left out."""
+        asked = sa.select(sa.func.unnest(sa.cast(list(workflows), sa.ARRAY(sa.Text))).label("workflow")).subquery()
+        newest = (
+            sa.select(runs)
+            .where(runs.c.workflow == asked.c.workflow, runs.c.stage == str(stage), runs.c.corrects.is_(None))
+            .order_by(runs.c.finished_at.desc())
+            .limit(1)
+            .lateral()
+        )
+        rows = self._connection.execute(sa.select(newest).select_from(asked).join(newest, sa.true())).mappings()
+        return {row["workflow"]: _run(row) for row in rows}
+
     def standing(self, found: Sequence[Run]) -> Sequence[Run]:
         """The runs, each replaced by the newest of its corrections where it has one."""
         newest = (

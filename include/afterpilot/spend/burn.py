@@ -73,11 +73,14 @@ def alerts(length: timedelta) -> tuple[Alert, ...]:
     return tuple(found.values())
 
 
-def hot(quarters: Mapping[int, float], *, limit: float, length: timedelta, end: int) -> tuple[Hot, ...]:
+def hot(
+    quarters: Mapping[int, float], *, limit: float, length: timedelta, end: int, told: bool = False
+) -> tuple[Hot, ...]:
     """Where a cap of ``limit`` over ``length`` burns too fast, whether that is usual or not.
 
     ``quarters`` holds the spend by quarter of an hour, counted from the epoch; ``end`` is the one after the newest, which may not
-    be complete. The last part of a window is looked at with the newest quarter and without it.
+    be complete. The last part of a window is looked at with the newest quarter and without it; where somebody was ``told`` already
+    the window alone counts, so that a loop with pauses is one alarm.
     """
     found = []
     for alert in alerts(length):
@@ -85,7 +88,7 @@ def hot(quarters: Mapping[int, float], *, limit: float, length: timedelta, end: 
         spent = _sum(quarters, end - count, end)
         allowed = limit * (alert.window / length)
         last = max(_sum(quarters, end - short, end), _sum(quarters, end - 1 - short, end - 1))
-        if spent >= alert.factor * allowed and last >= alert.factor * limit * (alert.short / length):
+        if spent >= alert.factor * allowed and (told or last >= alert.factor * limit * (alert.short / length)):
             found.append(Hot(alert.window, alert.factor, spent / allowed, spent))
     return tuple(found)
 
@@ -113,13 +116,13 @@ def unusual(found: Hot, before: float | None) -> Hot | None:
     return Hot(found.window, found.factor, found.rate, found.spent, before)
 
 
-def leak(days: Mapping[date, float], *, limit: float, length: timedelta, today: date) -> Hot | None:
+def leak(days: Mapping[date, float], *, limit: float, length: timedelta, today: date, told: bool = False) -> Hot | None:
     """Whether the last three whole days use up the cap faster than it lasts, the newest among them, and are dearer than the same
     weekdays of four weeks by more than chance.
 
     The budget of a day is the cap's, weighed by weekday (:func:`afterpilot.spend.seasons.season`). Where less than two weeks are
     known it takes a whole week, which has no weekdays to weigh. None for caps over less than two weeks, of which three days are
-    too large a part: their levels and their forecast tell as much.
+    too large a part: their levels and their forecast tell as much. Where somebody was ``told`` already the pace alone counts.
     """
     known = (today - min(days)).days if days else 0
     if length < _LEAST_LEAK or known < _WEEK:
@@ -130,9 +133,13 @@ def leak(days: Mapping[date, float], *, limit: float, length: timedelta, today: 
     wanted = _SLOW[0] * max(length / _MONTH, 1.0)
     spent, newest = sum(days.get(day, 0.0) for day in last), days.get(last[0], 0.0)
     allowed, allowed_newest = (limit * (_DAY / length) * _weight(part, weights) for part in (last, last[:1]))
-    if not spent or spent < wanted * allowed or newest < wanted * allowed_newest:
-        return None
     before = _usual_days(days, last)
+    if not spent or spent < wanted * allowed:
+        return None
+    if told:
+        return Hot(len(last) * _DAY, wanted, spent / allowed, spent, before)
+    if newest < wanted * allowed_newest:
+        return None
     squares = sum(weights[day.weekday()] ** 2 for day in last)  # of a window with a weekend one day counts, not three
     chance = _CHANCE * _scatter(days, weights, until=last[-1]) * math.sqrt(squares) / _weight(last, weights)
     if before is not None and spent < (1 + max(_DEARER_DAYS, chance)) * before:
