@@ -105,3 +105,17 @@ def test_prices_of_one_model_follow_each_other(good: Path) -> None:
     assert prices.price(batch, datetime(2026, 1, 1, tzinfo=UTC)).cost == 1
     flex = Usage(used.model, 1_000_000, 0, 0, CallDetails(tier="flex"))
     assert prices.price(flex, datetime(2026, 11, 1, tzinfo=UTC)).price_version.startswith("genai-prices")
+
+
+def test_the_documentation_has_prices_that_load(good: Path) -> None:
+    """What is copied from docs/spend.md has no problem."""
+    text = (Path(__file__).parents[3] / "docs" / "spend.md").read_text(encoding="utf-8")
+    (block,) = (part for part in text.split("```") if part.startswith("yaml\nprices:"))
+    path = good / "_fleet.yaml"
+    before, rest = path.read_text(encoding="utf-8").split("prices:\n")
+    after = rest.split("\n", 1)[1]
+    path.write_text(f"{before}{block.removeprefix('yaml')}{after}", encoding="utf-8")
+    declarations = load(good)
+    assert declarations.problems == ()
+    assert declarations.fleet is not None
+    assert [price.model for price in declarations.fleet.prices] == ["gpt-5-mini", "gpt-5-mini", "house-1", "house-ocr"]

@@ -103,6 +103,20 @@ def test_an_api_is_read_as_declared(folder: Path) -> None:
     assert source.usage == UsageColumns("$.model.name", "$.usage.prompt_tokens", "$.usage.completion_tokens")
 
 
+def test_all_that_a_price_depends_on_may_be_named(folder: Path) -> None:
+    """Columns of a table, paths of a row; what a declaration does not name is not looked for."""
+    table = EXAMPLES["sql"]
+    more = {"cache_write_tokens": "tok_written", "seconds": "took", "tier": "service_tier"}
+    source = source_of(folder, {**table, "usage": {**table["usage"], **more}})
+    assert source.usage.details == more
+    assert source.usage.places[-3:] == ("tok_written", "took", "service_tier")
+    usage = EXAMPLES["http"]["usage"]
+    paths = {"input_audio_tokens": "$.usage.details.audio", "web_searches": "$.usage.searches"}
+    assert source_of(folder, {**EXAMPLES["http"], "usage": {**usage, **paths}}).usage.details == paths
+    unknown = problems(folder, {**EXAMPLES["http"], "usage": {**usage, "web_serches": "$.n"}})
+    assert unknown[0].startswith("source.usage.web_serches: is not a known key (did you mean 'web_searches'?")
+
+
 @pytest.mark.parametrize(
     ("declared", "paging"),
     [

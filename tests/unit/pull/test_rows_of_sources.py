@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.calls import CALL_FIELDS
+from afterpilot.domain.prices import PLAIN, CallDetails
+from afterpilot.domain.record import Usage
 from afterpilot.domain.source import UsageColumns
 from afterpilot.domain.window import Window
 from afterpilot.pull import langfuse, litellm, otel
@@ -109,6 +111,42 @@ def record_of(row: Any, tally: Tally, *, texts: bool = False) -> Any:
         usage=UsageColumns("model", "$.total.a", "total"),
     )
     return Records(workflow_of(kept), tally, texts=texts).record(Row(row, row), ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("row", "details"),
+    [
+        (
+            {"written": 7, "took": "1.2345", "tier": "BATCH", "who": "aws.bedrock", "u": {"s": 2}},
+            CallDetails(
+                (("cache_write_tokens", 7), ("web_searches", 2), ("seconds", Decimal("1.235"))),
+                "batch",
+                "",
+                "aws.bedrock",
+            ),
+        ),
+        (
+            {"took": timedelta(minutes=1, microseconds=1), "who": "OpenAI"},
+            CallDetails((("seconds", Decimal("60.001")),)),
+        ),
+        ({"written": "0", "took": "never", "tier": "auto", "who": "Ann <ann@example.com>", "u": {"s": -1}}, PLAIN),
+        ({"written": True, "took": -1, "tier": ["x"], "who": 49301234567, "u": {"s": [1]}}, PLAIN),
+    ],
+)
+def test_what_else_a_call_used_is_read_by_name_and_path(row: dict[str, Any], details: CallDetails) -> None:
+    """Counts above 0, seconds to the millisecond and never too short, and words that can be no person's."""
+    named = {
+        "cache_write_tokens": "written",
+        "web_searches": "$.u.s",
+        "seconds": "took",
+        "tier": "tier",
+        "provider": "who",
+    }
+    kept = source(fields={"output": "text"}, usage=UsageColumns("model", "$.total.a", "total", "", named))
+    whole = {"id": "a", "finished_at": "2026-11-16T00:00:00Z", **row}
+    record = Records(workflow_of(kept), Tally()).record(Row(whole, whole), ALWAYS)
+    assert record is not None
+    assert record.usage == Usage("", None, None, 0, details)
 
 
 @settings(max_examples=60)
