@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.decide.whole_life import whole_life
 from afterpilot.domain.evals import Case
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
@@ -15,6 +17,8 @@ from afterpilot.domain.run import Stage
 from afterpilot.domain.source import Source
 from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity, Verdict
+from afterpilot.domain.whole_life import CallSum, LifeFacts, OutputSum, PeopleSum, WholeLife
+from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Workflow
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
 
@@ -50,6 +54,8 @@ WORKFLOW = Workflow(
     sha256="",
     path="",
 )
+# The same with a volume, and a price for people's time.
+BUSY = replace(WORKFLOW, spend=replace(WORKFLOW.spend, volume=Decimal(30_000), hour=Money(Decimal(40))))
 STAGES = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 
 
@@ -70,6 +76,42 @@ def stages(**latest: Verdict) -> tuple[StageWeek, ...]:
     return tuple(StageWeek(stage, latest.get(stage, Verdict.PASS), BEGAN) for stage in STAGES)
 
 
+def life(
+    spent: str | None = "0.43",
+    *,
+    calls: int = 227,
+    unpriced: int = 0,
+    outputs: int = 203,
+    alone: int = 170,
+    workflow: Workflow = WORKFLOW,
+) -> WholeLife:
+    """What a week cost: over its five working days, a little more on each, and 30 minutes of people's time on 30 decisions."""
+    begin = datetime.combine(MONDAY, clock(0), tzinfo=UTC)
+    sums = [
+        CallSum(day, "production", "USD", "", calls_of, Decimal(spent) * share / 100)
+        for day, (share, calls_of) in enumerate(zip((18, 19, 20, 21, 22), _split(calls - unpriced), strict=True))
+        if spent is not None
+    ]
+    sums += [CallSum(0, "production", "", "no price", unpriced, None)] if unpriced else []
+    given = LifeFacts(
+        Window(begin, begin + timedelta(weeks=1)),
+        calls=tuple(sums),
+        people=tuple(PeopleSum(day, 6, 6, Decimal(6)) for day in range(5)) if outputs else (),
+        outputs=tuple(
+            OutputSum(day, of_day, by_itself, by_itself + 2)
+            for day, (of_day, by_itself) in enumerate(zip(_split(outputs), _split(alone), strict=True))
+        )
+        if outputs
+        else (),
+    )
+    return whole_life(workflow, given)
+
+
+def _split(count: int) -> list[int]:
+    """A count over five days."""
+    return [count // 5 + (day < count % 5) for day in range(5)]
+
+
 def facts(**more: Any) -> WeekFacts:
     """A good week."""
     good = WeekFacts(
@@ -78,8 +120,7 @@ def facts(**more: Any) -> WeekFacts:
         kpi=weeks(["2.2", "1.9", "1.7", "1.6", "1.4"]),
         counts=(counts(MONDAY - timedelta(weeks=1)), counts()),
         waiting=3,
-        spend=Money(Decimal("0.43")),
-        calls=227,
+        life=life(workflow=replace(BUSY, spend=replace(BUSY.spend, volume=None))),
         stages=stages(),
     )
     return replace(good, **more)

@@ -6,6 +6,12 @@ import math
 from dataclasses import dataclass
 
 Z95 = 1.959963984540054  # of 95 %, two-sided
+# Quantiles 0.975 of Student's t by degrees of freedom, 1 to 30; beyond it the normal one is near enough.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,11 @@ def wilson_of(share: float, trials: float) -> Interval:
     low = 0.0 if share == 0 else max(0.0, centre - half)
     high = 1.0 if share == 1 else min(1.0, centre + half)
     return Interval(share, low, high)
+
+
+def student(free: int) -> float:
+    """How many standard errors a 95 % interval reaches to each side, by so many degrees of freedom (at least 1)."""
+    return _T[free - 1] if free <= len(_T) else Z95
 
 
 def percent(share: float) -> str:

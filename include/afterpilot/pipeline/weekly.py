@@ -11,8 +11,6 @@ from decimal import Decimal
 from afterpilot.decide.reporting import judge_report
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import ConfigurationError, SourceError
-from afterpilot.domain.metered import Span
-from afterpilot.domain.money import Money
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
@@ -21,6 +19,8 @@ from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import error_rate_of
+from afterpilot.pipeline.whole_life import WEEKS as LIFE_WEEKS
+from afterpilot.pipeline.whole_life import life_of
 from afterpilot.record.ops import Unit
 from afterpilot.report.chart import WEEKS, weekly_chart
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
@@ -123,10 +123,6 @@ def _facts(
     kpi: Sequence[tuple[datetime, Decimal]],
     kpi_error: str,
 ) -> WeekFacts:
-    calls = unit.metered.spans([Span(workflow.slug, week.start, week.end)])
-    currency = workflow.spend.cap.limit.currency
-    foreign = sum(row.calls for row in calls if row.cost is not None and row.currency != currency)
-    priced = [row.cost for row in calls if row.cost is not None and row.currency == currency]
     rows = unit.reports.weekly_counts(workflow.slug, history)
     return WeekFacts(
         week=week.start.date(),
@@ -138,9 +134,7 @@ def _facts(
         ),
         waiting=unit.reports.waiting(workflow.slug, now=at),
         waiting_old=unit.reports.waiting(workflow.slug, now=at, older_than=OLD),
-        spend=Money(sum(priced, Decimal(0)), currency) if priced else None,
-        calls=sum(row.calls for row in calls),
-        unpriced=sum(row.unpriced for row in calls) + foreign,
+        life=life_of(unit, workflow, week, recent=Window(week.start - timedelta(weeks=LIFE_WEEKS - 1), week.end)),
         stages=_stages(unit.runs.between(workflow.slug, Window(week.start, max(at, week.end)))),
         incidents=tuple(unit.incidents.unresolved(workflow.slug)),
         offers=unit.offers.waiting(workflow.slug),

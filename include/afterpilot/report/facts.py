@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from afterpilot.domain.incident import Incident
-from afterpilot.domain.money import Money
 from afterpilot.domain.sampling import ErrorRate
 from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.whole_life import WholeLife
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class WeekFacts:
         kpi_error: why the KPI could not be read, or empty.
         counts: the weeks that had outputs, oldest first.
         waiting, waiting_old: failing outputs on which no person has decided yet; those older than two days.
-        spend: what the priced calls of the week cost, production and evals together; None where no call was priced.
-        calls, unpriced: calls of the week; those without a known price.
+        life: what the week cost as a whole, and what a month will cost at the declared volume by the last weeks; None where it
+            was not looked at.
         stages: stages that ran in the week.
         incidents: incidents that are not over.
         offers: corrections that wait for the owner to make them eval cases.
@@ -74,9 +74,7 @@ class WeekFacts:
     counts: tuple[WeekCounts, ...] = ()
     waiting: int = 0
     waiting_old: int = 0
-    spend: Money | None = None
-    calls: int = 0
-    unpriced: int = 0
+    life: WholeLife | None = None
     stages: tuple[StageWeek, ...] = ()
     incidents: tuple[Incident, ...] = ()
     offers: int = 0
@@ -110,7 +108,7 @@ class WeeklyOutcome:
     """What a workflow achieved in one week.
 
     ``verdict`` is the worst of the stages and of what could not be known. ``needs`` names what the owner has to do, gravest
-    first. ``facts`` are what all of it was computed from.
+    first. ``month`` is the cost of a month at the declared volume, None where none is declared. ``facts`` are what all of it was computed from.
     """
 
     workflow: str
@@ -128,6 +126,7 @@ class WeeklyOutcome:
     overrides: Figure
     errors: Figure
     cost: Figure
+    month: Figure | None
     saved: Figure | None
     stages: str
     needs: tuple[str, ...]
@@ -146,6 +145,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any field to any JSON v
         return str(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -8,6 +8,7 @@ from afterpilot.domain.message import Fact, Link, Message, Tone
 from afterpilot.domain.verdict import Verdict
 from afterpilot.report.facts import WeeklyOutcome
 from afterpilot.report.numbers import day, number, percent
+from afterpilot.report.whole_life import title
 
 _TONES: dict[Verdict, Tone] = {
     Verdict.PASS: "good",
@@ -38,7 +39,7 @@ def weekly_message(
 
 
 def _facts(outcome: WeeklyOutcome) -> tuple[Fact, ...]:
-    """Eight at most; what is not known is said once."""
+    """Nine at most (Slack shows ten); what is not known is said once."""
     facts = [Fact(outcome.kpi_name.capitalize(), outcome.kpi.words)]
     if outcome.trend.value is not None:
         facts.append(Fact("Trend", outcome.trend.words))
@@ -51,6 +52,9 @@ def _facts(outcome: WeeklyOutcome) -> tuple[Fact, ...]:
         else:
             facts.append(Fact("Wrong when alone", outcome.errors.words))
     facts.append(Fact("Cost", outcome.cost.words))
+    life = outcome.facts.life
+    if outcome.month is not None and life is not None and life.projection is not None:
+        facts.append(Fact(title(life.projection), outcome.month.words))
     if outcome.saved is not None and outcome.saved.value is not None:
         facts.append(Fact("Time saved", outcome.saved.words))
     return (*facts, Fact("Checks", outcome.stages or "UNKNOWN: nothing ran"))

@@ -11,13 +11,6 @@ from decimal import Decimal
 from afterpilot.domain import intervals
 from afterpilot.domain.money import Money
 
-_Z = 1.959964  # of 95 %, two-sided
-# Quantiles 0.975 of Student's t by degrees of freedom, 1 to 30; beyond it the normal one is near enough.
-_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
 _TINY = Decimal("0.001")
 _CENT = Decimal("0.01")
 
@@ -49,9 +42,7 @@ def mean_interval(values: Sequence[Decimal]) -> tuple[Decimal, Interval]:
     if len(values) < 2:  # noqa: PLR2004 - two values are the least that have a spread
         raise ValueError("an interval needs at least two values")
     mean = statistics.mean(values)
-    free = len(values) - 1
-    quantile = _T[free - 1] if free <= len(_T) else _Z
-    half = Decimal(repr(quantile)) * statistics.stdev(values) / Decimal(len(values)).sqrt()
+    half = Decimal(repr(intervals.student(len(values) - 1))) * statistics.stdev(values) / Decimal(len(values)).sqrt()
     return mean, Interval(mean - half, mean + half)
 
 

@@ -11,7 +11,8 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.report import stages
 from afterpilot.report.facts import Figure, WeekCounts, WeekFacts, WeeklyOutcome
 from afterpilot.report.needs import needs_owner, worse
-from afterpilot.report.numbers import each, fine_percent, mean_interval, minutes, money, number, part, percent, wilson
+from afterpilot.report.numbers import fine_percent, mean_interval, minutes, number, part, percent, wilson
+from afterpilot.report.whole_life import cost_words, projection_words
 
 _WEEKS_FOR_INTERVAL = 4
 _WEEKS_LOOKED_AT = 8
@@ -23,7 +24,7 @@ _NOTHING = Figure("UNKNOWN: no output came through the checks this week")
 def weekly_outcome(workflow: Workflow, facts: WeekFacts) -> WeeklyOutcome:
     """What the week achieved. Pure: the same facts give the same outcome at any later time."""
     counts = facts.this_week
-    kpi, cost, overrides = _kpi(workflow, facts), _cost(facts, counts), _overrides(counts)
+    kpi, cost, overrides = _kpi(workflow, facts), _cost(facts), _overrides(counts)
     unknown = [Verdict.UNKNOWN for figure in (kpi, cost) if figure.value is None]
     return WeeklyOutcome(
         workflow=workflow.slug,
@@ -41,6 +42,7 @@ def weekly_outcome(workflow: Workflow, facts: WeekFacts) -> WeeklyOutcome:
         overrides=overrides,
         errors=_errors(workflow, facts),
         cost=cost,
+        month=_month(facts),
         saved=_saved(workflow, kpi, counts),
         stages=stages.words(workflow, facts),
         needs=needs_owner(workflow, facts, kpi=kpi, cost=cost, overrides=overrides),
@@ -153,16 +155,21 @@ def _ends(interval: Interval) -> str:
     return f"95 % interval {fine_percent(interval.low)} to {fine_percent(interval.high)}"
 
 
-def _cost(facts: WeekFacts, counts: WeekCounts | None) -> Figure:
-    if facts.unpriced:
-        return Figure(f"UNKNOWN: {facts.unpriced:,} of {facts.calls:,} calls have no price")
-    if not facts.calls or facts.spend is None:
+def _cost(facts: WeekFacts) -> Figure:
+    """What an output cost, with all that belongs to it."""
+    if facts.life is None:
         return Figure("UNKNOWN: no usage was recorded this week")
-    if counts is None or not counts.outputs:
-        return Figure(f"UNKNOWN per item: no outputs; {money(facts.spend)} in all")
-    return Figure(
-        f"{each(facts.spend, counts.outputs)}; {money(facts.spend)} in all", facts.spend.amount / counts.outputs
-    )
+    of_one = facts.life.each[0].cost
+    return Figure(cost_words(facts.life), None if of_one is None else of_one.amount)
+
+
+def _month(facts: WeekFacts) -> Figure | None:
+    """What a month costs at the declared volume: models alone, as the cap is over them; people's time is in the words."""
+    projection = facts.life.projection if facts.life else None
+    if projection is None:
+        return None
+    ends = (projection.calls, projection.calls_low, projection.calls_high)
+    return Figure(projection_words(projection), *(end.amount if end else None for end in ends))
 
 
 def _saved(workflow: Workflow, kpi: Figure, counts: WeekCounts | None) -> Figure | None:

@@ -15,14 +15,14 @@ from afterpilot.notify.blocks import render
 from afterpilot.report.message import weekly_message
 from afterpilot.report.outcome import weekly_outcome
 from doubles.slack import block_problems
-from doubles.weeks import WORKFLOW, facts, stages
+from doubles.weeks import BUSY, WORKFLOW, facts, life, stages
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "notify"
 OPEN = Link("Open the run", "https://airflow.example.com/afterpilot/runs/1", primary=True)
 WEEKS: dict[str, dict[str, Any]] = {
-    "weekly": {"stages": stages(evaluate=Verdict.FAIL), "waiting_old": 2},
+    "weekly": {"stages": stages(evaluate=Verdict.FAIL), "waiting_old": 2, "life": life(workflow=BUSY)},
     "weekly_good": {},
-    "weekly_unknown": {"kpi": (), "counts": (), "spend": None, "calls": 0, "stages": ()},
+    "weekly_unknown": {"kpi": (), "counts": (), "life": life(None, outputs=0, alone=0), "stages": ()},
 }
 
 
@@ -46,9 +46,9 @@ def test_a_weekly_message_looks_as_agreed(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(WEEKS))
 def test_a_weekly_message_is_short(kind: str) -> None:
-    """Eight facts and four points at most, so that it can be read in ten seconds."""
+    """Nine facts and four points at most, so that it can be read in ten seconds."""
     shown = message(**WEEKS[kind])
-    assert len(shown.facts) <= 8
+    assert len(shown.facts) <= 9
     assert 1 <= len(shown.points) <= 4
 
 

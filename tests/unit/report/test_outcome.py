@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.report.facts import WeeklyOutcome
 from afterpilot.report.outcome import weekly_outcome
-from doubles.weeks import MONDAY, WORKFLOW, counts, facts, stages, weeks
+from doubles.weeks import BUSY, MONDAY, WORKFLOW, counts, facts, life, stages, weeks
 
 
 def outcome(**more: Any) -> WeeklyOutcome:
@@ -39,7 +38,10 @@ def test_a_good_week_is_told_in_figures() -> None:
     assert week.alone.words == "170 of 203 (84 %)"
     assert week.people.words == "32 routed (3 still wait); 9 spot checks"
     assert week.overrides.words == "1 of 12 that people looked at (8 %; 95 % interval 1 to 35 %)"
-    assert week.cost.words == "0.0021 USD an item; 0.43 USD in all"
+    assert week.cost.words == (
+        "0.10 USD an item (0.12 handled alone, 0.11 accepted); "
+        "20.43 USD in all: people's time 20.00, production calls 0.43"
+    )
     assert week.saved is not None
     assert week.saved.words == "about 16 hours (6 less 1.4, 203 times)"
     assert week.saved.value == Decimal("933.8")
@@ -105,7 +107,7 @@ def test_a_kpi_that_could_not_be_read_says_why() -> None:
 
 def test_a_week_without_outputs_has_no_shares() -> None:
     """Nothing of nothing is not 0 %."""
-    week = outcome(counts=())
+    week = outcome(counts=(), life=life(outputs=0, alone=0))
     unknown = [week.alone, week.people, week.overrides, week.saved]
     assert all(figure is not None and figure.value is None for figure in unknown)
     assert week.alone.words == "UNKNOWN: no output came through the checks this week"
@@ -115,24 +117,32 @@ def test_a_week_without_outputs_has_no_shares() -> None:
 
 def test_an_unpriced_call_makes_the_cost_unknown() -> None:
     """A sum that leaves calls out is no sum."""
-    week = outcome(unpriced=12)
-    assert week.cost.words == "UNKNOWN: 12 of 227 calls have no price"
+    week = outcome(life=life(unpriced=12))
+    assert week.cost.words == "UNKNOWN: 12 of 227 calls have no price; at least 0.43 USD"
     assert week.cost.value is None
     assert week.verdict is Verdict.UNKNOWN
-    assert week.needs == ("Spend is UNKNOWN: 12 of 227 calls have no price",)
+    assert week.needs == ("Spend is UNKNOWN: 12 of 227 calls have no price; at least 0.43 USD",)
 
 
 def test_outputs_without_usage_have_an_unknown_cost() -> None:
     """Work that was done cost something."""
-    assert outcome(spend=None, calls=0).cost.words == "UNKNOWN: no usage was recorded this week"
+    assert outcome(life=life(None)).cost.words == "UNKNOWN: no usage was recorded"
 
 
 def test_a_tiny_cost_is_told_by_the_thousand() -> None:
     """What is not free is never shown as 0."""
-    assert outcome(spend=Money(Decimal("0.0043"))).cost.words == "0.0212 USD for 1,000 items; 0.0043 USD in all"
-    assert outcome(spend=Money(Decimal("0.00000001"))).cost.words == (
-        "less than 0.0001 USD for 1,000 items; less than 0.0001 USD in all"
-    )
+    words = outcome(life=life("0.0043")).cost.words
+    assert words.startswith("0.0212 USD for 1,000 items")
+    assert "0.0043 USD in all, without people's time: 30 minutes" in words
+    assert outcome(life=life("0.00000001")).cost.words.startswith("less than 0.0001 USD for 1,000 items")
+
+
+def test_a_month_at_the_declared_volume_stands_beside_the_cap() -> None:
+    """What the cap is over is told apart from what people's time adds."""
+    week = weekly_outcome(BUSY, facts(life=life(workflow=BUSY)))
+    assert week.month is not None
+    assert week.month.words == "3,019 USD (2,959 to 3,080); models alone 63.5 USD (56.3 to 71.8), cap 400 USD"
+    assert outcome().month is None
 
 
 def test_outputs_that_nobody_looked_at_have_an_unknown_override_rate() -> None:
@@ -206,7 +216,7 @@ def test_figures_can_be_kept_as_json_without_rounding() -> None:
     assert kept["kpi"]["value"] == "1.4"
     assert kept["facts"]["kpi"][0] == ["2026-10-19", "2.2"]
     assert kept["facts"]["counts"][-1]["outputs"] == 203
-    assert kept["facts"]["spend"] == {"amount": "0.43", "currency": "USD"}
+    assert kept["facts"]["life"]["known"] == {"amount": "20.4300", "currency": "USD"}
     assert kept["facts"]["stages"][0]["latest"] == "PASS"
     assert kept["verdict"] == "PASS"
     assert kept["saved"]["value"] == "933.8"
