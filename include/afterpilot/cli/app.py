@@ -52,7 +52,13 @@ class _Commands(LazyGroup):
             "List what waits for people, with due times and links; those due first come first.",
         ),
         "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
-        "bills": Later("afterpilot.cli.bills:app", "Read the providers' bills, and hold them against what was metered."),
+        "bills": Later(
+            "afterpilot.cli.bills:app", "Read the providers' bills, and hold them against what was metered."
+        ),
+        "cost": Later(
+            "afterpilot.cli.cost:show",
+            "Show what a workflow costs as a whole: calls, evals, judges and people's time, for one record and for a month.",
+        ),
         "incidents": Later("afterpilot.cli.incidents:app", "Open incidents, and what a person says of them."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
