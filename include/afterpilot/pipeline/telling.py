@@ -12,7 +12,13 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
-_AT_CAPS = ("spend.over_cap", "spend.near_cap")  # the kinds of incidents that ask, gravest first
+_AT_CAPS = (
+    "spend.over_cap",
+    "spend.near_cap",
+    "spend.crossing",
+    "spend.burning",
+    "spend.leaking",
+)  # they ask, gravest first
 _ANSWER = "Answer"
 
 

@@ -1,0 +1,30 @@
+"""``afterpilot spend token``: a token with which a gateway asks for allowances."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.web.api.tokens import hash_of, new_token
+
+
+def token(
+    workflow: Annotated[str, typer.Argument(help="The only workflow that it may ask about; all unless said.")] = "",
+    *,
+    json: AsJson = False,
+) -> None:
+    """Make a token for a gateway. It is shown this once and kept nowhere; Afterpilot is given its hash.
+
+    Example: afterpilot spend token invoice_matching
+    """
+    made = new_token()
+    entry = f"{workflow}:{hash_of(made)}" if workflow else hash_of(made)
+    if json:
+        as_json({"token": made, "entry": entry})
+        return
+    console.print("Token, for the gateway (not shown again):", highlight=False)
+    typer.echo(made)
+    console.print("\nIts hash, to be added to AFTERPILOT_GATEWAY_TOKENS of Airflow's API server:", highlight=False)
+    typer.echo(entry)

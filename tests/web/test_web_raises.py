@@ -1,0 +1,155 @@
+"""The form at a cap: who sees it, what it takes, and that no other site can fill it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+from review_site import INVOICES, NOW, SAME_SITE, Clock, fill, mounted
+
+from afterpilot.decide.allowing import allowance
+from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.spend import AtCap, CapRule, CapState
+from afterpilot.domain.window import Window
+from afterpilot.record import tables
+from afterpilot.record.ops import Ops
+
+pytestmark = pytest.mark.integration
+PAGE = f"/afterpilot/spend/{INVOICES}/raise"
+
+
+class Desk:
+    """Browsers of people, over one ops database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        fill(engine, many=1)
+        spend = {"cap": "400 USD/month", "at_cap": "ask_owner", "second_person_above": "800 USD"}
+        with engine.begin() as connection:
+            document = dict(connection.execute(sa.select(tables.declarations.c.document)).scalar_one())
+            connection.execute(sa.update(tables.declarations).values(document={**document, "spend": spend}))
+
+    def judged(self, spent: str, at_cap: AtCap = "ask_owner") -> None:
+        """The month was looked at."""
+        rule = CapRule(Cap.parse("400 USD/month"), (), at_cap)
+        month = Window(NOW.replace(day=1, hour=0, minute=0), NOW.replace(month=12, day=1, hour=0, minute=0))
+        state = CapState(rule, month, rule.cap.limit, Money(Decimal(spent)))
+        with Ops(self.engine).begin() as unit:
+            unit.allowances.put(allowance(INVOICES, [state], now=NOW))
+
+    def person(self, name: str) -> TestClient:
+        """A browser in which that person is logged in, after a look at the page."""
+        client = TestClient(
+            mounted(self.engine, Clock()), follow_redirects=False, headers={**SAME_SITE, "x-user": name}
+        )
+        client.get(PAGE)
+        return client
+
+    def answers(self) -> list[tuple[Any, ...]]:
+        """What is kept: state, limit, who asked, who was second."""
+        columns = tables.cap_raises.c
+        rows = sa.select(columns.state, columns.amount, columns.asked_by, columns.second_by).order_by(columns.asked_at)
+        with self.engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(rows)]
+
+
+@pytest.fixture
+def desk(ops: sa.Engine) -> Iterator[Desk]:
+    """A workflow whose month is over its cap."""
+    made = Desk(ops)
+    made.judged("450")
+    yield made
+    ops.dispose()
+
+
+def sent(client: TestClient, **fields: str) -> Any:
+    """The form, as the page of that browser sends it."""
+    data = {"token": client.cookies.get("afterpilot_review", ""), "cap": "month", "action": "raise", **fields}
+    return client.post(PAGE, data=data)
+
+
+def test_the_owner_raises_it(desk: Desk) -> None:
+    """The page says how the cap stands; after the answer it says that the cap is raised."""
+    owner = desk.person("dana.ruiz")
+    page = owner.get(PAGE).text
+    assert "450.00 USD spent" in page
+    assert "the owner is asked whether it is raised" in page
+    answer = sent(owner, to="500 USD", reason="quarter end")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?done=approved")
+    after = owner.get(answer.headers["location"]).text
+    assert "The cap is raised, and counts at once." in after
+    assert "The spend is within its caps." in after
+    assert desk.answers() == [("approved", Decimal(500), "dana.ruiz", "")]
+
+
+def test_two_people_for_more(desk: Desk) -> None:
+    """The request waits on the page, with buttons for the second person; the first one's are of no use."""
+    owner, deputy = desk.person("dana.ruiz"), desk.person("lee.okafor")
+    assert sent(owner, to="900 USD", reason="quarter end").headers["location"].endswith("done=pending")
+    own = sent(owner, action="approve")
+    assert (own.status_code, "a second person has to" in own.text) == (422, True)
+    assert "dana.ruiz</b> asks to raise the cap (month) to <b>900.00 USD" in deputy.get(PAGE).text
+    assert sent(deputy, action="approve").headers["location"].endswith("done=approved")
+    assert desk.answers() == [("approved", Decimal(900), "dana.ruiz", "lee.okafor")]
+
+
+def test_the_owner_says_no(desk: Desk) -> None:
+    """The button is there because the cap asks; then the gateway is told to stop."""
+    owner = desk.person("dana.ruiz")
+    assert "Say no: stop at the cap" in owner.get(PAGE).text
+    assert sent(owner, action="refuse", reason="a loop").status_code == 303
+    page = owner.get(PAGE).text
+    assert "it is not to be raised" in page
+    assert "Say no: stop at the cap" not in page
+
+
+def test_what_is_typed_wrong_stands_again_with_the_reason(desk: Desk) -> None:
+    """An amount that is none, one that is too small, no reason: 422, the sentence, and what was typed."""
+    owner = desk.person("dana.ruiz")
+    for to, reason, why in [
+        ("lots", "x", "Say to how much, such as 500 USD."),
+        ("420 USD", "x", "450.00 USD is spent already"),
+        ("500 USD", "  ", "Say why"),
+        ("500 EUR", "<script>alert(1)</script>", "The cap is in USD"),
+    ]:
+        answer = sent(owner, to=to, reason=reason)
+        assert answer.status_code == 422
+        assert why in answer.text
+        assert f'value="{to}"' in answer.text
+        assert "<script>alert" not in answer.text
+    assert desk.answers() == []
+
+
+def test_others_see_no_form_and_their_answers_are_refused(desk: Desk) -> None:
+    """Who is neither owner, deputy nor operator, or may not change runs, is told who may."""
+    for name in ("mallory", "reader"):
+        client = desk.person(name)
+        page = client.get(PAGE).text
+        assert "<form" not in page
+        assert "Who may answer: Dana Ruiz, Lee Okafor" in page
+        client.cookies.set("afterpilot_review", "a" * 32)
+        assert sent(client, to="500 USD", reason="x").status_code == 403
+    assert desk.answers() == []
+
+
+def test_no_other_site_can_answer_in_somebody_s_name(desk: Desk) -> None:
+    """Without our page's token, or from elsewhere, nothing is kept."""
+    owner = desk.person("dana.ruiz")
+    assert sent(owner, token="", to="500 USD", reason="x").status_code == 403
+    assert sent(owner, token="b" * 32, to="500 USD", reason="x").status_code == 403
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    given = {"token": owner.cookies["afterpilot_review"], "action": "raise", "to": "500 USD", "reason": "x"}
+    assert owner.post(PAGE, data=given, headers=foreign).status_code == 403
+    assert desk.answers() == []
+
+
+def test_a_workflow_that_nobody_declared(desk: Desk) -> None:
+    """404, and nothing is kept."""
+    owner = desk.person("dana.ruiz")
+    assert owner.get("/afterpilot/spend/nothing_like_it/raise").status_code == 404
+    given = {"token": owner.cookies["afterpilot_review"], "action": "raise", "to": "500 USD", "reason": "x"}
+    assert owner.post("/afterpilot/spend/nothing_like_it/raise", data=given).status_code == 404
