@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 FLEET = "_fleet"  # whose runs and incidents those of the bills are
@@ -98,6 +99,7 @@ class KeptLine:
     changed_at: datetime
 
 
+@lru_cache(maxsize=4096)  # a bill has the same few names thousands of times
 def family(model: str) -> str:
     """What a model is called whatever its snapshot and whoever passes the call on: ``openai/gpt-4o-2024-08-06`` is ``gpt-4o``.
 

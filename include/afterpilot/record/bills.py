@@ -9,15 +9,36 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.bills import Bill, BillLine, KeptLine, MeteredDay
 from afterpilot.record.tables import bill_days, bill_lines, prices, usage_sums
 
-_BATCH = 1_000
+_BATCH = 5_000
 _KEY = ("account", "day", "project", "model", "item")
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "calls")
 _TOLD = ("amount", "currency", *_COUNTS)
+# New lines, and those that say something else; tells the keys of both.
+_UPSERT = sa.text(
+    "INSERT INTO bill_lines AS kept (account, day, project, model, item, amount, currency, first_amount, input_tokens, "
+    "  output_tokens, cached_tokens, calls, first_seen_at, changed_at) "
+    "SELECT :account, day, project, model, item, amount, currency, amount, input_tokens, output_tokens, cached_tokens, calls, "
+    "  :at, :at "
+    "FROM unnest(CAST(:day AS date[]), CAST(:project AS text[]), CAST(:model AS text[]), CAST(:item AS text[]), "
+    "  CAST(:amount AS numeric[]), CAST(:currency AS text[]), CAST(:input_tokens AS numeric[]), "
+    "  CAST(:output_tokens AS numeric[]), CAST(:cached_tokens AS numeric[]), CAST(:calls AS numeric[])) "
+    "  AS told (day, project, model, item, amount, currency, input_tokens, output_tokens, cached_tokens, calls) "
+    "ON CONFLICT (account, day, project, model, item) DO UPDATE SET amount = excluded.amount, currency = excluded.currency, "
+    "  input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
+    "  cached_tokens = excluded.cached_tokens, calls = excluded.calls, changed_at = excluded.changed_at "
+    "WHERE (kept.amount, kept.currency, kept.input_tokens, kept.output_tokens, kept.cached_tokens, kept.calls) "
+    "  IS DISTINCT FROM (excluded.amount, excluded.currency, excluded.input_tokens, excluded.output_tokens, "
+    "  excluded.cached_tokens, excluded.calls) "
+    "RETURNING day, project, model, item"
+)
+_READ = sa.text(
+    "INSERT INTO bill_days AS kept (account, day, read_at) SELECT :account, day, :at FROM unnest(CAST(:days AS date[])) AS day "
+    "ON CONFLICT (account, day) DO UPDATE SET read_at = greatest(kept.read_at, excluded.read_at)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +63,13 @@ class Bills:
         """
         self._lock(account)
         before = self._keys(account, bill.days)
-        rows = [_row(account, line, at) for line in bill.lines]
         changed: set[tuple[Any, ...]] = set()
-        for part in _parts(rows):
-            changed |= {tuple(row) for row in self._connection.execute(_upsert(part))}
-        gone = before - {tuple(row[name] for name in _KEY[1:]) for row in rows}
+        for first in range(0, len(bill.lines), _BATCH):
+            columns = _columns(account, bill.lines[first : first + _BATCH], at)
+            changed |= {tuple(row) for row in self._connection.execute(_UPSERT, columns)}
+        gone = before - {(line.day, line.project, line.model, line.item) for line in bill.lines}
         emptied = sum(self._empty(account, key, at) for key in gone)
-        for part in _parts([{"account": account, "day": day, "read_at": at} for day in bill.days]):
-            statement = insert(bill_days).values(part)
-            told = {"read_at": sa.func.greatest(bill_days.c.read_at, statement.excluded.read_at)}
-            self._connection.execute(statement.on_conflict_do_update(index_elements=["account", "day"], set_=told))
+        self._connection.execute(_READ, {"account": account, "days": list(bill.days), "at": at})
         new = len(changed - before)
         return Kept(new=new, changed=len(changed) - new, gone=emptied)
 
@@ -121,26 +139,10 @@ class Bills:
         return self._connection.execute(told).rowcount
 
 
-def _upsert(rows: list[dict[str, Any]]) -> sa.Executable:
-    """New lines, and those that say something else; returns the keys of both."""
-    statement = insert(bill_lines).values(rows)
-    told = {name: statement.excluded[name] for name in _TOLD}
-    differs = sa.or_(*(bill_lines.c[name].is_distinct_from(value) for name, value in told.items()))
-    key = [bill_lines.c[name] for name in _KEY[1:]]
-    return statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_={**told, "changed_at": statement.excluded.changed_at}, where=differs
-    ).returning(*key)
-
-
-def _row(account: str, line: BillLine, at: datetime) -> dict[str, Any]:
-    told = {name: getattr(line, name) for name in (*_KEY[1:], *_TOLD)}
-    return {
-        "account": account,
-        **told,
-        "first_amount": line.amount,
-        "first_seen_at": at,
-        "changed_at": at,
-    }
+def _columns(account: str, lines: Sequence[BillLine], at: datetime) -> dict[str, Any]:
+    """The lines column by column: one array each."""
+    told = {name: [getattr(line, name) for line in lines] for name in (*_KEY[1:], *_TOLD)}
+    return {**told, "account": account, "at": at}
 
 
 def _kept(row: sa.RowMapping) -> KeptLine:
@@ -163,10 +165,6 @@ def _metered(row: sa.RowMapping) -> MeteredDay:
         tier=row["tier"] or "",
         rates={sort: Decimal(rate) for sort, rate in (row["rates"] or {}).items()},
     )
-
-
-def _parts(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    return [rows[n : n + _BATCH] for n in range(0, len(rows), _BATCH)]
 
 
 def _midnight(day: date) -> datetime:

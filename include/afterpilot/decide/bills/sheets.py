@@ -80,6 +80,7 @@ class Sheet:
         self.groups = tuple(_groups(self.account, facts.workflows))
         self._of_project = {project: group for group in self.groups for project in group.projects}
         self._rest = next((group for group in self.groups if not group.projects), None)
+        self._projects = {one.line.project for one in told.lines}
         self.billed = {family(one.line.model) for one in told.lines if one.line.model}
         self.lines: dict[Key, list[BillLine]] = defaultdict(list)
         self.calls: dict[Key, list[MeteredDay]] = defaultdict(list)
@@ -124,7 +125,7 @@ class Sheet:
 
     def known(self, group: Group) -> bool:
         """Whether the bill shows any of a group's projects."""
-        return not group.projects or any(one.line.project in group.projects for one in self.told.lines)
+        return not group.projects or bool(group.projects & self._projects)
 
     def _sort_lines(self) -> None:
         rest = self._rest
@@ -150,17 +151,16 @@ class Sheet:
         a workflow names, and the workflow names no other account, all of the workflow's.
         """
         alone = {flow.slug for flow in self.facts.workflows if len({one.account for one in flow.spend.billed}) == 1}
-        for group in self.groups:
-            known = self.known(group)
-            for one in self.facts.metered:
-                if one.workflow not in group.workflows:
-                    continue
-                model = family(one.model)
-                models = self.billed if group.projects else self.by_model
-                if model in models or (not known and one.workflow in alone):
-                    self.calls[group, one.day, model].append(one)
-                else:
-                    self.unbilled[group, one.day].append(one)
+        group_of = {slug: group for group in self.groups for slug in group.workflows}
+        for one in self.facts.metered:
+            if (group := group_of.get(one.workflow)) is None:
+                continue
+            model = family(one.model)
+            models = self.billed if group.projects else self.by_model
+            if model in models or (one.workflow in alone and not self.known(group)):
+                self.calls[group, one.day, model].append(one)
+            else:
+                self.unbilled[group, one.day].append(one)
 
 
 def _groups(account: BillAccount, workflows: Sequence[Workflow]) -> Iterable[Group]:
