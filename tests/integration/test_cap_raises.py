@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -180,7 +181,12 @@ def test_others_may_not_answer(month: Month, who: Somebody) -> None:
     """Nobody else raises, approves or refuses, and they are told who may."""
     month.judged("450", "ask_owner")
     month.asks("900 USD")
-    for answer in (lambda: month.asks("500 USD", who), lambda: month.approves(who), lambda: month.refuses(who)):
+    answers: list[Callable[[], CapRaise]] = [
+        lambda: month.asks("500 USD", who),
+        lambda: month.approves(who),
+        lambda: month.refuses(who),
+    ]
+    for answer in answers:
         with pytest.raises(AnswerRefused, match="may not answer here: that is for Dana Ruiz, Lee Okafor, Ola"):
             answer()
 
