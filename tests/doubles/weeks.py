@@ -17,7 +17,7 @@ from afterpilot.domain.run import Stage
 from afterpilot.domain.source import Source
 from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity, Verdict
-from afterpilot.domain.whole_life import CallSum, LifeFacts, OutputSum, PeopleSum, WholeLife
+from afterpilot.domain.whole_life import CallSum, LifeFacts, LifeTerms, OutputSum, PeopleSum, WholeLife
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Evals, Kpi, ModelTarget, Person, Workflow
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts
@@ -104,7 +104,7 @@ def life(
         if outputs
         else (),
     )
-    return whole_life(workflow, given)
+    return whole_life(LifeTerms.of(workflow.slug, workflow.spend, stage=workflow.stage, decisions_read=True), given)
 
 
 def _split(count: int) -> list[int]:

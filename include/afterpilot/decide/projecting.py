@@ -16,8 +16,7 @@ from typing import NamedTuple
 from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import student
 from afterpilot.domain.money import Money
-from afterpilot.domain.whole_life import LifeFacts, Part, Projection
-from afterpilot.domain.workflow import Workflow
+from afterpilot.domain.whole_life import LifeFacts, LifeTerms, Part, Projection
 
 MONTH = Decimal("30.4375")  # days
 _LEAST_DAYS = 4  # with records, and cases: fewer tell nothing of a spread
@@ -32,9 +31,9 @@ class _Month(NamedTuple):
     high: Decimal | None = None
 
 
-def projected(workflow: Workflow, facts: LifeFacts, people: Part) -> Projection | None:
+def projected(terms: LifeTerms, facts: LifeFacts, people: Part) -> Projection | None:
     """The projection; None where no volume is declared. Before there are production calls, evals' answers stand for them."""
-    volume, cap = workflow.spend.volume, workflow.spend.cap
+    volume, cap = terms.spend.volume, terms.spend.cap
     if volume is None:
         return None
     currency = cap.limit.currency
@@ -42,7 +41,7 @@ def projected(workflow: Workflow, facts: LifeFacts, people: Part) -> Projection 
     if any(row.cost is None or row.currency != currency for row in facts.calls):
         return Projection(volume, cap, unknown=f"not every call has a price in {currency}")
     if not served:
-        return _from_cases(facts, volume, workflow)
+        return _from_cases(facts, volume, terms)
     records = {day.day: day.records for day in facts.outputs if day.records}
     calls = _by_day({row.day: Decimal(0) for row in facts.calls}, facts)
     fixed = _evals_a_month(facts)
@@ -51,33 +50,33 @@ def projected(workflow: Workflow, facts: LifeFacts, people: Part) -> Projection 
     if people.cost is not None and people.minutes is not None:
         whole = _month(volume, records, _with_people(calls, facts, people), fixed)
     days, count = len(records), sum(records.values())
-    return _made(volume, workflow, f"{plural(count, 'record')} on {plural(days, 'day')}", models, whole)
+    return _made(volume, terms, f"{plural(count, 'record')} on {plural(days, 'day')}", models, whole)
 
 
-def _from_cases(facts: LifeFacts, volume: Decimal, workflow: Workflow) -> Projection:
+def _from_cases(facts: LifeFacts, volume: Decimal, terms: LifeTerms) -> Projection:
     """Before launch: what an eval case's answer costs stands for a record."""
-    currency, costs = workflow.spend.cap.limit.currency, facts.case_costs
+    currency, costs = terms.spend.cap.limit.currency, facts.case_costs
     if not costs:
         return Projection(
-            volume, workflow.spend.cap, unknown="no production call and no eval run tells what a record costs"
+            volume, terms.spend.cap, unknown="no production call and no eval run tells what a record costs"
         )
     if facts.case_currency != currency:
         why = f"eval cases are priced in {facts.case_currency}, not in {currency}"
-        return Projection(volume, workflow.spend.cap, unknown=why)
+        return Projection(volume, terms.spend.cap, unknown=why)
     cases = dict.fromkeys(range(len(costs)), 1)
     models = _month(volume, cases, dict(enumerate(costs)), _evals_a_month(facts), ahead=float("inf"))
-    return _made(volume, workflow, plural(len(costs), "eval case"), models, _Month())
+    return _made(volume, terms, plural(len(costs), "eval case"), models, _Month())
 
 
-def _made(volume: Decimal, workflow: Workflow, basis: str, models: _Month, whole: _Month) -> Projection:
-    currency = workflow.spend.cap.limit.currency
+def _made(volume: Decimal, terms: LifeTerms, basis: str, models: _Month, whole: _Month) -> Projection:
+    currency = terms.spend.cap.limit.currency
 
     def money(amount: Decimal | None) -> Money | None:
         return None if amount is None else Money(amount, currency)
 
     return Projection(
         volume,
-        workflow.spend.cap,
+        terms.spend.cap,
         basis,
         calls=money(models.middle),
         calls_low=money(models.low),

@@ -8,24 +8,33 @@ from decimal import Decimal
 from afterpilot.decide.projecting import projected
 from afterpilot.domain.counting import plural
 from afterpilot.domain.money import Money
-from afterpilot.domain.whole_life import CALLS, EVALS, JUDGES, PEOPLE, CallSum, Each, LifeFacts, Part, WholeLife
-from afterpilot.domain.workflow import Workflow
+from afterpilot.domain.whole_life import (
+    CALLS,
+    EVALS,
+    JUDGES,
+    PEOPLE,
+    CallSum,
+    Each,
+    LifeFacts,
+    LifeTerms,
+    Part,
+    WholeLife,
+)
 
-BEFORE_LAUNCH = frozenset({"experiment", "shadow"})
 _KINDS = {CALLS: "production", EVALS: "eval", JUDGES: "judge"}
 _ENOUGH_TIMED = Decimal("0.9")  # of the decisions: then the mean of these stands for the few that nobody timed
 _HOUR = Decimal(60)
 
 
-def whole_life(workflow: Workflow, facts: LifeFacts, *, recent: LifeFacts | None = None) -> WholeLife:
+def whole_life(terms: LifeTerms, facts: LifeFacts, *, recent: LifeFacts | None = None) -> WholeLife:
     """The cost of the window in the main cap's currency; ``recent`` is the longer window that the projection rests on.
 
     What is priced in another currency is not known in this one. Whole is what has no unknown call; people's time is part of it
     where an hour has a price and decisions their time, else it is left out, and that is said.
     """
-    currency = workflow.spend.cap.limit.currency
+    currency = terms.spend.cap.limit.currency
     calls = [_calls(name, facts, currency) for name in _KINDS]
-    people = people_part(workflow, facts)
+    people = people_part(terms, facts)
     known = sum((part.cost.amount for part in (*calls, people) if part.cost), Decimal(0))
     unknown = _unknown(facts, currency)
     total = None if unknown else Money(known, currency)
@@ -33,9 +42,9 @@ def whole_life(workflow: Workflow, facts: LifeFacts, *, recent: LifeFacts | None
         sum(getattr(day, name) for day in facts.outputs) for name in ("records", "alone", "accepted")
     )
     return WholeLife(
-        workflow=workflow.slug,
+        workflow=terms.workflow,
         window=facts.window,
-        before_launch=workflow.stage in BEFORE_LAUNCH,
+        before_launch=terms.before_launch,
         parts=(*calls, people),
         known=Money(known, currency),
         total=total,
@@ -46,17 +55,17 @@ def whole_life(workflow: Workflow, facts: LifeFacts, *, recent: LifeFacts | None
             _each("record handled alone", alone, total, unknown or "none was handled alone"),
             _each("accepted outcome", accepted, total, unknown or "none was accepted yet"),
         ),
-        projection=projected(workflow, recent or facts, people_part(workflow, recent or facts)),
+        projection=projected(terms, recent or facts, people_part(terms, recent or facts)),
     )
 
 
-def people_part(workflow: Workflow, facts: LifeFacts) -> Part:
+def people_part(terms: LifeTerms, facts: LifeFacts) -> Part:
     """What the time of people cost who decided on outputs in the window."""
-    hour, cap = workflow.spend.hour, workflow.spend.cap.limit
+    hour, cap = terms.spend.hour, terms.spend.cap.limit
     decisions, timed = (sum(getattr(day, name) for day in facts.people) for name in ("decisions", "timed"))
     minutes = sum((day.minutes for day in facts.people), Decimal(0))
     if not decisions:
-        if workflow.source.decisions is None and facts.outputs:
+        if not terms.decisions_read and facts.outputs:
             return Part(PEOPLE, None, 0, unknown="nobody says what people decide (source.decisions)")
         return Part(PEOPLE, Money(Decimal(0), cap.currency), 0, Decimal(0), note="no decision")
     if timed < decisions * _ENOUGH_TIMED:

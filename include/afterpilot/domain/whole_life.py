@@ -6,9 +6,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.spend import Spend
 from afterpilot.domain.window import Window
 
+BEFORE_LAUNCH = frozenset({"experiment", "shadow"})  # stages of life
 CALLS, EVALS, JUDGES, PEOPLE = "production", "evals", "judges", "people"
+
+
+@dataclass(frozen=True, slots=True)
+class LifeTerms:
+    """What of a declaration the whole cost depends on. ``decisions_read``: the source says what people decide."""
+
+    workflow: str
+    spend: Spend
+    before_launch: bool = False
+    decisions_read: bool = True
+
+    @classmethod
+    def of(cls, slug: str, spend: Spend, *, stage: str, decisions_read: bool) -> LifeTerms:
+        """The terms of a workflow in that stage of its life."""
+        return cls(slug, spend, stage in BEFORE_LAUNCH, decisions_read)
 
 
 @dataclass(frozen=True, slots=True)

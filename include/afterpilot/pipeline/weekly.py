@@ -20,7 +20,7 @@ from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import error_rate_of
 from afterpilot.pipeline.whole_life import WEEKS as LIFE_WEEKS
-from afterpilot.pipeline.whole_life import life_of
+from afterpilot.pipeline.whole_life import life_of, terms_of
 from afterpilot.record.ops import Unit
 from afterpilot.report.chart import WEEKS, weekly_chart
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
@@ -134,7 +134,9 @@ def _facts(
         ),
         waiting=unit.reports.waiting(workflow.slug, now=at),
         waiting_old=unit.reports.waiting(workflow.slug, now=at, older_than=OLD),
-        life=life_of(unit, workflow, week, recent=Window(week.start - timedelta(weeks=LIFE_WEEKS - 1), week.end)),
+        life=life_of(
+            unit, terms_of(workflow), week, recent=Window(week.start - timedelta(weeks=LIFE_WEEKS - 1), week.end)
+        ),
         stages=_stages(unit.runs.between(workflow.slug, Window(week.start, max(at, week.end)))),
         incidents=tuple(unit.incidents.unresolved(workflow.slug)),
         offers=unit.offers.waiting(workflow.slug),

@@ -27,6 +27,7 @@ from afterpilot.domain.whole_life import (
 )
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.whole_life import terms_of
 from doubles.weeks import BUSY, WORKFLOW
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -61,7 +62,7 @@ def costs(life: WholeLife) -> dict[str, Money | None]:
 
 def projection(workflow: Workflow, given: LifeFacts) -> Projection:
     """The projection, which is to be there."""
-    found = whole_life(workflow, given).projection
+    found = whole_life(terms_of(workflow), given).projection
     assert found is not None
     return found
 
@@ -69,7 +70,7 @@ def projection(workflow: Workflow, given: LifeFacts) -> Projection:
 def test_all_parts_make_the_cost_of_a_record_of_one_alone_and_of_one_accepted() -> None:
     """Production, evals, judges and people's hours: 3 + 1 + 0.50 + 1.5 h at 40 USD."""
     life = whole_life(
-        BUSY,
+        terms_of(BUSY),
         facts(
             called("3.00"),
             called("1.00", kind="eval"),
@@ -94,7 +95,7 @@ def test_all_parts_make_the_cost_of_a_record_of_one_alone_and_of_one_accepted() 
 @pytest.mark.parametrize("kind", ["production", "eval", "judge"])
 def test_a_call_without_a_price_makes_the_whole_unknown_and_never_nothing(kind: str) -> None:
     """Whichever part it is of; the known part is told as such."""
-    life = whole_life(BUSY, facts(called("3.00"), called(None, kind=kind, calls=7)))
+    life = whole_life(terms_of(BUSY), facts(called("3.00"), called(None, kind=kind, calls=7)))
     assert life.total is None
     assert life.unknown == "7 of 107 calls have no price"
     assert life.known == usd("3.00")
@@ -105,23 +106,23 @@ def test_a_call_without_a_price_makes_the_whole_unknown_and_never_nothing(kind: 
 
 def test_a_part_of_which_nothing_is_known_has_no_cost() -> None:
     """Not even 0."""
-    assert whole_life(BUSY, facts(called(None))).part(CALLS).cost is None
+    assert whole_life(terms_of(BUSY), facts(called(None))).part(CALLS).cost is None
 
 
 def test_currencies_are_never_mixed() -> None:
     """Neither a call's nor an hour's; what is in the cap's currency is known."""
-    life = whole_life(BUSY, facts(called("3.00"), called("2.00", currency="EUR", kind="eval", calls=5)))
+    life = whole_life(terms_of(BUSY), facts(called("3.00"), called("2.00", currency="EUR", kind="eval", calls=5)))
     assert (life.total, life.known) == (None, usd("3.00"))
     assert life.unknown == "5 of 105 calls are priced in EUR"
     in_euros = replace(BUSY, spend=replace(BUSY.spend, hour=Money(Decimal(40), "EUR")))
-    life = whole_life(in_euros, facts(called("3.00"), people=(PeopleSum(0, 3, 3, Decimal(9)),)))
+    life = whole_life(terms_of(in_euros), facts(called("3.00"), people=(PeopleSum(0, 3, 3, Decimal(9)),)))
     assert life.total == usd("3.00")
     assert life.left_out == "people's time: 9 minutes, whose price is in EUR and not in USD"
 
 
 def test_an_hour_without_a_price_is_left_out_and_said() -> None:
     """The rest of the cost stands, and how long people took."""
-    life = whole_life(WORKFLOW, facts(called("3.00"), people=(PeopleSum(0, 30, 30, Decimal(300)),)))
+    life = whole_life(terms_of(WORKFLOW), facts(called("3.00"), people=(PeopleSum(0, 30, 30, Decimal(300)),)))
     assert life.total == usd("3.00")
     assert life.part(PEOPLE).cost is None
     assert life.left_out == "people's time: 5 hours, whose price is not declared (spend.hour_of_work)"
@@ -130,7 +131,9 @@ def test_an_hour_without_a_price_is_left_out_and_said() -> None:
 @pytest.mark.parametrize(("timed", "cost"), [(30, "20"), (27, None), (26, None)])
 def test_decisions_without_a_time(timed: int, cost: str | None) -> None:
     """A few count as the mean of the others; of many nobody knows."""
-    part = whole_life(BUSY, facts(called("3"), people=(PeopleSum(0, 30, timed, Decimal(timed)),))).part(PEOPLE)
+    part = whole_life(terms_of(BUSY), facts(called("3"), people=(PeopleSum(0, 30, timed, Decimal(timed)),))).part(
+        PEOPLE
+    )
     if timed == 26:
         assert (part.cost, part.unknown) == (None, "4 of 30 decisions have no time")
     else:
@@ -140,13 +143,13 @@ def test_decisions_without_a_time(timed: int, cost: str | None) -> None:
 
 def test_records_without_usage_cost_something_that_nobody_knows() -> None:
     """Evals alone are not the cost of what was served."""
-    life = whole_life(BUSY, facts(called("1", kind="eval")))
+    life = whole_life(terms_of(BUSY), facts(called("1", kind="eval")))
     assert (life.total, life.unknown) == (None, "no usage was recorded")
 
 
 def test_without_records_there_is_no_cost_of_one() -> None:
     """A quiet week has cost what its evals did."""
-    life = whole_life(BUSY, facts(called("1", kind="eval"), outputs=()))
+    life = whole_life(terms_of(BUSY), facts(called("1", kind="eval"), outputs=()))
     assert life.total == usd("1")
     assert set(costs(life).values()) == {None}
 
@@ -211,7 +214,7 @@ def test_before_launch_shadow_calls_are_better_than_cases() -> None:
 def test_nothing_to_project_from_is_unknown() -> None:
     """And a workflow without a volume has no projection at all."""
     assert projection(BUSY, facts(outputs=())).unknown == "no production call and no eval run tells what a record costs"
-    assert whole_life(WORKFLOW, facts(called("1"))).projection is None
+    assert whole_life(terms_of(WORKFLOW), facts(called("1"))).projection is None
 
 
 @given(
@@ -222,7 +225,7 @@ def test_nothing_to_project_from_is_unknown() -> None:
 def test_parts_sum_exactly_and_the_interval_holds_the_middle(days: list[tuple[int, Decimal, int]]) -> None:
     """Whatever the days were: total = sum of the parts, cost of a record times records = total, low ≤ middle ≤ high."""
     life = whole_life(
-        BUSY,
+        terms_of(BUSY),
         facts(
             *(called(str(cost), day=day) for day, (_, cost, _) in enumerate(days)),
             outputs=tuple(OutputSum(day, n, n // 2, n // 2) for day, (n, _, _) in enumerate(days) if n),
