@@ -5,10 +5,11 @@ Cost = the sum over all sorts of (how many were used) x (what one costs), plus t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, SECONDS, TOKENS, CallDetails, Price
@@ -51,11 +52,11 @@ class _Whole:
     rates: Mapping[str, int]
     digits: int
 
-    @classmethod
-    def of(cls, rates: Iterable[tuple[str, Decimal]]) -> _Whole:
-        given = dict(rates)
-        digits = max(map(_digits, given.values()), default=0)
-        return cls({sort: int(rate.scaleb(digits)) for sort, rate in given.items()}, digits)
+
+@lru_cache(maxsize=1_000)
+def _whole(rates: tuple[tuple[str, Decimal], ...]) -> _Whole:
+    digits = max((_digits(rate) for _, rate in rates), default=0)
+    return _Whole({sort: int(rate.scaleb(digits)) for sort, rate in rates}, digits)
 
 
 def _digits(rate: Decimal) -> int:
@@ -79,7 +80,7 @@ def charge(price: Price, usage: Usage) -> PricedUsage:
             used.pop("seconds", None)
         lacking = [sort for sort, count in used.items() if count and sort not in rates]
         if not lacking:
-            whole = _Whole.of(price.rates)
+            whole = _whole(price.rates)
             total = sum(int(count * 1_000) * whole.rates[sort] for sort, count in used.items() if count)
             total += 1_000 * whole.rates.get("call", 0)  # in thousandths, as are seconds
             units, rest = divmod(total, 1_000)
@@ -125,7 +126,7 @@ def _calls(model: str) -> Iterator[Usage]:
 
 
 def _plain_cost(rates: Mapping[str, Decimal]) -> Callable[[int, int, int], str | None]:
-    whole = _Whole.of((sort, rates[sort]) for sort in _PLAIN_SORTS if sort in rates)
+    whole = _whole(tuple((sort, rates[sort]) for sort in _PLAIN_SORTS if sort in rates))
     fresh, read, answered, fee = (whole.rates.get(sort) for sort in _PLAIN_SORTS)
     fresh_rate, read_rate, answered_rate, fixed = fresh or 0, read or 0, answered or 0, fee or 0
     unit, form = 10**whole.digits, f"%d.%0{max(whole.digits, 1)}d"

@@ -15,6 +15,7 @@ from afterpilot.spend.listed_prices import LIBRARY, ListedPrices
 from afterpilot.spend.own_prices import OwnPrices
 
 _MOST_KNOWN = 10_000  # ways of calling models that are kept in memory: a server may name its models as it likes
+_MOST_BRACKETS = 100  # of one of them: prices by the hour of the day have some for each day
 _LONGEST_MODEL = 200  # characters that a price keeps of a model's name
 _NO_MODEL = Price("", LIBRARY, reason="the call does not say which model answered")
 
@@ -64,6 +65,8 @@ class Prices:
         for bracket in known:
             if at in bracket.span:
                 return bracket
+        if len(known) >= _MOST_BRACKETS:
+            known.clear()
         found = self._find(model, replace(how, counts=()), at)
         known.append(found)
         return found
