@@ -32,8 +32,9 @@ TOKEN, OWN = "apg_every-workflow", "apg_mails-alone"
 class Gateway:
     """A gateway's side: it asks with a token, at a time that the test moves."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, kept: float = 0.0) -> None:
         self.engine = engine
+        self.kept = kept
         self.now = NOW
         self.tokens = GatewayTokens.parse(f"{hash_of(TOKEN)}, email_triage:{hash_of(OWN)}")
         outer = FastAPI()
@@ -49,6 +50,7 @@ class Gateway:
             gate=[Depends(nobody)],
             clock=lambda: self.now,
             gateway_tokens=lambda: self.tokens,
+            allowances_kept=self.kept,
         )
 
     def ask(self, workflow: str = "email_triage", *, token: str = TOKEN, **headers: str) -> Any:
@@ -231,3 +233,15 @@ def test_every_answer_carries_the_headers(gateway: Gateway) -> None:
     for answer in (gateway.ask(), gateway.ask(token="")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "content-security-policy" in answer.headers
+
+
+def test_a_gateway_that_asks_before_each_call_costs_no_database(gateway: Gateway) -> None:
+    """For a while the row is answered from memory, each workflow's own; only then is it read again."""
+    gateway.judged("1")
+    gateway.judged("400", workflow="invoice_matching")
+    asking = Gateway(gateway.engine, kept=3600.0)
+    first = [asking.ask(name).json() for name in ("email_triage", "invoice_matching")]
+    with gateway.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE allowances"))
+    assert [asking.ask(name).json() for name in ("email_triage", "invoice_matching")] == first
+    assert gateway.ask().status_code == 503

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.params import Depends
 
 from afterpilot.web import failures
-from afterpilot.web.api.allowance import AllowanceApi
+from afterpilot.web.api.allowance import KEPT, AllowanceApi
 from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
@@ -29,6 +29,7 @@ from afterpilot.web.pages import (
     runbooks,
     runs,
     samples,
+    spend,
     status,
 )
 from afterpilot.web.review import actions
@@ -46,6 +47,7 @@ def create_app(
     reviewers: Reviewers | None = None,
     clock: Callable[[], datetime] = utc_now,
     gateway_tokens: Callable[[], GatewayTokens] = GatewayTokens,
+    allowances_kept: float = KEPT,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
 
@@ -61,6 +63,7 @@ def create_app(
         reviewers: how people are known who may decide in the review queue; without it the queue can only be read.
         clock: says what time it is, aware UTC.
         gateway_tokens: who may ask what machines ask, under ``/api/v1``; the gate does not hold there. Unless said nobody may.
+        allowances_kept: for how many seconds what gateways are told is kept in memory.
     """
     app = FastAPI(
         title="Afterpilot",
@@ -81,9 +84,10 @@ def create_app(
         app.include_router(actions.router(frame, reviewers))
         app.include_router(raises.writing(frame, reviewers))
     app.include_router(evals.router(frame))
+    app.include_router(spend.router(frame, reviewers or Reviewers(nobody)))
     app.include_router(eval_compare.router(frame))
     app.include_router(eval_cases.router(frame, workflows))
     app.include_router(runbooks.router(frame, workflows))
-    app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock))
+    app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock, kept=allowances_kept))
     app.include_router(failures.router())  # last: what no page has answered
     return app

@@ -1,6 +1,7 @@
 """``GET /api/v1/workflows/<slug>/allowance``: whether a workflow may go on calling models, for its gateway.
 
-One indexed row; the answer may be kept for :data:`MAX_AGE` seconds. A plain ASGI application: gateways ask often.
+One indexed row, which is kept in memory for :data:`KEPT` seconds; the gateway may keep the answer for :data:`MAX_AGE`. A plain
+ASGI application: gateways ask often.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +29,8 @@ from afterpilot.record.history.allowances import declared_on_unknown
 from afterpilot.web.api.tokens import GatewayTokens
 
 MAX_AGE = 30  # seconds for which a gateway may keep an answer
+KEPT = 1.0
+_MOST_KEPT = 10_000  # workflows
 _PATH = re.compile(r"^/workflows/([^/]+)/allowance$")
 log = logging.getLogger(__name__)
 
@@ -38,14 +42,22 @@ class AllowanceApi:
         reading: opens a connection to the ops database that can only read.
         tokens: who may ask.
         clock: says what time it is, aware UTC.
+        kept: for how many seconds a row is kept in memory, so that a gateway that asks before each call costs no database.
     """
 
     def __init__(
-        self, reading: Callable[[], Any], *, tokens: Callable[[], GatewayTokens], clock: Callable[[], datetime]
+        self,
+        reading: Callable[[], Any],
+        *,
+        tokens: Callable[[], GatewayTokens],
+        clock: Callable[[], datetime],
+        kept: float = KEPT,
     ) -> None:
         self._reading = reading
         self._tokens = tokens
         self._clock = clock
+        self._seconds = kept
+        self._rows: dict[str, tuple[float, Allowance]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is no HTTP request is left alone."""
@@ -64,7 +76,9 @@ class AllowanceApi:
         if request.method not in {"GET", "HEAD"}:
             return _problem(405, "This can only be read.", Allow="GET, HEAD")
         try:
-            found = await run_in_threadpool(self._found, workflow)
+            found = self._recent(workflow)
+            if found is None and (found := await run_in_threadpool(self._found, workflow)) is not None:
+                self._keep(found)
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             log.warning("the allowance of %s cannot be read: %s", workflow, type(error).__name__)
             return _problem(503, "The allowance cannot be read now. Go by the last answer's on_unknown.", **_LATER)
@@ -90,6 +104,15 @@ class AllowanceApi:
         if not allowed:  # as for one that does not exist: who may not ask learns nothing
             return _problem(404, f"No workflow {workflow!r} is declared.")
         return None
+
+    def _recent(self, workflow: str) -> Allowance | None:
+        until, kept = self._rows.get(workflow, (0.0, None))
+        return kept if time.monotonic() < until else None
+
+    def _keep(self, found: Allowance) -> None:
+        if len(self._rows) >= _MOST_KEPT:
+            self._rows.clear()
+        self._rows[found.workflow] = (time.monotonic() + self._seconds, found)
 
     def _found(self, workflow: str) -> Allowance | None:
         """What was judged last; of a workflow that is declared and was never judged, that it was not."""
