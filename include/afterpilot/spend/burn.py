@@ -80,15 +80,16 @@ def hot(
 
     ``quarters`` holds the spend by quarter of an hour, counted from the epoch; ``end`` is the one after the newest, which may not
     be complete. The last part of a window is looked at with the newest quarter and without it; where somebody was ``told`` already
-    the window alone counts, so that a loop with pauses is one alarm.
+    it is the last hour, so that a loop with pauses is one alarm.
     """
     found = []
     for alert in alerts(length):
-        count, short = (span // _QUARTER for span in (alert.window, alert.short))
+        part = min(alert.window, _HOUR) if told else alert.short
+        count, short = (span // _QUARTER for span in (alert.window, part))
         spent = _sum(quarters, end - count, end)
         allowed = limit * (alert.window / length)
         last = max(_sum(quarters, end - short, end), _sum(quarters, end - 1 - short, end - 1))
-        if spent >= alert.factor * allowed and (told or last >= alert.factor * limit * (alert.short / length)):
+        if spent >= alert.factor * allowed and last >= alert.factor * limit * (part / length):
             found.append(Hot(alert.window, alert.factor, spent / allowed, spent))
     return tuple(found)
 

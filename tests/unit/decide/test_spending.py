@@ -428,7 +428,7 @@ def test_a_cap_of_the_fleet_names_the_dearest_workflows() -> None:
     result = judge_spend(Subject("_fleet", fleet=True), [look(*lines)], now=HALF)
     evidence = result.findings[0].evidence
     assert evidence["examples"] == ["refunds: 400.00 USD for 200 calls", "triage: 60.00 USD for 100 calls"]
-    assert "afterpilot spend raise --fleet" in evidence["to_do"]
+    assert "afterpilot spend raise _fleet" in evidence["to_do"]
 
 
 @pytest.mark.parametrize(

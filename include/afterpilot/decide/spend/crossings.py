@@ -179,7 +179,7 @@ def crossing(told: Told, look: Look, *, whole: bool) -> Sequence[Finding]:
 
 def _evidence(told: Told, look: Look, *, whole: bool) -> dict[str, object]:
     state: CapState = look.state
-    how = _RAISE.format(slug="--fleet" if told.fleet else told.slug)
+    how = _RAISE.format(slug=told.slug)
     advice = "See what the money goes to. Expected work: raise the cap before it is reached."
     return {
         "cap": state.rule.key,

@@ -1,0 +1,217 @@
+"""The stage of spend over several workflows at once: which runs are written, whom a crossing reaches, once each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from path_site import SLUG, Site, trigger
+
+from afterpilot import pipeline
+from afterpilot.domain.run import Run
+from afterpilot.domain.verdict import Verdict
+from doubles.calls import call
+
+pytestmark = pytest.mark.integration
+
+OTHER = "second_office"
+FLEET = "_fleet"
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_FLEET_SPEND = """
+spend:
+  timezone: Europe/London
+  caps:
+    - {cap: 100 USD/month, warn_at: [50%], at_cap: tell}
+    - {cap: 40 USD/month, team: finance, warn_at: [50%], at_cap: stop}
+    - {cap: 25 USD/day, model: gpt-5, at_cap: tell}
+  teams: {finance: "#finance-ai"}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
+    """Two workflows with caps of their own; the first one belongs to the team finance."""
+    made = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database)
+    made.add(OTHER)
+    _spend(made, SLUG, "{cap: 60 USD/month, warn_at: [50%, 80%], at_cap: stop, timezone: Europe/London}\nteam: finance")
+    _spend(made, OTHER, "{cap: 60 USD/month, warn_at: [50%, 80%], at_cap: tell}")
+    path = made.folder / "_fleet.yaml"
+    path.write_text(path.read_text() + _FLEET_SPEND)
+    assert made.wired().declarations.problems == ()
+    _pulled_up_to_now(made)
+    return made
+
+
+def _spend(site: Site, slug: str, text: str) -> None:
+    path = site.folder / slug / "workflow.yaml"
+    path.write_text(re.sub(r"(?m)^spend: .*$", f"spend: {text}", path.read_text()))
+
+
+def _pulled_up_to_now(site: Site) -> None:
+    with site.ops.begin() as connection:
+        for slug in (SLUG, OTHER):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO watermarks (workflow, pulled_to) VALUES (:slug, :now) "
+                    "ON CONFLICT (workflow) DO UPDATE SET pulled_to = excluded.pulled_to"
+                ),
+                {"slug": slug, "now": site.now},
+            )
+
+
+def swept(site: Site) -> Mapping[str, Run | Exception | None]:
+    """The stage over all workflows."""
+    wired = site.wired()
+    return pipeline.spend_all(wired.services, wired.declarations.workflows, trigger=trigger())
+
+
+def verdicts(outcomes: Mapping[str, Run | Exception | None]) -> dict[str, Verdict | None]:
+    """Without errors, which are none."""
+    assert not [one for one in outcomes.values() if isinstance(one, Exception)]
+    return {slug: one.verdict if isinstance(one, Run) else None for slug, one in outcomes.items()}
+
+
+def kinds(site: Site, slug: str) -> list[tuple[str, str]]:
+    """The incidents of one that are not over."""
+    found = site.rows(
+        "SELECT kind, title FROM incidents WHERE workflow = :w AND state <> 'resolved' ORDER BY 1, 2", w=slug
+    )
+    return [(one["kind"], one["title"]) for one in found]
+
+
+def spread(site: Site, slug: str, dollars: str, *, days: int = 16, model: str = "gpt-5-mini") -> None:
+    """So much, evenly over the last days of the month."""
+    each = Decimal(dollars) / days
+    call(
+        site.ops,
+        slug,
+        [(site.now - day * DAY - HOUR, each) for day in range(days)],
+        model=model,
+        ref=f"{model} {dollars}",
+    )
+
+
+def test_runs_are_written_where_something_changed_and_once_an_hour(site: Site) -> None:
+    """The first time for each, then for none, then for whom a level was crossed, then for each again."""
+    spread(site, SLUG, "10")
+    first = swept(site)
+    assert verdicts(first) == {SLUG: Verdict.PASS, OTHER: Verdict.PASS, FLEET: Verdict.PASS}
+    site.now += 10 * MINUTE
+    assert verdicts(swept(site)) == {SLUG: None, OTHER: None, FLEET: None}
+    spread(site, OTHER, "31")
+    site.now += 10 * MINUTE
+    assert verdicts(swept(site)) == {SLUG: None, OTHER: Verdict.WARN, FLEET: None}
+    site.now += 56 * MINUTE
+    assert set(verdicts(swept(site)).values()) == {Verdict.PASS, Verdict.WARN}
+
+
+def test_one_message_for_each_crossing(site: Site) -> None:
+    """However often it is looked at; the team's in the team's channel, the fleet's in the fleet's."""
+    spread(site, SLUG, "31")
+    spread(site, OTHER, "22")
+    for _ in range(4):
+        site.now += HOUR
+        _pulled_up_to_now(site)
+        swept(site)
+    half = "Spend has crossed 50% of the cap of"
+    near = {
+        slug: [title for kind, title in kinds(site, slug) if kind == "spend.near_cap"] for slug in (SLUG, OTHER, FLEET)
+    }
+    assert near == {
+        SLUG: [f"{half} 60.00 USD a month"],
+        OTHER: [],
+        FLEET: [f"{half} 100.00 USD a month", f"{half} 40.00 USD a month of the team finance"],
+    }
+    assert kinds(site, FLEET)[0] == (
+        "spend.crossing",
+        "Spend is expected to reach the cap of 40.00 USD a month of the team finance around 23 November",
+    )
+    told = sorted((letter["channel"], letter["workflow"]) for letter in site.letters())
+    assert told == [("#ai-operations", FLEET), ("#ap-automation", SLUG), ("#finance-ai", FLEET), ("#finance-ai", FLEET)]
+
+
+def test_a_models_cap_of_the_fleet_counts_its_calls_in_all_workflows(site: Site) -> None:
+    """Of today, in the fleet's calendar, dated versions among them."""
+    for slug in (SLUG, OTHER):
+        call(site.ops, slug, [(site.now - HOUR, Decimal(13))], model="gpt-5-2025-08-07")
+    assert verdicts(swept(site))[FLEET] is Verdict.FAIL
+    titles = [title for kind, title in kinds(site, FLEET) if kind == "spend.over_cap"]
+    assert titles == ["Spend has reached the cap of 25.00 USD a day for gpt-5"]
+
+
+def test_a_cap_that_is_reached_stops_the_workflow_and_a_raise_lets_it_go_on(site: Site) -> None:
+    """The gateway is told in the transaction of the run; the raised cap is the one that counts from then on."""
+    spread(site, SLUG, "61")
+    run = swept(site)[SLUG]
+    assert isinstance(run, Run)
+    assert run.verdict is Verdict.FAIL
+    (told,) = site.rows("SELECT * FROM allowances WHERE workflow = :w", w=SLUG)
+    assert (told["allowed"], told["until"]) == (False, datetime(2026, 12, 1, tzinfo=UTC))
+    caps = [(cap["cap"], cap["fleet"], Decimal(cap["spent"])) for cap in told["said"]["caps"]]
+    assert (caps[0], len(caps)) == (("month", False, 61), 4)
+    with site.ops.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO cap_raises (id, workflow, cap, period_start, period_end, amount, currency, state, asked_by, decided_at) "
+                "VALUES (gen_random_uuid(), :w, :cap, '2026-11-01', '2026-12-01', 90, 'USD', 'approved', 'Dana Ruiz', :now)"
+            ),
+            [{"w": SLUG, "cap": "month", "now": site.now}, {"w": FLEET, "cap": "month team=finance", "now": site.now}],
+        )
+    site.now += 10 * MINUTE
+    run = swept(site)[SLUG]
+    assert isinstance(run, Run)
+    assert (run.verdict, run.evidence["cap"]) == (Verdict.WARN, "90")
+    assert [one["allowed"] for one in site.rows("SELECT allowed FROM allowances WHERE workflow = :w", w=SLUG)] == [True]
+
+
+def test_a_runaway_is_found_by_the_next_look(site: Site) -> None:
+    """Twenty minutes at a hundred times the cap's pace: far from the cap, and told; over once it has stopped for an hour."""
+    spread(site, SLUG, "10")
+    swept(site)
+    pace = Decimal(60) / (30 * 24 * 60)
+    call(site.ops, SLUG, [(site.now + minute * MINUTE, 100 * pace) for minute in range(20)], ref="loop")
+    site.now += 20 * MINUTE
+    _pulled_up_to_now(site)
+    run = swept(site)[SLUG]
+    assert isinstance(run, Run)
+    assert (run.verdict, kinds(site, SLUG)[0][0]) == (Verdict.FAIL, "spend.burning")
+    site.now += 80 * MINUTE
+    _pulled_up_to_now(site)
+    swept(site)
+    assert "spend.burning" not in dict(kinds(site, SLUG))
+
+
+def test_a_cap_over_calls_without_a_price_is_unknown_for_the_fleet_too(site: Site) -> None:
+    """With the workflow's own word and the fleet's."""
+    call(site.ops, OTHER, [(site.now - HOUR, None)], model="new-1", reason="no price is known for new-1")
+    assert verdicts(swept(site)) == {SLUG: Verdict.PASS, OTHER: Verdict.UNKNOWN, FLEET: Verdict.UNKNOWN}
+
+
+def test_calls_of_a_workflow_that_is_in_no_folder_count_for_the_fleet(site: Site) -> None:
+    """What was retired or renamed this month has cost its money."""
+    call(site.ops, "long_gone", [(site.now - HOUR, Decimal(51))])
+    outcomes = swept(site)
+    assert verdicts(outcomes)[FLEET] is not Verdict.PASS
+    assert "51.00 USD of 100.00 USD a month" in kinds_summary(outcomes[FLEET])
+
+
+def kinds_summary(outcome: Run | Exception | None) -> str:
+    """The run's sentence."""
+    assert isinstance(outcome, Run)
+    return outcome.summary
+
+
+def test_one_workflow_by_itself_is_judged_the_same(site: Site) -> None:
+    """And is told of the fleet's caps, which it does not judge."""
+    spread(site, SLUG, "41")
+    wired = site.wired()
+    run = pipeline.spend(wired.services, wired.workflow(SLUG), trigger=trigger())
+    assert (run.verdict, Decimal(run.evidence["spent"])) == (Verdict.WARN, 41)
+    (told,) = site.rows("SELECT * FROM allowances WHERE workflow = :w", w=SLUG)
+    assert told["allowed"] is False  # the team's cap of 40 USD stops it
+    assert kinds(site, FLEET) == []
