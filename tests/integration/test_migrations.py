@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.record import migrate
+from afterpilot.domain.metered import DaySpan
+from afterpilot.domain.workflow import ModelPrice
+from afterpilot.record import metering, migrate
+from afterpilot.record.ops import Ops
+from afterpilot.spend.prices import Prices
 
 pytestmark = pytest.mark.integration
 
@@ -43,3 +50,43 @@ def test_a_drifted_database_is_noticed(ops_url: str) -> None:
         connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN summary")
     engine.dispose()
     assert migrate.differences(ops_url) != []
+
+
+def test_old_calls_are_priced_and_summed_anew(empty_database: str) -> None:
+    """What they used is kept, with the costs that endpoints told themselves; the other costs are found again. And back again."""
+    migrate.upgrade(empty_database, "0003")
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        for statement in _OLD_CALLS:
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(empty_database)
+    rates = {"input_tokens": "0.000002", "cached_tokens": "0.000001", "output_tokens": "0.000003"}
+    book = Prices([ModelPrice("m", tuple((sort, Decimal(rate)) for sort, rate in rates.items()), "USD", "")])
+    with Ops(engine).begin() as unit:
+        assert metering.settle(unit.connection, {"w": "UTC"}, book).priced == 2
+        day = date(2026, 10, 31)
+        found = unit.metered.days([DaySpan("w", day, day)])
+    assert [(one.kind, one.model, one.currency, one.calls, one.cost) for one in found] == [
+        ("eval", "own", "EUR", 1, Decimal("0.25")),
+        ("production", "m", "USD", 1, Decimal("0.000004")),
+        ("production", "x", "", 1, None),
+    ]
+    migrate.downgrade(empty_database, "0003")
+    with engine.connect() as connection:
+        left = connection.exec_driver_sql("SELECT ref, cost, currency, unpriced_reason FROM usage ORDER BY ref").all()
+    engine.dispose()
+    assert [tuple(row) for row in left] == [
+        ("a", Decimal("0.0000040000"), "USD", ""),
+        ("b", None, "", "no price is known for x"),
+        ("c", Decimal("0.2500000000"), "EUR", ""),
+    ]
+
+
+_OLD_CALLS = (
+    "CREATE TABLE usage_2026_10 PARTITION OF usage FOR VALUES FROM ('2026-10-01 00:00+00') TO ('2026-11-01 00:00+00')",
+    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens, cost, currency, "
+    "  price_version, unpriced_reason) VALUES "
+    "('w', 'production', 'a', '2026-10-31 10:00+00', 'm', 1, 1, 1, 9, 'USD', 'own price list', ''), "
+    "('w', 'production', 'b', '2026-10-31 10:01+00', 'x', 1, 1, 0, NULL, '', 'v', 'no price is known for x'), "
+    "('w', 'eval', 'c', '2026-10-31 12:00+00', 'own', NULL, NULL, 0, 0.25, 'EUR', 'as the endpoint said', '')",
+)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.record import Record, Usage
-from afterpilot.record import adding
+from afterpilot.record import adding, partitions
 from afterpilot.record.merging import Written, lines_of
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.record.tables import records, usage
@@ -25,7 +25,10 @@ def rows(*keys: str, at: datetime = AT, total: str = "1", tokens: int | None = 1
 
 
 def added(unit: Unit, batch: Sequence[Record]) -> bool:
-    return adding.add(unit.connection, adding.split(lines_of(batch), None, since=None), RUN)
+    given = adding.split(lines_of(batch), None, since=None)
+    for table in ("records", "usage"):
+        partitions.ensure(unit.connection, table, given.quarters)
+    return adding.add(unit.connection, given, RUN)
 
 
 def kept(unit: Unit) -> Sequence[tuple[str, datetime, str]]:

@@ -34,7 +34,9 @@ def reprice(
     day = since or services.now().astimezone(UTC).date() - _REPRICED
     with services.ops.begin() as unit:
         metering.settle(unit.connection, zones, services.prices)
-        found = repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id)
-        if found:
+    with services.ops.begin() as unit:
+        repricing.keep_prices(unit.connection, services.prices, since=day)
+    with services.ops.begin() as unit:
+        if found := repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id):
             metering.settle(unit.connection, zones, services.prices)
     return found

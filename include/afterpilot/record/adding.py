@@ -12,7 +12,6 @@ import psycopg
 import sqlalchemy as sa
 
 from afterpilot.domain.record_lines import RecordLines, line_of, values_of
-from afterpilot.record import partitions
 from afterpilot.record.priced_lines import PricedLines
 from afterpilot.record.pricing import Pricing
 from afterpilot.record.quarters import mark
@@ -75,12 +74,10 @@ def split(lines: RecordLines, pricing: Pricing | None, *, since: datetime | None
 
 def add(connection: sa.Connection, given: Split, run_id: uuid.UUID) -> bool:
     """Write records and calls; False where a key or call is known already, or comes twice: then nothing was written. Nobody
-    else may write records of the workflow meanwhile.
+    else may write records of the workflow meanwhile, and the partitions must be there.
     """
     if len(set(given.keys)) < len(given.keys) or _known(connection, given.workflow, given.keys):
         return False
-    for table in ("records", "usage"):
-        partitions.ensure(connection, table, given.quarters)
     try:
         with connection.begin_nested():
             copy(connection, _RECORDS, _ended(given.records, given.workflow, str(run_id)))

@@ -55,7 +55,6 @@ _KEEP_NEWEST = sa.text(
     "  row_number() OVER (PARTITION BY key ORDER BY at DESC, ctid DESC) AS age FROM pulled) AS ranked "
     "WHERE pulled.ctid = ranked.place AND ranked.age > 1"
 )
-_MONTHS = sa.text("SELECT date_trunc('month', at, 'UTC') FROM pulled GROUP BY 1")
 # LATERAL with OFFSET: one look into each index for each key, whatever the planner thinks of tables it has not analysed yet.
 _KEEP_LOST = sa.text(
     "UPDATE pulled SET data = pulled.data || standing.data FROM (SELECT place.ctid AS place, ("
@@ -146,6 +145,8 @@ def merge(
     run = _Statements(connection, given)
     run(_LOCK)
     given_calls = split(lines, pricing, since=since)
+    for table in ("records", "usage"):  # before they are read: two writers who have read would wait for each other
+        partitions.ensure(connection, table, given_calls.quarters)
     if pricing is not None:
         prices.keep(connection, pricing.taken())
     if add(connection, given_calls, run_id):
@@ -154,9 +155,6 @@ def merge(
     repeated = int(connection.scalar(_REPEATED) or 0)
     if repeated:
         run(_KEEP_NEWEST)
-    months = list(connection.scalars(_MONTHS))
-    for table in ("records", "usage"):
-        partitions.ensure(connection, table, months)
     if lost:
         run(_KEEP_LOST)
     run(_KNOWN)

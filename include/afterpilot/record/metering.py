@@ -37,10 +37,12 @@ _OF_QUARTER = (
     "usage.workflow = touched.workflow AND usage.at >= touched.quarter "
     "AND usage.at < touched.quarter + interval '15 minutes'"
 )
-# LATERAL with OFFSET or GROUP BY: one stretch of the primary key for each quarter, whatever the planner thinks of the rest.
+# LATERAL with OFFSET or GROUP BY: one stretch of the primary key for each quarter, whatever the planner thinks of the rest. Calls
+# that somebody is writing are not waited for: who waits for writers while others wait for him may wait in a circle.
 _UNPRICED = sa.text(
     "SELECT calls.* FROM touched CROSS JOIN LATERAL "  # noqa: S608 - text of this module alone
-    f"  (SELECT * FROM usage WHERE {_OF_QUARTER} AND price_id IS NULL OFFSET 0) AS calls LIMIT {_BATCH}"
+    f"  (SELECT * FROM usage WHERE {_OF_QUARTER} AND price_id IS NULL "
+    f"  OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED) AS calls LIMIT {_BATCH}"
 )
 _SET_PRICES = sa.text(
     "UPDATE usage SET price_id = given.price_id, cost = given.cost "
@@ -57,14 +59,15 @@ _SUMS = (
     "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens, "
     "sum(cost) AS cost"
 )
-# 0 is no price's id: a call that was written without one since the unpriced ones were looked at has its own mark.
+# 0 is no price's id: of calls that could not be priced now. Their quarters are summed again the next time.
 _SUM = sa.text(
-    f"INSERT INTO usage_sums (workflow, at, kind, model, price_id, {_FIELDS}) "  # noqa: S608
+    f"WITH made AS (INSERT INTO usage_sums (workflow, at, kind, model, price_id, {_FIELDS}) "  # noqa: S608
     "SELECT touched.workflow, touched.quarter, kind, model, price, calls, coalesce(input_tokens, 0), "
     "  coalesce(output_tokens, 0), coalesce(cached_tokens, 0), cost "
     "FROM touched CROSS JOIN LATERAL ("
     f"  SELECT kind, model, coalesce(price_id, 0) AS price, count(*) AS calls, {_SUMS} FROM usage WHERE {_OF_QUARTER} "
-    "  GROUP BY kind, model, coalesce(price_id, 0)) AS calls"
+    "  GROUP BY kind, model, coalesce(price_id, 0)) AS calls RETURNING workflow, at, price_id) "
+    "INSERT INTO usage_changes (workflow, quarter) SELECT DISTINCT workflow, at FROM made WHERE price_id = 0"
 )
 _ZONES = sa.text(
     "WITH given AS (SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:zones AS text[])) AS each (workflow, zone)), "

@@ -81,8 +81,8 @@ FROM (
   ) AS counted
 ) AS judged
 """  # noqa: S608 - text of this module and the domain alone
-# Calls are found by the quarters that were summed with an old price, and changed where they lie (ctid): a call that somebody else
-# changes meanwhile is left alone, for it got its price anew. Of the calls that do not fit nobody knows the price any more, until
+# Calls are found by the quarters that were summed with an old price, locked, and changed where they lie (ctid). One that somebody
+# is writing is left alone: it gets a price anew, or is found the next time; waiting for writers might be in a circle. Of the calls that do not fit nobody knows the price any more, until
 # they are summed (afterpilot.record.metering).
 _REPRICE = f"""
 WITH given AS MATERIALIZED (
@@ -94,7 +94,8 @@ WITH given AS MATERIALIZED (
   SELECT call.place, given.old_id, given.new_id, call.cost AS old_cost, charged.*
   FROM places CROSS JOIN LATERAL (
     SELECT ctid AS place, usage.* FROM {{table}} AS usage WHERE usage.workflow = places.workflow AND usage.at >= places.quarter
-      AND usage.at < places.quarter + interval '15 minutes' AND usage.price_id = places.price_id OFFSET 0
+      AND usage.at < places.quarter + interval '15 minutes' AND usage.price_id = places.price_id
+    OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED
   ) AS call
   JOIN given ON given.old_id = call.price_id AND call.at >= given.since AND call.at < given.until
     AND greatest(coalesce(call.input_tokens, 0), 0) >= given.least
@@ -125,6 +126,14 @@ class Replacement:
     new: Price
     since: datetime
     until: datetime
+
+
+def keep_prices(connection: sa.Connection, book: PriceBook, *, since: date) -> None:
+    """Write the prices that calls are about to get. Committed at once: a writer of calls with the same new price would wait for
+    it as long as re-pricing takes.
+    """
+    found = replaced(connection, book, since=since)
+    prices.keep(connection, {one.new.id: one.new for one in found}.values())
 
 
 def reprice(
