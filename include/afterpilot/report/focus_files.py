@@ -44,8 +44,10 @@ def as_text(value: Value) -> str:
 
 
 def _plain(value: Decimal) -> str:
+    """With a point always: readers that guess a column's type by its values find decimals."""
     text = format(value, "f")
-    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+    whole, _, rest = text.partition(".")
+    return f"{whole}.{rest.rstrip('0') or '0'}"
 
 
 def _write_csv(rows: Iterable[Row], path: Path) -> int:

@@ -28,6 +28,7 @@ NAVIGATION = (
     ("status", "", "Status"),
     ("runs", "runs", "Runs"),
     ("evals", "evals", "Evals"),
+    ("spend", "spend", "Spend"),
     ("incidents", "incidents", "Incidents"),
     ("review", "review", "Review"),
     ("messages", "messages", "Messages"),

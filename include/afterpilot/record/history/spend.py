@@ -37,6 +37,7 @@ _CURRENCY = sa.func.coalesce(prices.c.currency, "").label("currency")
 _CALLS = sa.func.sum(usage_days.c.calls).label("calls")
 _UNPRICED = sa.func.coalesce(sa.func.sum(usage_days.c.calls).filter(usage_days.c.cost.is_(None)), 0).label("unpriced")
 _COST = sa.func.sum(usage_days.c.cost).label("cost")  # NULL where no call has a price
+_TOLD = tuple(allowances.c[name] for name in ("workflow", "allowed", "reason", "since", "as_of", "until"))
 _WITH_PRICES = usage_days.outerjoin(prices, prices.c.id == usage_days.c.price_id)
 
 
@@ -131,7 +132,8 @@ def declared(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
 
 def allowed(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
     """What gateways are told, of one workflow or of all."""
-    statement = sa.select(allowances).order_by(allowances.c.workflow)
+    models = allowances.c.said["stopped_models"].label("stopped_models")
+    statement = sa.select(*_TOLD, models).order_by(allowances.c.workflow)
     if workflow:
         statement = statement.where(allowances.c.workflow == workflow)
     return all_rows(connection, statement.limit(_MOST_WORKFLOWS))
@@ -143,7 +145,13 @@ def latest(connection: sa.Connection, workflows: Collection[str], *, stage: str 
         return {}
     wanted = sa.values(sa.column("workflow", sa.Text), name="wanted").data([(slug,) for slug in sorted(workflows)])
     newest = (
-        sa.select(runs.c.id, runs.c.verdict, runs.c.summary, runs.c.finished_at, runs.c.evidence)
+        sa.select(
+            runs.c.id,
+            runs.c.verdict,
+            runs.c.summary,
+            runs.c.finished_at,
+            (runs.c.evidence - "by_model").label("evidence"),  # a line for each model, which nobody shows here
+        )
         .where(runs.c.workflow == wanted.c.workflow, runs.c.stage == stage, runs.c.corrects.is_(None))
         .order_by(runs.c.finished_at.desc())
         .limit(1)

@@ -1,0 +1,74 @@
+"""Spend: of all workflows, and of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from afterpilot.record.history import spend
+from afterpilot.web.filters import Asked
+from afterpilot.web.frame import Frame, address
+from afterpilot.web.pages.raises import standing
+from afterpilot.web.review.people import Reviewers, asking
+from afterpilot.web.spend.caps import coverage_words, crossing_words, percent
+from afterpilot.web.spend.fleet import fleet
+from afterpilot.web.spend.months import picked
+from afterpilot.web.spend.one import workflow
+
+_SAYS: Mapping[str, Any] = {"coverage_words": coverage_words, "crossing_words": crossing_words, "share_words": percent}
+
+
+def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
+    """Routes of spend."""
+    routes = APIRouter(dependencies=reviewers.reading)
+
+    @routes.get("/spend")
+    def overview(request: Request) -> HTMLResponse:
+        asked, now = Asked(request), frame.clock()
+        wanted = asked.text("workflow")
+        with frame.reading() as connection:
+            month = picked(asked, spend.months(connection), now.date())
+            data = fleet(connection, month, wanted, now)
+        return frame.page(
+            request,
+            "spend.html",
+            title="Spend",
+            here="spend",
+            month=month,
+            wanted=wanted,
+            problems=asked.problems,
+            **_SAYS,
+            **data,
+        )
+
+    @routes.get("/spend/{slug}")
+    def one(request: Request, slug: str) -> Response:
+        if slug == spend.FLEET:
+            return RedirectResponse(address(frame.base(request), "spend"), 307)
+        asked, now = Asked(request), frame.clock()
+        with frame.reading() as connection:
+            zone = spend.zone_of(connection, slug)
+            month = picked(asked, spend.months(connection, slug), now.date())
+            data = workflow(connection, slug, month, zone or "UTC", now)
+            if zone is None and data["declared"] is None and data["run"] is None:
+                raise HTTPException(404, "No workflow of this name was ever declared, and no call of it is kept.")
+            answers = standing(connection, slug, asking(request), now) if data["declared"] is not None else None
+        return frame.page(
+            request,
+            "spend_of.html",
+            title=f"Spend of {slug}",
+            here="spend",
+            workflow=slug,
+            zone=zone or "UTC",
+            month=month,
+            standing=answers,
+            problems=asked.problems,
+            **_SAYS,
+            **data,
+        )
+
+    return routes

@@ -1,0 +1,172 @@
+"""The spend of one workflow in one month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from afterpilot.record.history import spend
+from afterpilot.record.history.paging import Row
+from afterpilot.web.spend import charts
+from afterpilot.web.spend.bills import against
+from afterpilot.web.spend.caps import CapView, caps_of
+from afterpilot.web.spend.months import Picked
+from afterpilot.web.spend.reading import mapping
+
+_KINDS = {"production": "production", "eval": "evals", "judge": "judges"}
+_MILLION = Decimal(1_000_000)
+_PER_MILLION = "tokens"  # sorts that end so are priced by the million
+
+
+@dataclass(slots=True)
+class Part:
+    """Calls of a model, a kind or a day: their cost by currency; those without a price apart."""
+
+    name: str
+    calls: int = 0
+    unpriced: int = 0
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    tokens: Decimal = Decimal(0)
+
+    def add(self, row: Row) -> None:
+        """Add a row of the sums."""
+        self.calls += int(row["calls"])
+        self.tokens += row["input_tokens"] + row["output_tokens"]
+        if row["cost"] is None:
+            self.unpriced += int(row["calls"])
+        else:
+            self.costs[row["currency"]] = self.costs.get(row["currency"], Decimal(0)) + row["cost"]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """A price that calls of the month had, with what they cost at it."""
+
+    price: Row
+    rates: Sequence[tuple[str, Decimal, str]]
+    part: Part
+
+
+def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now: datetime) -> dict[str, Any]:
+    """Everything of the page but the answers of people, by a bounded number of queries over the month alone."""
+    rows = spend.of_workflow(connection, slug, month.first, month.last)
+    today = now.astimezone(ZoneInfo(zone)).date()
+    run = spend.latest(connection, [slug]).get(slug)
+    caps = caps_of(run["evidence"]) if run else ()
+    declared = next(iter(spend.declared(connection, slug)), None)
+    return {
+        "declared": declared,
+        "run": run,
+        "caps": caps,
+        "whole": _whole(rows),
+        "charts": _charts(rows, caps, month, today),
+        "models": _parts(rows, "model"),
+        "kinds": _parts(rows, "kind", _KINDS),
+        "days": _days(rows),
+        "reasons": _reasons(rows),
+        "prices": _prices(connection, rows),
+        "repriced": spend.repriced(connection, slug, month.first, month.last),
+        "bills": against(connection, mapping(declared["spend"]).get("billed") if declared else (), month, now),
+        "runs": spend.newest_runs(connection, slug),
+        "incidents": spend.newest_incidents(connection, slug),
+    }
+
+
+def _whole(rows: Sequence[Row]) -> Part:
+    whole = Part("all calls")
+    for row in rows:
+        whole.add(row)
+    return whole
+
+
+def _parts(rows: Sequence[Row], column: str, names: Mapping[str, str] | None = None) -> list[Part]:
+    found: dict[str, Part] = {}
+    for row in rows:
+        key = str(row[column])
+        found.setdefault(key, Part((names or {}).get(key, key) or "no model named")).add(row)
+    return sorted(found.values(), key=lambda part: (-sum(part.costs.values(), Decimal(0)), part.name))
+
+
+def _days(rows: Sequence[Row]) -> list[tuple[date, Part]]:
+    found: dict[date, Part] = {}
+    for row in rows:
+        found.setdefault(row["day"], Part(str(row["day"]))).add(row)
+    return sorted(found.items())
+
+
+def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
+    """Why calls have no known cost: reason, model, how many; the most frequent first."""
+    found: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row["cost"] is None:
+            key = (str(row["reason"] or spend.NOT_LOOKED_AT), str(row["model"]))
+            found[key] = found.get(key, 0) + int(row["calls"])
+    return sorted(((*key, calls) for key, calls in found.items()), key=lambda one: (-one[2], one[0]))
+
+
+def _prices(connection: sa.Connection, rows: Sequence[Row]) -> list[PriceRow]:
+    parts: dict[int, Part] = {}
+    for row in rows:
+        if row["cost"] is not None:
+            parts.setdefault(row["price_id"], Part("")).add(row)
+    if not parts:
+        return []
+    return [PriceRow(row, _rates(row["rates"]), parts[row["id"]]) for row in spend.prices_of(connection, parts)]
+
+
+def _rates(rates: Mapping[str, str]) -> list[tuple[str, Decimal, str]]:
+    """Sort, amount, and what it is for: tokens by the million, as price lists have them."""
+    found = []
+    for sort, rate in rates.items():
+        tokens = sort.endswith(_PER_MILLION)
+        amount = Decimal(rate) * (_MILLION if tokens else 1)
+        unit = "a million" if tokens else "a second" if sort.endswith("seconds") else "each"
+        found.append((sort.removesuffix("_tokens").replace("_", " "), amount, unit))
+    return found
+
+
+def _charts(rows: Sequence[Row], caps: Sequence[CapView], month: Picked, today: date) -> list[charts.DayChart]:
+    """The month's sum against its cap, and the days by model, one chart for each currency."""
+    days = _by_model(rows)
+    found = []
+    main = next((cap for cap in caps if cap.every == "month" and not cap.model), None)
+    if main is not None and (main.currency in days or not days):
+        known = days.get(main.currency, {})
+        found.append(charts.cumulative(month.axis, known, main, today=today if month.holds(today) else None))
+    daily = next((cap for cap in caps if cap.every == "day" and not cap.model), None)
+    for currency, one in days.items():
+        models = sorted({name for day in one.values() for name in day.costs}, key=lambda name: -_sum(one, name))
+        for day in one.values():
+            for name in models[charts.SERIES :]:
+                if name in day.costs:
+                    day.costs[""] = day.costs.get("", Decimal(0)) + day.costs.pop(name)
+        series = [(name, name) for name in models[: charts.SERIES]] + [("", "")]
+        limit = daily if daily is not None and daily.currency == currency else None
+        title = f"Spend by day and model{f', {currency}' if currency else ''}"
+        found.append(charts.bars(month.axis, one, series, currency, title=title, limit=limit))
+    return found
+
+
+def _by_model(rows: Sequence[Row]) -> dict[str, dict[date, charts.DaySum]]:
+    """Days by currency; calls without a price are drawn with the currency that most calls have."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row["cost"] is not None:
+            counts[row["currency"]] = counts.get(row["currency"], 0) + int(row["calls"])
+    order = sorted(counts, key=lambda currency: -counts[currency])
+    days: dict[str, dict[date, charts.DaySum]] = {currency: {} for currency in order}
+    for row in rows:
+        currency = row["currency"] if row["cost"] is not None else next(iter(order), "")
+        day = days.setdefault(currency, {}).setdefault(row["day"], charts.DaySum())
+        day.add(row["model"], row["cost"], int(row["calls"]) if row["cost"] is None else 0)
+    return days
+
+
+def _sum(days: Mapping[date, charts.DaySum], name: str) -> Decimal:
+    return sum((day.costs.get(name, Decimal(0)) for day in days.values()), Decimal(0))
