@@ -52,6 +52,7 @@ class _Commands(LazyGroup):
             "List what waits for people, with due times and links; those due first come first.",
         ),
         "evals": Later("afterpilot.cli.evals:app", "Run, compare and import eval suites."),
+        "spend": Later("afterpilot.cli.spend:app", "How every cap stands, and what people do about it."),
         "bills": Later(
             "afterpilot.cli.bills:app", "Read the providers' bills, and hold them against what was metered."
         ),
