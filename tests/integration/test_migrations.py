@@ -84,9 +84,11 @@ def test_old_calls_are_priced_and_summed_anew(empty_database: str) -> None:
 
 _OLD_CALLS = (
     "CREATE TABLE usage_2026_10 PARTITION OF usage FOR VALUES FROM ('2026-10-01 00:00+00') TO ('2026-11-01 00:00+00')",
-    "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens, cost, currency, "
-    "  price_version, unpriced_reason) VALUES "
-    "('w', 'production', 'a', '2026-10-31 10:00+00', 'm', 1, 1, 1, 9, 'USD', 'own price list', ''), "
-    "('w', 'production', 'b', '2026-10-31 10:01+00', 'x', 1, 1, 0, NULL, '', 'v', 'no price is known for x'), "
-    "('w', 'eval', 'c', '2026-10-31 12:00+00', 'own', NULL, NULL, 0, 0.25, 'EUR', 'as the endpoint said', '')",
+    (
+        "INSERT INTO usage (workflow, kind, ref, at, model, input_tokens, output_tokens, cached_tokens, cost, currency, "
+        "  price_version, unpriced_reason) VALUES "
+        "('w', 'production', 'a', '2026-10-31 10:00+00', 'm', 1, 1, 1, 9, 'USD', 'own price list', ''), "
+        "('w', 'production', 'b', '2026-10-31 10:01+00', 'x', 1, 1, 0, NULL, '', 'v', 'no price is known for x'), "
+        "('w', 'eval', 'c', '2026-10-31 12:00+00', 'own', NULL, NULL, 0, 0.25, 'EUR', 'as the endpoint said', '')"
+    ),
 )
