@@ -268,10 +268,20 @@ def test_a_leak_is_a_warning_and_nothing_beside_a_runaway() -> None:
     """While money runs away nobody is told that it also leaks, nor that the leak is over."""
     finding = only(judged(look(line("140"), leak=RISING)))
     assert (finding.kind, finding.severity) == ("spend.leaking", Severity.WARNING)
-    assert finding.title.startswith("Spend is rising: more than 1.5 times as fast as")
+    assert (
+        finding.title
+        == "Spend of the last 3 days is more than 1.5 times what the cap of 400.00 USD a month allows for them"
+    )
     result = judged(look(line("140"), leak=RISING, burn=HOT))
     assert told(result) == [("spend.burning", "")]
     assert "spend.leaking" not in result.covered
+
+
+def test_a_leak_of_a_cap_that_is_expected_to_be_reached_is_no_second_message() -> None:
+    """Unless it was told before: then it is not over."""
+    leaking = look(line("140"), leak=RISING, forecast=EXPECTED)
+    assert told(judged(leaking)) == [("spend.crossing", "2026-11-01 month")]
+    assert ("spend.leaking", "") in told(judged(leaking, standing={("spend.leaking", "")}))
 
 
 def test_a_pace_that_was_not_looked_at_takes_no_alarm_back() -> None:

@@ -115,8 +115,14 @@ def before_over(told: Told, look: Look, *, whole: bool) -> Sequence[Finding]:
 
 
 def burning(told: Told, looks: Sequence[Look], *, whole: bool) -> Sequence[Finding]:
-    """A runaway, else a leak: one finding for all caps, that of the cap that is used up the fastest."""
-    for kind, found in ((BURNING, [look.burn for look in looks]), (LEAKING, [look.leak for look in looks])):
+    """A runaway, else a leak: one finding for all caps, that of the cap that is used up the fastest.
+
+    A leak says nothing new of a cap that is reached, or of which it is told when it will be.
+    """
+    told_of_leak = (LEAKING, "") in told.standing
+    leaks = [None if look.state.reached or crossing(told, look, whole=whole) else look.leak for look in looks]
+    leaks = [look.leak for look in looks] if told_of_leak else leaks
+    for kind, found in ((BURNING, [look.burn for look in looks]), (LEAKING, leaks)):
         hot = [(look, burn) for look, burn in zip(looks, found, strict=True) if burn is not None]
         if hot:
             look, burn = max(hot, key=lambda pair: pair[1].rate / pair[1].factor)
@@ -130,7 +136,7 @@ def _burn(told: Told, look: Look, burn: Burn, kind: str, *, whole: bool) -> Find
         title = f"Spend is running away: {rate_words(burn.rate)} as fast as {cap} lasts, over the last {window}"
         to_do = "Find what calls the model so often (a loop, retries, a job started twice) and stop it there."
     else:
-        title = f"Spend is rising: {rate_words(burn.rate)} as fast as {cap} lasts, over the last {window}"
+        title = f"Spend of the last {window} is {rate_words(burn.rate)} what {cap} allows for them"
         to_do = "See what has changed: model, prompt, volume. Expected: raise the cap before it is reached."
     evidence = _evidence(told, look, whole=whole)
     return Finding(
