@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -16,7 +13,7 @@ from rich.text import Text
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
-from afterpilot.decide.bills import Row, Standing
+from afterpilot.decide.bills import Day, Row, Standing
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.settings import EnvConnections, Settings
@@ -81,32 +78,6 @@ def show(
         _print(standings, account, days)
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """All of an account's day: what is owned against the meter, and what nobody owns."""
-
-    day: date
-    rows: tuple[Row, ...]
-    read: bool
-
-    @property
-    def cause(self) -> str:
-        """Why it has a gap, or how far it has come."""
-        found = sorted(
-            (row for row in self.rows if row.causes), key=lambda row: abs(row.gap or Decimal(0)), reverse=True
-        )
-        if found:
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            return f"{found[0].model or found[0].project}: {found[0].causes[0].text}{more}"
-        return next((row.state for row in self.rows if row.state != "final"), "") if self.read else "unread"
-
-    def sums(self) -> tuple[Decimal | None, Decimal | None]:
-        """Bill and meter; None where a part is not known."""
-        bill, meter = ([getattr(row, side) for row in self.rows] for side in ("bill", "meter"))
-        bill = bill if self.read else [None]
-        return _sum(bill), _sum(meter)
-
-
 def _print(standings: Sequence[Standing], account: str, days: int) -> None:
     for one in standings:
         if account and one.account.name != account:
@@ -130,25 +101,21 @@ def _print(standings: Sequence[Standing], account: str, days: int) -> None:
 def _table(standing: Standing, days: int) -> Table:
     table = Table(box=None, padding=(0, 2))
     table.add_column("day")
-    for side in ("bill", "meter", "gap"):
-        table.add_column(side, justify="right")
+    for column in ("bill", "meter", "gap", "nobody's"):
+        table.add_column(column, justify="right")
     table.add_column("cause", overflow="fold")
-    rows: dict[date, list[Row]] = defaultdict(list)
-    for row in standing.rows:
-        rows[row.day].append(row)
-    for day in standing.span[-days:]:
-        found = _Day(day, tuple(rows[day]), read=day in standing.read)
-        bill, meter = found.sums()
-        gap = None if bill is None or meter is None else bill - meter
-        style = "yellow" if any(row.causes for row in found.rows) else ""
-        table.add_row(str(day), _money(bill), _money(meter), _money(gap), Text(found.cause, style=style or "dim"))
+    for day in standing.days[-days:]:
+        sides = (_money(amount) for amount in (day.bill, day.meter, day.gap, day.unowned))
+        table.add_row(str(day.day), *sides, _cause(day))
     return table
 
 
-def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
-    """The sum; None where a part is not known."""
-    known = [part for part in parts if part is not None]
-    return sum(known, Decimal(0)) if len(known) == len(parts) else None
+def _cause(day: Day) -> Text:
+    """Why the day has a gap, or how far it has come."""
+    if not day.cause:
+        return Text("" if day.state == "final" else day.state, style="dim")
+    more = f" (and {day.gaps - 1} more)" if day.gaps > 1 else ""
+    return Text(f"{day.cause}{more}", style="yellow")
 
 
 def _coverage(one: Standing) -> str:
@@ -175,7 +142,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "owned": None if one.owned is None else str(one.owned),
         "priced": None if one.priced is None else str(one.priced),
         "days_read": one.days_read,
-        "unread": [str(day) for day in one.span if day not in one.read],
+        "unread": [str(day.day) for day in one.days if day.state == "unread"],
         "rows": [_row(row) for row in one.rows],
         "unowned": [
             {

@@ -109,7 +109,7 @@ class Billed(Keys):
     account: Name = Field(description="name of one of `spend.bills` in `_fleet.yaml`")
     projects: list[Name] = Field(
         [],
-        description="projects (OpenAI), workspaces (Anthropic), teams or tags (LiteLLM); all of the bill unless said",
+        description="projects (OpenAI), workspaces (Anthropic), ids of teams (LiteLLM); unless said, what no workflow names, by model",
     )
 
 

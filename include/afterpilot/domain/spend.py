@@ -87,7 +87,7 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Billed:
     """Which lines of a bill are a workflow's own: the account's name in ``_fleet.yaml``, and projects (OpenAI), workspaces
-    (Anthropic), or teams and tags (LiteLLM).
+    (Anthropic), or ids of teams (LiteLLM). Without any: what no workflow names, by model.
     """
 
     account: str

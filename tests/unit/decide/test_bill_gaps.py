@@ -282,6 +282,21 @@ def test_days_before_the_first_call_that_was_ever_metered_are_left_alone() -> No
     assert [row.state for row in standing.rows] == ["before", "final"]
 
 
+def test_every_day_of_the_span_is_on_record() -> None:
+    """Also those without anything: read and nothing, too early to say, or not read."""
+    lines = [line(10), line(3, project="proj_b"), line(1, project="proj_b", currency="EUR", day=ago(8), item="x")]
+    result, standing = judged(lines, [called(9)], unread=[ago(10)])
+    days = {one.day: one for one in standing.days}
+    assert list(days) == [FIRST + timedelta(days=n) for n in range(35)]
+    assert (days[DAY].bill, days[DAY].meter, days[DAY].gap, days[DAY].unowned) == (10, 9, 1, 3)
+    assert (days[ago(12)].bill, days[ago(12)].state) == (0, "final")
+    assert (days[ago(10)].bill, days[ago(10)].gap, days[ago(10)].state) == (None, None, "unread")
+    assert days[ago(8)].unowned is None, "dollars and euros have no sum"
+    assert [days[ago(n)].state for n in (1, 2, 3, 5, 6)] == ["open", "open", "provisional", "provisional", "final"]
+    (told,) = result.evidence["accounts"]
+    assert len(told["days"]) == 35
+
+
 def test_workflows_that_share_a_project_are_compared_as_one() -> None:
     """Nobody can say whose part of it is whose."""
     flows = (flow("invoice_matching", "proj_a"), flow("email_triage", "proj_a", "proj_b"))

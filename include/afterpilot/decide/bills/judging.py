@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from afterpilot.decide.bills.causes import money
+from afterpilot.decide.bills.days import Day, by_day
 from afterpilot.decide.bills.facts import GRACE, AccountFacts, Facts, over
 from afterpilot.decide.bills.findings import KINDS, drifted, gaps, nobodys, unowned_as_dict, unread
 from afterpilot.decide.bills.owners import Unowned, unowned
@@ -31,10 +32,10 @@ class Standing:
 
     account: BillAccount
     rows: tuple[Row, ...]
+    days: tuple[Day, ...]
     drifts: tuple[Drift, ...]
     unowned: tuple[Unowned, ...]
     findings: tuple[Finding, ...]
-    span: tuple[date, ...]
     read: frozenset[date]
     bill: Decimal
     owned: Decimal | None
@@ -71,10 +72,10 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
     return Standing(
         account=sheet.account,
         rows=found,
+        days=by_day(sheet, found),
         drifts=drifting,
         unowned=loose,
         findings=tuple(findings),
-        span=facts.days,
         read=frozenset(told.read),
         bill=whole,
         owned=(whole - lost) / whole if whole > 0 else None,
@@ -135,19 +136,16 @@ def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:
         "priced": None if one.priced is None else str(one.priced),
         "days_read": one.days_read,
         "read_to": str(max(told.read)) if told.read else None,
-        "states": _counted(one.rows),
+        "days": [_day_as_dict(day) for day in one.days],
         "unowned": [unowned_as_dict(each) for each in one.unowned],
         "trouble": told.trouble,
     }
 
 
-def _counted(found: Sequence[Row]) -> dict[str, int]:
-    """How many days stand in each state: the least far of a day's rows says for the day."""
-    order = ("unread", "open", "before", "provisional", "final")
-    days: dict[Any, int] = {}
-    for row in found:
-        days[row.day] = min(days.get(row.day, len(order)), order.index(row.state))
-    return {state: sum(place == n for place in days.values()) for n, state in enumerate(order)}
+def _day_as_dict(day: Day) -> dict[str, Any]:
+    sides = {name: getattr(day, name) for name in ("bill", "meter", "gap", "unowned")}
+    told = {name: None if value is None else str(value) for name, value in sides.items()}
+    return {"day": str(day.day), **told, "state": day.state, "gaps": day.gaps, "cause": day.cause}
 
 
 def _in_no_bill(facts: Facts) -> dict[str, str]:

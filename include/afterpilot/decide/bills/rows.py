@@ -69,9 +69,9 @@ def drifts(sheet: Sheet, found: tuple[Row, ...]) -> Iterator[Drift]:
             yield Drift(whole, causes(whole, sheet))
 
 
-def state_of(sheet: Sheet, group: Group, day: date) -> State:
-    """How far a day of a group has come."""
-    begun = sheet.begins(group)
+def state_of(sheet: Sheet, group: Group | None, day: date) -> State:
+    """How far a day of a group has come; of none in particular: of a day without anything."""
+    begun = sheet.begins(group) if group else None
     if day not in sheet.told.read:
         return "unread"
     if begun is not None and day < begun:

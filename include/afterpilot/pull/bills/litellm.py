@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,7 +38,10 @@ class LiteLlmBill:
     """The spend of a proxy, with the key of an admin. ``pause`` sleeps, in seconds."""
 
     def __init__(self, endpoint: Endpoint, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self._pause = endpoint, pause
+        self._endpoint = replace(
+            endpoint, url=endpoint.url.rstrip("/").removesuffix("/v1")
+        )  # as models are asked there
+        self._pause = pause
 
     def read(self, first: date, end: date) -> Bill:
         """The spend of these UTC days. A day that the proxy does not tell of had no call. Raises SourceError."""
