@@ -192,7 +192,7 @@ def test_calls_without_a_price_are_the_likely_cause(site: Site) -> None:
     run = run_of(site)
     (finding,) = [one for one in site.incidents() if one["kind"] == "bills.gap"]
     assert run.verdict is Verdict.WARN
-    assert "4 calls without a known price" in finding["title"]
+    assert "Likely cause: 4 calls without a known price" in finding["detail"]
     assert Decimal(run.evidence["accounts"][0]["priced"]) == 0
 
 

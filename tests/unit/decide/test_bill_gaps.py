@@ -45,10 +45,11 @@ def test_a_gap_names_both_sides_its_day_and_its_cause() -> None:
     """What it costs, and what to do."""
     finding = only(judged([line(10), tokens(9000, 100)], [called(4)])[0])
     assert (finding.kind, finding.severity, finding.evidence["cause"]) == ("bills.gap", Severity.WARNING, "untagged")
-    assert finding.title == (
-        "The bill of openai, proj_a, gpt-4o-2024-08-06 is 6.00 USD more than the meter (10.00 USD against 4.00 USD) on "
-        "2026-11-05: the bill counts 9,100 tokens, the meter 1,100 in 10 calls: calls that no workflow has told of"
+    assert finding.title == "openai, proj_a, gpt-4o-2024-08-06: the bill is 6.00 USD above the meter on 2026-11-05"
+    assert finding.detail == (
+        "Likely cause: the bill counts 9,100 tokens, the meter 1,100 in 10 calls: calls that no workflow has told of."
     )
+    assert finding.evidence["examples"] == ["2026-11-05: bill 10.00 USD, meter 4.00 USD"]
     assert finding.evidence["cost"] == "6.00 USD billed beyond what was metered"
 
 
@@ -142,7 +143,7 @@ def test_the_likely_cause_is_what_was_seen(case: str) -> None:
     lines, calls, cause, text = CAUSES[case]
     findings = {one.evidence["cause"]: one for one in judged(lines, calls)[0].findings}
     assert cause in findings
-    assert findings[cause].evidence["certainty"] == text
+    assert findings[cause].evidence["causes"][0] == text
     assert findings[cause].evidence["to_do"]
 
 
@@ -157,7 +158,7 @@ def test_a_changed_price_is_told_by_sort_where_both_sides_have_one() -> None:
     ]
     rates = {"input_tokens": Decimal("2.5e-6"), "cached_tokens": Decimal("1.25e-6"), "output_tokens": Decimal("1e-5")}
     calls = [called("13.75", input_tokens=Decimal(2 * million), output_tokens=Decimal(million), rates=rates)]
-    text = only(judged(lines, calls)[0]).evidence["certainty"]
+    text = only(judged(lines, calls)[0]).evidence["causes"][0]
     assert text.endswith("output 15 on the bill, 10 by the price list (USD for a million)")
     assert "input" not in text.partition("do not: ")[2].replace("output", "")
 
@@ -166,7 +167,7 @@ def test_calls_that_were_not_pulled_to_the_end_of_a_day_are_the_cause() -> None:
     """The meter's day is not whole; nothing else is blamed first."""
     upto = datetime.combine(DAY, datetime.min.time(), UTC) + timedelta(hours=6)
     finding = only(judged([line(10)], [called(4)], pulled_to=upto)[0])
-    assert finding.evidence["certainty"] == "the calls of invoice_matching were pulled only up to 2026-11-05 06:00 UTC"
+    assert finding.evidence["causes"][0] == "the calls of invoice_matching were pulled only up to 2026-11-05 06:00 UTC"
 
 
 def test_another_workflow_that_calls_the_model_is_named() -> None:
@@ -175,7 +176,7 @@ def test_another_workflow_that_calls_the_model_is_named() -> None:
     lines = [line(10), line(9, model="o3"), line(5, model="o3", project="proj_b")]
     calls = [called(10), called(5, model="o3", workflow="email_triage")]
     finding = only(judged(lines, calls, *flows)[0])
-    assert "invoice_matching did not call o3; email_triage did, and may use the project" in finding.title
+    assert "invoice_matching did not call o3; email_triage did, and may use the project" in finding.detail
 
 
 def test_a_project_that_no_bill_knows_is_told() -> None:
@@ -210,7 +211,7 @@ def test_small_gaps_of_every_day_that_add_up_are_told() -> None:
     lines = [one for day in days for one in (line("10.5", day=day), tokens(1100, 110, day=day))]
     finding = only(judged(lines, [called(10, day=day) for day in days])[0])
     assert finding.evidence["bill"] == "273.0"
-    assert "over 26 days from" in finding.title
+    assert "over 26 days to 2026-11-07" in finding.title
     assert finding.evidence["cause"] == "untagged"
 
 

@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.decide.bills.causes import money
+from afterpilot.decide.bills.causes import Cause, money
 from afterpilot.decide.bills.facts import GRACE, over
 from afterpilot.decide.bills.owners import Unowned
 from afterpilot.decide.bills.rows import Drift, Row
-from afterpilot.decide.bills.sheets import Sheet
+from afterpilot.decide.bills.sheets import Cell, Sheet
 from afterpilot.domain.bills import FLEET
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Stage
@@ -27,6 +27,7 @@ GAP, UNCLEAR, UNREAD, UNREADABLE, UNOWNED = (
 )
 KINDS = (GAP, UNCLEAR, UNREAD, UNREADABLE, UNOWNED)
 _NAMED = 5
+_SURE = "certain that the two sides differ; the cause is what was seen with it"
 _TO_DO = {
     "unpriced": "Name the model's price in _fleet.yaml, or let the source report model and tokens.",
     "untagged": "Find out what uses the key of this project without telling: declare it as a workflow, or give it a project of its own.",
@@ -57,29 +58,22 @@ def gaps(sheet: Sheet, rows: Sequence[Row]) -> Iterator[Finding]:
 def drifted(sheet: Sheet, drift: Drift) -> Finding:
     """Small gaps that add up."""
     cell, cause = drift.cell, drift.causes[0]
-    days = f"{plural(len(cell.days), 'day')} from {cell.days[0]} to {cell.days[-1]}"
-    sides = _sides(sheet, cell.bill, cell.meter)
+    days = f"over {plural(len(cell.days), 'day')} to {cell.days[-1]}"
     return Finding(
         workflow=FLEET,
         stage=Stage.BILLS,
         kind=GAP,
         severity=Severity.WARNING,
-        title=f"The bill of {_of(sheet, cell.group.name, cell.name)} is {sides} over {days}: {cause.text}",
+        title=f"{_of(sheet, cell.group.name, cell.name)}: {_difference(sheet, cell.bill, cell.meter)} {days}",
         about=_about(sheet, cell.group.name, cell.model, f"sum {cause.kind}"),
-        detail="Each day is within the tolerance; together they are not.",
+        detail=f"Each day is within the tolerance; together they are not. {_why(drift.causes)}",
         evidence={
-            "account": sheet.account.name,
-            "project": cell.group.name,
-            "workflows": sorted(cell.group.workflows),
-            "model": cell.name,
-            "cause": cause.kind,
-            "causes": [one.text for one in drift.causes],
+            **_evidence(sheet, cell, drift.causes),
             "days": [str(day) for day in cell.days],
             "bill": str(cell.bill),
             "meter": str(cell.meter),
-            "certainty": cause.text,
+            "certainty": _SURE,
             "cost": _cost(sheet, cell.gap),
-            "to_do": _TO_DO[cause.kind],
             "examples": [],
         },
     )
@@ -87,32 +81,23 @@ def drifted(sheet: Sheet, drift: Drift) -> Finding:
 
 def _gap(sheet: Sheet, rows: Sequence[Row]) -> Finding:
     last, cause = rows[-1], rows[-1].causes[0]
-    bill = sum((row.bill or Decimal(0) for row in rows), Decimal(0))
-    meter = sum((row.meter or Decimal(0) for row in rows), Decimal(0))
+    bill, meter = (sum((getattr(row, side) or Decimal(0) for row in rows), Decimal(0)) for side in ("bill", "meter"))
     days = f"on {last.day}" if len(rows) == 1 else f"on {len(rows)} days to {last.day}"
-    sides = "cannot be compared" if cause.unknown else f"is {_sides(sheet, bill, meter)}"
-    later = f" The last of them, {last.day}, may still be corrected." if last.state != "final" else ""
+    what = "bill and meter cannot be compared" if cause.unknown else _difference(sheet, bill, meter)
+    later = "" if last.state == "final" else f" The bill of {last.day} may still be corrected."
     return Finding(
         workflow=FLEET,
         stage=Stage.BILLS,
         kind=UNCLEAR if cause.unknown else GAP,
         severity=Severity.UNKNOWN if cause.unknown else Severity.WARNING,
-        title=f"The bill of {_of(sheet, last.project, last.model)} {sides} {days}: {cause.text}",
+        title=f"{_of(sheet, last.project, last.model)}: {what} {days}",
         about=_about(sheet, last.project, last.cell.model, cause.kind),
-        detail=f"Other things that were seen: {'; '.join(one.text for one in last.causes[1:])}.{later}"
-        if last.causes[1:]
-        else later.strip(),
+        detail=_why(last.causes) + later,
         evidence={
-            "account": sheet.account.name,
-            "project": last.project,
-            "workflows": sorted(last.cell.group.workflows),
-            "model": last.model,
-            "cause": cause.kind,
-            "causes": [one.text for one in last.causes],
+            **_evidence(sheet, last.cell, last.causes),
             "days": [_as_dict(row) for row in rows],
-            "certainty": cause.text,
+            "certainty": cause.text if cause.unknown else _SURE,
             "cost": "not known: the two sides cannot be compared" if cause.unknown else _cost(sheet, bill - meter),
-            "to_do": _TO_DO[cause.kind],
             "examples": [_example(sheet, row) for row in rows[-_NAMED:]],
         },
     )
@@ -226,10 +211,26 @@ def _about(sheet: Sheet, project: str, model: str, cause: str) -> str:
     return f"{sheet.account.name}/{project}/{model}/{cause}"
 
 
-def _sides(sheet: Sheet, bill: Decimal, meter: Decimal) -> str:
-    more = "more" if bill > meter else "less"
-    currency = sheet.account.currency
-    return f"{money(abs(bill - meter), currency)} {more} than the meter ({money(bill, currency)} against {money(meter, currency)})"
+def _difference(sheet: Sheet, bill: Decimal, meter: Decimal) -> str:
+    side = "above" if bill > meter else "below"
+    return f"the bill is {money(abs(bill - meter), sheet.account.currency)} {side} the meter"
+
+
+def _why(found: Sequence[Cause]) -> str:
+    also = f" Seen as well: {'; '.join(one.text for one in found[1:])}." if found[1:] else ""
+    return f"Likely cause: {found[0].text}.{also}"
+
+
+def _evidence(sheet: Sheet, cell: Cell, found: Sequence[Cause]) -> dict[str, Any]:
+    return {
+        "account": sheet.account.name,
+        "project": cell.group.name,
+        "workflows": sorted(cell.group.workflows),
+        "model": cell.name,
+        "cause": found[0].kind,
+        "causes": [one.text for one in found],
+        "to_do": _TO_DO[found[0].kind],
+    }
 
 
 def _cost(sheet: Sheet, gap: Decimal) -> str:
