@@ -39,6 +39,7 @@ _LIGHT = """quality:
   - {expect: volume_between, min_value: 0, max_value: 50000, severity: warning}
 
 """
+_SPEND = "spend: {cap: 5 USD/month, warn_at: [50%, 80%], at_cap: ask_owner}\n"
 
 
 def trigger() -> Trigger:
@@ -67,6 +68,7 @@ class Site:
         self.ops = sa.create_engine(ops_url, poolclass=sa.NullPool)
         folder.mkdir()
         shutil.copy(WORKFLOWS / "_fleet.yaml", folder)
+        self._cut("_fleet.yaml", "spend", "prices", "")
         self.add(SLUG, light=light)
         with self.erp.begin() as connection:
             databases.erp.create_all(connection)
@@ -83,9 +85,15 @@ class Site:
         (self.folder / slug / "cases.jsonl").write_text("\n".join(cases) + "\n")
         self.edit(f"{slug}/workflow.yaml", f"workflow: {SLUG}", f"workflow: {slug}")
         self.edit(f"{slug}/workflow.yaml", "spot_check: 5%", "spot_check: 0%")
+        self.edit(f"{slug}/workflow.yaml", "team: finance\n", "")
+        self._cut(f"{slug}/workflow.yaml", "spend", "schedule", _SPEND)
         if light:
-            path = self.folder / slug / "workflow.yaml"
-            path.write_text(re.sub(r"(?ms)^quality:.*?(?=^evals:)", _LIGHT, path.read_text()))
+            self._cut(f"{slug}/workflow.yaml", "quality", "evals", _LIGHT)
+
+    def _cut(self, name: str, key: str, until: str, text: str) -> None:
+        """Replace a key of the top with all that is below it."""
+        path = self.folder / name
+        path.write_text(re.sub(rf"(?ms)^{key}:.*?(?=^{until}:)", text, path.read_text()))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text that must be there."""
