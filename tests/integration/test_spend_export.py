@@ -10,19 +10,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import typer
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from afterpilot.cli.spend_export import export as command
+from afterpilot.cli.app import app
+from afterpilot.record.history import spend
 from afterpilot.record.tables import current_declarations, declarations
 from afterpilot.report.focus import COLUMNS
 from doubles import metered_calls
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
-app = typer.Typer()
-app.command()(command)
 ZONES = {"b": "America/New_York"}
 
 
@@ -35,7 +33,7 @@ def site(ops: sa.Engine, ops_url: str, monkeypatch: pytest.MonkeyPatch) -> sa.En
 
 
 def export(output: Path, *more: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["--month", "2026-11", "-o", str(output), *more])
+    result = CliRunner().invoke(app, ["spend", "export", "--month", "2026-11", "-o", str(output), *more])
     return result.exit_code, result.output
 
 
@@ -52,12 +50,10 @@ def _value(name: str, text: str) -> Any:
 
 
 def metered(engine: sa.Engine) -> dict[tuple[str, str], Decimal]:
+    """What the page of spend shows."""
     with engine.connect() as connection:
-        found = connection.exec_driver_sql(
-            "SELECT workflow, currency, sum(cost) FROM usage_days JOIN prices ON prices.id = price_id "
-            "WHERE day BETWEEN '2026-11-01' AND '2026-11-30' AND cost IS NOT NULL GROUP BY 1, 2"
-        )
-        return {(row[0], row[1]): row[2] for row in found}
+        rows = spend.by_workflow(connection, date(2026, 11, 1), date(2026, 11, 30))
+    return {(row["workflow"], row["currency"]): row["cost"] for row in rows if row["cost"] is not None}
 
 
 def summed(rows: list[dict[str, Any]], column: str = "BilledCost") -> dict[tuple[str, str], Decimal]:
@@ -126,7 +122,7 @@ def test_an_export_says_whose_the_cost_is(site: sa.Engine, tmp_path: Path) -> No
 @pytest.mark.parametrize("month", ["2026", "2026-13", "november", "2026-11-01"])
 def test_a_month_that_is_none_ends_in_one_sentence(site: sa.Engine, tmp_path: Path, month: str) -> None:
     """Nothing is written."""
-    result = CliRunner().invoke(app, ["--month", month, "-o", str(tmp_path / "a.csv")])
+    result = CliRunner().invoke(app, ["spend", "export", "--month", month, "-o", str(tmp_path / "a.csv")])
     assert result.exit_code != 0
     assert not list(tmp_path.iterdir())
     assert str(date(2026, 11, 1))[:7] in str(result.exception or result.output)

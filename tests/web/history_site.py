@@ -50,6 +50,8 @@ class Site:
             "/outputs?workflow=invoice_matching&key=run-00003",
             "/declarations",
             *(f"/declarations/{slug}" for slug in sample_data.DECLARED),
+            "/spend",
+            *(f"/spend/{slug}" for slug in sample_data.DECLARED),
             "/evals",
             *(f"/evals/{slug}" for slug in sample_data.DECLARED),
             f"/evals/{sample_evals.REPLIES}?runs=all",

@@ -7,18 +7,19 @@ stretched to the panel (as in :mod:`afterpilot.web.evals.shapes`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from afterpilot.domain.counting import plural
 from afterpilot.web.evals.shapes import ceiling, short
 from afterpilot.web.evals.standing import short_day
-from afterpilot.web.spend.caps import CapView
+from afterpilot.web.spend.caps import CapView, percent
 from afterpilot.web.text import money
 
 SERIES = 7  # that a chart can tell apart; the rest is one more
 _LEFT, _WIDE = 1.0, 98.0
+_WORD = 15.0  # pixels that a line of words takes
 _HATCH = 9.0  # pixels that a day with unpriced calls has on top of what is known
 _NAMED_DAYS = (1, 8, 15, 22, 29)
 
@@ -201,17 +202,29 @@ def cumulative(month: Month, days: Mapping[date, DaySum], cap: CapView, *, today
         paths = [*_fan(month, known[-1], whole, cap, y), *paths]
     raised = f" (raised from {money(cap.declared, cap.currency)})" if cap.declared != cap.limit else ""
     lines = [Mark("limit", y=y(cap.limit), text=f"cap {money(cap.limit, cap.currency)}{raised}")]
-    lines += [Mark("warn", y=y(cap.limit * level), text=f"{level * 100:.0f} %") for level in cap.warn_at if level < 1]
+    lines += [
+        Mark("warn", y=y(cap.limit * level), text=f"{percent(level)} of it") for level in cap.warn_at if level < 1
+    ]
     return DayChart(
         title=f"Sum of the month against the cap, {cap.currency}",
-        words=_sum_words(whole, cap, days, known),
+        words=_sum_words(whole, cap, days, known, now=outlook is not None),
         height=height,
         paths=tuple(paths),
-        lines=tuple(lines),
+        lines=tuple(_readable(lines)),
         dots=tuple(dots),
         ticks=_ticks(ends, height, top),
         days=month.names,
     )
+
+
+def _readable(lines: Sequence[Mark]) -> Iterator[Mark]:
+    """Lines whose words would lie on those of one before them keep none."""
+    taken: list[float] = []
+    for line in lines:
+        clear = all(abs(line.y - other) >= _WORD for other in taken)
+        if clear:
+            taken.append(line.y)
+        yield line if clear else replace(line, text="")
 
 
 def _days(month: Month) -> list[date]:
@@ -277,7 +290,9 @@ def _bar_words(days: Mapping[date, DaySum], currency: str) -> str:
     return f"{least}{whole} on {plural(len(spent), 'day')}; the dearest is {short_day(dearest)} with {money(spent[dearest], currency)}.{unknown}"
 
 
-def _sum_words(spent: Decimal, cap: CapView, days: Mapping[date, DaySum], known: Sequence[date]) -> str:
-    least = "At least " if any(days[on].unpriced for on in known if on in days) else ""
-    outlook = f"; {cap.outlook.words}" if cap.outlook.words else ""
-    return f"{least}{money(spent, cap.currency)} of {money(cap.limit, cap.currency)}{outlook}."
+def _sum_words(spent: Decimal, cap: CapView, days: Mapping[date, DaySum], known: Sequence[date], *, now: bool) -> str:
+    """What is spent of the cap; what is expected too where the month is not over."""
+    least = "At least " if (now and cap.unknown) or any(days[on].unpriced for on in known if on in days) else ""
+    outlook = f"; {cap.outlook.words}" if now and cap.outlook.words else ""
+    of = money(cap.limit, cap.currency) + ("" if now else ", the cap as it is now")
+    return f"{least}{money(spent, cap.currency)} of {of}{outlook}."

@@ -16,6 +16,7 @@ from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.bills import against
 from afterpilot.web.spend.caps import CapView, caps_of
+from afterpilot.web.spend.life import whole_life_of
 from afterpilot.web.spend.months import Picked
 from afterpilot.web.spend.reading import mapping
 
@@ -72,6 +73,7 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
         "reasons": _reasons(rows),
         "prices": _prices(connection, rows),
         "repriced": spend.repriced(connection, slug, month.first, month.last),
+        "life": whole_life_of(connection, declared, now),
         "bills": against(connection, mapping(declared["spend"]).get("billed") if declared else (), month, now),
         "runs": spend.newest_runs(connection, slug),
         "incidents": spend.newest_incidents(connection, slug),
@@ -136,9 +138,10 @@ def _charts(rows: Sequence[Row], caps: Sequence[CapView], month: Picked, today: 
     days = _by_model(rows)
     found = []
     main = next((cap for cap in caps if cap.every == "month" and not cap.model), None)
-    if main is not None and (main.currency in days or not days):
+    now = month.holds(today)
+    if main is not None and (main.currency in days or (now and not days)):
         known = days.get(main.currency, {})
-        found.append(charts.cumulative(month.axis, known, main, today=today if month.holds(today) else None))
+        found.append(charts.cumulative(month.axis, known, main, today=today if now else None))
     daily = next((cap for cap in caps if cap.every == "day" and not cap.model), None)
     for currency, one in days.items():
         models = sorted({name for day in one.values() for name in day.costs}, key=lambda name: -_sum(one, name))
