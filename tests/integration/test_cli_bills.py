@@ -76,13 +76,13 @@ def test_show_reads_nothing(cli: Cli, api: ApiDouble) -> None:
     """Before anything was read, every day is unread; afterwards it shows what is on record."""
     code, out, _ = cli("bills", "show")
     assert (code, api.asked) == (0, [])
-    assert out.count("unread") == 14
+    assert out.count("not read") == 14
     cli("bills")
     asked = len(api.asked)
     _, out, _ = cli("bills", "show", "--days", "35")
     assert len(api.asked) == asked
     assert "10.00" in out
-    assert "unread" not in out
+    assert "not read" not in out
 
 
 def test_as_json(cli: Cli) -> None:

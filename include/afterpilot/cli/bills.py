@@ -13,7 +13,7 @@ from rich.text import Text
 
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
-from afterpilot.decide.bills import Day, Row, Standing
+from afterpilot.decide.bills import Day, Row, Standing, State
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.settings import EnvConnections, Settings
@@ -26,6 +26,13 @@ app = typer.Typer(
 _Account = Annotated[str, typer.Option(help="One account of spend.bills in _fleet.yaml; all of them unless given.")]
 _SHOWN = 14
 _NOT_KNOWN = "?"
+_STATES: dict[State, str] = {
+    "unread": "not read",
+    "before": "before the first metered call",
+    "open": "not judged yet: either side may still come in",
+    "provisional": "may still be corrected",
+    "final": "",
+}
 
 
 @app.callback()
@@ -113,14 +120,15 @@ def _table(standing: Standing, days: int) -> Table:
 def _cause(day: Day) -> Text:
     """Why the day has a gap, or how far it has come."""
     if not day.cause:
-        return Text("" if day.state == "final" else day.state, style="dim")
+        return Text(_STATES[day.state], style="dim")
     more = f" (and {day.gaps - 1} more)" if day.gaps > 1 else ""
     return Text(f"{day.cause}{more}", style="yellow")
 
 
 def _coverage(one: Standing) -> str:
-    owned, priced = ("UNKNOWN" if share is None else f"{share * 100:.1f}%" for share in (one.owned, one.priced))
-    return f"{owned} of the bill is owned, {priced} of the calls are priced"
+    owned = "nothing is billed" if one.owned is None else f"{one.owned * 100:.1f}% of the bill is owned"
+    priced = "no call of it is metered" if one.priced is None else f"{one.priced * 100:.1f}% of its calls are priced"
+    return f"{owned}, {priced}"
 
 
 def _print_verdict(run: Run) -> None:
@@ -130,7 +138,10 @@ def _print_verdict(run: Run) -> None:
 
 
 def _money(amount: Decimal | None) -> str:
-    return _NOT_KNOWN if amount is None else f"{amount:,.2f}"
+    """Two digits, four below a dollar."""
+    if amount is None:
+        return _NOT_KNOWN
+    return f"{amount:,.2f}" if not amount or abs(amount) >= 1 else f"{amount:,.4f}"
 
 
 def _standing(one: Standing) -> dict[str, Any]:

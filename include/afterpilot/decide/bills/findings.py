@@ -162,7 +162,8 @@ def nobodys(sheet: Sheet, found: Sequence[Unowned]) -> Iterator[Finding]:
         if one.amount < sheet.account.at_least:
             continue
         named = one.project or "no project"
-        proposed = f"{one.owner}'s, {one.person} ({one.why})" if one.owner else f"nobody's that can be told ({one.why})"
+        proposed = f"Perhaps {one.owner}'s, of {one.person}" if one.owner else "No owner can be proposed"
+        days = f"On {one.first}" if one.first == one.last else f"From {one.first} to {one.last}"
         yield Finding(
             workflow=FLEET,
             stage=Stage.BILLS,
@@ -170,7 +171,7 @@ def nobodys(sheet: Sheet, found: Sequence[Unowned]) -> Iterator[Finding]:
             severity=Severity.WARNING,
             title=f"{money(one.amount, one.currency)} of {named} on the bill of {sheet.account.name} belong to no workflow",
             about=f"{sheet.account.name} {one.project}",
-            detail=f"From {one.first} to {one.last}. It may be {proposed}.",
+            detail=f"{days}. {proposed}: {one.why}.",
             evidence={
                 "account": sheet.account.name,
                 **unowned_as_dict(one),

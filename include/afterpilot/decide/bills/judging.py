@@ -122,8 +122,8 @@ def _in_words(one: Standing, facts: Facts) -> str:
 
 
 def _coverage(one: Standing) -> Iterator[str]:
-    for name, share in (("owned", one.owned), ("priced", one.priced)):
-        yield f"{name} UNKNOWN" if share is None else f"{share * _PERCENT:.1f}% {name}"
+    yield "nothing to own" if one.owned is None else f"{one.owned * _PERCENT:.1f}% owned"
+    yield "no call metered" if one.priced is None else f"{one.priced * _PERCENT:.1f}% priced"
 
 
 def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:
