@@ -105,7 +105,9 @@ def months(connection: sa.Connection, workflow: str = "") -> tuple[date, date] |
 
 
 def declared(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
-    """What is declared of spend, of one workflow or of all: ``spend``, ``team``, ``owner``, and whether the folder is still there."""
+    """What is declared of spend, of one workflow or of all: ``spend``, ``team``, ``owner``, ``stage``, whether the
+    source says what people decide (``decisions``), and whether the folder is still there.
+    """
     document = declarations.c.document
     statement = (
         sa.select(
@@ -114,6 +116,8 @@ def declared(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
             document["spend"].label("spend"),
             document["team"].astext.label("team"),
             document["owner"]["name"].astext.label("owner"),
+            document["stage"].astext.label("stage"),
+            document["source"]["decisions"].is_not(None).label("decisions"),
         )
         .select_from(current_declarations)
         .join(
