@@ -59,6 +59,14 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """The figures of a chart: for each day its sums by series, and what is not known."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DayChart:
     """A chart over the days of a month, and what it shows in words."""
 
@@ -72,6 +80,7 @@ class DayChart:
     ticks: tuple[Mark, ...] = ()
     days: tuple[Mark, ...] = ()
     legend: tuple[Legend, ...] = ()
+    table: Table | None = None
 
 
 @dataclass(slots=True)
@@ -171,6 +180,7 @@ def bars(
         ticks=_ticks(ends, height, top),
         days=month.names,
         legend=_legend(days, names, currency, links or {}),
+        table=_table(days, names, currency),
     )
 
 
@@ -276,6 +286,22 @@ def _legend(
     if unpriced:
         found.append(Legend("unknown", "cost not known", plural(unpriced, "call")))
     return tuple(found)
+
+
+def _table(days: Mapping[date, DaySum], names: Mapping[str, str], currency: str) -> Table:
+    shown = [key for key in names if any(key in one.costs for one in days.values())]
+    rows = [
+        (
+            f"{on:%Y-%m-%d}",
+            (
+                *(money(one.costs.get(key, Decimal(0)), currency) for key in shown),
+                money(one.whole if one.costs or not one.unpriced else None, currency),
+            ),
+            plural(one.unpriced, "call") if one.unpriced else "none",
+        )
+        for on, one in sorted(days.items())
+    ]
+    return Table((*(names[key] or "all others" for key in shown), "Sum"), tuple(rows))
 
 
 def _bar_words(days: Mapping[date, DaySum], currency: str) -> str:
