@@ -24,12 +24,14 @@ _TABLES = """
 CREATE TEMPORARY TABLE touched (workflow text NOT NULL, quarter timestamptz NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE touched_days (workflow text NOT NULL, day date NOT NULL, zone text NOT NULL) ON COMMIT DROP
 """
+# Sums are looked up one by one: a plan that reads all of them would cost more with every day of history.
+_JOINS = ("enable_hashjoin", "enable_mergejoin")
 _DROP = "DROP TABLE touched, touched_days"
 # The marks are taken by one statement and the calls are read by later ones, each of which sees what is committed when it
 # begins: a call whose mark was not there yet may be in the sums already, and is summed once more by its mark.
 _TAKE = sa.text(
     "WITH taken AS (DELETE FROM usage_changes RETURNING workflow, quarter) "
-    "INSERT INTO touched SELECT DISTINCT workflow, quarter FROM taken"
+    "INSERT INTO touched SELECT workflow, quarter FROM taken EXCEPT SELECT workflow, quarter FROM touched ORDER BY 1, 2"
 )
 _QUARTERS = sa.text("SELECT count(*) AS quarters, count(DISTINCT workflow) AS workflows FROM touched")
 _MONTHS = sa.text("SELECT DISTINCT date_trunc('month', quarter, 'UTC') FROM touched")
@@ -125,18 +127,26 @@ def settle(connection: sa.Connection, zones: Mapping[str, str], book: PriceBook)
     if not (connection.scalar(_ANY) or _zones_changed(connection, zones)):
         return Settled()
     connection.execute(LOCK)
-    for statement in _TABLES.split(";"):
+    for statement in (*_TABLES.split(";"), *(f"SET LOCAL {setting} = off" for setting in _JOINS)):
         connection.exec_driver_sql(statement)
+    priced = 0
+    if _settle_quarters(connection):
+        priced = _price(connection, book)
+        _settle_quarters(connection)
+    count = connection.execute(_QUARTERS).one()
+    days = _settle_days(connection, zones)
+    for statement in (_DROP, *(f"RESET {setting}" for setting in _JOINS)):
+        connection.exec_driver_sql(statement)
+    return Settled(count.quarters, days, count.workflows, priced)
+
+
+def _settle_quarters(connection: sa.Connection) -> int:
+    """Sum the marked quarters; how many of them have calls that nobody has priced. Those are marked again."""
     connection.execute(_TAKE)
     connection.exec_driver_sql("ANALYZE touched")
-    count = connection.execute(_QUARTERS).one()
     partitions.ensure(connection, "usage_sums", connection.scalars(_MONTHS))
-    priced = _price(connection, book)
     connection.execute(_FORGET_SUMS)
-    connection.execute(_SUM)
-    days = _settle_days(connection, zones)
-    connection.exec_driver_sql(_DROP)
-    return Settled(count.quarters, days, count.workflows, priced)
+    return connection.execute(_SUM).rowcount
 
 
 def _settle_days(connection: sa.Connection, zones: Mapping[str, str]) -> int:
