@@ -8,12 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.decide.bills import LOOK_BACK, AccountFacts, Facts, Standing, judge_bills
+from afterpilot.decide.bills import LOOK_BACK, AccountFacts, Facts, Spender, Standing, judge_bills
 from afterpilot.domain.bills import USAGE, BillLine, KeptLine, MeteredDay
 from afterpilot.domain.spend import BillAccount, Billed, BillKind
 from afterpilot.domain.verdict import Finding, StageResult
-from afterpilot.domain.workflow import Workflow
-from doubles.weeks import WORKFLOW
 
 NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -61,16 +59,15 @@ def called(
     return MeteredDay(**plain | keys)
 
 
-def flow(slug: str = "invoice_matching", *projects: str, account: str = "openai", team: str = "") -> Workflow:
+def flow(slug: str = "invoice_matching", *projects: str, account: str = "openai", team: str = "") -> Spender:
     """A workflow that names projects of an account; without any it names nothing."""
-    billed = (Billed(account, projects),) if projects else ()
-    return replace(WORKFLOW, slug=slug, spend=replace(WORKFLOW.spend, billed=billed, team=team))
+    return Spender(slug, (Billed(account, projects),) if projects else (), team, "Dana Ruiz")
 
 
 def facts(
     lines: Sequence[BillLine],
     metered: Sequence[MeteredDay],
-    *workflows: Workflow,
+    *workflows: Spender,
     account: BillAccount = ACCOUNT,
     unread: Sequence[date] = (),
     trouble: str = "",

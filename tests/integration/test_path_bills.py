@@ -185,6 +185,21 @@ def test_spend_of_a_project_that_nobody_names_is_told_to_the_operators(site: Sit
     assert states(site) == {"bills.unowned": "resolved", "bills.gap": "open"}
 
 
+def test_a_declaration_that_is_broken_loses_no_project(site: Site) -> None:
+    """While its team mends it, its spend is still its own, as it was declared last."""
+    pulled(site)
+    wired = site.wired()
+    pipeline.declare(wired.services, wired.declarations, trigger=trigger())
+    site.edit(f"{SLUG}/workflow.yaml", "at_cap: ask_owner", "at_cap: nonsense")
+    wired = site.wired()
+    pipeline.declare(wired.services, wired.declarations, trigger=trigger())
+    assert wired.declarations.workflows == ()
+    found = reconciled(site)
+    assert found.run is not None
+    assert found.run.verdict is Verdict.PASS
+    assert [(row.project, row.gap) for row in found.standings[0].rows] == [("proj_ap", 0)]
+
+
 def test_calls_without_a_price_are_the_likely_cause(site: Site) -> None:
     """The bill is above the meter by what they cost."""
     site.edit("_fleet.yaml", f"- model: {MODEL}", "- model: another-model")

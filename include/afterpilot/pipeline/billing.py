@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, Standing, judge_bills
+from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, Spender, Standing, judge_bills
 from afterpilot.decide.bills.facts import DAY, GRACE, over
+from afterpilot.declare.rules import dig
+from afterpilot.declare.spend_schema import stored_spend
 from afterpilot.domain.bills import FLEET
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError
 from afterpilot.domain.run import Run, Stage, Trigger
@@ -20,6 +22,7 @@ from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
 from afterpilot.record.bills import Kept
+from afterpilot.record.ops import Unit
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +142,9 @@ def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[s
     now = services.now()
     end = now.astimezone(UTC).date()
     first = end - LOOK_BACK * DAY
-    slugs = [workflow.slug for workflow in workflows]
     with services.ops.begin() as unit:
+        spenders = _spenders(services, unit, workflows)
+        slugs = [one.slug for one in spenders]
         pulled = {slug: unit.records.pulled_to(slug) for slug in slugs}
         return Facts(
             first=first,
@@ -155,11 +159,21 @@ def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[s
                 )
                 for one in services.fleet.spend.bills
             ),
-            workflows=tuple(workflows),
+            workflows=spenders,
             metered=tuple(unit.bills.metered(first, end)),
             pulled_to={slug: moment for slug, moment in pulled.items() if moment is not None},
             metered_since=unit.bills.first_metered(slugs),
         )
+
+
+def _spenders(services: Services, unit: Unit, workflows: Sequence[Workflow]) -> tuple[Spender, ...]:
+    """The workflows as declared; one whose declaration is broken as it was when it could be used last: its spend is still its own."""
+    found = {workflow.slug: Spender.of(workflow) for workflow in workflows}
+    for slug, document in unit.bills.broken().items():
+        spend = stored_spend(document, services.fleet.spend)
+        if slug not in found and spend is not None:
+            found[slug] = Spender(slug, spend.billed, spend.team, str(dig(document, "owner", "name") or ""))
+    return tuple(found.values())
 
 
 def _closed(facts: Facts) -> datetime:

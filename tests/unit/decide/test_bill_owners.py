@@ -89,8 +89,7 @@ def test_usage_without_an_amount_is_no_spend_of_anybody() -> None:
 
 def test_a_workflow_that_names_the_account_alone_owns_by_model() -> None:
     """What it calls is its own in all projects that nobody names; another model there is nobody's."""
-    named = flow("email_triage")
-    bare = replace(named, spend=replace(named.spend, billed=(Billed("openai"),)))
+    bare = replace(flow("email_triage"), billed=(Billed("openai"),))
     lines = [line(30), line(5, project="proj_zz"), line(9, project="proj_zz", model="o3")]
     result, standing = judged(lines, [called(30), called(5, workflow="email_triage")], FLOWS[0], bare)
     assert [(one.project, one.models, one.amount) for one in standing.unowned] == [("proj_zz", ("o3",), 9)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from afterpilot.domain.bills import KeptLine, MeteredDay
-from afterpilot.domain.spend import BillAccount
+from afterpilot.domain.spend import BillAccount, Billed
 from afterpilot.domain.workflow import Workflow
 
 DAY = timedelta(days=1)
@@ -27,6 +27,21 @@ class AccountFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Spender:
+    """A workflow as far as bills know it: what of them is its own, its team, and its owner's name."""
+
+    slug: str
+    billed: tuple[Billed, ...] = ()
+    team: str = ""
+    person: str = ""
+
+    @classmethod
+    def of(cls, workflow: Workflow) -> Spender:
+        """A workflow that is declared."""
+        return cls(workflow.slug, workflow.spend.billed, workflow.spend.team, workflow.owner.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Bills and meter of the UTC days from ``first`` to before ``end``, which is today. ``pulled_to`` is up to when each
     workflow's calls are known, ``metered_since`` the day of its first call ever.
@@ -36,7 +51,7 @@ class Facts:
     end: date
     now: datetime
     accounts: tuple[AccountFacts, ...]
-    workflows: tuple[Workflow, ...]
+    workflows: tuple[Spender, ...]
     metered: tuple[MeteredDay, ...]
     pulled_to: Mapping[str, datetime] = field(default_factory=dict)
     metered_since: Mapping[str, date] = field(default_factory=dict)

@@ -10,9 +10,9 @@ from datetime import date
 from decimal import Decimal
 from difflib import SequenceMatcher
 
+from afterpilot.decide.bills.facts import Spender
 from afterpilot.decide.bills.sheets import Sheet
 from afterpilot.domain.bills import BillLine, family
-from afterpilot.domain.workflow import Workflow
 
 _PART = re.compile(r"[^a-z0-9]+")
 _EMPTY = {"proj", "project", "team", "wrkspc", "workspace", "prod", "production", "dev", "ai", "the", "default"}
@@ -60,17 +60,17 @@ def _unowned(sheet: Sheet, project: str, lines: Sequence[BillLine]) -> Unowned:
         first=min(days),
         last=max(days),
         owner=owner.slug if owner else "",
-        person=owner.owner.name if owner else "",
+        person=owner.person if owner else "",
         why=why,
     )
 
 
-def _proposals(sheet: Sheet, project: str, models: Sequence[str]) -> Iterator[tuple[Workflow, str]]:
+def _proposals(sheet: Sheet, project: str, models: Sequence[str]) -> Iterator[tuple[Spender, str]]:
     """Workflows that may own it, with the reason, the best first."""
     workflows = {flow.slug: flow for flow in sheet.facts.workflows}
     for flow in workflows.values():
-        if project and flow.spend.team and flow.spend.team.casefold() == project.casefold():
-            yield flow, f"the team of {flow.slug} is {flow.spend.team}"
+        if project and flow.team and flow.team.casefold() == project.casefold():
+            yield flow, f"the team of {flow.slug} is {flow.team}"
     for flow in workflows.values():
         if alike := _alike(project, flow.slug):
             yield flow, alike

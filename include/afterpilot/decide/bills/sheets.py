@@ -9,10 +9,9 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
-from afterpilot.decide.bills.facts import AccountFacts, Facts
+from afterpilot.decide.bills.facts import AccountFacts, Facts, Spender
 from afterpilot.domain.bills import BillLine, KeptLine, MeteredDay, family
 from afterpilot.domain.spend import BillAccount
-from afterpilot.domain.workflow import Workflow
 
 Key = tuple["Group", date, str]
 
@@ -150,7 +149,7 @@ class Sheet:
         """The calls that this account bills: those of models that it bills at all. Where it does not even show the projects that
         a workflow names, and the workflow names no other account, all of the workflow's.
         """
-        alone = {flow.slug for flow in self.facts.workflows if len({one.account for one in flow.spend.billed}) == 1}
+        alone = {flow.slug for flow in self.facts.workflows if len({one.account for one in flow.billed}) == 1}
         group_of = {slug: group for group in self.groups for slug in group.workflows}
         for one in self.facts.metered:
             if (group := group_of.get(one.workflow)) is None:
@@ -163,15 +162,15 @@ class Sheet:
                 self.unbilled[group, one.day].append(one)
 
 
-def _groups(account: BillAccount, workflows: Sequence[Workflow]) -> Iterable[Group]:
+def _groups(account: BillAccount, workflows: Sequence[Spender]) -> Iterable[Group]:
     """Workflows that share a project are one group: nobody can say whose part of it is whose."""
     found: list[tuple[set[str], set[str]]] = []
     rest: set[str] = set()
     for flow in workflows:
-        own = [one for one in flow.spend.billed if one.account == account.name]
+        own = [one for one in flow.billed if one.account == account.name]
         projects = {project for one in own for project in one.projects}
         if not projects:
-            if own or not flow.spend.billed:
+            if own or not flow.billed:
                 rest.add(flow.slug)
             continue
         shared = [group for group in found if group[0] & projects]
