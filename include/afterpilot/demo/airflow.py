@@ -15,14 +15,15 @@ import requests
 from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.state import ROOT, DemoError, Model, State, free_port
+from afterpilot.web.api.tokens import hash_of
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _START_SECONDS = 240
 _TIMEOUT = (5, 30)
 
 
-def environment(state: State, postgres: EmbeddedPostgres, model: Model) -> dict[str, str]:
-    """The environment of every Airflow process of this demo."""
+def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_port: int) -> dict[str, str]:
+    """The environment of every Airflow process of this demo. ``bill_port`` is where the provider's bill can be read."""
     home = state.folder / "airflow"
     home.mkdir(exist_ok=True)
     passwords = home / "passwords.json"
@@ -58,6 +59,10 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model) -> dict[
         "AIRFLOW_CONN_MAILBOX": _database_connection(postgres, "mailbox"),
         "AIRFLOW_CONN_AI_CALLS": json.dumps({"conn_type": "fs", "extra": {"path": str(state.folder / "calls")}}),
         "AIRFLOW_CONN_LOCAL_MODEL": json.dumps({"conn_type": "http", "host": model.base_url, "password": model.key}),
+        "AIRFLOW_CONN_PROVIDER_BILL": json.dumps(
+            {"conn_type": "http", "host": f"http://127.0.0.1:{bill_port}/v1", "password": state.secrets["bill"]}
+        ),
+        "AFTERPILOT_GATEWAY_TOKENS": hash_of(state.secrets["gateway"]),
     }
     chosen = {name: state.environ[name] for name in ("SLACK_BOT_TOKEN", "SLACK_API_URL") if state.environ.get(name)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -16,7 +16,7 @@ from afterpilot.wiring import Wired
 
 PATH = (
     *("declarations", "records.hourly", "evals.nightly", "probe"),
-    *("spend", "spot_checks", "weekly_outcomes.monday_morning", "deliver"),
+    *("spend", "provider_bills", "spot_checks", "weekly_outcomes.monday_morning", "deliver"),
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from afterpilot.declare import load
-from afterpilot.demo import airflow, production, screen
+from afterpilot.demo import airflow, bill_server, production, screen
 from afterpilot.demo.ai_app import RECORDED, AiApp, Recording, read_recording
 from afterpilot.demo.asked import Asked, asked_by
 from afterpilot.demo.dag_runs import DagRuns, is_due, run_dags
@@ -24,7 +26,7 @@ from afterpilot.demo.missing import closed_pages, not_run
 from afterpilot.demo.model_process import start_model
 from afterpilot.demo.postgres import EmbeddedPostgres
 from afterpilot.demo.processes import Processes
-from afterpilot.demo.shell_file import relative, write_shell_file
+from afterpilot.demo.shell_file import TOKEN, relative, write_shell_file
 from afterpilot.demo.spans import SpanFile
 from afterpilot.demo.state import DATABASES, ROOT, DemoError, Model, State, free_port, require_free
 from afterpilot.demo.steps import Steps
@@ -63,13 +65,13 @@ class Demo:
             self._postgres.create(*DATABASES)
         model = self._state.model(free_port())
         start_model(model, self._processes, self._steps)
-        self._environ = airflow.environment(self._state, self._postgres, model)
+        self._environ = airflow.environment(self._state, self._postgres, model, bill_port=self._start_bill())
         with ThreadPoolExecutor(1) as pool:
             migrated = pool.submit(self._migrate)
             mails = self._mails()
             self._workflows = prepared_workflows(self._state, model, mails=mails is not None)
             self._environ["AFTERPILOT_WORKFLOWS"] = str(self._workflows)
-            write_shell_file(self._state.folder / "env", self._environ)
+            write_shell_file(self._state.folder / "env", {**self._environ, TOKEN: self._state.secrets["gateway"]})
             self._load(mails, began)
             self._wait(migrated)
         airflow.start(self._processes, self._environ)
@@ -131,6 +133,20 @@ class Demo:
             self._processes.run("airflow-db-migrate", airflow.command("db", "migrate"), self._environ)
             stamp.write_text(version)
         return time.monotonic() - began
+
+    def _start_bill(self) -> int:
+        """Start the account of the provider whose bill is held against the meter; returns its port."""
+        if self._postgres is None:
+            raise DemoError("PostgreSQL was not started")
+        port = free_port()
+        environ = {
+            **os.environ,
+            bill_server.KEY: self._state.secrets["bill"],
+            "AFTERPILOT_DATABASE_URL": self._postgres.url("afterpilot"),
+        }
+        command = [sys.executable, "-m", "afterpilot.demo.bill_server", "--port", str(port)]
+        self._processes.start("bill", command, environ)
+        return port
 
     def _wait(self, migrated: Future[float]) -> None:
         with self._steps.waiting("Migrating both databases"):

@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.demo.missing import has
+from afterpilot.demo.money_screen import read_money, shown_money
 from afterpilot.demo.nights_screen import read_nights, shown_nights
+from afterpilot.demo.shell_file import TOKEN
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage, Trigger
@@ -30,6 +32,7 @@ _STYLE = {
     Verdict.FAIL: ("✗", "red"),
     Verdict.UNKNOWN: ("?", "magenta"),
 }
+_ALLOWANCE = "/afterpilot/api/v1/workflows/email_triage/allowance"
 _EXAMPLES = 4
 _WEEKS = 4  # this one and those before it; of an earlier one the first pull has read a part
 _MESSAGES = 5
@@ -58,6 +61,7 @@ def show(
         weeks = {w.slug: unit.reports.weekly_counts(w.slug, shown) for w in workflows}
         messages = _messages(unit.connection, {w.slug for w in workflows if w.stage == "shadow"})
         evals = {w.slug: read_nights(unit.connection, w.slug) for w in workflows if w.evals is not None}
+        money = read_money(unit, workflows, now)
         waiting = {w.slug: _waiting(unit.connection, w.slug) for w in workflows}
     console.print()
     console.rule("[bold]Verdict of each stage", style="dim")
@@ -71,10 +75,8 @@ def show(
     console.rule("[bold]Evals, night by night", style="dim")
     for slug, nights in evals.items():
         console.print(shown_nights(slug, nights))
-    console.rule("[bold]Spend against the cap", style="dim")
-    for workflow in workflows:
-        run = latest[workflow.slug, Stage.SPEND]
-        console.print(f"  [bold]{workflow.slug}[/bold]  ", _summary(run))
+    console.rule("[bold]Money: caps, bill against meter, whole-life cost", style="dim")
+    console.print(shown_money(money))
     console.rule("[bold]Messages, as they would look in Slack", style="dim")
     for channel, message in messages:
         console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
@@ -94,6 +96,7 @@ def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_
     table.add_row("Run history", f"[link={address}/afterpilot/]{address}/afterpilot/[/link]")
     keys = "[bold]s[/bold] start, [bold]a[/bold] accept, [bold]c[/bold] correct, [bold]r[/bold] reject; as admin"
     table.add_row("Decide", f"[link={queue}]{queue}[/link]   {keys}")
+    table.add_row("Spend", f"[link={address}/afterpilot/spend]{address}/afterpilot/spend[/link]")
     table.add_row("Airflow", f"[link={address}]{address}[/link]")
     table.add_row("Log in as", f"[bold]auditor[/bold] / {auditor}   (reads everything, changes nothing)")
     table.add_row("", f"[bold]admin[/bold] / {admin}")
@@ -103,6 +106,9 @@ def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_
         ("afterpilot preview invoice_matching", "which checks would have fired, window by window"),
         (f"afterpilot check table --url erp --table ai_invoice_runs --suite {suite}", "any table, any suite"),
         ("afterpilot new", "propose a declaration from a table, such as mailbox's triage_runs"),
+        ("afterpilot spend", "how every cap stands; `afterpilot bills show`: the bill against the meter"),
+        ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
+        (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', "what a gateway is told"),
         ("afterpilot evals corrections invoice_matching", "what clerks corrected, as eval cases"),
     ):
         table.add_row("", Text.assemble((command, "bold"), ("   " + what, "dim")))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from afterpilot.demo.state import ROOT
 
-_NAMES = ("AFTERPILOT_BASE_URL", "AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS")
+TOKEN = "GATEWAY_TOKEN"  # noqa: S105 - the name of it: what the workflows' gateway would ask with
+_NAMES = ("AFTERPILOT_BASE_URL", "AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS", TOKEN)
 _CONNECTIONS = "AIRFLOW_CONN_"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from afterpilot.demo.model_server import MODEL_NAME
+from afterpilot.web.api.tokens import new_token
 
 ROOT = Path(__file__).resolve().parents[3]
 DATABASES = ("airflow", "afterpilot", "erp", "mailbox")
@@ -126,11 +127,15 @@ def free_port() -> int:
 
 def _secrets(path: Path) -> dict[str, str]:
     """Random secrets of this demo, kept so that sessions and encrypted values outlive a restart."""
-    if path.exists() and path.stat().st_size:  # an empty one is left by a kill while it was written
-        return dict(json.loads(path.read_text()))
-    made = {name: secrets.token_urlsafe(24) for name in ("jwt", "session", "model")}
+    made = {name: secrets.token_urlsafe(24) for name in ("jwt", "session", "model", "bill")}
     made |= {name: secrets.token_urlsafe(9) for name in ("admin", "auditor")}
     made["fernet"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    made["gateway"] = new_token()
+    if path.exists() and path.stat().st_size:  # an empty one is left by a kill while it was written
+        kept: dict[str, str] = json.loads(path.read_text())
+        if made.keys() <= kept.keys():
+            return kept
+        made |= kept  # those of an earlier version, which had fewer
     path.touch(mode=0o600)
     path.write_text(json.dumps(made))
     return made

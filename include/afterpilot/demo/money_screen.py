@@ -1,0 +1,72 @@
+"""The part of the demo's last screen that is about money: caps, forecast, what gateways are told, bills, whole-life cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from afterpilot.domain.bills import FLEET
+from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.verdict import Verdict
+from afterpilot.domain.whole_life import WholeLife
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.whole_life import WEEKS, last_weeks, life_of, terms_of
+from afterpilot.record.ops import Unit
+from afterpilot.report.whole_life import cost_words, projection_words, title
+
+_STYLE = {
+    Verdict.PASS: ("✓", "green"),
+    Verdict.WARN: ("!", "yellow"),
+    Verdict.FAIL: ("✗", "red"),
+    Verdict.UNKNOWN: ("?", "magenta"),
+}
+_LIVE_COSTS = 2  # workflows whose whole cost is shown: those that declare a volume
+_REASONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What is shown: each workflow's run of spend, its whole cost where it declares a volume, and the run of the bills."""
+
+    spend: Sequence[tuple[str, Run | None]]
+    lives: Sequence[WholeLife]
+    bills: Run | None
+
+
+def read_money(unit: Unit, workflows: Sequence[Workflow], now: datetime) -> Money:
+    """What is on record now."""
+    slugs = [*(workflow.slug for workflow in workflows), FLEET]
+    latest = unit.runs.latest_each(slugs, Stage.SPEND)
+    built = [workflow for workflow in workflows if workflow.spend.volume is not None][:_LIVE_COSTS]
+    return Money(
+        [(slug, latest.get(slug)) for slug in slugs],
+        [life_of(unit, terms_of(workflow), last_weeks(now, WEEKS)) for workflow in built],
+        unit.runs.latest(FLEET, Stage.BILLS),
+    )
+
+
+def shown_money(money: Money) -> Group:
+    """It, a line or two for each."""
+    lines: list[RenderableType] = []
+    for slug, run in money.spend:
+        lines += _run(slug, run)
+    lines += _run("bills against meter", money.bills)
+    for life in money.lives:
+        before = " before launch" if life.before_launch else ""
+        lines.append(Text.assemble((f"  {life.workflow}", "bold"), f"{before}, {WEEKS} weeks: {cost_words(life)}"))
+        if life.projection is not None:
+            lines.append(Text(f"    {title(life.projection).lower()}: {projection_words(life.projection)}"))
+    return Group(*lines)
+
+
+def _run(name: str, run: Run | None) -> list[RenderableType]:
+    """A run in a line, and its gravest findings below."""
+    if run is None:
+        return [Text.assemble((f"  {name}  ", "bold"), ("? UNKNOWN  no run yet", "magenta"))]
+    mark, style = _STYLE[run.verdict]
+    head = Text.assemble((f"  {name}  ", "bold"), (f"{mark} {run.verdict}  ", f"bold {style}"), run.summary)
+    return [head, *(Text(f"    {reason}", style="dim") for reason in run.reasons[:_REASONS])]
