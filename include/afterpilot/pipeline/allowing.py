@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from afterpilot.decide.allowing import allowance, ended, orders
-from afterpilot.domain.allowance import FLEET, Allowance, answered
+from afterpilot.domain.allowance import FLEET, Allowance, CapRaise, answered
 from afterpilot.domain.spend import CapState
 from afterpilot.domain.workflow import Workflow
 from afterpilot.record.ops import Unit
@@ -29,6 +29,25 @@ def settle_allowances(unit: Unit, workflow: Workflow, states: Sequence[CapState]
         stop=spend.stop,
     )
     return _kept(unit, new, unit.allowances.find(workflow.slug), now)
+
+
+def settle_many(
+    unit: Unit, given: Sequence[tuple[Workflow, Sequence[CapState]]], raises: Sequence[CapRaise], now: datetime
+) -> None:
+    """The same for many workflows at once: those that may go on, as before, in a few statements for all of them."""
+    slugs = [workflow.slug for workflow, _ in given]
+    unit.allowances.lock_each(slugs)
+    before = unit.allowances.find_each(slugs)
+    going_on: list[Allowance] = []
+    for workflow, states in given:
+        spend, last = workflow.spend, before.get(workflow.slug)
+        own = answered(states, [one for one in raises if one.workflow in {workflow.slug, FLEET}], now=now)
+        new = allowance(workflow.slug, own, now=now, on_unknown=spend.on_unknown, stop=spend.stop)
+        if new.stops or (last is not None and last.stops):
+            settle_allowances(unit, workflow, states, now)
+        else:
+            going_on.append(replace(new, since=(last.since if last else None) or now))
+    unit.allowances.put(*going_on)
 
 
 def settle_anew(unit: Unit, workflow: str, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -75,6 +75,23 @@ def concluded(
     if run is None:  # pragma: no cover - it was written or found in the same transaction
         raise LookupError(f"run {run_id} is gone")
     return run
+
+
+def concluded_many(
+    services: Services,
+    results: Sequence[tuple[StageResult, Workflow, Window]],
+    trigger: Trigger,
+    started: datetime,
+    *,
+    also: Callable[[Unit], None],
+) -> Sequence[Run]:
+    """Write runs of many workflows that found nothing and end nothing, in one transaction; those that were not there yet."""
+    at = services.now()
+    versions = [{"code": services.code_version, "declaration": workflow.sha256} for _, workflow, _ in results]
+    rows = [(_storable(result), window, stamps) for (result, _, window), stamps in zip(results, versions, strict=True)]
+    with services.ops.begin() as unit:
+        also(unit)
+        return unit.runs.add_many(rows, trigger=trigger, started_at=started, finished_at=at)
 
 
 def not_run(services: Services, workflow: Workflow, stage: Stage, why: str, *, window: Window, trigger: Trigger) -> Run:

@@ -192,12 +192,14 @@ def _read_history(
     paces: Mapping[str, Sequence[Pace]],
     read: _Read,
 ) -> None:
-    """Two weeks of quarters of an hour of those workflows alone that burn too fast: whether that is usual."""
+    """Two weeks of quarters of an hour of those workflows alone that burn too fast: whether that is usual. Of those that were told
+    of nobody asks again.
+    """
     wanted: dict[str, tuple[datetime, datetime]] = {}
     for one in asked:
         for at, (state, pace) in enumerate(zip(states[one.subject.slug], paces[one.subject.slug], strict=True)):
-            if not pace.hot(state, told=(BURNING, "") in one.standing):
-                continue
+            if (BURNING, "") in one.standing or not pace.hot(state, told=False):
+                continue  # what was told of stands, usual or not
             under = one.under(at)
             end = pace.moment
             for slug in read.known if under is None else under:

@@ -17,8 +17,8 @@ from afterpilot.domain.spend import CapState
 from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pipeline.allowing import settle_allowances
-from afterpilot.pipeline.conclude import concluded, finished
+from afterpilot.pipeline.allowing import settle_allowances, settle_many
+from afterpilot.pipeline.conclude import concluded, concluded_many, finished
 from afterpilot.pipeline.metering import reprice
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spend_looks import FRESH, Asked, looks_of
@@ -26,6 +26,7 @@ from afterpilot.record.ops import Unit
 
 log = logging.getLogger(__name__)
 _WRITTEN_EVERY = timedelta(minutes=55)  # where nothing has changed
+_AT_ONCE = 100  # runs in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Judged:
     result: StageResult
     looks: tuple[Look, ...]
     over_it: tuple[CapState, ...] = ()
+    standing: bool = False  # whether incidents of earlier runs are not over
+
+    @property
+    def states(self) -> list[CapState]:
+        """All caps that concern the workflow."""
+        return [*(look.state for look in self.looks), *self.over_it]
+
+    def window(self, started: datetime) -> Window:
+        """The main cap's period up to now."""
+        return Window(min(self.looks[0].state.period.start, started), started)
 
 
 def spend(services: Services, workflow: Workflow, *, trigger: Trigger) -> Run:
@@ -59,11 +70,19 @@ def spend_all(
     judged = judge(services, workflows, trigger=trigger, fleet=True)
     with services.ops.begin() as unit:
         before = unit.runs.latest_each(list(judged), Stage.SPEND)
-    outcomes: dict[str, Run | Exception | None] = {}
-    for slug, one in judged.items():
+    news = {slug: one for slug, one in judged.items() if _is_news(one, before.get(slug), started)}
+    outcomes: dict[str, Run | Exception | None] = dict.fromkeys(judged)
+    quiet = [one for one in news.values() if one.workflow is not None and not one.result.findings and not one.standing]
+    for at in range(0, len(quiet), _AT_ONCE):
         try:
-            new = _is_news(one, before.get(slug), started)
-            outcomes[slug] = _written(services, one, trigger, started) if new else None
+            outcomes |= _written_quietly(services, quiet[at : at + _AT_ONCE], trigger, started)
+        except Exception:
+            log.exception("the runs of many workflows could not be written together, and are written one by one")
+    for slug, one in news.items():
+        if outcomes[slug] is not None:
+            continue
+        try:
+            outcomes[slug] = _written(services, one, trigger, started)
         except Exception as error:
             log.exception("%s: the verdict on its spend could not be written", slug)
             outcomes[slug] = error
@@ -93,6 +112,7 @@ def judge(
             judge_spend(one.subject, looks[one.subject.slug], now=now, standing=one.standing),
             looks[one.subject.slug],
             _over(over, by_slug.get(one.subject.slug)),
+            bool(one.standing),
         )
         for one in asked
         if fleet or not one.subject.fleet
@@ -187,16 +207,30 @@ def _limits(caps: object) -> list[tuple[object, object, object]]:
 
 def _written(services: Services, one: Judged, trigger: Trigger, started: datetime) -> Run:
     """The run with its incidents, and what gateways are told, in one transaction."""
-    main = one.looks[0].state.period
-    states = [*(look.state for look in one.looks), *one.over_it]
 
     def allow(unit: Unit, _: object) -> None:
         if one.workflow is not None:
-            settle_allowances(unit, one.workflow, states, services.now())
+            settle_allowances(unit, one.workflow, one.states, services.now())
 
-    window = Window(min(main.start, started), started)
     channel = None if one.workflow is not None else _of_team(services.fleet.spend.teams)
-    return concluded(services, one.result, one.workflow, window, trigger, started, also=allow, channel=channel)
+    return concluded(
+        services, one.result, one.workflow, one.window(started), trigger, started, also=allow, channel=channel
+    )
+
+
+def _written_quietly(
+    services: Services, given: Sequence[Judged], trigger: Trigger, started: datetime
+) -> Mapping[str, Run]:
+    """The runs of workflows of which there is nothing to tell, together."""
+    named = [(one, one.workflow) for one in given if one.workflow is not None]
+
+    def allow(unit: Unit) -> None:
+        now = services.now()
+        states = [(workflow, one.states) for one, workflow in named]
+        settle_many(unit, states, unit.cap_raises.holding(None, now), now)
+
+    results = [(one.result, workflow, one.window(started)) for one, workflow in named]
+    return {run.workflow: run for run in concluded_many(services, results, trigger, started, also=allow)}
 
 
 def _of_team(teams: Mapping[str, str]) -> Callable[[Incident], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,23 +30,26 @@ class Allowances:
         """What was judged last; None where nothing was."""
         return find_allowance(self._connection, workflow)
 
-    def put(self, allowance: Allowance) -> None:
-        """Keep it in place of what was judged before."""
-        values = {
-            "allowed": allowance.allowed,
-            "reason": storable(allowance.reason),
-            "said": {
-                "caps": caps_as_data(allowance.caps),
-                "stopped_models": list(allowance.stopped_models),
-                "on_unknown": allowance.on_unknown,
-                "stop": stop_as_data(allowance.stop),
-            },
-            "since": allowance.since or allowance.as_of,
-            "as_of": allowance.as_of,
-            "until": allowance.until,
-        }
-        statement = insert(allowances).values(workflow=allowance.workflow, **values)
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["workflow"], set_=values))
+    def lock_each(self, workflows: Sequence[str]) -> None:
+        """The same for many workflows, in the order of their names."""
+        statement = sa.text(
+            "SELECT pg_advisory_xact_lock(hashtext('allowances'), hashtext(workflow)) "
+            "FROM (SELECT unnest(CAST(:workflows AS text[])) AS workflow ORDER BY 1) AS named"
+        )
+        self._connection.execute(statement, {"workflows": sorted(workflows)})
+
+    def find_each(self, workflows: Sequence[str]) -> Mapping[str, Allowance]:
+        """What was judged last of many workflows, as far as anything was."""
+        statement = sa.select(allowances).where(allowances.c.workflow.in_(list(workflows)))
+        return {row.workflow: _allowance(row) for row in self._connection.execute(statement)}
+
+    def put(self, *given: Allowance) -> None:
+        """Keep each in place of what was judged before."""
+        if not given:
+            return
+        statement = insert(allowances).values([_values(one) for one in given])
+        replaced = {name: statement.excluded[name] for name in ("allowed", "reason", "said", "since", "as_of", "until")}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["workflow"], set_=replaced))
 
     def ended(self, now: datetime) -> Sequence[str]:
         """The workflows whose stop has ended by itself, and nobody has told so yet."""
@@ -65,6 +68,23 @@ def find_allowance(connection: sa.Connection, workflow: str) -> Allowance | None
     """What was judged last of a workflow; None where nothing was."""
     row = connection.execute(sa.select(allowances).where(allowances.c.workflow == workflow)).one_or_none()
     return None if row is None else _allowance(row)
+
+
+def _values(allowance: Allowance) -> dict[str, Any]:
+    return {
+        "workflow": allowance.workflow,
+        "allowed": allowance.allowed,
+        "reason": storable(allowance.reason),
+        "said": {
+            "caps": caps_as_data(allowance.caps),
+            "stopped_models": list(allowance.stopped_models),
+            "on_unknown": allowance.on_unknown,
+            "stop": stop_as_data(allowance.stop),
+        },
+        "since": allowance.since or allowance.as_of,
+        "as_of": allowance.as_of,
+        "until": allowance.until,
+    }
 
 
 def _allowance(row: sa.Row[Any]) -> Allowance:

@@ -70,33 +70,35 @@ class Runs:
         said what this one says anew: a correction of a correction names the first one too.
         """
         run_id = Run.identity(result.workflow, Stage(result.stage), trigger, corrects=corrects)
-        statement = (
-            insert(runs)
-            .values(
-                id=run_id,
-                workflow=result.workflow,
-                stage=result.stage,
-                window_start=window.start,
-                window_end=window.end,
-                verdict=str(result.verdict),
-                summary=result.summary,
-                reasons=list(result.reasons),
-                evidence=plain({**result.evidence, "checked": result.checked}),
-                versions=dict(versions),
-                trigger=asdict(trigger),
-                started_at=started_at,
-                finished_at=finished_at,
-                corrects=corrects,
-            )
-            .on_conflict_do_nothing()
-            .returning(runs.c.id)
-        )
-        new = self._connection.execute(statement).first() is not None
+        values = _values(result, window, trigger, versions, (started_at, finished_at))
+        statement = insert(runs).values(id=run_id, corrects=corrects, **values)
+        new = self._connection.execute(statement.on_conflict_do_nothing().returning(runs.c.id)).first() is not None
         if new and result.findings:
             self._connection.execute(
                 insert(findings).on_conflict_do_nothing(), [_row(run_id, f) for f in result.findings]
             )
         return run_id, new
+
+    def add_many(
+        self,
+        results: Sequence[tuple[StageResult, Window, Mapping[str, str]]],
+        *,
+        trigger: Trigger,
+        started_at: datetime,
+        finished_at: datetime,
+    ) -> Sequence[Run]:
+        """Write finished runs that found nothing, with their versions, in one statement; those that are new."""
+        values = [
+            {
+                "id": Run.identity(result.workflow, Stage(result.stage), trigger),
+                **_values(result, window, trigger, versions, (started_at, finished_at)),
+            }
+            for result, window, versions in results
+        ]
+        if not values:
+            return ()
+        statement = insert(runs).values(values).on_conflict_do_nothing().returning(runs)
+        return [_run(row) for row in self._connection.execute(statement).mappings()]
 
     def find(self, workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> Run | None:
         """The run that an earlier attempt of this trigger has finished, if any."""
@@ -183,6 +185,30 @@ def _ran(workflow: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
     said = runs.c.evidence["ran"].astext
     own = (runs.c.workflow == workflow, runs.c.stage == str(stage), runs.c.corrects.is_(None))
     return (*own, said.is_distinct_from("false"))
+
+
+def _values(
+    result: StageResult,
+    window: Window,
+    trigger: Trigger,
+    versions: Mapping[str, str],
+    at: tuple[datetime, datetime],
+) -> dict[str, Any]:
+    """The columns of a run, without its id; ``at`` is when it began and when it was done."""
+    return {
+        "workflow": result.workflow,
+        "stage": result.stage,
+        "window_start": window.start,
+        "window_end": window.end,
+        "verdict": str(result.verdict),
+        "summary": result.summary,
+        "reasons": list(result.reasons),
+        "evidence": plain({**result.evidence, "checked": result.checked}),
+        "versions": dict(versions),
+        "trigger": asdict(trigger),
+        "started_at": at[0],
+        "finished_at": at[1],
+    }
 
 
 def _row(run_id: uuid.UUID, finding: Finding) -> dict[str, Any]:

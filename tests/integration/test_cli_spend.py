@@ -1,0 +1,99 @@
+"""``afterpilot spend`` on a real ops database: what it shows, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from path_site import SLUG, Site, pulled
+
+from afterpilot.cli import main
+from doubles.calls import call
+
+pytestmark = pytest.mark.integration
+
+Cli = Callable[..., tuple[int, str, str]]
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
+    """An office whose source was read a moment ago, with a cap over a rolling week beside its month's."""
+    made = Site(folder=tmp_path / "workflows", ops_url=ops_url, erp_url=empty_database)
+    made.edit(f"{SLUG}/workflow.yaml", "at_cap: ask_owner}", "at_cap: ask_owner, more_caps: [{cap: 60 USD/7 days}]}")
+    made.now = datetime.now(UTC)
+    pulled(made)
+    return made
+
+
+@pytest.fixture
+def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line in this process, with the site's variables, on a wide terminal."""
+    for name, value in {**site.env, "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def test_before_anybody_looked_it_is_unknown(cli: Cli) -> None:
+    """Never a table of zeros."""
+    code, out, _ = cli("spend")
+    assert code == 2
+    assert "? UNKNOWN invoice_matching" in out
+    assert "never looked at" in out
+
+
+def test_a_check_looks_now_and_its_caps_are_shown_from_then_on(cli: Cli, site: Site) -> None:
+    """What is spent, what is expected, how much of it is priced; the same by slug, and as JSON."""
+    call(site.ops, SLUG, [(site.now - day * DAY, Decimal("0.06")) for day in range(1, 40)])
+    code, out, _ = cli("spend", "check")
+    assert code == 0, out
+    code, shown, _ = cli("spend", SLUG)
+    assert code == 0
+    assert shown == out
+    assert "5.00 USD a month" in shown
+    assert "60.00 USD in 7 days" in shown
+    assert "100.0%" in shown
+    assert "80 %" not in shown
+    code, text, _ = cli("spend", SLUG, "--json")
+    caps = json.loads(text)[SLUG]["caps"]
+    assert [cap["cap"] for cap in caps] == ["month", "7 days"]
+    assert caps[0]["forecast"]["expected"] is not None
+
+
+def test_a_cap_that_is_reached_ends_with_one_and_an_unknown_one_with_two(cli: Cli, site: Site) -> None:
+    """With the reasons below the table."""
+    call(site.ops, SLUG, [(site.now, Decimal(6))])
+    code, out, _ = cli("spend", "check", SLUG)
+    assert code == 1
+    assert f"{SLUG}: Spend has reached the cap of 5.00 USD a month: 120% of it" in out
+    call(site.ops, SLUG, [(site.now, None)], model="new-1", reason="no price is known for new-1", ref="new")
+    assert cli("spend", "check", SLUG)[0] == 1
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 5000 USD/month")
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 60 USD/7 days", "cap: 6000 USD/7 days")
+    code, out, _ = cli("spend", "check", SLUG)
+    assert code == 2
+    assert "at least 6.00" in out
+    assert "50.0%" in out
+
+
+def test_a_workflow_that_does_not_exist_is_an_error(cli: Cli) -> None:
+    """With those that do, and what the words of the command are."""
+    code, _, err = cli("spend", "invoices")
+    assert code == 2
+    assert "there is no workflow 'invoices' (known: invoice_matching)" in err
+    code, out, _ = cli("spend", "--help")
+    assert code == 0
+    assert all(word in out for word in ("check", "raise", "export", "afterpilot spend WORKFLOW"))
