@@ -59,7 +59,7 @@ FROM (
   SELECT extra, new_tokens, fresh_tokens + images AS fresh_tokens, NOT given.known OR NOT (
       given.billed AND (call.input_tokens IS NULL OR call.output_tokens IS NULL)
       OR coalesce(call.input_tokens, 0) < 0 OR coalesce(call.output_tokens, 0) < 0 OR call.cached_tokens < 0 OR negative
-      OR NOT coalesce(call.details, '{{}}') ?& ARRAY(SELECT jsonb_array_elements_text(given.needs))
+      OR given.needs <> '[]' AND NOT coalesce(call.details, '{{}}') ?& ARRAY(SELECT jsonb_array_elements_text(given.needs))
       OR given.billed AND (fresh_tokens < 0 OR new_tokens < 0 OR call.cached_tokens > coalesce(call.input_tokens, 0))
       OR given.fresh IS NULL AND fresh_tokens + images <> 0
       OR given.cached IS NULL AND call.cached_tokens <> 0
@@ -67,6 +67,10 @@ FROM (
       OR lacking
     ) AS fits
   FROM (
+    SELECT coalesce(call.input_tokens, 0) - call.cached_tokens AS fresh_tokens, coalesce(call.output_tokens, 0) AS new_tokens,
+      0 AS extra, 0 AS images, false AS negative, false AS lacking
+    WHERE call.details IS NULL
+    UNION ALL
     SELECT coalesce(call.input_tokens, 0) - call.cached_tokens - coalesce(sum(used) FILTER (WHERE {_in(OF_INPUT)}), 0)
         AS fresh_tokens,
       coalesce(call.output_tokens, 0) - coalesce(sum(used) FILTER (WHERE {_in(OF_OUTPUT)}), 0) AS new_tokens,
@@ -78,6 +82,7 @@ FROM (
       SELECT key, trunc(CAST(value AS numeric), 3) AS used, CAST(given.rates ->> key AS numeric) AS rate
       FROM jsonb_each_text(call.details) WHERE {_in(COUNTS)}
     ) AS details
+    HAVING call.details IS NOT NULL
   ) AS counted
 ) AS judged
 """  # noqa: S608 - text of this module and the domain alone
