@@ -46,9 +46,15 @@ class Standing:
     may: bool
 
     @property
+    def free(self) -> Sequence[CapState]:
+        """The caps that may be raised: not while a request to raise them waits."""
+        waiting = {one.cap for one in self.pending}
+        return [one for one in self.caps if one.rule.key not in waiting]
+
+    @property
     def asks(self) -> bool:
         """Whether a cap that is reached waits for the owner's yes or no."""
-        return any(one.reached and one.rule.at_cap == "ask_owner" and not one.refused for one in self.caps)
+        return any(one.reached and one.rule.at_cap == "ask_owner" and not one.refused for one in self.free)
 
 
 def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datetime) -> Standing:
