@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ class _Told:
     """What the file cannot say: calls without a price by workflow and reason, and what the rows add up to by currency."""
 
     unpriced: Counter[tuple[str, str]] = field(default_factory=Counter)
-    sums: Counter[str] = field(default_factory=Counter)
+    sums: dict[str, Decimal] = field(default_factory=dict)
 
 
 def export(
@@ -70,10 +71,12 @@ def export(
 
 
 def _rows(connection: sa.Connection, first: date, workflow: str, told: _Told) -> Iterator[Row]:
-    from afterpilot.report.focus import rows
+    from afterpilot.report.focus import EXACT, rows
 
     for row in rows(_uses(connection, first, workflow, told), _owned(connection, workflow), month=first):
-        told.sums[str(row["BillingCurrency"])] += row["BilledCost"]  # type: ignore[assignment,operator] # a Decimal
+        currency, cost = str(row["BillingCurrency"]), row["BilledCost"]
+        if isinstance(cost, Decimal):
+            told.sums[currency] = EXACT.add(told.sums.get(currency, Decimal(0)), cost)
         yield row
 
 

@@ -7,6 +7,7 @@ lets no cost be empty, and 0 would be wrong. Each row says how many of them its 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ NOT_DECLARED = "not-declared"  # the billing account of a workflow that names no
 UNKNOWN_PROVIDER = "Unknown"  # who made the model: nobody said, and no price list knows
 
 _MILLION = 6  # prices of tokens are published for 10**6 of them
-_EXACT = Context(prec=80)  # wide enough that nothing is ever rounded here
+EXACT = Context(prec=80)  # wide enough that nothing is ever rounded here
 _MOST_TEXT = 256
 _KINDS = {"production": "production", "eval": "evals", "judge": "judges"}
 
@@ -122,7 +123,7 @@ class Meter:
     @property
     def cost(self) -> Decimal:
         """Exact."""
-        return _EXACT.multiply(self.quantity, self.rate)
+        return EXACT.multiply(self.quantity, self.rate)
 
 
 def rows(days: Iterator[DayUse], owned: Mapping[str, Owned], *, month: date) -> Iterator[Row]:
@@ -152,18 +153,25 @@ def meters(use: DayUse) -> tuple[Meter, ...]:
     mixed = {"Input tokens"} if rates.keys() & {*OF_INPUT} else set()
     mixed |= {"Output tokens"} if rates.keys() & {*OF_OUTPUT} else set()
     sure = tuple(meter for meter in plain if meter.name not in mixed)
-    rest = cost - _sum(sure)
+    rest = EXACT.subtract(cost, _sum(sure))
     return (*sure, _rest(use, rest)) if sure and rest > 0 else (_rest(use, cost),)
 
 
 def _plain(use: DayUse, rates: Mapping[str, Decimal]) -> tuple[Meter, ...]:
     found = (
-        ("Input tokens", "input_tokens", use.input_tokens - use.cached_tokens),
+        ("Input tokens", "input_tokens", EXACT.subtract(use.input_tokens, use.cached_tokens)),
         ("Cached input tokens", "cached_tokens", use.cached_tokens),
         ("Output tokens", "output_tokens", use.output_tokens),
     )
     tokens = [
-        Meter(name, count.scaleb(-_MILLION, _EXACT), "1000000 Tokens", rates[sort].scaleb(_MILLION), count, "Tokens")
+        Meter(
+            name,
+            count.scaleb(-_MILLION, EXACT),
+            "1000000 Tokens",
+            rates[sort].scaleb(_MILLION, EXACT),
+            count,
+            "Tokens",
+        )
         for name, sort, count in found
         if sort in rates and count > 0
     ]
@@ -178,7 +186,7 @@ def _rest(use: DayUse, cost: Decimal) -> Meter:
 
 
 def _sum(some: Sequence[Meter]) -> Decimal:
-    return sum((meter.cost for meter in some), Decimal(0))
+    return functools.reduce(EXACT.add, (meter.cost for meter in some), Decimal(0))
 
 
 def _of_day(group: Sequence[DayUse], owned: Mapping[str, Owned], month: date) -> Iterator[Row]:

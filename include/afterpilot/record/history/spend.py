@@ -1,9 +1,9 @@
-"""Spend: what calls cost by workflow, day, model and price, what is told of caps, and bills. Read from the sums of days alone."""
+"""Spend: what calls cost by workflow, day, model and price, and what is told of caps. Read from the sums of days alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,6 @@ import sqlalchemy as sa
 from afterpilot.record.history.paging import Row, all_rows, one_row
 from afterpilot.record.tables import (
     allowances,
-    bill_days,
-    bill_lines,
     cap_raises,
     current_declarations,
     declarations,
@@ -22,7 +20,6 @@ from afterpilot.record.tables import (
     runs,
     usage_changes,
     usage_days,
-    usage_sums,
     usage_zones,
 )
 
@@ -212,70 +209,6 @@ def raised(connection: sa.Connection, workflow: str, *, limit: int = 20) -> Sequ
     return all_rows(connection, statement.order_by(cap_raises.c.asked_at.desc()).limit(limit))
 
 
-def claims(connection: sa.Connection, account: str) -> Sequence[Row]:
-    """Which workflows declare that lines of the account's bill are theirs: ``workflow`` and ``billed``."""
-    billed = declarations.c.document["spend"]["billed"]
-    statement = (
-        sa.select(current_declarations.c.workflow, billed.label("billed"))
-        .select_from(current_declarations)
-        .join(
-            declarations,
-            sa.and_(
-                declarations.c.workflow == current_declarations.c.workflow,
-                declarations.c.sha256 == current_declarations.c.usable_sha256,
-            ),
-        )
-        .where(current_declarations.c.present, billed.contains([{"account": account}]))
-    )
-    return all_rows(connection, statement.order_by(current_declarations.c.workflow).limit(_MOST_WORKFLOWS))
-
-
-def billed(
-    connection: sa.Connection, account: str, projects: Collection[str], first: date, last: date
-) -> Sequence[Row]:
-    """An account's bill by UTC day and currency, of some projects or (none named) of all; lines of tokens alone apart.
-
-    ``unknown`` counts lines whose amount the bill does not say. A day that was read and has no line has a row without currency.
-    """
-    here = bill_lines.c
-    mine = [here.account == bill_days.c.account, here.day == bill_days.c.day, here.currency != ""]
-    if projects:
-        mine.append(here.project.in_(sorted(projects)))
-    statement = (
-        sa.select(
-            bill_days.c.day,
-            sa.func.coalesce(here.currency, "").label("currency"),
-            sa.func.sum(here.amount).label("amount"),
-            sa.func.sum(here.first_amount).label("first_amount"),
-            sa.func.count().filter(here.day.is_not(None), here.amount.is_(None)).label("unknown"),
-            sa.func.max(bill_days.c.read_at).label("read_at"),
-        )
-        .select_from(bill_days.outerjoin(bill_lines, sa.and_(*mine)))
-        .where(bill_days.c.account == account, bill_days.c.day.between(first, last))
-        .group_by(bill_days.c.day, here.currency)
-    )
-    return all_rows(connection, statement.order_by(bill_days.c.day))
-
-
-def metered(connection: sa.Connection, workflows: Collection[str], first: date, last: date) -> Sequence[Row]:
-    """What some workflows spent by UTC day, as bills count: by day and currency."""
-    sums, day = usage_sums.c, sa.cast(sa.func.timezone("UTC", usage_sums.c.at), sa.Date).label("day")
-    statement = (
-        sa.select(
-            day,
-            _CURRENCY,
-            sa.func.sum(sums.cost).label("cost"),
-            sa.func.coalesce(sa.func.sum(sums.calls).filter(sums.cost.is_(None)), 0).label("unpriced"),
-        )
-        .select_from(usage_sums.outerjoin(prices, prices.c.id == sums.price_id))
-        .where(
-            sums.workflow.in_(sorted(workflows)), sums.at >= _midnight(first), sums.at < _midnight(last + timedelta(1))
-        )
-        .group_by(day, _CURRENCY)
-    )
-    return all_rows(connection, statement.order_by(day))
-
-
 def unsettled(connection: sa.Connection, first: datetime, end: datetime, workflow: str = "") -> int:
     """How many quarters of an hour of this span have calls that are in no sum yet."""
     here = usage_changes.c
@@ -291,7 +224,3 @@ def exported(connection: sa.Connection, first: date, last: date, workflow: str =
     statement = statement.where(here.workflow == workflow) if workflow else statement
     order = statement.order_by(here.workflow, here.day, here.kind, here.model, here.price_id)
     yield from connection.execute(order, execution_options={"yield_per": _STREAMED})
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from afterpilot.record.history import spend
+from afterpilot.record.history import spend_bills
 from afterpilot.web.spend.months import Picked
 from afterpilot.web.spend.reading import listed, mapping
 
@@ -80,13 +80,13 @@ def _account(
 ) -> Sequence[AccountBill]:
     """One for each currency of the bill."""
     sharing = []
-    for claim in spend.claims(connection, account):
+    for claim in spend_bills.claims(connection, account):
         theirs = [mapping(one) for one in listed(claim["billed"]) if mapping(one).get("account") == account]
         named = {str(each) for one in theirs for each in listed(one.get("projects"))}
         if not projects or any(not listed(one.get("projects")) for one in theirs) or named & projects:
             sharing.append(str(claim["workflow"]))
-    lines = spend.billed(connection, account, projects, first, last)
-    meter = spend.metered(connection, sharing, first, last) if sharing else []
+    lines = spend_bills.billed(connection, account, projects, first, last)
+    meter = spend_bills.metered(connection, sharing, first, last) if sharing else []
     currencies = sorted({row["currency"] for row in lines} - {""}) or sorted({row["currency"] for row in meter} - {""})
     read = {row["day"] for row in lines}
     found: list[AccountBill] = []

@@ -1,13 +1,9 @@
-"""Charts of spend: days as stacked bars, and a month's sum against its cap. What nobody knows is hatched, never a zero.
-
-Places from left to right are in percent of the panel, heights in pixels; lines are drawn in a box of 1,000 units that is
-stretched to the panel (as in :mod:`afterpilot.web.evals.shapes`).
-"""
+"""Charts of spend: days as stacked bars, and a month's sum against its cap. What nobody knows is hatched, never a zero."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -15,121 +11,12 @@ from afterpilot.domain.counting import plural
 from afterpilot.web.evals.shapes import ceiling, short
 from afterpilot.web.evals.standing import short_day
 from afterpilot.web.spend.caps import CapView, percent
+from afterpilot.web.spend.days import WIDE, DayChart, DaySum, Legend, Mark, Month, Rect, Table
 from afterpilot.web.text import money
 
 SERIES = 7  # that a chart can tell apart; the rest is one more
-_LEFT, _WIDE = 1.0, 98.0
 _WORD = 15.0  # pixels that a line of words takes
 _HATCH = 9.0  # pixels that a day with unpriced calls has on top of what is known
-_NAMED_DAYS = (1, 8, 15, 22, 29)
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """A part of a bar. ``kind`` is its look: the number of a series, or ``unknown``."""
-
-    kind: str
-    x: float
-    y: float
-    width: float
-    height: float
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A line, a path or a word of a chart."""
-
-    kind: str
-    x: float = 0.0
-    y: float = 0.0
-    text: str = ""
-    d: str = ""
-    anchor: str = "start"
-
-
-@dataclass(frozen=True, slots=True)
-class Legend:
-    """A series in the legend, with its sum."""
-
-    kind: str
-    name: str
-    total: str
-    link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The figures of a chart: for each day its sums by series, and what is not known."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...], str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DayChart:
-    """A chart over the days of a month, and what it shows in words."""
-
-    title: str
-    words: str
-    height: int
-    rects: tuple[Rect, ...] = ()
-    paths: tuple[Mark, ...] = ()
-    lines: tuple[Mark, ...] = ()
-    dots: tuple[Mark, ...] = ()
-    ticks: tuple[Mark, ...] = ()
-    days: tuple[Mark, ...] = ()
-    legend: tuple[Legend, ...] = ()
-    table: Table | None = None
-
-
-@dataclass(slots=True)
-class DaySum:
-    """What is known of one day: costs by series, and calls whose cost is not known."""
-
-    costs: dict[str, Decimal] = field(default_factory=dict)
-    unpriced: int = 0
-
-    def add(self, series: str, cost: Decimal | None, unpriced: int) -> None:
-        """Add calls; a cost of None is that of calls without a price."""
-        self.unpriced += unpriced
-        if cost is not None:
-            self.costs[series] = self.costs.get(series, Decimal(0)) + cost
-
-    @property
-    def whole(self) -> Decimal:
-        """What is known."""
-        return sum(self.costs.values(), Decimal(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """The axis of days."""
-
-    first: date
-    last: date
-
-    @property
-    def count(self) -> int:
-        """How many days."""
-        return (self.last - self.first).days + 1
-
-    def left(self, on: date) -> float:
-        """Where a day's place begins, in percent."""
-        return _LEFT + _WIDE * (on - self.first).days / self.count
-
-    def end(self, on: date) -> float:
-        """Where it ends."""
-        return _LEFT + _WIDE * ((on - self.first).days + 1) / self.count
-
-    @property
-    def names(self) -> tuple[Mark, ...]:
-        """A few days to read the axis by."""
-        days = [self.first.replace(day=number) for number in _NAMED_DAYS if number <= self.last.day]
-        return tuple(
-            Mark("day", round((self.left(on) + self.end(on)) / 2, 2), text=short_day(on), anchor="middle")
-            for on in days
-        )
 
 
 def bars(
@@ -153,7 +40,7 @@ def bars(
     rects: list[Rect] = []
     names = dict(series)
     for on, one in sorted(days.items()):
-        x, wide = month.left(on) + 0.35, _WIDE / month.count - 0.7
+        x, wide = month.left(on) + 0.35, WIDE / month.count - 0.7
         foot = float(height)
         for number, (key, name) in enumerate(series):
             cost = one.costs.get(key)

@@ -14,6 +14,7 @@ from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.caps import RANKS, CapView, caps_of
+from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.months import Picked
 from afterpilot.web.spend.reading import amount, listed, mapping
 from afterpilot.web.text import money
@@ -145,7 +146,7 @@ def _totals(sums: Sequence[Row]) -> list[tuple[str, Decimal]]:
 
 def _charts(
     connection: sa.Connection, sums: Sequence[Row], totals: Sequence[tuple[str, Decimal]], month: Picked, today: date
-) -> list[charts.DayChart]:
+) -> list[DayChart]:
     """The days by workflow, one chart for each currency; the dearest workflows apart, all others together."""
     top: dict[str, list[str]] = {}
     for currency, _ in totals:
@@ -154,12 +155,12 @@ def _charts(
         )
         top[currency] = [row["workflow"] for row in dearest[: charts.SERIES]]
     apart = {slug for slugs in top.values() for slug in slugs}
-    days: dict[str, dict[date, charts.DaySum]] = {currency: {} for currency, _ in totals}
+    days: dict[str, dict[date, DaySum]] = {currency: {} for currency, _ in totals}
     for row in spend.by_day(connection, month.first, month.last, apart):
         # Unpriced calls have no currency: they are drawn with the one that most calls have.
         currency = row["currency"] if row["currency"] in days else next(iter(days), "")
         series = row["workflow"] if row["workflow"] in top.get(currency, ()) else _OTHERS
-        one = days.setdefault(currency, {}).setdefault(row["day"], charts.DaySum())
+        one = days.setdefault(currency, {}).setdefault(row["day"], DaySum())
         one.add(series, row["cost"], int(row["unpriced"]))
     return [
         charts.bars(

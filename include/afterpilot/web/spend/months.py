@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from afterpilot.web.filters import Asked
-from afterpilot.web.spend.charts import Month
+from afterpilot.web.spend.days import Month
 
 _MOST = 36  # in the list; older ones can be asked for by their address
 

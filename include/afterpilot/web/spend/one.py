@@ -16,6 +16,7 @@ from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.bills import against
 from afterpilot.web.spend.caps import CapView, caps_of
+from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.life import whole_life_of
 from afterpilot.web.spend.months import Picked
 from afterpilot.web.spend.reading import mapping
@@ -133,7 +134,7 @@ def _rates(rates: Mapping[str, str]) -> list[tuple[str, Decimal, str]]:
     return found
 
 
-def _charts(rows: Sequence[Row], caps: Sequence[CapView], month: Picked, today: date) -> list[charts.DayChart]:
+def _charts(rows: Sequence[Row], caps: Sequence[CapView], month: Picked, today: date) -> list[DayChart]:
     """The month's sum against its cap, and the days by model, one chart for each currency."""
     days = _by_model(rows)
     found = []
@@ -156,20 +157,20 @@ def _charts(rows: Sequence[Row], caps: Sequence[CapView], month: Picked, today: 
     return found
 
 
-def _by_model(rows: Sequence[Row]) -> dict[str, dict[date, charts.DaySum]]:
+def _by_model(rows: Sequence[Row]) -> dict[str, dict[date, DaySum]]:
     """Days by currency; calls without a price are drawn with the currency that most calls have."""
     counts: dict[str, int] = {}
     for row in rows:
         if row["cost"] is not None:
             counts[row["currency"]] = counts.get(row["currency"], 0) + int(row["calls"])
     order = sorted(counts, key=lambda currency: -counts[currency])
-    days: dict[str, dict[date, charts.DaySum]] = {currency: {} for currency in order}
+    days: dict[str, dict[date, DaySum]] = {currency: {} for currency in order}
     for row in rows:
         currency = row["currency"] if row["cost"] is not None else next(iter(order), "")
-        day = days.setdefault(currency, {}).setdefault(row["day"], charts.DaySum())
+        day = days.setdefault(currency, {}).setdefault(row["day"], DaySum())
         day.add(row["model"], row["cost"], int(row["calls"]) if row["cost"] is None else 0)
     return days
 
 
-def _sum(days: Mapping[date, charts.DaySum], name: str) -> Decimal:
+def _sum(days: Mapping[date, DaySum], name: str) -> Decimal:
     return sum((day.costs.get(name, Decimal(0)) for day in days.values()), Decimal(0))
