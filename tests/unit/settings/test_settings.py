@@ -92,3 +92,14 @@ def test_without_an_ops_database_nothing_starts() -> None:
     """The error names the variable."""
     with pytest.raises(ConfigurationError, match="AFTERPILOT_DATABASE_URL"):
         Settings.from_environment({})
+
+
+def test_a_connection_bears_the_secret_that_messages_are_signed_with() -> None:
+    """From its extra, as JSON or in a URI; it never shows."""
+    as_json = '{"conn_type": "http", "host": "desk.example", "extra": {"signing_secret": "whsec_abc"}}'
+    environ = {"AIRFLOW_CONN_DESK": as_json, "AIRFLOW_CONN_URI": "http://desk.example?signing_secret=whsec_abc"}
+    for name in ("desk", "uri"):
+        endpoint = EnvConnections(environ).endpoint(name)
+        assert endpoint.signing_secret == "whsec_abc"
+        assert "whsec_abc" not in repr(endpoint)
+    assert EnvConnections({"AIRFLOW_CONN_DESK": "http://desk.example"}).endpoint("desk").signing_secret == ""
