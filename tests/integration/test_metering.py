@@ -80,6 +80,16 @@ def test_another_time_zone_makes_all_days_anew(ops: sa.Engine) -> None:
         assert dict(connection.execute(sa.select(usage_zones.c.workflow, usage_zones.c.zone)).all()) == moved
 
 
+def test_a_zone_that_the_database_does_not_know_stops_nobody(ops: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told of, and the sums of all are made; the workflow's days are in UTC."""
+    wrote(ops, call("a"))
+    wrote(ops, call("a", workflow="v"))
+    zones = {"v": "Mars/Olympus_Mons", "w": "Asia/Tokyo"}
+    assert settled(ops, zones).workflows == 2
+    assert "v: the ops database does not know the time zone Mars/Olympus_Mons" in caplog.text
+    assert_exact(ops, {"w": "Asia/Tokyo"})
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     minutes=st.lists(st.integers(-3 * 24 * 60, 3 * 24 * 60), min_size=1, max_size=12, unique=True),

@@ -35,7 +35,8 @@ def reprice(
     with services.ops.begin() as unit:
         metering.settle(unit.connection, zones, services.prices)
     with services.ops.begin() as unit:
-        repricing.keep_prices(unit.connection, services.prices, since=day)
+        if not repricing.keep_prices(unit.connection, services.prices, since=day):
+            return ()
     with services.ops.begin() as unit:
         if found := repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id):
             metering.settle(unit.connection, zones, services.prices)

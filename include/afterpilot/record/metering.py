@@ -6,6 +6,7 @@ that was made twice is the same sum.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from afterpilot.domain.ports import PriceBook
 from afterpilot.record import partitions, prices
 from afterpilot.record.pricing import Pricing, usage_of
 
+log = logging.getLogger(__name__)
 _BATCH = 5000
 # One at a time, with who prices anew: two would delete each other's sums.
 LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('afterpilot sums of usage'))")
@@ -72,12 +74,10 @@ _SUM = sa.text(
     "INSERT INTO usage_changes (workflow, quarter) SELECT DISTINCT workflow, at FROM made WHERE price_id = 0"
 )
 _ZONES = sa.text(
-    "WITH given AS (SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:zones AS text[])) AS each (workflow, zone)), "
-    "changed AS (SELECT given.* FROM given LEFT JOIN usage_zones USING (workflow) "
-    "  WHERE usage_zones.zone IS DISTINCT FROM given.zone), "
-    "kept AS (INSERT INTO usage_zones SELECT * FROM changed ON CONFLICT (workflow) DO UPDATE SET zone = excluded.zone) "
-    "SELECT workflow FROM changed"
+    "INSERT INTO usage_zones SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:zones AS text[])) "
+    "ON CONFLICT (workflow) DO UPDATE SET zone = excluded.zone"
 )
+_NAMES = sa.text("SELECT name FROM pg_timezone_names WHERE name = ANY(:zones)")
 _OLD_DAYS = sa.text("DELETE FROM usage_days WHERE workflow = ANY(:workflows)")
 _ALL_DAYS = sa.text(
     "INSERT INTO touched_days SELECT DISTINCT workflow, CAST(sums.at AT TIME ZONE zone AS date), zone "
@@ -124,7 +124,7 @@ def settle(connection: sa.Connection, zones: Mapping[str, str], book: PriceBook)
     ``zones`` are those workflows' time zones that are known; the others keep theirs, which is UTC unless it was said. A workflow
     whose zone has changed has all its days made anew.
     """
-    if not (connection.scalar(_ANY) or _zones_changed(connection, zones)):
+    if not (connection.scalar(_ANY) or _changed(connection, zones)):
         return Settled()
     connection.execute(LOCK)
     for statement in (*_TABLES.split(";"), *(f"SET LOCAL {setting} = off" for setting in _JOINS)):
@@ -150,9 +150,11 @@ def _settle_quarters(connection: sa.Connection) -> int:
 
 
 def _settle_days(connection: sa.Connection, zones: Mapping[str, str]) -> int:
-    moved = list(connection.scalars(_ZONES, {"workflows": list(zones), "zones": list(zones.values())}))
+    changed = _changed(connection, zones)
+    moved = list(changed)
     connection.execute(_MEET)
     if moved:
+        connection.execute(_ZONES, {"workflows": moved, "zones": list(changed.values())})
         connection.execute(_OLD_DAYS, {"workflows": moved})
         connection.execute(_ALL_DAYS, {"workflows": moved})
     connection.execute(_DAYS, {"workflows": moved})
@@ -162,10 +164,18 @@ def _settle_days(connection: sa.Connection, zones: Mapping[str, str]) -> int:
     return int(connection.scalar(sa.text("SELECT count(*) FROM touched_days")) or 0)
 
 
-def _zones_changed(connection: sa.Connection, zones: Mapping[str, str]) -> bool:
+def _changed(connection: sa.Connection, zones: Mapping[str, str]) -> Mapping[str, str]:
+    """The zones that are not those of the days as they stand. One that the database does not know is told of and left out: days
+    of a single workflow in another zone are better than no sums for all of them.
+    """
     statement = sa.text("SELECT workflow, zone FROM usage_zones WHERE workflow = ANY(:workflows)")
-    known = {row.workflow: row.zone for row in connection.execute(statement, {"workflows": list(zones)})}
-    return known != dict(zones)
+    stand = {row.workflow: row.zone for row in connection.execute(statement, {"workflows": list(zones)})}
+    changed = {workflow: zone for workflow, zone in zones.items() if stand.get(workflow) != zone}
+    known = set(connection.scalars(_NAMES, {"zones": sorted(set(changed.values()))})) if changed else set()
+    for workflow, zone in changed.items():
+        if zone not in known:
+            log.warning("%s: the ops database does not know the time zone %s; days stay as they are", workflow, zone)
+    return {workflow: zone for workflow, zone in changed.items() if zone in known}
 
 
 def _price(connection: sa.Connection, book: PriceBook) -> int:

@@ -133,12 +133,13 @@ class Replacement:
     until: datetime
 
 
-def keep_prices(connection: sa.Connection, book: PriceBook, *, since: date) -> None:
-    """Write the prices that calls are about to get. Committed at once: a writer of calls with the same new price would wait for
-    it as long as re-pricing takes.
+def keep_prices(connection: sa.Connection, book: PriceBook, *, since: date) -> bool:
+    """Write the prices that calls are about to get; False where none gets another. To be committed at once: a writer of calls
+    with the same new price would wait for it as long as re-pricing takes.
     """
     found = replaced(connection, book, since=since)
     prices.keep(connection, {one.new.id: one.new for one in found}.values())
+    return bool(found)
 
 
 def reprice(
