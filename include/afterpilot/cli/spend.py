@@ -59,6 +59,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)  # never without one: see parse_args
 def _root() -> None:
     """Hold the commands together."""
