@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from path_site import SLUG, Site, pulled, spent
+from path_site import SLUG, Site, pulled, spent, trigger
 
+from afterpilot import pipeline
 from afterpilot.cli import main
 from afterpilot.domain.verdict import Verdict
+from doubles.calls import call
 from doubles.gateways import Switch
 
 pytestmark = pytest.mark.integration
@@ -34,7 +38,6 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, switch: Switch) -> S
     made.now = datetime.now(UTC)
     made.env["AIRFLOW_CONN_SWITCH"] = switch.connection
     made.invoices(range(1, 5))
-    path = made.folder / SLUG / "workflow.yaml"
     declared = {
         "cap": "0.00001 USD/month",
         "warn_at": ["80%"],
@@ -43,9 +46,15 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, switch: Switch) -> S
         "second_person_above": "100 USD",
         "stop": {"call_back": "switch:/ai/stop"},
     }
-    text = re.sub(r"(?ms)^spend:.*?(?=^\w)", f"spend: {json.dumps(declared)}\n", path.read_text() + "\nz: 1\n")
-    path.write_text(text.removesuffix("\nz: 1\n") + "\n")
+    _declare(made, SLUG, declared)
     return made
+
+
+def _declare(site: Site, slug: str, spend: Mapping[str, Any]) -> None:
+    """Put a spend in place of the one that a workflow declares."""
+    path = site.folder / slug / "workflow.yaml"
+    text = re.sub(r"(?ms)^spend:.*?(?=^\w)", f"spend: {json.dumps(spend)}\n", path.read_text() + "\nz: 1\n")
+    path.write_text(text.removesuffix("\nz: 1\n") + "\n")
 
 
 @pytest.fixture
@@ -89,6 +98,36 @@ def test_a_cap_that_is_crossed_stops_the_gateway_until_two_people_raise_it(
     assert spent(site).verdict is Verdict.PASS
     assert {one["kind"]: one["state"] for one in site.incidents()}["spend.over_cap"] == "resolved"
     assert [letter["kind"] for letter in site.letters()].count("answered") == 2
+
+
+def test_a_cap_over_several_workflows_that_others_have_crossed_reaches_every_gateway_at_once(site: Site) -> None:
+    """A workflow of which there is nothing new to say is stopped by what another one has spent; its own caps are not touched."""
+    other = "second_office"
+    site.add(other)
+    for slug in (SLUG, other):
+        _declare(site, slug, {"cap": "60 USD/month", "at_cap": "tell"})
+    fleet = site.folder / "_fleet.yaml"
+    fleet.write_text(
+        re.sub(r"(?ms)^spend:.*?(?=^\w|\Z)", "", fleet.read_text())
+        + "\nspend: {caps: [{cap: 10 USD/month, at_cap: stop}]}\n"
+    )
+    assert site.wired().declarations.problems == ()
+    for slug in (SLUG, other):
+        pulled(site, slug=slug)
+
+    def judged() -> Any:
+        wired = site.wired()
+        return pipeline.spend_all(wired.services, wired.declarations.workflows, trigger=trigger())[other]
+
+    def allowed() -> dict[str, bool]:
+        return {row["workflow"]: row["allowed"] for row in site.rows("SELECT workflow, allowed FROM allowances")}
+
+    assert judged() is not None
+    assert allowed() == {SLUG: True, other: True}
+    site.now += timedelta(minutes=10)
+    call(site.ops, SLUG, [(site.now - timedelta(minutes=5), Decimal(11))])
+    assert judged() is None
+    assert allowed() == {SLUG: False, other: False}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from afterpilot.domain.spend import AtCap, CapRule, CapState, OnUnknown, Stop
 from afterpilot.domain.window import Window
 
 FLEET = "_fleet"  # whose caps hold over several workflows
-STALE_AFTER = timedelta(hours=2, minutes=15)  # two runs of the hourly check that did not come
+STALE_AFTER = timedelta(hours=2, minutes=15)  # also where the spend is looked at by hand or by cron, every hour
 RaiseState = Literal["pending", "approved", "refused"]
 
 

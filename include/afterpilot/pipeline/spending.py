@@ -86,6 +86,7 @@ def spend_all(
         except Exception as error:
             log.exception("%s: the verdict on its spend could not be written", slug)
             outcomes[slug] = error
+    _tell_gateways(services, [one for slug, one in judged.items() if outcomes[slug] is None])
     return outcomes
 
 
@@ -203,6 +204,18 @@ def _is_news(one: Judged, before: Run | None, now: datetime) -> bool:
 def _limits(caps: object) -> list[tuple[object, object, object]]:
     given = caps if isinstance(caps, list) else []
     return [(cap.get("cap"), cap.get("limit"), cap.get("unknown")) for cap in given]
+
+
+def _tell_gateways(services: Services, given: Sequence[Judged]) -> None:
+    """What gateways of workflows without news are told: a cap over several workflows may be crossed by others alone."""
+    named = [(one.workflow, one.states) for one in given if one.workflow is not None]
+    for at in range(0, len(named), _AT_ONCE):
+        try:
+            with services.ops.begin() as unit:
+                now = services.now()
+                settle_many(unit, named[at : at + _AT_ONCE], unit.cap_raises.holding(None, now), now)
+        except Exception:
+            log.exception("what gateways are told could not be written for many workflows")
 
 
 def _written(services: Services, one: Judged, trigger: Trigger, started: datetime) -> Run:
