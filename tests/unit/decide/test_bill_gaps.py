@@ -63,6 +63,40 @@ def test_the_same_trouble_of_many_days_is_one_finding() -> None:
     assert [one["day"] for one in more.evidence["days"]] == [str(day) for day in days]
 
 
+def test_the_same_trouble_of_many_projects_is_one_finding() -> None:
+    """A price that is wrong everywhere makes one message, not one for each project; the largest gap comes first."""
+    for projects, findings in ((5, 5), (6, 1), (40, 1)):
+        flows = [flow(f"w{n}", f"proj_{n}") for n in range(projects)]
+        lines = [
+            one
+            for n in range(projects)
+            for one in (line(15 + n, project=f"proj_{n}"), tokens(1000, 100, project=f"proj_{n}"))
+        ]
+        calls = [called(10, workflow=f"w{n}") for n in range(projects)]
+        found = judged(lines, calls, *flows)[0].findings
+        assert len(found) == findings
+    (joined,) = found
+    assert (
+        joined.title
+        == "openai, gpt-4o-2024-08-06: the bill is 980.00 USD above the meter in 40 projects, up to 2026-11-05"
+    )
+    assert [one["project"] for one in joined.evidence["projects"][:2]] == ["proj_39", "proj_38"]
+    assert joined.evidence["cause"] == "price"
+
+
+def test_small_gaps_of_many_projects_that_add_up_are_one_finding() -> None:
+    """As gaps of single days are."""
+    days = [ago(n) for n in range(30, 8, -1)]
+    flows = [flow(f"w{n}", f"proj_{n}") for n in range(8)]
+    lines = [line("10.5", day=day, project=f"proj_{n}") for day in days for n in range(8)]
+    calls = [called(10, day=day, workflow=f"w{n}") for day in days for n in range(8)]
+    finding = only(judged(lines, calls, *flows)[0])
+    assert (
+        finding.title
+        == "openai, gpt-4o-2024-08-06: the bill is 88.00 USD above the meter in 8 projects, up to 2026-11-07"
+    )
+
+
 CAUSES = {
     "calls without a price": (
         [line(10)],

@@ -81,6 +81,16 @@ def test_the_dearest_comes_first_and_pennies_open_no_incident() -> None:
     assert [one["project"] for one in result.evidence["accounts"][0]["unowned"]] == ["proj_y", "proj_x"]
 
 
+def test_a_hundred_projects_of_nobody_are_eleven_findings() -> None:
+    """The ten dearest have one each, the others one together: their sum, and all of their names."""
+    lines = [line(2 + n, project=f"proj_{n}", model="o3") for n in range(100)]
+    found = judged([line(30), *lines], [called(30)], *FLOWS)[0].findings
+    assert [one.kind for one in found] == ["bills.unowned"] * 11
+    assert found[0].evidence["project"] == "proj_99"
+    assert found[-1].title == "4,185.00 USD of 90 more projects on the bill of openai belong to no workflow"
+    assert len(found[-1].evidence["projects"]) == 90
+
+
 def test_usage_without_an_amount_is_no_spend_of_anybody() -> None:
     """A project that only counts tokens, such as one that is covered by another agreement, is not listed."""
     _, standing = judged([line(30), tokens(100, 10, project="proj_zz", model="o3")], [called(30)], *FLOWS)

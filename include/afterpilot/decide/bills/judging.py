@@ -11,7 +11,8 @@ from typing import Any
 from afterpilot.decide.bills.causes import money
 from afterpilot.decide.bills.days import Day, by_day
 from afterpilot.decide.bills.facts import GRACE, AccountFacts, Facts, over
-from afterpilot.decide.bills.findings import KINDS, drifted, gaps, nobodys, unowned_as_dict, unread
+from afterpilot.decide.bills.findings import KINDS, nobodys, unowned_as_dict, unread
+from afterpilot.decide.bills.gaps import drifted, gaps
 from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
@@ -61,7 +62,7 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
     findings = (
         *unread(sheet),
         *gaps(sheet, found),
-        *(drifted(sheet, one) for one in drifting),
+        *drifted(sheet, drifting),
         *nobodys(sheet, loose),
     )
     ours = [
