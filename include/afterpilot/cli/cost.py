@@ -44,15 +44,16 @@ def _print(life: WholeLife) -> None:
     started, ended = life.window.start, life.window.end
     console.print(Text.assemble((life.workflow, "bold"), f", {started:%Y-%m-%d} to {ended:%Y-%m-%d %H:%M} UTC"))
     table = Table(box=None, padding=(0, 2), show_header=False)
-    table.add_column(min_width=26)
+    table.add_column(min_width=28)
     table.add_column(justify="right")
     table.add_column(overflow="fold", style="dim")
     for part in life.parts:
-        table.add_row(NAMES[part.name], _amount(part), part_words(part))
-    table.add_row(Text("in all", style="bold"), _total(life), Text(f"without {life.left_out}" if life.left_out else ""))
+        table.add_row(NAMES[part.name], _amount(part), "; ".join(filter(None, (part_words(part), part.unknown))))
+    left = f"without {life.left_out}" if life.left_out else ""
+    table.add_row(Text("in all", style="bold"), _total(life), "; ".join(filter(None, (life.unknown, left))))
     table.add_row()
     for each in life.each:
-        table.add_row(f"for one {each.name}", _one(each), f"{each.count:,} in these weeks")
+        table.add_row(f"for one {each.name}", _one(each), _of(each))
     console.print(table)
     if life.projection is None:
         console.print("No projection: declare spend.volume, such as 30000 records/month.", highlight=False)
@@ -72,7 +73,7 @@ def _amount(part: Part) -> Text:
     if not part.unknown:
         return Text(money(part.cost) if part.cost else "")
     least = f", at least {money(part.cost)}" if part.cost and part.cost.amount else ""
-    return Text(f"UNKNOWN: {part.unknown}{least}", style="magenta")
+    return Text(f"UNKNOWN{least}", style="magenta")
 
 
 def _total(life: WholeLife) -> Text:
@@ -82,4 +83,8 @@ def _total(life: WholeLife) -> Text:
 
 
 def _one(each: Each) -> Text:
-    return Text(money(each.cost)) if each.cost is not None else Text(f"UNKNOWN: {each.unknown}", style="magenta")
+    return Text(money(each.cost)) if each.cost is not None else Text("UNKNOWN", style="magenta")
+
+
+def _of(each: Each) -> str:
+    return f"{each.count:,} in these weeks" if each.cost is not None or not each.unknown else each.unknown

@@ -66,10 +66,15 @@ def projection_words(projection: Projection) -> str:
 
 def ranged(amount: Money, low: Money | None, high: Money | None) -> str:
     """``212 USD (180 to 251)``, or the amount alone."""
-    middle = f"{number(amount.amount)} {amount.currency}"
+    middle = f"{_rounded(amount.amount)} {amount.currency}"
     if low is None or high is None:
         return f"{middle} (no interval yet)"
-    return f"{middle} ({number(low.amount)} to {number(high.amount)})"
+    return f"{middle} ({_rounded(low.amount)} to {_rounded(high.amount)})"
+
+
+def _rounded(amount: Decimal) -> str:
+    """As other numbers; a small one with two digits that say something, or an interval would be a point."""
+    return f"{Decimal(f'{amount:.1e}').normalize():f}" if 0 < amount < 1 else number(amount)
 
 
 def part_words(part: Part) -> str:
