@@ -15,8 +15,8 @@ from deploy_files import ROOT, env_names
 
 # Set in the image for a library, with the package whose source reads it.
 LIBRARY_VARIABLES = {"GX_ANALYTICS_ENABLED": "great_expectations", "MPLCONFIGDIR": "matplotlib"}
-# Handed from the demo to its own model server; nobody sets it by hand.
-BETWEEN_PROCESSES = {"AFTERPILOT_MODEL_KEY", "AFTERPILOT_DEMO_PROCESS_OF"}
+# Handed from the demo to its own servers of a model and of a bill; nobody sets them by hand.
+BETWEEN_PROCESSES = {"AFTERPILOT_MODEL_KEY", "AFTERPILOT_BILL_KEY", "AFTERPILOT_DEMO_PROCESS_OF"}
 _OURS = re.compile(r"""["']((?:AFTERPILOT|SLACK|MODEL)_[A-Z0-9_]+)["']""")
 
 
