@@ -58,14 +58,18 @@ def crossed(told: Told, look: Look, *, whole: bool) -> Iterator[Finding]:
     """The cap itself and every level that was crossed, gravest first. ``whole``: no part of the spend is unknown.
 
     Each is an incident of its own, and stands until the period ends: that the next level was crossed too is no good news about
-    this one. Titles hold no sum, so that their messages change only when something does.
+    this one. Of several that were crossed at once the highest alone is told. Titles hold no sum, so that their messages change
+    only when something does.
     """
     state, key, start = look.state, look.state.rule.key, began(look, told.zone)
-    if _stands(told, look, Decimal(1), (OVER, f"{start}{key}")):
+    higher = _stands(told, look, Decimal(1), (OVER, f"{start}{key}"))
+    if higher:
         yield _over(told, look, f"{start}{key}", whole=whole)
     for level in sorted(state.rule.warn_at, reverse=True):
         about = f"{start}{key}/{level.normalize()}"
-        if _stands(told, look, level, (NEAR, about)):
+        if not _stands(told, look, level, (NEAR, about)):
+            continue
+        if not higher or (NEAR, about) in told.standing:
             yield Finding(
                 workflow=told.slug,
                 stage=Stage.SPEND,
@@ -76,6 +80,7 @@ def crossed(told: Told, look: Look, *, whole: bool) -> Iterator[Finding]:
                 detail=f"{look.spent} so far; {outlook_words(look)}.",
                 evidence=_evidence(told, look, whole=whole),
             )
+        higher = True
 
 
 def _stands(told: Told, look: Look, level: Decimal, name: tuple[str, str]) -> bool:
@@ -133,7 +138,7 @@ def burning(told: Told, looks: Sequence[Look], *, whole: bool) -> Sequence[Findi
 def _burn(told: Told, look: Look, burn: Burn, kind: str, *, whole: bool) -> Finding:
     cap, window = cap_words(look.state), span_words(burn.window)
     if kind == BURNING:
-        title = f"Spend is running away: {rate_words(burn.rate)} as fast as {cap} lasts, over the last {window}"
+        title = f"Spend is running away: {rate_words(burn.rate)} what {cap} allows, over the last {window}"
         to_do = "Find what calls the model so often (a loop, retries, a job started twice) and stop it there."
     else:
         title = f"Spend of the last {window} is {rate_words(burn.rate)} what {cap} allows for them"

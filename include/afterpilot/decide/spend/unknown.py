@@ -69,7 +69,7 @@ def _finding(slug: str, calls: Calls, when: str, silent: Sequence[str]) -> Findi
     title = f"The cost of {share_words(share)} of the calls of {when} is not known"
     if not count:
         title = f"The calls of {plural(len(silent), 'workflow')} are not known up to now"
-    counted = f"{count:,} of {calls.count:,} calls ({share:.1%}). " if count else ""
+    counted = f"{count:,} of {calls.count:,} calls ({share:.1%}): " if count else ""
     return Finding(
         workflow=slug,
         stage=Stage.SPEND,
@@ -100,7 +100,7 @@ def _reasons(calls: Calls) -> list[str]:
         why = line.reason if line.cost is None else f"{line.model} is priced in {line.currency}"
         counts[why] = counts.get(why, 0) + line.calls
     return [
-        f"{why}: {plural(count, 'call')}" for why, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        f"{why} ({plural(count, 'call')})" for why, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     ]
 
 
