@@ -37,7 +37,7 @@ def calls(workflow: str, now: datetime, *, size: int = 1, mystery: bool = False)
     at, number = FIRST, 0
     while at < now:
         number += 1
-        busy = int(size * 40_000 * _BUSY[at.weekday()] * (1 + (at.day * 7 % 5) / 20))
+        busy = int(size * 40_000 * _BUSY[at.weekday()] * (0.6 + (at.day * 37 % 11) / 12))
         row = {"workflow": workflow, "at": at + timedelta(hours=9), "ref": f"r{number}", "kind": "production"}
         yield _call(row, "gpt-5", busy * 3, busy, busy // 2)
         yield _call(row | {"ref": f"m{number}"}, "claude-sonnet-4-5", busy, busy // 4, 0, cache_write_tokens=busy // 3)

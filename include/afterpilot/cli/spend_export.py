@@ -50,7 +50,7 @@ def export(
     Example: afterpilot spend export --month 2026-11 -o november.csv
     """
     from afterpilot.record.ops import connect
-    from afterpilot.report.focus_files import write
+    from afterpilot.report.focus_files import as_text, write
 
     first = _month(month)
     kind = _format(form, output)
@@ -62,7 +62,7 @@ def export(
             count = write(_rows(connection, first, workflow, told), output, kind)
         except (OSError, ValueError) as error:
             raise AfterpilotError(f"{output} cannot be written: {error}") from error
-    sums = ", ".join(f"{amount:f} {currency}" for currency, amount in sorted(told.sums.items()))
+    sums = ", ".join(f"{as_text(amount)} {currency}" for currency, amount in sorted(told.sums.items()))
     _say(f"{output}: {plural(count, 'row')}{f', {sums}' if sums else ''}")
     notices += _unpriced(told)
     for text in notices:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from afterpilot.domain.counting import plural
-from afterpilot.web.evals.shapes import ceiling, short
+from afterpilot.web.evals.shapes import short
 from afterpilot.web.evals.standing import short_day
 from afterpilot.web.spend.caps import CapView, percent
 from afterpilot.web.spend.days import WIDE, DayChart, DaySum, Legend, Mark, Month, Rect, Table
@@ -32,7 +33,7 @@ def bars(
     """Each day's spend, stacked by ``series`` (key, name), the first at the foot. ``limit`` is a cap of a day to be drawn."""
     height, top = 190, 14
     highest = max([one.whole for one in days.values()] + ([limit.limit] if limit else []), default=Decimal(0))
-    ends = ceiling(float(highest)) if highest else 1.0
+    ends = _ceiling(float(highest)) if highest else 1.0
 
     def tall(value: Decimal) -> float:
         return float(value) / ends * (height - top)
@@ -84,7 +85,7 @@ def cumulative(month: Month, days: Mapping[date, DaySum], cap: CapView, *, today
         sums.append((on, whole))
     outlook = cap.outlook if today is not None else None
     highest = max([cap.limit, whole] + ([outlook.high] if outlook and outlook.high is not None else []))
-    ends = ceiling(float(highest) * 1.02)
+    ends = _ceiling(float(highest) * 1.02)
 
     def y(value: Decimal) -> float:
         return round(top + (1 - float(value) / ends) * (height - top), 1)
@@ -151,6 +152,12 @@ def _fan(month: Month, last: date, spent: Decimal, cap: CapView, y: Callable[[De
     here, end = month.end(last) * 10, month.end(month.last) * 10
     yield Mark("band", d=f"M{here:g},{y(spent):g} L{end:g},{y(high):g} L{end:g},{y(low):g}Z")
     yield Mark("expected", d=f"M{here:g},{y(spent):g} L{end:g},{y(expected):g}")
+
+
+def _ceiling(value: float) -> float:
+    """The next round number whose half is a round one too."""
+    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(step * power for step in (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * 0.999)
 
 
 def _ticks(ends: float, height: int, top: int) -> tuple[Mark, ...]:
