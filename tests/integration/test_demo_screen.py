@@ -54,3 +54,12 @@ def test_an_hourly_run_of_the_schedule_does_not_replace_the_demos_own(wired: Wir
     checked(wired, "scheduled__2", "3 records, all hold", at=AT + timedelta(minutes=5))
     assert "980 records, all hold" in shown(wired, {"records.hourly": "manual__1", "spend": "manual__9"})
     assert "3 records, all hold" in shown(wired, {"spend": "manual__9"})
+
+
+def test_money_that_nobody_has_looked_at_is_unknown(wired: Wired) -> None:
+    """No run of spend and none of the bills: neither is fine, and no whole cost is 0."""
+    said = shown(wired, {})
+    money = said[said.index("Money: caps") : said.index("Messages, as")]
+    assert money.count("? UNKNOWN  no run yet") == 4  # two workflows with a volume, all of them together, the bill
+    assert "bill against meter" in money
+    assert money.count("UNKNOWN: no usage was recorded") == 2

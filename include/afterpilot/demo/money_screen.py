@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from afterpilot.domain.allowance import Allowance
 from afterpilot.domain.bills import FLEET
 from afterpilot.domain.run import Run, Stage
 from afterpilot.domain.verdict import Verdict
@@ -24,26 +25,27 @@ _STYLE = {
     Verdict.FAIL: ("✗", "red"),
     Verdict.UNKNOWN: ("?", "magenta"),
 }
-_LIVE_COSTS = 2  # workflows whose whole cost is shown: those that declare a volume
-_REASONS = 2
+_REASONS = 1  # below a run; the rest is on its page
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What is shown: each workflow's run of spend, its whole cost where it declares a volume, and the run of the bills."""
+    """What is shown: the runs of spend, what gateways are told, the whole cost of those that declare a volume, the run of the bills."""
 
     spend: Sequence[tuple[str, Run | None]]
+    gateways: Mapping[str, Allowance | None]
     lives: Sequence[WholeLife]
     bills: Run | None
 
 
 def read_money(unit: Unit, workflows: Sequence[Workflow], now: datetime) -> Money:
     """What is on record now."""
-    slugs = [*(workflow.slug for workflow in workflows), FLEET]
+    built = [workflow for workflow in workflows if workflow.spend.volume is not None]
+    slugs = [*(workflow.slug for workflow in built), FLEET]
     latest = unit.runs.latest_each(slugs, Stage.SPEND)
-    built = [workflow for workflow in workflows if workflow.spend.volume is not None][:_LIVE_COSTS]
     return Money(
         [(slug, latest.get(slug)) for slug in slugs],
+        {workflow.slug: unit.allowances.find(workflow.slug) for workflow in built},
         [life_of(unit, terms_of(workflow), last_weeks(now, WEEKS)) for workflow in built],
         unit.runs.latest(FLEET, Stage.BILLS),
     )
@@ -53,8 +55,10 @@ def shown_money(money: Money) -> Group:
     """It, a line or two for each."""
     lines: list[RenderableType] = []
     for slug, run in money.spend:
-        lines += _run(slug, run)
-    lines += _run("bills against meter", money.bills)
+        told = money.gateways.get(slug)
+        gateway = f"; its gateway {'may go on' if told.allowed else 'is told to stop'}" if told else ""
+        lines += _run("all of them" if slug == FLEET else slug, run, _forecast(run) + gateway)
+    lines += _run("bill against meter", money.bills)
     for life in money.lives:
         before = " before launch" if life.before_launch else ""
         lines.append(Text.assemble((f"  {life.workflow}", "bold"), f"{before}, {WEEKS} weeks: {cost_words(life)}"))
@@ -63,10 +67,17 @@ def shown_money(money: Money) -> Group:
     return Group(*lines)
 
 
-def _run(name: str, run: Run | None) -> list[RenderableType]:
-    """A run in a line, and its gravest findings below."""
+def _forecast(run: Run | None) -> str:
+    """What is expected of the main cap, as the run has said it."""
+    caps = (run.evidence.get("caps") if run else None) or [{}]
+    words = (caps[0].get("forecast") or {}).get("words")
+    return f"; {words}" if words else ""
+
+
+def _run(name: str, run: Run | None, more: str = "") -> list[RenderableType]:
+    """A run in a line, and its gravest finding below."""
     if run is None:
         return [Text.assemble((f"  {name}  ", "bold"), ("? UNKNOWN  no run yet", "magenta"))]
     mark, style = _STYLE[run.verdict]
-    head = Text.assemble((f"  {name}  ", "bold"), (f"{mark} {run.verdict}  ", f"bold {style}"), run.summary)
+    head = Text.assemble((f"  {name}  ", "bold"), (f"{mark} {run.verdict}  ", f"bold {style}"), run.summary, more)
     return [head, *(Text(f"    {reason}", style="dim") for reason in run.reasons[:_REASONS])]

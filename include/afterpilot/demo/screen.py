@@ -108,10 +108,10 @@ def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_
         ("afterpilot new", "propose a declaration from a table, such as mailbox's triage_runs"),
         ("afterpilot spend", "how every cap stands; `afterpilot bills show`: the bill against the meter"),
         ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
-        (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', "what a gateway is told"),
+        (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', ""),
         ("afterpilot evals corrections invoice_matching", "what clerks corrected, as eval cases"),
     ):
-        table.add_row("", Text.assemble((command, "bold"), ("   " + what, "dim")))
+        table.add_row("", Text.assemble((command, "bold"), (f"   {what}" if what else "", "dim")))
     console.print(Panel(table, title="Look around", border_style="green", title_align="left"))
 
 
