@@ -77,12 +77,19 @@ def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     currency = str(evidence.get("currency") or "")
     period = str(evidence.get("period") or "")
     unpriced = _number(evidence, "unpriced") or Decimal()
-    text = f"{money(spent, currency)} of {money(cap, currency)}" + (f" this {period}" if period else "")
+    text = f"{money(spent, currency)} of {money(cap, currency)}" + _when(period)
     if unpriced > 0:
         text = f"at least {text}: {plural(int(unpriced), 'call')} without a price"
     share = min(spent / cap, Decimal(1))
     tone = "bad" if spent >= cap else "plain"
     return split(text, [(share, tone), (Decimal(1) - share, "empty")])
+
+
+def _when(period: str) -> str:
+    """`` this month``, or `` in 7 days`` of a rolling cap."""
+    if not period:
+        return ""
+    return f" in {period}" if period[0].isdigit() else f" this {period}"
 
 
 def _number(evidence: Mapping[str, Any], name: str) -> Decimal | None:
