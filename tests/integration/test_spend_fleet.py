@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -205,6 +206,32 @@ def kinds_summary(outcome: Run | Exception | None) -> str:
     """The run's sentence."""
     assert isinstance(outcome, Run)
     return outcome.summary
+
+
+def test_a_cap_of_a_team_without_workflows_is_unknown(site: Site) -> None:
+    """A name that is written in two ways guards nothing, and says so."""
+    site.edit(f"{SLUG}/workflow.yaml", "\nteam: finance", "")
+    outcome = swept(site)[FLEET]
+    assert isinstance(outcome, Run)
+    assert (outcome.verdict, outcome.reasons) == (
+        Verdict.UNKNOWN,
+        ("The cap of the team finance guards nothing: no workflow belongs to it",),
+    )
+
+
+def test_two_looks_at_once_tell_once(site: Site) -> None:
+    """The DAG and a person at the same time: one incident, one message."""
+    spread(site, SLUG, "31")
+    wired = site.wired()
+
+    def look(_: int) -> Mapping[str, Run | Exception | None]:
+        return pipeline.spend_all(wired.services, wired.declarations.workflows, trigger=trigger())
+
+    with ThreadPoolExecutor(2) as workers:
+        found = [verdicts(one)[SLUG] for one in workers.map(look, range(2))]
+    assert Verdict.WARN in found
+    assert set(found) <= {Verdict.WARN, None}  # who comes second may find that nothing has changed
+    assert len([letter for letter in site.letters() if letter["workflow"] == SLUG]) == 1
 
 
 def test_one_workflow_by_itself_is_judged_the_same(site: Site) -> None:

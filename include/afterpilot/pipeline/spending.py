@@ -162,7 +162,8 @@ def _asked_of_fleet(
     if len(workflows) == 1:  # one by itself: the others of its team as they were declared last
         teams = _teams(unit, teams)
     silent = tuple(one.subject.slug for one in asked if one.subject.stale(now))
-    subject = Subject(FLEET, zone=declared.zone, fleet=True, silent=silent)
+    nobody = tuple(dict.fromkeys(rule.team for rule in declared.caps if rule.team and not teams.get(rule.team)))
+    subject = Subject(FLEET, zone=declared.zone, fleet=True, silent=silent, nobody=nobody)
     members = tuple(tuple(teams.get(rule.team, ())) if rule.team else None for rule in declared.caps)
     return [Asked(subject, declared.caps, members, frozenset(standing))]
 

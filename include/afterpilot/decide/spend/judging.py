@@ -10,7 +10,7 @@ from typing import Any
 from afterpilot.decide.spend.crossings import Told, before_over, burning, crossed, crossing
 from afterpilot.decide.spend.kinds import BURNING, CROSSING, LEAKING, NEAR, OVER, STALE, UNKNOWN
 from afterpilot.decide.spend.looks import Look
-from afterpilot.decide.spend.unknown import is_stale, stale, unpriced
+from afterpilot.decide.spend.unknown import is_stale, stale, unpriced, without_workflows
 from afterpilot.decide.spend.words import cap_words, outlook_words, period_words
 from afterpilot.domain.metered import Metered
 from afterpilot.domain.money import Money
@@ -23,7 +23,7 @@ class Subject:
     """Whose spend it is: a workflow, or the fleet.
 
     ``pulled_to`` is up to when production's calls are known (None: never pulled); ``silent`` are workflows under the fleet's caps
-    of which that is too long ago. ``followed`` says whether the newest calls were looked at for their pace. ``repriced`` are sentences
+    of which that is too long ago, ``nobody`` the teams with a cap to which no workflow belongs. ``followed`` says whether the newest calls were looked at for their pace. ``repriced`` are sentences
     about prices that have changed what calls cost.
     """
 
@@ -33,6 +33,7 @@ class Subject:
     pulled_to: datetime | None = None
     late_by: timedelta = timedelta(0)
     silent: tuple[str, ...] = ()
+    nobody: tuple[str, ...] = ()
     followed: bool = True
     repriced: tuple[str, ...] = ()
 
@@ -57,7 +58,7 @@ def judge_spend(
     unknown = [*unpriced(subject.slug, looks, subject.silent)]
     if late and not subject.fleet:
         unknown.insert(0, stale(subject.slug, main.spent, pulled_to=subject.pulled_to, late_by=subject.late_by))
-    findings = list(unknown)
+    findings = [*unknown, *(without_workflows(subject.slug, team) for team in subject.nobody)]
     for look in looks:
         whole = not late and not look.calls.not_known
         findings += [*crossed(told, look, whole=whole), *crossing(told, look, whole=whole)]

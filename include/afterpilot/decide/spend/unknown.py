@@ -48,6 +48,25 @@ def stale(slug: str, spent: Money, *, pulled_to: datetime | None, late_by: timed
     )
 
 
+def without_workflows(slug: str, team: str) -> Finding:
+    """A team's cap that guards nothing, most often because its name is written in two ways."""
+    return Finding(
+        workflow=slug,
+        stage=Stage.SPEND,
+        kind=UNKNOWN,
+        severity=Severity.UNKNOWN,
+        title=f"The cap of the team {team} guards nothing: no workflow belongs to it",
+        about=f"team={team}",
+        detail="No workflow.yaml says `team: " + team + "`.",
+        evidence={
+            "certainty": "no declaration that can be used names it",
+            "cost": "not known: what the team's workflows spend is under no cap of the team",
+            "to_do": "Name the team in its workflows' declarations, or mend or remove the cap in _fleet.yaml.",
+            "examples": [],
+        },
+    )
+
+
 def unpriced(slug: str, looks: Sequence[Look], silent: Sequence[str] = ()) -> Sequence[Finding]:
     """One finding for all calls whose cost is not known: of the first cap that has some, else of a period before. ``silent`` are
     workflows under the fleet's caps whose production nobody has read.
