@@ -67,6 +67,16 @@ def test_calls_without_a_price_are_priced_when_they_are_summed(ops: sa.Engine) -
         assert connection.scalar(sa.select(sa.func.sum(usage_sums.c.cost))) == 2 * Decimal("0.0015")
 
 
+def test_much_at_once_is_summed_in_several_transactions(ops: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes its share of the marks; when there are no more, the sums are exact."""
+    with Ops(ops).begin() as unit:
+        rows = [call(f"k{i}", AT - timedelta(minutes=15 * i)) for i in range(40)]
+        unit.records.write(rows, uuid.uuid4())
+    monkeypatch.setattr(metering, "MOST_MARKS", 14)
+    assert [settled(ops).more for _ in range(3)] == [True, True, False]
+    assert_exact(ops)
+
+
 def test_another_time_zone_makes_all_days_anew(ops: sa.Engine) -> None:
     """Also where no call is new; other workflows are left alone."""
     wrote(ops, *(call(f"k{i}", AT - timedelta(hours=7 * i)) for i in range(20)))

@@ -16,11 +16,13 @@ from afterpilot.record import metering, repricing
 _REPRICED = timedelta(days=62)  # this month and the one before, at least
 
 
-def meter(services: Services, workflows: Iterable[Workflow]) -> metering.Settled:
+def meter(services: Services, workflows: Iterable[Workflow]) -> None:
     """Sum what was written or changed since the last time, of all workflows; those given have their days by their time zones."""
     zones = {workflow.slug: workflow.spend.zone for workflow in workflows}
-    with services.ops.begin() as unit:
-        return metering.settle(unit.connection, zones, services.prices)
+    more = True
+    while more:
+        with services.ops.begin() as unit:
+            more = metering.settle(unit.connection, zones, services.prices).more
 
 
 def reprice(
@@ -30,14 +32,13 @@ def reprice(
 
     Returns what was re-priced, as it stands in ``repricings``: by workflow, model, old and new price.
     """
-    zones = {workflow.slug: workflow.spend.zone for workflow in workflows}
+    workflows = list(workflows)
+    meter(services, workflows)
     day = since or services.now().astimezone(UTC).date() - _REPRICED
-    with services.ops.begin() as unit:
-        metering.settle(unit.connection, zones, services.prices)
     with services.ops.begin() as unit:
         if not repricing.keep_prices(unit.connection, services.prices, since=day):
             return ()
     with services.ops.begin() as unit:
-        if found := repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id):
-            metering.settle(unit.connection, zones, services.prices)
+        found = repricing.reprice(unit.connection, services.prices, since=day, run_id=run_id)
+    meter(services, workflows)
     return found

@@ -18,10 +18,12 @@ from afterpilot.record import partitions, prices
 from afterpilot.record.pricing import Pricing, usage_of
 
 log = logging.getLogger(__name__)
-_BATCH = 5000
+_BATCH = 5000  # calls that are priced in one statement
+MOST_MARKS = 100_000  # of one transaction
 # One at a time, with who prices anew: two would delete each other's sums.
 LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('afterpilot sums of usage'))")
 _ANY = sa.text("SELECT EXISTS (SELECT FROM usage_changes)")
+_MORE = sa.text("SELECT EXISTS (SELECT FROM usage_changes ORDER BY id OFFSET :most LIMIT 1)")
 _TABLES = """
 CREATE TEMPORARY TABLE touched (workflow text NOT NULL, quarter timestamptz NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE touched_days (workflow text NOT NULL, day date NOT NULL, zone text NOT NULL) ON COMMIT DROP
@@ -32,8 +34,10 @@ _DROP = "DROP TABLE touched, touched_days"
 # The marks are taken by one statement and the calls are read by later ones, each of which sees what is committed when it
 # begins: a call whose mark was not there yet may be in the sums already, and is summed once more by its mark.
 _TAKE = sa.text(
-    "WITH taken AS (DELETE FROM usage_changes RETURNING workflow, quarter) "
-    "INSERT INTO touched SELECT workflow, quarter FROM taken EXCEPT SELECT workflow, quarter FROM touched ORDER BY 1, 2"
+    "WITH taken AS (DELETE FROM usage_changes WHERE id <= coalesce("
+    "  (SELECT id FROM usage_changes ORDER BY id OFFSET :most LIMIT 1), (SELECT max(id) FROM usage_changes)) "
+    "  RETURNING workflow, quarter) "
+    "INSERT INTO touched SELECT DISTINCT workflow, quarter FROM taken ORDER BY 1, 2"
 )
 _QUARTERS = sa.text("SELECT count(*) AS quarters, count(DISTINCT workflow) AS workflows FROM touched")
 _MONTHS = sa.text("SELECT DISTINCT date_trunc('month', quarter, 'UTC') FROM touched")
@@ -63,7 +67,7 @@ _SUMS = (
     "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens, "
     "sum(cost) AS cost"
 )
-# 0 is no price's id: of calls that could not be priced now. Their quarters are summed again the next time.
+# 0 is no price's id: of calls that nobody has priced. Where they cannot be priced now, their quarters are summed again next time.
 _SUM = sa.text(
     f"WITH made AS (INSERT INTO usage_sums (workflow, at, kind, model, price_id, {_FIELDS}) "  # noqa: S608
     "SELECT touched.workflow, touched.quarter, kind, model, price, calls, coalesce(input_tokens, 0), "
@@ -71,7 +75,11 @@ _SUM = sa.text(
     "FROM touched CROSS JOIN LATERAL ("
     f"  SELECT kind, model, coalesce(price_id, 0) AS price, count(*) AS calls, {_SUMS} FROM usage WHERE {_OF_QUARTER} "
     "  GROUP BY kind, model, coalesce(price_id, 0)) AS calls RETURNING workflow, at, price_id) "
-    "INSERT INTO usage_changes (workflow, quarter) SELECT DISTINCT workflow, at FROM made WHERE price_id = 0"
+    "SELECT count(*) FROM made WHERE price_id = 0"
+)
+_MARK_AGAIN = sa.text(
+    "INSERT INTO usage_changes (workflow, quarter) SELECT DISTINCT touched.workflow, quarter FROM touched JOIN usage_sums "
+    "ON usage_sums.workflow = touched.workflow AND usage_sums.at = quarter WHERE price_id = 0"
 )
 _ZONES = sa.text(
     "INSERT INTO usage_zones SELECT * FROM unnest(CAST(:workflows AS text[]), CAST(:zones AS text[])) "
@@ -110,16 +118,20 @@ _SUM_DAYS = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was summed: quarters of an hour, days, and the workflows that they are of; calls that had to be priced first."""
+    """What was summed: quarters of an hour, days, and the workflows that they are of; calls that had to be priced first; whether
+    there is ``more``, for another transaction.
+    """
 
     quarters: int = 0
     days: int = 0
     workflows: int = 0
     priced: int = 0
+    more: bool = False
 
 
 def settle(connection: sa.Connection, zones: Mapping[str, str], book: PriceBook) -> Settled:
-    """Sum all that was written or changed since the last time, of all workflows, in the transaction of ``connection``.
+    """Sum what was written or changed since the last time, of all workflows, in the transaction of ``connection``: all of it, or
+    as much as one transaction should do.
 
     ``zones`` are those workflows' time zones that are known; the others keep theirs, which is UTC unless it was said. A workflow
     whose zone has changed has all its days made anew.
@@ -129,24 +141,26 @@ def settle(connection: sa.Connection, zones: Mapping[str, str], book: PriceBook)
     connection.execute(LOCK)
     for statement in (*_TABLES.split(";"), *(f"SET LOCAL {setting} = off" for setting in _JOINS)):
         connection.exec_driver_sql(statement)
+    more = bool(connection.scalar(_MORE, {"most": MOST_MARKS + 1}))
+    connection.execute(_TAKE, {"most": MOST_MARKS})
+    connection.exec_driver_sql("ANALYZE touched")
+    partitions.ensure(connection, "usage_sums", connection.scalars(_MONTHS))
     priced = 0
-    if _settle_quarters(connection):
+    if _sum(connection):
         priced = _price(connection, book)
-        _settle_quarters(connection)
+        if _sum(connection):
+            connection.execute(_MARK_AGAIN)
     count = connection.execute(_QUARTERS).one()
     days = _settle_days(connection, zones)
     for statement in (_DROP, *(f"RESET {setting}" for setting in _JOINS)):
         connection.exec_driver_sql(statement)
-    return Settled(count.quarters, days, count.workflows, priced)
+    return Settled(count.quarters, days, count.workflows, priced, more)
 
 
-def _settle_quarters(connection: sa.Connection) -> int:
-    """Sum the marked quarters; how many of them have calls that nobody has priced. Those are marked again."""
-    connection.execute(_TAKE)
-    connection.exec_driver_sql("ANALYZE touched")
-    partitions.ensure(connection, "usage_sums", connection.scalars(_MONTHS))
+def _sum(connection: sa.Connection) -> int:
+    """Sum the touched quarters; how many sums there are of calls that nobody has priced."""
     connection.execute(_FORGET_SUMS)
-    return connection.execute(_SUM).rowcount
+    return int(connection.scalar(_SUM) or 0)
 
 
 def _settle_days(connection: sa.Connection, zones: Mapping[str, str]) -> int:
