@@ -26,10 +26,9 @@ _PACE = {True: "red", False: "yellow"}
 
 
 def show(workflow: Slug = "", *, json: AsJson = False) -> None:
-    """Show how every cap stood when it was looked at last: what is spent, what is expected by the end of its period, how fast it
-    is used up, and the share of calls whose cost is known.
+    """Show how every cap stood when it was looked at last; the same as no command.
 
-    The DAG `spend` looks every ten minutes and writes it down at least every hour; `afterpilot spend check` looks now.
+    What is spent, what is expected by the end of its period, how fast it is used up, and the share of calls whose cost is known. The DAG `spend` looks every ten minutes and writes it down at least every hour; `afterpilot spend check` looks now.
 
     Example: afterpilot spend invoice_matching
     """
@@ -41,7 +40,9 @@ def show(workflow: Slug = "", *, json: AsJson = False) -> None:
 
 
 def check(workflow: Slug = "", *, json: AsJson = False) -> None:
-    """Sum what is new, at the prices that hold now, and hold it against the caps: what the DAG `spend` does every ten minutes.
+    """Sum what is new and hold it against the caps, here and now.
+
+    Calls get the price that holds now, as when the DAG `spend` does it every ten minutes.
 
     Example: afterpilot spend check
     """
