@@ -174,7 +174,7 @@ def test_a_judge_that_agrees_with_people_decides_after_fifty_labels(office: Offi
     assert run.evidence["judges"][0]["labels"] == 60
     used = office.site.rows("SELECT * FROM usage WHERE ref LIKE 'judgement/%'")
     assert len(used) == 60
-    assert {row["kind"] for row in used} == {"eval"}
+    assert {row["kind"] for row in used} == {"judge"}
     assert office.calibrated().judged == 0
 
 

@@ -7,9 +7,10 @@ from datetime import datetime
 import requests
 
 from afterpilot.demo.state import State
-from afterpilot.domain.run import OF_WORKFLOWS, Stage
+from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
+from afterpilot.record.ops import Unit
 from afterpilot.wiring import Wired
 
 _ALWAYS = {Stage.PULL, Stage.CHECK, Stage.GATE, Stage.SPEND}  # at each start; the other stages when they are due
@@ -29,11 +30,17 @@ def not_run(wired: Wired, began: datetime, *, everything: bool) -> list[str]:
             for stage in (stage for stage in OF_WORKFLOWS if has(workflow, stage)):
                 run = unit.runs.latest(workflow.slug, stage)
                 due = stage is not Stage.DECLARE and (everything or stage in _ALWAYS)
-                if run is None or (due and run.finished_at < began):
+                if run is None or (due and _looked(unit, run) < began):
                     missing.append(f"{workflow.slug}: the stage {stage} did not run")
                 elif run.verdict is Verdict.UNKNOWN and stage not in _MAY_BE_UNKNOWN:
                     missing.append(f"{workflow.slug}: the stage {stage} is UNKNOWN: {run.summary}")
     return missing
+
+
+def _looked(unit: Unit, run: Run) -> datetime:
+    """When a stage looked last; that of spend writes a run only where something is news."""
+    told = unit.allowances.find(run.workflow) if run.stage is Stage.SPEND else None
+    return max(run.finished_at, told.as_of) if told else run.finished_at
 
 
 def closed_pages(state: State) -> list[str]:
