@@ -194,6 +194,17 @@ def test_a_price_that_changed_on_a_day(ops: sa.Engine) -> None:
     assert costs(ops) == [Decimal("0.002"), Decimal("0.005"), Decimal("0.005")]
 
 
+def test_calls_around_a_day_on_which_the_price_changed_are_left_alone(ops: sa.Engine) -> None:
+    """They have the price of their day: nothing is looked at or locked."""
+    day = date(2026, 11, 10)
+    book = Prices([own("m", valid_to=day), own("m", "0.000005", valid_from=day)])
+    written(ops, book, [(f"k{i}", AT - timedelta(days=i), Usage("m", 0, 1000)) for i in range(15)])
+    statements: list[str] = []
+    sa.event.listen(ops, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert repriced(ops, book) == ()
+    assert not any("UPDATE usage_" in one for one in statements)
+
+
 def test_a_month_is_priced_anew_in_one_statement(ops: sa.Engine) -> None:
     """However many models and workflows have other prices now."""
     models = [f"m{i}" for i in range(5)]

@@ -108,21 +108,19 @@ def stays(price: Price, now: Price) -> bool:
     """Whether calls that were priced by one price cost the same by the other one, or have no cost for the same reason."""
     if not price.reason:
         return (price.currency, price.rates, now.reason) == (now.currency, now.rates, "")
-    return any(charge(now, call).unpriced_reason == price.reason for call in _calls(price.model))
+    seconds = tuple((sort, 1) for sort in durations(dict(now.rates)))
+    calls = (call for timed in {(), seconds} for call in _calls(price.model, timed))
+    return any(charge(now, call).unpriced_reason == price.reason for call in calls)
 
 
-def _calls(model: str) -> Iterator[Usage]:
-    """One call for each reason for which a call may have no cost."""
-    yield Usage(model, None, None)
-    yield Usage(model, -1, 0)
-    yield Usage(model, 0, 0)
-    yield Usage(model, 0, 1)
-    yield Usage(model, 1, 0)
-    yield Usage(model, 1, 0, 1)
-    yield Usage(model, 1, 0, 2)
+def _calls(model: str, timed: tuple[tuple[str, int], ...]) -> Iterator[Usage]:
+    """One call for each reason for which a call may have no cost; all of them say how many seconds they took, as ``timed``."""
+    for given, answered, cached in ((None, None, 0), (-1, 0, 0), (0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 0, 1), (1, 0, 2)):
+        yield Usage(model, given, answered, cached, CallDetails(timed))
     for sort in COUNTS:
-        yield Usage(model, int(sort in OF_INPUT), int(sort in OF_OUTPUT), 0, CallDetails(((sort, 1),)))
-        yield Usage(model, 0, 0, 0, CallDetails(((sort, 1),)))
+        details = CallDetails((*timed, (sort, 1)))
+        yield Usage(model, int(sort in OF_INPUT), int(sort in OF_OUTPUT), 0, details)
+        yield Usage(model, 0, 0, 0, details)
 
 
 def _plain_cost(rates: Mapping[str, Decimal]) -> Callable[[int, int, int], str | None]:
@@ -190,5 +188,4 @@ def _flaw(price: Price, usage: Usage) -> str:
 
 
 def _lacks(sort: str, model: str) -> str:
-    what = f"the {sort.replace('_', ' ')}" if sort in COUNTS else "some of the tokens"
-    return f"no price is known for {what} of {model[:SHOWN]}"
+    return f"no price is known for the {sort.replace('_', ' ')} of {model[:SHOWN]}"

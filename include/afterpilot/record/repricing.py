@@ -51,6 +51,15 @@ def _in(sorts: Sequence[str]) -> str:
     return f"key IN ('{named}')"
 
 
+# Sums with an old price that may hold calls of the stretch of time in which it is replaced.
+_PLACED = "price_id = {id} AND at > since - interval '15 minutes' AND at < until"
+_STANDING = sa.text(
+    "SELECT number FROM unnest(CAST(:ids AS bigint[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[])) "  # noqa: S608
+    "  WITH ORDINALITY AS given (id, since, until, number) "
+    f"WHERE EXISTS (SELECT FROM usage_sums WHERE {_PLACED.format(id='id')})"
+)
+
+
 # The same as afterpilot.domain.charging.charge; a test holds them together. Of a call that does not fit, Python says why.
 CHARGED = f"""
 SELECT fits, CASE WHEN fits AND given.known THEN given.fee + fresh_tokens * coalesce(given.fresh, 0)
@@ -93,8 +102,8 @@ _REPRICE = f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:given AS jsonb)) AS g ({COLUMNS})
 ), places AS MATERIALIZED (
-  SELECT DISTINCT workflow, at AS quarter, price_id FROM usage_sums
-  WHERE price_id = ANY(:old) AND at >= :first AND at < :last AND at >= :since
+  SELECT DISTINCT workflow, at AS quarter, price_id
+  FROM given JOIN usage_sums ON {_PLACED.format(id="old_id")} WHERE at >= :first AND at < :last
 ), calls AS (
   SELECT call.place, given.old_id, given.new_id, call.cost AS old_cost, charged.*
   FROM places CROSS JOIN LATERAL (
@@ -157,10 +166,10 @@ def reprice(
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"SET LOCAL {setting}")
     rows: list[sa.Row[Any]] = []
-    given = {"given": json.dumps([as_row(one) for one in found]), "old": sorted({one.old.id for one in found})}
+    given = {"given": json.dumps([as_row(one) for one in found]), "run_id": run_id}
     for table, first, last in _partitions(connection, since):
-        span = {"first": first, "last": last, "since": midnight(since), "run_id": run_id}
-        rows += connection.execute(sa.text(_REPRICE.replace("{table}", table)), {**given, **span}).all()
+        statement = sa.text(_REPRICE.replace("{table}", table))
+        rows += connection.execute(statement, {**given, "first": first, "last": last}).all()
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"RESET {setting.split()[0]}")
     return rows
@@ -170,12 +179,22 @@ def replaced(connection: sa.Connection, book: PriceBook, *, since: date) -> Sequ
     """The prices of summed calls since that day that are not what the book says now, with what replaces them."""
     used = {row.price_id: row for row in connection.execute(_IN_USE, {"since": since - _DAY})}
     known = prices.read(connection, used)
-    return [
+    found = [
         one
         for id_, price in sorted(known.items())
         if price.source != AS_SAID
         for one in _replaced(book, price, max(used[id_].first - _DAY, since), used[id_].last + 2 * _DAY)
     ]
+    return _standing(connection, found)
+
+
+def _standing(connection: sa.Connection, found: Sequence[Replacement]) -> Sequence[Replacement]:
+    """Those that calls wait for. Around a day on which a price changes, calendars alone would always show some: calls of before
+    have the old price, and rightly so.
+    """
+    given = {"ids": [one.old.id for one in found]}
+    given |= {f"{name}s": [getattr(one, name) for one in found] for name in ("since", "until")}
+    return [found[number - 1] for number in sorted(connection.scalars(_STANDING, given))] if found else ()
 
 
 def midnight(day: date) -> datetime:

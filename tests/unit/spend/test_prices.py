@@ -94,7 +94,7 @@ def test_a_price_is_that_of_its_day(prices: Prices) -> None:
             "the call to house-1 has more cached tokens than input tokens: the input must include them",
         ),
         (Usage("mistral-ocr-2512", 1, 1), "no price is known for some of the tokens of mistral-ocr-2512"),
-        (Usage("gemini-embedding-001", 1, 1), "no price is known for some of the tokens of gemini-embedding-001"),
+        (Usage("gemini-embedding-001", 1, 1), "no price is known for the output tokens of gemini-embedding-001"),
     ],
 )
 def test_what_is_not_known_is_never_nothing(prices: Prices, used: Usage | None, reason: str) -> None:
