@@ -30,7 +30,10 @@ class _Spend(LazyGroup):
         "approve": Later(
             "afterpilot.cli.spend_raise:approve", "Approve, as the second person, what somebody has asked for."
         ),
-        "refuse": Later("afterpilot.cli.spend_raise:refuse", "Say that a cap is not raised."),
+        "refuse": Later(
+            "afterpilot.cli.spend_raise:refuse",
+            "Say no: to what somebody has asked for, or to a cap that asks the owner; then the workflow stops at it.",
+        ),
         "token": Later(
             "afterpilot.cli.spend_token:token",
             "Make a token for a gateway. It is shown this once and kept nowhere; Afterpilot is given its hash.",
@@ -54,7 +57,7 @@ app = typer.Typer(
     help="How every cap stands, and what people do about it.\n\n"
     "`afterpilot spend` shows all caps as they were judged last, `afterpilot spend WORKFLOW` one workflow's. A cap is declared "
     "under `spend` in workflow.yaml, one over several workflows in _fleet.yaml. What is not known is never counted as 0: the "
-    "column `priced` is the share of calls whose cost is known.",
+    "share that is *priced* is that of calls whose cost is known.",
     rich_markup_mode=MARKUP,
 )
 

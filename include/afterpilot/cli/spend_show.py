@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
@@ -79,10 +78,8 @@ def _tell(runs: Mapping[str, Run | None], *, json: bool) -> None:
     elif not runs:
         console.print("No cap is declared: every workflow names one under `spend` in its workflow.yaml.", markup=False)
     else:
-        console.print(_table(runs), soft_wrap=False)
         for slug, run in runs.items():
-            for reason in run.reasons if run else ():
-                console.print(Text.assemble((f"{slug}: ", "bold"), reason))
+            _print(slug, run)
     raise typer.Exit(exit_status([run.verdict if run else Verdict.UNKNOWN for run in runs.values()]))
 
 
@@ -91,39 +88,32 @@ def _figures(run: Run) -> dict[str, Any]:
     return {name: run.evidence.get(name) for name in names}
 
 
-def _table(runs: Mapping[str, Run | None]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "cap", "spent", "", "expected by its end", "pace", "priced", "as of (UTC)"):
-        table.add_column(column)
-    for slug, run in runs.items():
-        caps = (run.evidence.get("caps") if run else None) or []
-        if run is None or not caps:
-            table.add_row(Text.assemble(verdict(Verdict.UNKNOWN), f" {slug}"), Text("never looked at", style="dim"))
-            continue
-        for at, cap in enumerate(caps):
-            first = Text.assemble(verdict(run.verdict), f" {slug}") if at == 0 else Text()
-            table.add_row(first, *_row(cap), f"{run.finished_at:%m-%d %H:%M}" if at == 0 else "")
-    return table
+def _print(slug: str, run: Run | None) -> None:
+    """A workflow's verdict, two short lines for each of its caps, and what was found."""
+    if run is None:
+        console.print(Text.assemble(verdict(Verdict.UNKNOWN), f" {slug}", (": never looked at", "dim")))
+        return
+    console.print(Text.assemble(verdict(run.verdict), f" {slug}", (f", {run.finished_at:%Y-%m-%d %H:%M} UTC", "dim")))
+    for cap in run.evidence.get("caps") or ():
+        for line in _lines(cap):
+            console.print(line)
+    for reason in run.reasons:
+        console.print(Text(f"  - {reason}"))
 
 
-def _row(cap: Mapping[str, Any]) -> list[Text]:
+def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
+    """``████░░ 2.34 of 5.00 USD a month (47%), priced 100.0%``, and below it what is expected."""
     limit, spent, share = (Decimal(cap[name]) for name in ("limit", "spent", "share"))
     every = f"in {cap['every']}" if cap["every"][0].isdigit() else f"a {cap['every']}"
     about = [word for word in (cap["model"] and f"for {cap['model']}", cap["team"] and f"of {cap['team']}") if word]
     raised = " (raised)" if Decimal(cap["declared"]) < limit else ""
     words = " ".join([f"{Money(limit, cap['currency'])} {every}{raised}", *about])
     least = "at least " if cap["unknown"] else ""
-    style = (
-        "red" if share >= 1 else "yellow" if share >= min(map(Decimal, cap["warn_at"]), default=Decimal(1)) else "green"
-    )
-    return [
-        Text(words),
-        Text(f"{least}{spent:,.2f} ({share:.0%})"),
-        _bar(share, style),
-        Text(_expected(cap["forecast"])),
-        _pace(cap["burn"]),
-        _priced(cap),
-    ]
+    warned = min(map(Decimal, cap["warn_at"]), default=Decimal(1))
+    style = "red" if share >= 1 else "yellow" if share >= warned else "green"
+    said = f" {least}{spent:,.2f} of {words} ({share:.0%})"
+    first = Text.assemble("  ", _bar(share, style), said, ", priced ", _priced(cap), _pace(cap["burn"]))
+    return first, Text(f"  {'':{_BAR}} expected by its end: {_expected(cap['forecast'])}", style="dim")
 
 
 def _bar(share: Decimal, style: str) -> Text:
@@ -134,13 +124,14 @@ def _bar(share: Decimal, style: str) -> Text:
 def _expected(forecast: Mapping[str, Any]) -> str:
     """``455.00 (410.00 to 512.00); reached 24 Nov (22 to 29 Nov)``, or why there is none."""
     if forecast["expected"] is None:
-        return f"none: {forecast['reason']}"
+        return f"not known: {forecast['reason']}"
     expected, low, high = (Decimal(forecast[name]) for name in ("expected", "low", "high"))
     said = f"{expected:,.2f} ({low:,.2f} to {high:,.2f})"
     if forecast["crosses"] is None:
         return said
-    days = [_day(forecast[name]) for name in ("earliest", "latest") if forecast[name]]
-    return f"{said}; reached {_day(forecast['crosses'])} ({' to '.join(days)})"
+    days = dict.fromkeys(_day(forecast[name]) for name in ("earliest", "latest") if forecast[name])
+    between = f" ({' to '.join(days)})" if len(days) > 1 else ""
+    return f"{said}; reached {_day(forecast['crosses'])}{between}"
 
 
 def _day(written: str) -> str:
@@ -150,11 +141,11 @@ def _day(written: str) -> str:
 
 def _pace(burns: Sequence[Mapping[str, Any]]) -> Text:
     if not burns:
-        return Text("", style="dim")
+        return Text()
     worst = burns[0]
     hours = worst["hours"]
     span = f"{hours / 24:g} d" if hours >= 24 else f"{hours:g} h"  # noqa: PLR2004 - hours of a day
-    return Text(f"{worst['rate']:g}x in {span}", style=_PACE[hours < 24])  # noqa: PLR2004
+    return Text(f", {worst['rate']:.3g} times its pace in {span}", style=_PACE[hours < 24])  # noqa: PLR2004
 
 
 def _priced(cap: Mapping[str, Any]) -> Text:
