@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from psycopg.errors import QueryCanceled
 
 from afterpilot.declare.spend_schema import stored_spend
 from afterpilot.domain.spend import FleetSpend
@@ -16,6 +18,8 @@ from afterpilot.record.history.paging import Row
 from afterpilot.record.ops import unit_of
 from afterpilot.report.numbers import money, number
 from afterpilot.report.whole_life import NAMES, part_words, projection_words
+
+_LONGEST = "5s"  # for one statement: people wait for the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LifeView:
-    """The whole cost in words. ``month`` is empty where no volume is declared."""
+    """The whole cost in words. ``month`` is empty where no volume is declared; ``slow``: it takes too long to sum for a page."""
 
     weeks: int
     parts: Sequence[Line]
     total: Line
     each: Sequence[Line]
-    month: str
-    basis: str
-    before_launch: bool
+    month: str = ""
+    basis: str = ""
+    before_launch: bool = False
+    slow: bool = False
 
 
 def whole_life_of(connection: sa.Connection, declared: Row | None, now: datetime) -> LifeView | None:
@@ -49,10 +54,26 @@ def whole_life_of(connection: sa.Connection, declared: Row | None, now: datetime
     terms = LifeTerms.of(
         declared["workflow"], spend, stage=declared["stage"] or "", decisions_read=bool(declared["decisions"])
     )
-    life = life_of(unit_of(connection), terms, last_weeks(now, WEEKS))
+    try:
+        with _hurried(connection):
+            life = life_of(unit_of(connection), terms, last_weeks(now, WEEKS))
+    except sa.exc.OperationalError as error:
+        if not isinstance(error.orig, QueryCanceled):
+            raise
+        return LifeView(WEEKS, (), Line("", "", ""), (), slow=True)
     if not any(part.count for part in life.parts) and not life.each[0].count:
         return None
     return _view(life)
+
+
+@contextlib.contextmanager
+def _hurried(connection: sa.Connection) -> Iterator[None]:
+    """A stretch of the transaction in which no statement may take long: outputs are counted one by one."""
+    before = connection.exec_driver_sql("SHOW statement_timeout").scalar_one()
+    with connection.begin_nested():
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_LONGEST}'")
+        yield
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{before}'")
 
 
 def _view(life: WholeLife) -> LifeView:
