@@ -67,6 +67,19 @@ def test_calls_without_a_price_are_priced_when_they_are_summed(ops: sa.Engine) -
         assert connection.scalar(sa.select(sa.func.sum(usage_sums.c.cost))) == 2 * Decimal("0.0015")
 
 
+def test_calls_without_a_price_are_read_once(ops: sa.Engine) -> None:
+    """However many they are: each more than one statement can price would be read again with all before it."""
+    rows = [call(f"k{i}", AT - timedelta(seconds=i)) for i in range(metering.BATCH + 1)]
+    with Ops(ops).begin() as unit:
+        unit.records.write(rows, uuid.uuid4())
+    statements: list[str] = []
+    sa.event.listen(ops, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert settled(ops).priced == len(rows)
+    assert sum("SKIP LOCKED" in one for one in statements) == 1
+    assert sum("UPDATE usage SET" in one for one in statements) == 2
+    assert_exact(ops)
+
+
 def test_much_at_once_is_summed_in_several_transactions(ops: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes its share of the marks; when there are no more, the sums are exact."""
     with Ops(ops).begin() as unit:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -62,6 +65,32 @@ def test_a_call_that_is_being_written_is_priced_anew_the_next_time(ops: sa.Engin
             (row,) = repricing.reprice(unit.connection, now, since=SINCE)
         assert row.calls == 1
     repriced(ops, now)
+
+
+def test_who_prices_old_calls_and_who_corrects_them_wait_in_no_circle(ops: sa.Engine) -> None:
+    """Both bring a price that nobody had before, for the same call."""
+    with Ops(ops).begin() as unit:
+        unit.records.write([call("a")], uuid.uuid4())
+    with ThreadPoolExecutor() as pool, ops.begin() as writer:
+        summing: list[Future[metering.Settled]] = []
+
+        def meanwhile(*given: Any) -> None:
+            if "INSERT INTO usage (" in given[2] and not summing:
+                summing.append(pool.submit(settled, ops))
+                while not summing[0].done() and not _somebody_waits(ops):
+                    time.sleep(0.01)
+
+        sa.event.listen(writer, "before_cursor_execute", meanwhile)
+        Records(writer).write([call("a", used=Usage("m", 5, 5))], uuid.uuid4(), pricing=Pricing(book()))
+        writer.commit()
+        assert summing[0].result().priced == 1
+    settled(ops)
+    assert_exact(ops)
+
+
+def _somebody_waits(ops: sa.Engine) -> bool:
+    with ops.connect() as connection:
+        return bool(connection.scalar(sa.text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")))
 
 
 class Races(RuleBasedStateMachine):

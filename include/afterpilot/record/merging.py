@@ -140,36 +140,44 @@ def merge(
     in none of the ``spans`` that are read: it comes twice there, and has not moved. Without spans all is read. Without
     ``pricing``, calls are priced when they are summed.
     """
-    given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost)}
+    given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost), "since": since}
     given |= {"starts": [one.start for one in spans], "ends": [one.end for one in spans]}
     run = _Statements(connection, given)
     run(_LOCK)
-    given_calls = split(lines, pricing, since=since)
+    calls = split(lines, pricing, since=since)
     for table in ("records", "usage"):  # before they are read: two writers who have read would wait for each other
-        partitions.ensure(connection, table, given_calls.quarters)
-    if pricing is not None:
+        partitions.ensure(connection, table, calls.quarters)
+    if add(connection, calls, run_id):
+        written = Written(new=lines.rows, late=calls.late)
+    else:
+        written = _merged(connection, calls, run)
+    if pricing is not None:  # last: whoever waits for a new price waits for nobody who still waits for a call
         prices.keep(connection, pricing.taken())
-    if add(connection, given_calls, run_id):
-        return Written(new=lines.rows, late=given_calls.late)
-    _stage(connection, given_calls)
+    return written
+
+
+def _merged(connection: sa.Connection, calls: Split, run: _Statements) -> Written:
+    """Write records of which some are known, or come twice."""
+    _stage(connection, calls)
+    given, rows = run.given, len(calls.keys)
     repeated = int(connection.scalar(_REPEATED) or 0)
     if repeated:
         run(_KEEP_NEWEST)
-    if lost:
+    if given["lost"]:
         run(_KEEP_LOST)
     run(_KNOWN)
-    older = run(_GIVE_WAY).rowcount if spans else 0
+    older = run(_GIVE_WAY).rowcount if given["starts"] else 0
     found = run(_COUNTED).one()
     written = Written(
-        new=lines.rows - repeated - older - found.keys,
-        late=_late(connection, since) if since else 0,
+        new=rows - repeated - older - found.keys,
+        late=int(run(_LATE).scalar_one()) if given["since"] else 0,
         changed=found.changed + found.corrected,
         repeated=repeated + older + found.repeated,
         left=tuple(run(_LEFT).scalars()) if found.moved else (),
     )
     if found.moved:
         run(_MARK_LEFT)
-        moved = [{"b_workflow": lines.workflow, **row} for row in run(_MOVED).mappings()]
+        moved = [{"b_workflow": calls.workflow, **row} for row in run(_MOVED).mappings()]
         for forget in _FORGET:
             connection.execute(forget, moved)
     if found.changed:
@@ -201,11 +209,11 @@ class _Statements:
 
     def __init__(self, connection: sa.Connection, given: Mapping[str, Any]) -> None:
         self._connection = connection
-        self._given = given
+        self.given = given
 
     def __call__(self, statement: sa.TextClause) -> sa.CursorResult[Any]:
         named = statement.compile().params
-        return self._connection.execute(statement, {name: self._given[name] for name in named})
+        return self._connection.execute(statement, {name: self.given[name] for name in named})
 
 
 def _all_new(connection: sa.Connection, run: _Statements) -> bool:
@@ -222,7 +230,3 @@ def _stage(connection: sa.Connection, lines: Split) -> None:
     for statement in _TABLES.split(";"):
         connection.exec_driver_sql(statement)
     copy(connection, f"COPY pulled ({', '.join((*COLUMNS, 'price_id', 'cost'))}) FROM STDIN", lines.whole())
-
-
-def _late(connection: sa.Connection, since: datetime) -> int:
-    return int(connection.scalar(_LATE, {"since": since}) or 0)

@@ -18,7 +18,7 @@ from afterpilot.record import partitions, prices
 from afterpilot.record.pricing import Pricing, usage_of
 
 log = logging.getLogger(__name__)
-_BATCH = 5000  # calls that are priced in one statement
+BATCH = 5000  # calls that are priced in one statement
 MOST_MARKS = 100_000  # of one transaction
 # One at a time, with who prices anew: two would delete each other's sums.
 LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext('afterpilot sums of usage'))")
@@ -50,8 +50,8 @@ _OF_QUARTER = (
 _UNPRICED = sa.text(
     "SELECT calls.* FROM touched CROSS JOIN LATERAL "  # noqa: S608 - text of this module alone
     f"  (SELECT * FROM usage WHERE {_OF_QUARTER} AND price_id IS NULL "
-    f"  OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED) AS calls LIMIT {_BATCH}"
-)
+    "  OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED) AS calls"
+).execution_options(stream_results=True, max_row_buffer=BATCH)
 _SET_PRICES = sa.text(
     "UPDATE usage SET price_id = given.price_id, cost = given.cost "
     "FROM unnest(CAST(:workflows AS text[]), CAST(:ats AS timestamptz[]), CAST(:kinds AS text[]), CAST(:refs AS text[]), "
@@ -195,7 +195,7 @@ def _changed(connection: sa.Connection, zones: Mapping[str, str]) -> Mapping[str
 def _price(connection: sa.Connection, book: PriceBook) -> int:
     """Price calls of the touched quarters that nobody has looked at: those that were written before there were prices."""
     pricing, count = Pricing(book), 0
-    while calls := connection.execute(_UNPRICED).all():
+    for calls in connection.execute(_UNPRICED).partitions(BATCH):  # read once, however many they are
         connection.execute(_SET_PRICES, _priced(calls, pricing))
         count += len(calls)
     prices.keep(connection, pricing.taken())
