@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
-_NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=())
+_NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=(), prices_whole=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,26 @@ def test_a_price_that_is_corrected_is_corrected_for_all_calls(site: Site) -> Non
     assert (row["calls"], row["old_cost"], row["new_cost"], row["run_id"]) == (4, before, now, run.id)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("input_per_million: 0.046", "input_per_milion: 0.046"),
+        ("prices:", "price:"),
+        ("prices:", "prices: ["),
+    ],
+    ids=["an entry", "its key", "the file"],
+)
+def test_calls_keep_their_prices_while_the_list_cannot_be_read(site: Site, old: str, new: str) -> None:
+    """A slip in _fleet.yaml gives nobody's calls a price that the team has never had."""
+    pulled(site)
+    spent(site)
+    before = site.rows("SELECT ref, price_id, cost FROM usage ORDER BY ref")
+    site.edit("_fleet.yaml", old, new)
+    spent(site)
+    assert site.rows("SELECT ref, price_id, cost FROM usage ORDER BY ref") == before
+    assert site.rows("SELECT FROM repricings") == []
+
+
 def test_some_calls_without_tokens(site: Site) -> None:
     """The known part is summed, the unknown part counted: UNKNOWN, although most is known."""
     site.produce("UPDATE ai_invoice_runs SET tok_out = NULL WHERE run_id = 'r-00003'")

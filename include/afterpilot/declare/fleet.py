@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
     # Of what stands twice the first is kept by the reader, and is judged like the rest.
     unread = [flaw for flaw in document.flaws if not flaw.text.startswith("stands twice")]
     usable = UsableFleet.model_validate(_without(data, (flaw.path for flaw in [*unread, *flaws])))
-    fleet = fleet_of(usable)
+    places = [flaw.path for flaw in [*document.flaws, *flaws]]
+    # A flaw of the document or of one of its keys may be a key that was meant to be ``prices``.
+    whole = all(len(place) > 1 and place[0] != "prices" for place in places)
+    fleet = replace(fleet_of(usable), prices_whole=whole)
     return fleet, problems, _names(data, fleet)
 
 

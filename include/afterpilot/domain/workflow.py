@@ -228,7 +228,10 @@ class ModelPrice:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What all workflows share: named schedules (cron expressions in UTC), the fallback channel, own prices, public links."""
+    """What all workflows share: named schedules (cron expressions in UTC), the fallback channel, own prices, public links.
+
+    ``prices_whole`` is False where some of the declared prices cannot be read.
+    """
 
     schedules: Mapping[str, str]
     channel: str
@@ -236,6 +239,7 @@ class Fleet:
     prices: tuple[ModelPrice, ...] = ()
     base_url: str = ""
     spend: FleetSpend = field(default_factory=FleetSpend)
+    prices_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,13 @@ def reprice(
 ) -> Sequence[sa.Row[Any]]:
     """Sum what is new, and re-price calls since that day (without one: of 62 days) where the book says another price now.
 
-    Returns what was re-priced, as it stands in ``repricings``: by workflow, model, old and new price.
+    While some of the team's own prices cannot be read, calls keep those that they have. Returns what was re-priced, as it stands
+    in ``repricings``: by workflow, model, old and new price.
     """
     workflows = list(workflows)
     meter(services, workflows)
+    if not services.fleet.prices_whole:
+        return ()
     day = since or services.now().astimezone(UTC).date() - _REPRICED
     with services.ops.begin() as unit:
         if not repricing.keep_prices(unit.connection, services.prices, since=day):
