@@ -9,7 +9,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """Calls of one kind (production or eval) of a workflow to one model that have one currency, source of price, and reason why
+    """Calls of one kind (production, eval or judge) of a workflow to one model that have one currency, source of price, and reason why
     they have none, if so.
 
     ``cost`` is None where there is a reason, and 0 for calls that cost nothing. Tokens that nobody counted are not in the sums.
@@ -39,7 +39,7 @@ class Metered:
 @dataclass(frozen=True, slots=True)
 class Span:
     """Calls of a workflow (None: of all) from ``start`` to before ``end``, both on whole quarters of an hour. ``label`` comes back
-    as :attr:`Metered.part`.
+    as :attr:`Metered.label`.
     """
 
     workflow: str | None

@@ -55,8 +55,8 @@ def _in(sorts: Sequence[str]) -> str:
 _PLACED = "price_id = {id} AND at > since - interval '15 minutes' AND at < until"
 _STANDING = sa.text(
     "SELECT number FROM unnest(CAST(:ids AS bigint[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[])) "  # noqa: S608
-    "  WITH ORDINALITY AS given (id, since, until, number) "
-    f"WHERE EXISTS (SELECT FROM usage_sums WHERE {_PLACED.format(id='id')})"
+    "  WITH ORDINALITY AS given (id, since, until, number) CROSS JOIN LATERAL "  # one look into the index for each
+    f"  (SELECT FROM usage_sums WHERE {_PLACED.format(id='id')} ORDER BY at LIMIT 1) AS standing"
 )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Constraint = StartDateConstraint | TimeOfDateConstraint | None
 
 LIBRARY = f"genai-prices {metadata.version('genai-prices')}"
+_MOST_FOUND = 10_000  # names that are kept in memory: a server may name its models as it likes
 _FINE_TUNED = "ft:"  # before the name of the model that was fine-tuned, which OpenAI's own names do without
 _HOUR = 3_600
 _PLACES = Decimal(1).scaleb(-18)  # to which the price of an hour is that of a second
@@ -101,6 +102,8 @@ class ListedPrices:
 
     def _listed(self, model: str, provider: str) -> _Listed | None:
         if (model, provider) not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
             self._found[model, provider] = _look_up(model, provider)
         return self._found[model, provider]
 

@@ -66,7 +66,8 @@ class Keeper:
         target = self._workflow.evals.target if self._workflow.evals else None
         if sample.attempts and not isinstance(target, ScriptedTarget):
             said = self._said(sample)
-            yield EvalCall(ref, sample.usage, said, target.currency if isinstance(target, JsonTarget) and said else "")
+            currency = target.currency if isinstance(target, JsonTarget) and said is not None else ""
+            yield EvalCall(ref, sample.usage, said, currency)
         for number, call in enumerate(sample.calls):
             yield EvalCall(f"{ref}/{call.purpose}/{number}", call.usage, kind="judge")
 
