@@ -22,6 +22,7 @@ NAME_CHARACTERS = 100
 TEXT_CHARACTERS = 500
 MAX_DAYS = 3_660
 MAX_AMOUNT = Decimal(10) ** 12
+MIN_PRICE = Decimal(10) ** -12
 
 _DURATION = re.compile(r"^(\d{1,6})(m|h|d|w)$", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -145,6 +146,10 @@ def _price(value: Any) -> Decimal:  # noqa: ANN401
     price = _number(value)
     if price < 0:
         raise Wrong("must not be below 0")
+    if price > MAX_AMOUNT:
+        raise Wrong("is more money than there is")
+    if 0 < price < MIN_PRICE:
+        raise Wrong("is so little that it cannot be told from nothing", "0 where it is free")
     return price
 
 

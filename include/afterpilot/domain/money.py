@@ -10,8 +10,9 @@ from typing import Literal, cast
 
 Period = Literal["day", "week", "month", "rolling"]
 
-_MONEY = re.compile(r"^\s*(\d[\d,_]*(?:\.\d+)?)\s*([A-Z]{3})\s*$")
-_CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day)s?)\s*$")
+# Commas part thousands and nothing else: "5,50 USD" is no amount, rather than 550.
+_MONEY = re.compile(r"^\s*((?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?)\s*([A-Z]{3})\s*$", re.ASCII)
+_CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day)s?)\s*$", re.ASCII)
 _LONGEST = timedelta(days=366)
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.declare.json_files import NotJson, json_schema, parse_json
 from afterpilot.declare.secrecy import looks_secret
-from afterpilot.declare.values import CapText, Channel, Duration, MoneyText, Points, Share, SlackUser
+from afterpilot.declare.values import CapText, Channel, Duration, MoneyText, Points, Price, Share, SlackUser
 
 BOUND = Decimal(10) ** 12
 
@@ -69,11 +69,37 @@ def test_money_keeps_every_cent(amount: Decimal) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["0 USD/month", "5 USD", "5 usd/month", "5 $/month", "5 ABC/day", "USD 5/month", "5 USD/hour", "", None, 5, "5 XXX/day", "9999999999999 USD/day"],
+    ["0 USD/month", "5 USD", "5 usd/month", "5 $/month", "5 ABC/day", "USD 5/month", "5 USD/hour", "", None, 5, "5 XXX/day", "9999999999999 USD/day", "5,50 USD/month", "1,,2 USD/day", "٥ USD/month", "5_ USD/day"],
 )  # fmt: skip
 def test_no_cap_without_an_amount_a_currency_and_a_period(raw: Any) -> None:
     """Nothing that could be taken for no cap at all."""
     assert value_of(CapText, raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "amount"),
+    [
+        ("5,50 USD", None),
+        ("1.234,50 USD", None),
+        ("12,34,567 USD", None),
+        ("1,234.50 USD", Decimal("1234.50")),
+        ("12_345_678 USD", Decimal(12_345_678)),
+        ("1234567 USD", Decimal(1_234_567)),
+    ],
+)
+def test_a_comma_parts_thousands_and_nothing_else(raw: str, amount: Decimal | None) -> None:
+    """Five euros and fifty cents, as they are written in many countries, are never 550."""
+    money = value_of(MoneyText, raw)
+    assert (money and money.amount) == amount
+
+
+@pytest.mark.parametrize(
+    ("raw", "price"),
+    [(0, 0), (1e-9, Decimal("1e-9")), (1e12, Decimal(10) ** 12), (1e13, None), (1e30, None), (1e-13, None), (-1, None)],
+)
+def test_a_price_is_one_that_can_be_reckoned_with(raw: float, price: Decimal | None) -> None:
+    """Neither more money than there is, nor so little that an hour of it would cost nothing."""
+    assert value_of(Price, raw) == price
 
 
 @pytest.mark.parametrize("good", ["5 * * * *", "*/15 0-6 1,15 * mon-fri", "0 6 * * 7", "0 0 1 jan *", "30 1 */2 * *"])
