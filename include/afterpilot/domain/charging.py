@@ -5,7 +5,7 @@ Cost = the sum over all sorts of (how many were used) x (what one costs), plus t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,33 +16,19 @@ from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, SECONDS, TOKEN
 from afterpilot.domain.record import PricedUsage, Usage
 
 SHOWN = 100  # characters of a name that a server gave, in a reason
-_PLAIN_SORTS = ("input_tokens", "cached_tokens", "output_tokens", "call")
 
 
 class Linear(NamedTuple):
-    """A price, made ready for many plain calls: those without anything in their details but tier, region and provider.
-
-    ``cost(input, output, cached)`` takes counts of tokens (``input`` includes the cached ones) and gives the exact cost as
-    decimal text, or None where such a call has no cost at this price: ask :meth:`PriceList.price` for the reason then. It
-    holds for calls from ``since`` to before ``until`` (None: open) with ``least_input`` to ``most_input`` input tokens.
+    """A price with its id, and for which calls it holds: from ``since`` to before ``until`` (None: open), of ``least_input`` to
+    ``most_input`` input tokens.
     """
 
     price: Price
     price_id: int
-    cost: Callable[[int, int, int], str | None]
     since: datetime | None = None
     until: datetime | None = None
     least_input: int = 0
     most_input: int | None = None
-
-    def holds(self, at: datetime, given: int) -> bool:
-        """Whether it is the price of a call at that time with so many input tokens."""
-        return (
-            (self.since is None or self.since <= at)
-            and (self.until is None or at < self.until)
-            and self.least_input <= given
-            and (self.most_input is None or given <= self.most_input)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +82,9 @@ def unpriced(price: Price, reason: str) -> Price:
 
 
 def linear(price: Price, since: datetime | None = None, until: datetime | None = None) -> Linear:
-    """The price, made ready; see :class:`Linear`."""
-    rates = dict(price.rates)
-    known = not price.reason and not durations(rates)
-    cost = _plain_cost(rates) if known else _no_cost
+    """The price, with where it holds."""
     most = None if price.to_input_tokens is None else price.to_input_tokens - 1
-    return Linear(price, price.id, cost, since, until, price.from_input_tokens, most)
+    return Linear(price, price.id, since, until, price.from_input_tokens, most)
 
 
 def stays(price: Price, now: Price) -> bool:
@@ -121,31 +104,6 @@ def _calls(model: str, timed: tuple[tuple[str, int], ...]) -> Iterator[Usage]:
         details = CallDetails((*timed, (sort, 1)))
         yield Usage(model, int(sort in OF_INPUT), int(sort in OF_OUTPUT), 0, details)
         yield Usage(model, 0, 0, 0, details)
-
-
-def _plain_cost(rates: Mapping[str, Decimal]) -> Callable[[int, int, int], str | None]:
-    whole = _whole(tuple((sort, rates[sort]) for sort in _PLAIN_SORTS if sort in rates))
-    fresh, read, answered, fee = (whole.rates.get(sort) for sort in _PLAIN_SORTS)
-    fresh_rate, read_rate, answered_rate, fixed = fresh or 0, read or 0, answered or 0, fee or 0
-    unit, form = 10**whole.digits, f"%d.%0{max(whole.digits, 1)}d"
-
-    def cost(given: int, output: int, cached: int) -> str | None:
-        if output < 0 or not 0 <= cached <= given:
-            return None
-        total = fixed + (given - cached) * fresh_rate + cached * read_rate + output * answered_rate
-        whole_units, rest = divmod(total, unit)
-        return form % (whole_units, rest)
-
-    def cost_of_some(given: int, output: int, cached: int) -> str | None:
-        if (fresh is None and given > cached) or (read is None and cached) or (answered is None and output):
-            return None
-        return cost(given, output, cached)
-
-    return cost_of_some if None in (fresh, read, answered) else cost
-
-
-def _no_cost(given: int, output: int, cached: int) -> str | None:  # noqa: ARG001 - the signature of a cost
-    return None
 
 
 def _used(usage: Usage) -> dict[str, int | Decimal]:

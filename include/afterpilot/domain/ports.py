@@ -233,7 +233,7 @@ class PriceBook(PriceList, Protocol):
         """The price that holds for calls of the model at that time with ``given`` input tokens, made ready for plain calls.
 
         Of ``how`` the tier, region and provider count. Where nobody knows the price it is one with a reason, and no call has a
-        cost at it. Keep it as long as it ``holds``: from ``since`` to ``until`` and up to ``most_input``.
+        cost at it. Keep it for calls from ``since`` to ``until`` with up to ``most_input`` input tokens.
         """
         ...
 

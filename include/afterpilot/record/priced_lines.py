@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from afterpilot.domain.charging import Linear
+from afterpilot.domain.charging import Linear, durations
 from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import Usage
 from afterpilot.domain.record_lines import values_of
@@ -124,13 +124,13 @@ def _moment(at: bytes) -> datetime:
 
 
 def _rates(found: Linear) -> _Rates | None:
-    """The price in whole numbers; None where it has no rate for one of the plain sorts."""
+    """The price in whole numbers; None where it has no rate for one of the plain sorts, or asks how long a call took."""
     most = _MOST if found.most_input is None else found.most_input
     if found.price.reason:
         of_all = not found.least_input and found.most_input is None
         return _Rates(_NO_COST % found.price_id, 0, -1, 0, 0, 0, 0) if of_all else None
     rates = dict(found.price.rates)
-    if not all(sort in rates for sort in _PLAIN) or found.cost(found.least_input + 1, 1, 1) is None:
+    if not all(sort in rates for sort in _PLAIN) or durations(rates):
         return None
     exponents = [rate.normalize().as_tuple().exponent for rate in rates.values()]
     digits = max(0, *(-exponent for exponent in exponents if isinstance(exponent, int)))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
-LENGTH = timedelta(minutes=15)
 QUARTER = "date_bin('15 minutes', {}, '2000-01-01 00:00+00')"  # the quarter that a moment lies in, in SQL
 _MARK = sa.text(
     "INSERT INTO usage_changes (workflow, quarter) SELECT :workflow, unnest(CAST(:quarters AS timestamptz[]))"

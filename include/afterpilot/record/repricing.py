@@ -96,8 +96,8 @@ FROM (
 ) AS judged
 """  # noqa: S608 - text of this module and the domain alone
 # Calls are found by the quarters that were summed with an old price, locked, and changed where they lie (ctid). One that somebody
-# is writing is left alone: it gets a price anew, or is found the next time; waiting for writers might be in a circle. Of the calls that do not fit nobody knows the price any more, until
-# they are summed (afterpilot.record.metering).
+# is writing is left alone: it gets a price anew, or is found the next time; waiting for writers might be in a circle. Of the
+# calls that do not fit nobody knows the price any more, until they are summed (afterpilot.record.metering).
 _REPRICE = f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:given AS jsonb)) AS g ({COLUMNS})

@@ -44,7 +44,7 @@ class Prices:
         return charge(price, usage)
 
     def linear(self, model: str, at: datetime, *, given: int = 0, how: CallDetails = PLAIN) -> Linear:
-        """The price that holds for calls of the model at that time with ``given`` input tokens, made ready for plain calls."""
+        """The price that holds for calls of the model at that time with ``given`` input tokens, and how long it holds."""
         return self._bracket(model, at, how).of_size(given)
 
     def replacements(self, price: Price, at: datetime) -> Sequence[Price]:
