@@ -65,6 +65,12 @@ def _pulled_up_to_now(site: Site) -> None:
             )
 
 
+def _declared(site: Site) -> None:
+    """The folders as they are now are on record."""
+    wired = site.wired()
+    pipeline.declare(wired.services, wired.declarations, trigger=trigger())
+
+
 def swept(site: Site) -> Mapping[str, Run | Exception | None]:
     """The stage over all workflows."""
     wired = site.wired()
@@ -217,6 +223,10 @@ def test_a_cap_of_a_team_without_workflows_is_unknown(site: Site) -> None:
         Verdict.UNKNOWN,
         ("The cap of the team finance guards nothing: no workflow belongs to it",),
     )
+    assert [(cap["cap"], cap["unknown"]) for cap in outcome.evidence["caps"]][:2] == [
+        ("month", False),
+        ("month team=finance", True),
+    ]
 
 
 def test_two_looks_at_once_tell_once(site: Site) -> None:
@@ -243,3 +253,54 @@ def test_one_workflow_by_itself_is_judged_the_same(site: Site) -> None:
     (told,) = site.rows("SELECT * FROM allowances WHERE workflow = :w", w=SLUG)
     assert told["allowed"] is False  # the team's cap of 40 USD stops it
     assert kinds(site, FLEET) == []
+
+
+def test_what_a_team_has_spent_stays_spent_where_a_declaration_breaks_or_ends(site: Site) -> None:
+    """A team's cap that is reached is not free again because one of its workflows cannot be used, is retired, or is gone."""
+    path = site.folder / OTHER / "workflow.yaml"
+    path.write_text(path.read_text() + "team: finance\n")
+    _declared(site)
+    spread(site, OTHER, "41")
+    good = path.read_text()
+    for text in (f"{good}nonsense: 1\n", re.sub(r"(?m)^stage: .*$", "stage: retired", good)):
+        path.write_text(text)
+        wired = site.wired()
+        used = [one for one in wired.declarations.workflows if one.stage != "retired"]
+        assert [one.slug for one in used] == [SLUG]
+        _declared(site)
+        pipeline.spend_all(wired.services, used, trigger=trigger())
+        (told,) = site.rows("SELECT allowed FROM allowances WHERE workflow = :w", w=SLUG)
+        assert told["allowed"] is False
+
+
+def test_production_of_a_broken_declaration_that_nobody_reads_is_unknown_for_the_fleet(site: Site) -> None:
+    """Its calls go on where it runs; the fleet's caps do not read as kept without them."""
+    _declared(site)
+    site.edit(f"{OTHER}/workflow.yaml", "spend:", "spend_:")
+    _declared(site)
+    assert verdicts(swept(site))[FLEET] is Verdict.PASS
+    site.now += 27 * HOUR
+    with site.ops.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE watermarks SET pulled_to = :now WHERE workflow = :w"), {"now": site.now, "w": SLUG}
+        )
+    assert verdicts(swept(site)) == {SLUG: Verdict.PASS, FLEET: Verdict.UNKNOWN}
+
+
+def test_a_cap_that_was_raised_in_its_period_is_not_told_of_as_reached_after_it(site: Site) -> None:
+    """What people have approved for November is its cap on the first of December too."""
+    site.now = datetime(2026, 12, 1, 5, tzinfo=UTC)
+    _pulled_up_to_now(site)
+    call(site.ops, SLUG, [(datetime(2026, 11, 20, 9, tzinfo=UTC), Decimal(65))])
+    raised = (
+        "INSERT INTO cap_raises (id, workflow, cap, period_start, period_end, amount, currency, state, asked_by, decided_at) "
+        "VALUES (gen_random_uuid(), :w, :cap, '2026-11-01', '2026-12-01', :to, 'USD', 'approved', 'Dana Ruiz', '2026-11-20')"
+    )
+    with site.ops.begin() as connection:
+        told = [{"w": SLUG, "cap": "month", "to": 90}, {"w": FLEET, "cap": "month team=finance", "to": 60}]
+        connection.execute(sa.text(raised), told)
+    swept(site)
+    assert (kinds(site, SLUG), [title for _, title in kinds(site, FLEET)]) == (
+        [],
+        ["Spend of the month before has reached the cap of 60.00 USD a month (raised) of the team finance"],
+    )

@@ -46,8 +46,6 @@ def allowance(
     held = [one for state in states if (one := _held(state, on_unknown)) is not None]
     whole = [one for one in held if not one.state.rule.model]
     counted = whole or held
-    ends = [one.until for one in counted]
-    known = [end for end in ends if end is not None]
     if states:
         reason = " ".join(one.why for one in counted) or _why_not_stopped(states)
     else:
@@ -57,8 +55,8 @@ def allowance(
         allowed=not whole and (bool(states) or on_unknown == "allow"),
         reason=reason,
         as_of=now,
-        until=max(known) if known and len(known) == len(ends) else None,
-        stopped_models=tuple(sorted({one.state.rule.model for one in held} - {""})),
+        until=_last(counted),
+        stopped_models=_models(held),
         caps=tuple(states),
         on_unknown=on_unknown,
         stop=stop,
@@ -66,11 +64,22 @@ def allowance(
 
 
 def ended(before: Allowance, now: datetime) -> Allowance:
-    """The same once a stop has ended by itself; what is not over, or has no such end, is left as it is."""
+    """The same once a stop has ended by itself; what is not over, or has no such end, is left as it is. Models whose own caps
+    reach further stay stopped.
+    """
     if not before.stops or before.until is None or now < before.until:
         return before
     reason = f"The stop ended with its period, at {_moment(before.until)}."
-    return replace(before, allowed=True, stopped_models=(), reason=reason, until=None, since=before.until)
+    held = [one for state in before.caps if (one := _held(state, before.on_unknown)) is not None]
+    left = [one for one in held if one.state.rule.model and (one.until is None or now < one.until)]
+    return replace(
+        before,
+        allowed=True,
+        stopped_models=_models(left),
+        reason=" ".join([reason, *(one.why for one in left)]),
+        until=_last(left),
+        since=before.until,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,16 @@ def _held(state: CapState, on_unknown: OnUnknown) -> _Held | None:
             state, f"A part of the spend under the cap of {_name(state)} is not known: {_DECLARED['refuse']}.", None
         )
     return None
+
+
+def _last(held: Sequence[_Held]) -> datetime | None:
+    """When the last of them ends; None where one has no end in the calendar."""
+    known = [one.until for one in held if one.until is not None]
+    return max(known) if known and len(known) == len(held) else None
+
+
+def _models(held: Sequence[_Held]) -> tuple[str, ...]:
+    return tuple(sorted({one.state.rule.model for one in held} - {""}))
 
 
 def _why_not_stopped(states: Sequence[CapState]) -> str:

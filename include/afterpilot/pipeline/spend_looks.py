@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from afterpilot.decide.spend import BURNING, LEAKING, Calls, Look, Subject, still_open
@@ -20,6 +20,7 @@ from afterpilot.spend.seasons import MOST_WEEKS
 
 _DAY = timedelta(days=1)
 _LONGEST_BURN = timedelta(hours=6, minutes=15)
+LONGEST_PERIOD = timedelta(days=32)  # of the calendar: a month, with room for zones
 FRESH = timedelta(hours=3)  # how old the newest call may be for its pace to be of any use
 
 
@@ -55,11 +56,13 @@ def looks_of(
 ) -> Mapping[str, tuple[Look, ...]]:
     """Every cap as it stands now, by the slug of whose it is, in the order in which they are declared."""
     read = _read(unit, asked, now)
+    said = {
+        one.subject.slug: [given for given in raises if one.subject.fleet or given.workflow == one.subject.slug]
+        for one in asked
+    }
     states = {
         one.subject.slug: answered(
-            [_state(one, at, read, now) for at in range(len(one.rules))],
-            [given for given in raises if one.subject.fleet or given.workflow == one.subject.slug],
-            now=now,
+            [_state(one, at, read, now) for at in range(len(one.rules))], said[one.subject.slug], now=now
         )
         for one in asked
     }
@@ -67,7 +70,9 @@ def looks_of(
     _read_history(unit, asked, states, paces, read)
     return {
         one.subject.slug: tuple(
-            _look(one, at, state, paces[one.subject.slug][at], read, now)
+            _with_before(
+                _look(one, at, state, paces[one.subject.slug][at], read), one, at, read, said[one.subject.slug], now
+            )
             for at, state in enumerate(states[one.subject.slug])
         )
         for one in asked
@@ -145,7 +150,8 @@ def _by_workflow(series: Iterable[Series]) -> Mapping[str, Sequence[Series]]:
 def _state(one: Asked, at: int, read: _Read, now: datetime) -> CapState:
     rule = one.rules[at]
     calls = _calls(one, at, read)
-    late = one.subject.stale(now)
+    # A team's cap that no workflow in use is under guards nothing: that little was spent of it is no good news.
+    late = one.subject.stale(now) or rule.team in one.subject.nobody
     return CapState(
         rule=rule,
         period=cap_window(rule.cap, now, one.subject.zone),
@@ -207,18 +213,26 @@ def _read_history(
     read.history.update(_by_workflow(Paces(unit.connection).quarters(wanted)))
 
 
-def _look(one: Asked, at: int, state: CapState, pace: Pace, read: _Read, now: datetime) -> Look:
+def _look(one: Asked, at: int, state: CapState, pace: Pace, read: _Read) -> Look:
     rule, calls = one.rules[at], _calls(one, at, read)
     under = one.under(at)
     told = {kind for kind, _ in one.standing}
-    earlier = _before(one, rule, now)
     history = _summed(read.history, read.known if under is None else under, rule)
     return Look(
         state=state,
         calls=calls,
-        before=_calls(one, at, read, "/before") if earlier else None,
-        began_before=earlier[0] if earlier else None,
         burn=burn_of(state, pace, history, told=BURNING in told),
         leak=leak_of(state, pace, told=LEAKING in told),
         forecast=forecast_of(state, pace, calls.spent(), one.subject.zone),
     )
+
+
+def _with_before(look: Look, one: Asked, at: int, read: _Read, raises: Sequence[CapRaise], now: datetime) -> Look:
+    """With the period before, as long as that may change, and its cap as it was raised then."""
+    rule, zone = one.rules[at], one.subject.zone
+    if (earlier := _before(one, rule, now)) is None:
+        return look
+    window = period_before(rule.cap.period, cap_window(rule.cap, now, zone), zone)
+    declared = replace(look.state, period=window, limit=rule.cap.limit)
+    (then,) = answered([declared], raises, now=window.end - timedelta(microseconds=1))
+    return replace(look, before=_calls(one, at, read, "/before"), began_before=earlier[0], limit_before=then.limit)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from afterpilot.decide.spend import Look, Subject, judge_spend, of_team
+from afterpilot.decide.spend import Look, judge_spend, of_team
 from afterpilot.domain.allowance import FLEET
 from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident
@@ -21,7 +21,8 @@ from afterpilot.pipeline.allowing import settle_allowances, settle_many
 from afterpilot.pipeline.conclude import concluded, concluded_many, finished
 from afterpilot.pipeline.metering import reprice
 from afterpilot.pipeline.services import Services
-from afterpilot.pipeline.spend_looks import FRESH, Asked, looks_of
+from afterpilot.pipeline.spend_looks import LONGEST_PERIOD, looks_of
+from afterpilot.pipeline.spend_subjects import asked_of
 from afterpilot.record.ops import Unit
 
 log = logging.getLogger(__name__)
@@ -102,8 +103,8 @@ def judge(
     for row in reprice(services, workflows, run_id=identity):
         repriced[row.workflow].append(_repriced(row.model, row.calls, row.old_cost, row.new_cost))
     with services.ops.begin() as unit:
-        asked = _asked(services, unit, workflows, repriced, now)
-        raises = unit.cap_raises.holding(None, now)
+        asked = asked_of(services, unit, workflows, repriced, now)
+        raises = unit.cap_raises.holding(None, now, back=LONGEST_PERIOD)
         looks = looks_of(unit, asked, raises, now)
     by_slug = {workflow.slug: workflow for workflow in workflows}
     over = [look.state for look in looks.get(FLEET, ())]
@@ -120,73 +121,11 @@ def judge(
     }
 
 
-def _asked(
-    services: Services, unit: Unit, workflows: Sequence[Workflow], repriced: Mapping[str, Sequence[str]], now: datetime
-) -> Sequence[Asked]:
-    standing: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for slug, kind, about in unit.incidents.standing(Stage.SPEND):
-        standing[slug].add((kind, about))
-    pulled = unit.records.pulled_to_each()
-    asked = [
-        Asked(
-            Subject(
-                workflow.slug,
-                zone=workflow.spend.zone,
-                pulled_to=pulled.get(workflow.slug),
-                late_by=workflow.source.late_by,
-                followed=_fresh(pulled.get(workflow.slug), now),
-                repriced=tuple(repriced.get(workflow.slug, ())),
-            ),
-            workflow.spend.caps,
-            standing=frozenset(standing[workflow.slug]),
-        )
-        for workflow in workflows
-    ]
-    return [*asked, *_asked_of_fleet(services, unit, workflows, asked, standing[FLEET], now)]
-
-
-def _asked_of_fleet(
-    services: Services,
-    unit: Unit,
-    workflows: Sequence[Workflow],
-    asked: Sequence[Asked],
-    standing: Iterable[tuple[str, str]],
-    now: datetime,
-) -> Sequence[Asked]:
-    declared = services.fleet.spend
-    if not declared.caps:
-        return ()
-    teams: dict[str, list[str]] = defaultdict(list)
-    for workflow in workflows:
-        teams[workflow.spend.team].append(workflow.slug)
-    if len(workflows) == 1:  # one by itself: the others of its team as they were declared last
-        teams = _teams(unit, teams)
-    silent = tuple(one.subject.slug for one in asked if one.subject.stale(now))
-    nobody = tuple(dict.fromkeys(rule.team for rule in declared.caps if rule.team and not teams.get(rule.team)))
-    subject = Subject(FLEET, zone=declared.zone, fleet=True, silent=silent, nobody=nobody)
-    members = tuple(tuple(teams.get(rule.team, ())) if rule.team else None for rule in declared.caps)
-    return [Asked(subject, declared.caps, members, frozenset(standing))]
-
-
-def _teams(unit: Unit, known: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    found = defaultdict(list, {team: list(slugs) for team, slugs in known.items()})
-    already = {slug for slugs in known.values() for slug in slugs}
-    for row in unit.declarations.current():
-        team = str(row["document"].get("team") or "")
-        if row["workflow"] not in already and row["usable"]:
-            found[team].append(row["workflow"])
-    return found
-
-
 def _over(states: Sequence[CapState], workflow: Workflow | None) -> tuple[CapState, ...]:
     """The fleet's caps that concern a workflow: those over all, over its team, and of models, whichever it calls."""
     if workflow is None:
         return ()
     return tuple(state for state in states if state.rule.team in {"", workflow.spend.team})
-
-
-def _fresh(pulled_to: datetime | None, now: datetime) -> bool:
-    return pulled_to is not None and now - FRESH <= pulled_to
 
 
 def _is_news(one: Judged, before: Run | None, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,9 +42,11 @@ class CapRaises:
             )
         )
 
-    def holding(self, workflow: str | None, now: datetime) -> Sequence[CapRaise]:
-        """What was answered about the periods of now: of a workflow and the fleet, or (None) of all; the oldest first."""
-        statement = sa.select(cap_raises).where(cap_raises.c.period_start <= now, cap_raises.c.period_end > now)
+    def holding(self, workflow: str | None, now: datetime, *, back: timedelta = timedelta(0)) -> Sequence[CapRaise]:
+        """What was answered about the periods of now, and of those that ended so long ago at most: of a workflow and the fleet, or
+        (None) of all; the oldest first.
+        """
+        statement = sa.select(cap_raises).where(cap_raises.c.period_start <= now, cap_raises.c.period_end > now - back)
         if workflow is not None:
             statement = statement.where(cap_raises.c.workflow.in_({workflow, FLEET}))
         return [_raise(row) for row in self._connection.execute(statement.order_by(cap_raises.c.asked_at))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,16 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.workflow import Loaded
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import current_declarations, declarations
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """``used``: its folder is there and it is not retired. ``broken``: what the folder holds now cannot be used."""
+
+    workflow: str
+    team: str
+    used: bool
+    broken: bool
 
 
 class DeclarationVersions:
@@ -90,3 +100,20 @@ class DeclarationVersions:
             .order_by(current_declarations.c.workflow)
         )
         return self._connection.execute(statement).mappings().all()
+
+    def usable_each(self) -> Sequence[Usable]:
+        """Every workflow that could ever be used, with what its last usable version says."""
+        here, version = current_declarations.c, declarations.c
+        statement = (
+            sa.select(
+                here.workflow,
+                version.document["team"].astext,
+                sa.and_(here.present, version.document["stage"].astext.is_distinct_from("retired")),
+                here.usable_sha256 != here.sha256,
+            )
+            .join(declarations, sa.and_(version.workflow == here.workflow, version.sha256 == here.usable_sha256))
+            .order_by(here.workflow)
+        )
+        return [
+            Usable(slug, team or "", used, broken) for slug, team, used, broken in self._connection.execute(statement)
+        ]

@@ -92,6 +92,21 @@ def test_a_cap_on_one_model_stops_that_model_alone() -> None:
     assert (both.allowed, both.stopped_models, both.until) == (False, ("gpt-5",), MONTH.end)
 
 
+def test_the_end_of_a_day_s_stop_frees_no_model_whose_month_is_over_its_cap() -> None:
+    """The workflow goes on at midnight, without that model until its own period ends."""
+    day, model = state("20 USD/day", "20", period=DAY), state("40 USD/month", "41", model="gpt-5")
+    both = allowance("w", [day, model], now=NOW)
+    assert (both.allowed, both.until) == (False, DAY.end)
+    after = ended(both, DAY.end)
+    assert (after.allowed, after.stopped_models, after.until) == (True, ("gpt-5",), MONTH.end)
+    assert "for gpt-5 is reached" in after.reason
+    assert said(both, DAY.end).allowance.stopped_models == ("gpt-5",)
+    rolling = state("60 USD/7 days", "61", period=Window(NOW - timedelta(days=7), NOW), model="gpt-5")
+    after = ended(allowance("w", [day, rolling], now=NOW), DAY.end)
+    assert (after.allowed, after.stopped_models, after.until) == (True, ("gpt-5",), None)
+    assert ended(ended(both, DAY.end), MONTH.end).stopped_models == ()
+
+
 @pytest.mark.parametrize(("on_unknown", "allowed"), [("allow", True), ("refuse", False)])
 def test_unknown_spend_is_as_declared(on_unknown: OnUnknown, allowed: bool) -> None:  # noqa: FBT001 - a table
     """Where a part is not known, or nothing was ever looked at, the declaration says what holds; a cap that the known part

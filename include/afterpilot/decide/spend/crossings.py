@@ -111,12 +111,13 @@ def before_over(told: Told, look: Look, *, whole: bool) -> Sequence[Finding]:
     """The cap of the period before, should it have been crossed: late calls may do so after its end."""
     if look.before is None or look.began_before is None:
         return ()
-    late = replace(look, calls=look.before, state=replace(look.state, limit=look.state.rule.cap.limit))
+    limit = look.limit_before or look.state.rule.cap.limit
+    late = replace(look, calls=look.before, state=replace(look.state, limit=limit))
     if late.share < 1:
         return ()
     found = _over(told, late, f"{look.began_before:%Y-%m-%d} {look.state.rule.key}", whole=whole)
     title = f"Spend of the {look.state.rule.cap.period} before has reached {cap_words(late.state)}"
-    return (replace(found, title=title),)
+    return (replace(found, title=title, detail=f"{late.spent} in that period, which is over."),)
 
 
 def burning(told: Told, looks: Sequence[Look], *, whole: bool) -> Sequence[Finding]:

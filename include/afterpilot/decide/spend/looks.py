@@ -56,12 +56,15 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A cap as this run sees it. ``before`` are the calls of the period before, where some of them may still come in."""
+    """A cap as this run sees it. ``before`` are the calls of the period before, where some of them may still come in;
+    ``limit_before`` is what its cap was raised to, None where it was not.
+    """
 
     state: CapState
     calls: Calls
     before: Calls | None = None
     began_before: date | None = None
+    limit_before: Money | None = None
     burn: Burn | None = None
     leak: Burn | None = None
     forecast: Forecast = field(default_factory=lambda: Forecast(0, reason="no forecast was made"))

@@ -1,0 +1,78 @@
+"""Whose caps a look at the spend is about: workflows, and the fleet with the workflows under each of its caps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from afterpilot.decide.spend import Subject
+from afterpilot.domain.allowance import FLEET
+from afterpilot.domain.run import Stage
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.spend_looks import FRESH, Asked
+from afterpilot.record.ops import Unit
+
+
+def asked_of(
+    services: Services, unit: Unit, workflows: Sequence[Workflow], repriced: Mapping[str, Sequence[str]], now: datetime
+) -> Sequence[Asked]:
+    """These workflows, and the fleet where it has caps. ``repriced`` are sentences about prices that have changed."""
+    standing: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for slug, kind, about in unit.incidents.standing(Stage.SPEND):
+        standing[slug].add((kind, about))
+    pulled = unit.records.pulled_to_each()
+    asked = [
+        Asked(
+            Subject(
+                workflow.slug,
+                zone=workflow.spend.zone,
+                pulled_to=pulled.get(workflow.slug),
+                late_by=workflow.source.late_by,
+                followed=_fresh(pulled.get(workflow.slug), now),
+                repriced=tuple(repriced.get(workflow.slug, ())),
+            ),
+            workflow.spend.caps,
+            standing=frozenset(standing[workflow.slug]),
+        )
+        for workflow in workflows
+    ]
+    subjects = [one.subject for one in asked]
+    return [*asked, *_fleets(services, unit, workflows, subjects, pulled, standing[FLEET], now)]
+
+
+def _fleets(
+    services: Services,
+    unit: Unit,
+    workflows: Sequence[Workflow],
+    subjects: Sequence[Subject],
+    pulled: Mapping[str, datetime],
+    standing: Iterable[tuple[str, str]],
+    now: datetime,
+) -> Sequence[Asked]:
+    """The fleet's caps. What workflows that are broken, retired or gone have spent counts for the team that they named last; and
+    while a broken one is not read, nobody knows what it spends.
+    """
+    declared = services.fleet.spend
+    if not declared.caps:
+        return ()
+    asked = {workflow.slug for workflow in workflows}
+    others = [one for one in unit.declarations.usable_each() if one.workflow not in asked]
+    teams: dict[str, list[str]] = defaultdict(list)
+    for slug, team in (
+        *((workflow.slug, workflow.spend.team) for workflow in workflows),
+        *((one.workflow, one.team) for one in others),
+    ):
+        teams[team].append(slug)
+    broken = [Subject(one.workflow, pulled_to=pulled.get(one.workflow)) for one in others if one.used and one.broken]
+    silent = tuple(one.slug for one in (*subjects, *broken) if one.stale(now))
+    alive = {workflow.spend.team for workflow in workflows} | {one.team for one in others if one.used}
+    nobody = tuple(dict.fromkeys(rule.team for rule in declared.caps if rule.team and rule.team not in alive))
+    subject = Subject(FLEET, zone=declared.zone, fleet=True, silent=silent, nobody=nobody)
+    members = tuple(tuple(teams.get(rule.team, ())) if rule.team else None for rule in declared.caps)
+    return [Asked(subject, declared.caps, members, frozenset(standing))]
+
+
+def _fresh(pulled_to: datetime | None, now: datetime) -> bool:
+    return pulled_to is not None and now - FRESH <= pulled_to
