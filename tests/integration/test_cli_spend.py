@@ -87,6 +87,18 @@ def test_a_cap_that_is_reached_ends_with_one_and_an_unknown_one_with_two(cli: Cl
     assert "50.0%" in out
 
 
+def test_the_status_has_the_fleet_s_caps(cli: Cli, site: Site) -> None:
+    """UNKNOWN before the first look, then what that found."""
+    path = site.folder / "_fleet.yaml"
+    path.write_text(path.read_text() + "spend: {caps: [{cap: 5 USD/month}]}\n")
+    call(site.ops, SLUG, [(site.now, Decimal(6))])
+    _, out, _ = cli("status", "--json")
+    assert json.loads(out)["_fleet"] == {"spend": None}
+    cli("spend", "check")
+    _, out, _ = cli("status", "--json")
+    assert json.loads(out)["_fleet"]["spend"]["verdict"] == "FAIL"
+
+
 def test_a_workflow_that_does_not_exist_is_an_error(cli: Cli) -> None:
     """With those that do, and what the words of the command are."""
     code, _, err = cli("spend", "invoices")

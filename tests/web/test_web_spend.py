@@ -93,6 +93,16 @@ def test_nothing_unknown_is_green_or_nought(spent: sa.Engine) -> None:
     assert 'class="c-second"' in one  # the sum's line is dotted once it is a lower bound
 
 
+def test_what_nobody_has_looked_at_for_hours_is_not_known(spent: sa.Engine) -> None:
+    """A cap that was kept then is not said to be kept now; one that was reached stays so."""
+    fresh, later = get(spent, "/spend"), get(spent, "/spend", clock=lambda: sample_data.NOW + timedelta(hours=3))
+    assert "too long ago to go by" not in text_of(fresh)
+    assert "Last looked at 3 h ago : too long ago to go by" in text_of(row_of(later, LETTERS))
+    assert "verdict FAIL" in row_of(later, REPLIES)
+    one = text_of(get(spent, f"/spend/{LETTERS}", clock=lambda: sample_data.NOW + timedelta(hours=3)))
+    assert "Unknown: the spend was last looked at 3 h ago" in one
+
+
 def test_sums_are_those_of_the_meter(spent: sa.Engine) -> None:
     """By model, by kind and by day: each list adds up to what was metered, every currency by itself."""
     page = get(spent, f"/spend/{REPLIES}")

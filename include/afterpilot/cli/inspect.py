@@ -38,9 +38,16 @@ def status(*, json: AsJson = False) -> None:
 
 
 def _of_fleet(wired: Wired) -> list[Stage]:
-    """The stages of what all share: its declaration where that is broken, the bills where there are accounts."""
-    broken = [Stage.DECLARE] if wired.declarations.fleet_problems else []
-    return [*broken, Stage.BILLS] if wired.services.fleet.spend.bills else broken
+    """The stages of what all share: its declaration where that is broken, the spend where there are caps over several workflows,
+    the bills where there are accounts.
+    """
+    declared = wired.services.fleet.spend
+    kept = (
+        (Stage.DECLARE, wired.declarations.fleet_problems),
+        (Stage.SPEND, declared.caps),
+        (Stage.BILLS, declared.bills),
+    )
+    return [stage for stage, there in kept if there]
 
 
 def _stages(folder: Loaded) -> list[Stage]:

@@ -27,6 +27,7 @@ _Z = NormalDist().inv_cdf(0.9)
 _MOST_CORRELATION = 0.9
 _DAMPED = 0.98  # of a slope, from day to day: no growth goes on for ever
 _CENTS = Decimal("0.0001")
+_WITHIN_A_DAY = "it counts whole days, and this cap is of one; see the burn rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def forecast(
     A period of a day has none: days are all that it knows.
     """
     if (until - first).days < 2:  # noqa: PLR2004 - a day alone
-        return Forecast(0, reason="within a day there is no forecast; the burn rate looks at hours")
+        return Forecast(0, reason=_WITHIN_A_DAY)
     model = fitted(days, today=today)
     if isinstance(model, str):
         return Forecast(sum(1 for day in days if day < today), reason=model)
@@ -157,7 +158,7 @@ def rolling_forecast(
 ) -> Forecast:
     """The same for a rolling cap over so many days: what leaves the stretch is taken off, day by day."""
     if length < 2:  # noqa: PLR2004 - as above
-        return Forecast(0, reason="within a day there is no forecast; the burn rate looks at hours")
+        return Forecast(0, reason=_WITHIN_A_DAY)
     model = fitted(days, today=today)
     if isinstance(model, str):
         return Forecast(sum(1 for day in days if day < today), reason=model)

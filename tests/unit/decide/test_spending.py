@@ -20,9 +20,11 @@ from afterpilot.domain.outlook import Burn, Forecast
 from afterpilot.domain.spend import AtCap, CapRule, CapState
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
+from afterpilot.spend.forecast import forecast
 
 NOVEMBER = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 HALF = datetime(2026, 11, 16, tzinfo=UTC)
+TODAY = date(2026, 11, 16)
 DAY = timedelta(days=1)
 LEVELS = (Decimal("0.5"), Decimal("0.8"))
 ALL = {f"spend.{kind}" for kind in ("unknown", "stale", "over_cap", "near_cap", "burning", "leaking", "crossing")}
@@ -306,8 +308,17 @@ def test_calls_without_a_price_make_it_unknown_below_the_cap() -> None:
     assert finding.evidence["cost"] == (
         "at least 40.00 USD; the rest is not known (about 1.20 USD at the dearest known model)"
     )
-    assert result.summary.endswith("3 more calls without a known price")
+    assert result.summary.endswith("3 more calls without a known price in USD")
     assert Decimal(result.evidence["priced_coverage"]) == Decimal(100) / 103
+
+
+def test_a_day_s_cap_has_no_forecast_and_says_what_looks_at_it_instead() -> None:
+    """In a sentence that can be read after what was spent."""
+    reason = forecast(
+        {}, limit=Money(Decimal(20)), spent=Money(Decimal(1)), first=TODAY, until=TODAY + DAY, today=TODAY
+    )
+    words = judged(look(line("12"), cap="20 USD/day", forecast=reason)).findings[0].detail
+    assert words == "12.00 USD so far; no forecast: it counts whole days, and this cap is of one; see the burn rate."
 
 
 @pytest.mark.parametrize(("spent", "kind"), [("200", "spend.near_cap"), ("400", "spend.over_cap")])

@@ -128,8 +128,8 @@ def test_a_day_has_no_forecast() -> None:
     days = {APRIL - at * DAY: 5.0 for at in range(30)}
     one = Money(Decimal(1))
     found = forecast(days, limit=one, spent=one, first=APRIL, until=APRIL + DAY, today=APRIL)
-    assert found.reason.startswith("within a day")
-    assert rolling_forecast(days, limit=one, spent=one, length=1, today=APRIL).reason.startswith("within a day")
+    assert found.reason.startswith("it counts whole days")
+    assert rolling_forecast(days, limit=one, spent=one, length=1, today=APRIL).reason == found.reason
 
 
 @given(st.floats(0, 30), st.floats(0.1, 1000))

@@ -12,6 +12,7 @@ from afterpilot.decide.spend.kinds import BURNING, CROSSING, LEAKING, NEAR, OVER
 from afterpilot.decide.spend.looks import Look
 from afterpilot.decide.spend.unknown import is_stale, stale, unpriced, without_workflows
 from afterpilot.decide.spend.words import cap_words, outlook_words, period_words
+from afterpilot.domain.counting import plural
 from afterpilot.domain.metered import Metered
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
@@ -23,8 +24,8 @@ class Subject:
     """Whose spend it is: a workflow, or the fleet.
 
     ``pulled_to`` is up to when production's calls are known (None: never pulled); ``silent`` are workflows under the fleet's caps
-    of which that is too long ago, ``nobody`` the teams with a cap to which no workflow belongs. ``followed`` says whether the newest calls were looked at for their pace. ``repriced`` are sentences
-    about prices that have changed what calls cost.
+    of which that is too long ago, ``nobody`` the teams with a cap to which no workflow belongs. ``followed`` says whether the
+    newest calls were looked at for their pace. ``repriced`` are sentences about prices that have changed what calls cost.
     """
 
     slug: str
@@ -107,7 +108,7 @@ def _summary(looks: Sequence[Look], *, known: bool) -> str:
         of = cap.removeprefix("the cap of ")
         said = f"{main.spent} of {of} spent ({main.share:.1%}) on {calls.count:,} calls"
     if calls.not_known:
-        said += f", {calls.not_known:,} more calls without a known price"
+        said += f", {plural(calls.not_known, 'more call')} without a known price in {calls.currency}"
     nearest = max(looks, key=lambda look: look.share)
     if nearest is not main and nearest.share > main.share:
         said += f"; {nearest.share:.1%} of {cap_words(nearest.state)}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.domain.allowance import STALE_AFTER
 from afterpilot.domain.counting import plural
 from afterpilot.web.evals.standing import short_day
 from afterpilot.web.spend.reading import amount, day, listed, mapping
@@ -116,6 +117,19 @@ class CapView:
         )
         tone = {REACHED: "bad", WARNED: "warn"}.get(self.tone, "plain")
         return CapBar(place(share), tone, place(Decimal(1)), tuple(place(one) for one in self.warn_at), low, high)
+
+
+def caps_at(run: Mapping[str, Any] | None, now: datetime) -> tuple[CapView, ...]:
+    """The caps as the newest run has judged them, the main one first. Where it is too old to go by, what came since is not known."""
+    if run is None:
+        return ()
+    old = too_old(run, now)
+    return tuple(replace(cap, unknown=cap.unknown or old) for cap in caps_of(run["evidence"]))
+
+
+def too_old(run: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a run of spend is one that should have been followed by another."""
+    return bool(now - run["finished_at"] > STALE_AFTER)
 
 
 def caps_of(evidence: object) -> tuple[CapView, ...]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
-from afterpilot.web.spend.caps import RANKS, CapView, caps_of
+from afterpilot.web.spend.caps import RANKS, CapView, caps_at, too_old
 from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.months import Picked
 from afterpilot.web.spend.reading import amount, listed, mapping
@@ -36,6 +36,7 @@ class Listed:
     unpriced: int = 0
     caps: Sequence[CapView] = ()
     run: Row | None = None
+    old: bool = False  # the run, so that nobody knows what came since
     allowance: Row | None = None
 
     @property
@@ -59,8 +60,9 @@ class Listed:
 
     @property
     def verdict(self) -> str:
-        """That of the newest run of spend."""
-        return str(self.run["verdict"]) if self.run else "UNKNOWN"
+        """That of the newest run of spend; one that is too old to go by is no good news."""
+        said = str(self.run["verdict"]) if self.run else "UNKNOWN"
+        return "UNKNOWN" if self.old and said != "FAIL" else said
 
     def place(self) -> tuple[int, Decimal, str]:
         """Where it stands in the list: what is stopped or over its cap first, then what is unknown, then the fullest cap."""
@@ -92,7 +94,8 @@ def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) 
     latest = spend.latest(connection, [*rows, spend.FLEET])
     for slug, one in rows.items():
         one.run = latest.get(slug)
-        one.caps = caps_of(one.run["evidence"]) if one.run else ()
+        one.caps = caps_at(one.run, now)
+        one.old = one.run is not None and too_old(one.run, now)
     shown = sorted((one for slug, one in rows.items() if wanted in slug), key=Listed.place)
     whole = latest.get(spend.FLEET)
     bills = spend.latest(connection, [spend.FLEET], stage="bills").get(spend.FLEET)
@@ -106,7 +109,8 @@ def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) 
         "stopped": sum(one.stopped for one in rows.values()),
         "charts": _charts(connection, sums, totals, month, now.date()),
         "fleet_run": whole,
-        "fleet_caps": caps_of(whole["evidence"]) if whole else (),
+        "fleet_old": whole is not None and too_old(whole, now),
+        "fleet_caps": caps_at(whole, now),
         "bills": bills,
         "accounts": [_account(mapping(one)) for one in listed(mapping(bills["evidence"]).get("accounts"))]
         if bills

@@ -15,7 +15,7 @@ from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.bills import against
-from afterpilot.web.spend.caps import CapView, caps_of
+from afterpilot.web.spend.caps import CapView, caps_at, too_old
 from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.life import whole_life_of
 from afterpilot.web.spend.months import Picked
@@ -60,11 +60,12 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
     rows = spend.of_workflow(connection, slug, month.first, month.last)
     today = now.astimezone(ZoneInfo(zone)).date()
     run = spend.latest(connection, [slug]).get(slug)
-    caps = caps_of(run["evidence"]) if run else ()
+    caps = caps_at(run, now)
     declared = next(iter(spend.declared(connection, slug)), None)
     return {
         "declared": declared,
         "run": run,
+        "run_is_old": run is not None and too_old(run, now),
         "caps": caps,
         "whole": _whole(rows),
         "charts": _charts(rows, caps, month, today),
