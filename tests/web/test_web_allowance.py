@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from afterpilot.domain.spend import AtCap, CapRule, CapState, OnUnknown
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Loaded
 from afterpilot.record.ops import Ops
-from afterpilot.web.api.allowance import MAX_AGE
+from afterpilot.web.api.allowance import MAX_AGE, RESPITE, AllowanceApi
 from afterpilot.web.api.tokens import GatewayTokens, hash_of
 from afterpilot.web.app import create_app
 
@@ -225,6 +226,24 @@ def test_without_any_token_set_it_says_what_to_set(gateway: Gateway) -> None:
     """503: an operator has to act. A setting that cannot be read lets nobody in."""
     gateway.tokens = GatewayTokens()
     assert "AFTERPILOT_GATEWAY_TOKENS" in gateway.ask().json()["detail"]
+
+
+def test_a_database_that_hangs_holds_up_no_gateway(gateway: Gateway) -> None:
+    """503 while somebody holds the table, however many ask, and the answer again when it is free."""
+    gateway.judged("1")
+    api = AllowanceApi(gateway.engine.connect, tokens=lambda: gateway.tokens, clock=lambda: NOW, kept=0.0, patience=0.3)
+    client = TestClient(api, headers={"Authorization": f"Bearer {TOKEN}"})
+    place = "/workflows/email_triage/allowance"
+    with gateway.engine.begin() as holding:
+        holding.execute(sa.text("LOCK TABLE allowances IN ACCESS EXCLUSIVE MODE"))
+        assert [client.get(place).status_code for _ in range(30)] == [503] * 30
+    time.sleep(RESPITE)
+    assert client.get(place).status_code == 200
+
+
+def test_a_name_that_no_database_takes_is_no_workflow(gateway: Gateway) -> None:
+    """404, and not as if the database were away: then a gateway would go by its last answer."""
+    assert gateway.ask("email%00triage").status_code == 404
 
 
 def test_every_answer_carries_the_headers(gateway: Gateway) -> None:

@@ -6,17 +6,18 @@ ASGI application: gateways ask often.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -30,8 +31,12 @@ from afterpilot.web.api.tokens import GatewayTokens
 
 MAX_AGE = 30  # seconds for which a gateway may keep an answer
 KEPT = 1.0
+PATIENCE = 2.0  # seconds that a gateway waits for the database
+RESPITE = 1.0  # seconds for which a database that is away is not asked again
+_READERS = 8  # threads of its own: a database that hangs takes none of those that all else in the process shares
 _MOST_KEPT = 10_000  # workflows
-_PATH = re.compile(r"^/workflows/([^/]+)/allowance$")
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, TimeoutError)
+_PATH = re.compile(r"/workflows/([^/\x00]+)/allowance")
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +48,7 @@ class AllowanceApi:
         tokens: who may ask.
         clock: says what time it is, aware UTC.
         kept: for how many seconds a row is kept in memory, so that a gateway that asks before each call costs no database.
+        patience: for how many seconds the database is waited for.
     """
 
     def __init__(
@@ -52,22 +58,28 @@ class AllowanceApi:
         tokens: Callable[[], GatewayTokens],
         clock: Callable[[], datetime],
         kept: float = KEPT,
+        patience: float = PATIENCE,
     ) -> None:
         self._reading = reading
+        self._patience = patience
+        self._away_until = 0.0
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="allowances")
         self._tokens = tokens
         self._clock = clock
         self._seconds = kept
         self._rows: dict[str, tuple[float, Allowance]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; what is no HTTP request is left alone."""
+        """Answer one request; what is no HTTP request is turned away."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
         if scope["type"] != "http":
             return
         await (await self._answer(Request(scope, receive)))(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        match = _PATH.match(path)
+        match = _PATH.fullmatch(path)
         workflow = match.group(1) if match else ""
         if (refused := self._refused(request, workflow)) is not None:
             return refused
@@ -77,10 +89,9 @@ class AllowanceApi:
             return _problem(405, "This can only be read.", Allow="GET, HEAD")
         try:
             found = self._recent(workflow)
-            if found is None and (found := await run_in_threadpool(self._found, workflow)) is not None:
+            if found is None and (found := await self._read(workflow)) is not None:
                 self._keep(found)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            log.warning("the allowance of %s cannot be read: %s", workflow, type(error).__name__)
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, TimeoutError):
             return _problem(503, "The allowance cannot be read now. Go by the last answer's on_unknown.", **_LATER)
         if found is None:
             return _problem(404, f"No workflow {workflow!r} is declared.")
@@ -113,6 +124,24 @@ class AllowanceApi:
         if len(self._rows) >= _MOST_KEPT:
             self._rows.clear()
         self._rows[found.workflow] = (time.monotonic() + self._seconds, found)
+
+    async def _read(self, workflow: str) -> Allowance | None:
+        """The allowance from the database. One that is away, or hangs, is left alone for :data:`RESPITE`: all who ask then are
+        told at once.
+
+        Raises:
+            DBAPIError, TimeoutError: it cannot be read, or not in time.
+        """
+        if time.monotonic() < self._away_until:
+            raise TimeoutError
+        read = asyncio.get_running_loop().run_in_executor(self._readers, self._found, workflow)
+        try:
+            return await asyncio.wait_for(read, self._patience)
+        except (sa.exc.DBAPIError, *_AWAY) as error:
+            if isinstance(error, _AWAY):
+                self._away_until = time.monotonic() + RESPITE
+            log.warning("the allowance of %s cannot be read: %s", workflow, type(error).__name__)
+            raise
 
     def _found(self, workflow: str) -> Allowance | None:
         """What was judged last; of a workflow that is declared and was never judged, that it was not."""
