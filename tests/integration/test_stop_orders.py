@@ -245,6 +245,22 @@ def test_a_stop_ends_with_its_period_without_another_look_at_the_spend(site: Sit
     assert (row["allowed"], row["until"], row["since"]) == (True, None, MONTH.end)
 
 
+def test_a_rolling_stop_of_a_workflow_that_nobody_looks_at_any_more_ends(site: Site, switch: Switch) -> None:
+    """Retired, or its folder gone: once its stretch holds nothing that was seen, its keys are free again."""
+    office = Office(site, DESK)
+    week = CapRule(Cap.parse("60 USD/7 days"), (), "stop")
+    state = CapState(week, Window(NOW - timedelta(days=7), NOW), week.cap.limit, Money(Decimal(60)))
+    with site.wired().services.ops.begin() as unit:
+        settle_allowances(unit, office.workflow, [state], site.now)
+    assert office.sweep().done == 1
+    site.now += timedelta(days=6, hours=23)
+    assert office.sweep() == SweptStops()
+    site.now += timedelta(hours=2)
+    assert office.sweep() == SweptStops(ended=1, done=1)
+    assert office.states() == [("stop", "done"), ("resume", "done")]
+    assert office.sweep() == SweptStops()
+
+
 def test_keys_and_team_of_litellm_are_blocked_and_let_go(site: Site, proxy: LiteLlm) -> None:
     """All of them, also where one failed at first; told twice changes nothing."""
     office = Office(site, PROXY)

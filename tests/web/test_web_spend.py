@@ -98,7 +98,7 @@ def test_what_nobody_has_looked_at_for_hours_is_not_known(spent: sa.Engine) -> N
     fresh, later = get(spent, "/spend"), get(spent, "/spend", clock=lambda: sample_data.NOW + timedelta(hours=3))
     assert "too long ago to go by" not in text_of(fresh)
     assert "Last looked at 3 h ago : too long ago to go by" in text_of(row_of(later, LETTERS))
-    assert "verdict FAIL" in row_of(later, REPLIES)
+    assert "stopped" in row_of(later, REPLIES)
     one = text_of(get(spent, f"/spend/{LETTERS}", clock=lambda: sample_data.NOW + timedelta(hours=3)))
     assert "Unknown: the spend was last looked at 3 h ago" in one
 

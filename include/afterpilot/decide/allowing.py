@@ -55,7 +55,7 @@ def allowance(
         allowed=not whole and (bool(states) or on_unknown == "allow"),
         reason=reason,
         as_of=now,
-        until=_last(counted),
+        until=_last([one.until for one in counted]),
         stopped_models=_models(held),
         caps=tuple(states),
         on_unknown=on_unknown,
@@ -67,18 +67,19 @@ def ended(before: Allowance, now: datetime) -> Allowance:
     """The same once a stop has ended by itself; what is not over, or has no such end, is left as it is. Models whose own caps
     reach further stay stopped.
     """
-    if not before.stops or before.until is None or now < before.until:
-        return before
-    reason = f"The stop ended with its period, at {_moment(before.until)}."
     held = [one for state in before.caps if (one := _held(state, before.on_unknown)) is not None]
-    left = [one for one in held if one.state.rule.model and (one.until is None or now < one.until)]
+    end = before.until or _last([_outlived(one, before) for one in held if not one.state.rule.model or before.allowed])
+    if not before.stops or end is None or now < end:
+        return before
+    left = [one for one in held if one.state.rule.model and ((over := _outlived(one, before)) is None or now < over)]
+    how = "with its period" if before.until else "as nothing that was seen lies in the cap's stretch any more"
     return replace(
         before,
         allowed=True,
         stopped_models=_models(left),
-        reason=" ".join([reason, *(one.why for one in left)]),
-        until=_last(left),
-        since=before.until,
+        reason=" ".join([f"The stop ended {how}, at {_moment(end)}.", *(one.why for one in left)]),
+        until=_last([one.until for one in left]),
+        since=end,
     )
 
 
@@ -93,13 +94,14 @@ class Said:
 def said(kept: Allowance, now: datetime) -> Said:
     """What a gateway is told now.
 
-    A stop holds until its period ends, however long ago it was judged: what is spent stays spent. Any other word is good for
+    A stop holds until its period ends, a rolling cap's until its stretch holds nothing that was seen, however long ago it was
+    judged: what is spent stays spent. Any other word is good for
     :data:`~afterpilot.domain.allowance.STALE_AFTER`, after which it is as ``on_unknown`` says.
     """
     current = ended(kept, now)
     if now - current.as_of <= STALE_AFTER:
         return Said(current, stale=False)
-    if current.stops and current.until is not None:
+    if current.stops and any(state.reached and _held(state, "allow") is not None for state in current.caps):
         return Said(current, stale=True)
     reason = f"The spend was last looked at on {_moment(current.as_of)}: {_DECLARED[current.on_unknown]}."
     allowed = current.on_unknown == "allow"
@@ -142,10 +144,18 @@ def _held(state: CapState, on_unknown: OnUnknown) -> _Held | None:
     return None
 
 
-def _last(held: Sequence[_Held]) -> datetime | None:
-    """When the last of them ends; None where one has no end in the calendar."""
-    known = [one.until for one in held if one.until is not None]
-    return max(known) if known and len(known) == len(held) else None
+def _last(ends: Sequence[datetime | None]) -> datetime | None:
+    """The last of them; None where one has no end, or there is none."""
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
+def _outlived(one: _Held, judged: Allowance) -> datetime | None:
+    """When a stop is over whatever has happened since it was judged: with its period, or once a rolling cap's stretch holds nothing
+    that was seen. None for one that waits for spend to be known.
+    """
+    length = one.state.rule.cap.length
+    return judged.as_of + length if length is not None and one.state.reached else one.until
 
 
 def _models(held: Sequence[_Held]) -> tuple[str, ...]:

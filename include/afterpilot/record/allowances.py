@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from afterpilot.domain.allowance import Allowance, caps_as_data, caps_of, stop_as_data, stop_of
+from afterpilot.domain.allowance import STALE_AFTER, Allowance, caps_as_data, caps_of, stop_as_data, stop_of
 from afterpilot.domain.storable import storable
 from afterpilot.record.tables import allowances
 
@@ -52,8 +52,12 @@ class Allowances:
         self._connection.execute(statement.on_conflict_do_update(index_elements=["workflow"], set_=replaced))
 
     def ended(self, now: datetime) -> Sequence[str]:
-        """The workflows whose stop has ended by itself, and nobody has told so yet."""
-        statement = sa.select(allowances.c.workflow).where(allowances.c.until <= now)
+        """The workflows whose stop may have ended by itself, and nobody has told so yet: its period is over, or it has none and was
+        judged too long ago.
+        """
+        stops = sa.or_(~allowances.c.allowed, allowances.c.said["stopped_models"] != sa.cast([], JSONB))
+        old = sa.and_(allowances.c.until.is_(None), allowances.c.as_of <= now - STALE_AFTER, stops)
+        statement = sa.select(allowances.c.workflow).where(sa.or_(allowances.c.until <= now, old))
         return self._connection.scalars(statement.order_by(allowances.c.workflow)).all()
 
     def under_fleet_caps(self) -> Sequence[str]:

@@ -107,6 +107,20 @@ def test_the_end_of_a_day_s_stop_frees_no_model_whose_month_is_over_its_cap() ->
     assert ended(ended(both, DAY.end), MONTH.end).stopped_models == ()
 
 
+@pytest.mark.parametrize(("on_unknown", "after"), [("allow", True), ("refuse", False)])
+def test_a_rolling_cap_s_stop_holds_while_nobody_looks(on_unknown: OnUnknown, after: bool) -> None:  # noqa: FBT001 - a table
+    """What was spent lies in its stretch for as long as that is; only then the declaration's word for unknown spend counts."""
+    rolling = state("60 USD/7 days", "60", period=Window(NOW - timedelta(days=7), NOW))
+    kept = allowance("w", [rolling], now=NOW, on_unknown=on_unknown)
+    for since in (STALE_AFTER + timedelta(minutes=1), timedelta(days=6, hours=23)):
+        told = said(kept, NOW + since)
+        assert (told.allowance.allowed, told.stale) == (False, True)
+        assert ended(kept, NOW + since) is kept
+    over = NOW + timedelta(days=7)
+    assert ended(kept, over).allowed
+    assert (said(kept, over).allowance.allowed, said(kept, over).stale) == (after, True)
+
+
 @pytest.mark.parametrize(("on_unknown", "allowed"), [("allow", True), ("refuse", False)])
 def test_unknown_spend_is_as_declared(on_unknown: OnUnknown, allowed: bool) -> None:  # noqa: FBT001 - a table
     """Where a part is not known, or nothing was ever looked at, the declaration says what holds; a cap that the known part
@@ -170,13 +184,13 @@ def test_a_stop_ends_with_its_period() -> None:
 
 @pytest.mark.parametrize(("on_unknown", "allowed"), [("allow", True), ("refuse", False)])
 def test_an_old_word_is_as_declared(on_unknown: OnUnknown, allowed: bool) -> None:  # noqa: FBT001 - a table
-    """Too old, a yes and a rolling stop are as on_unknown says; a stop by the calendar holds until its end."""
+    """Too old, a yes and a stop for what is not known are as on_unknown says; one at a cap holds until its end."""
     within, late = NOW + STALE_AFTER, NOW + STALE_AFTER + timedelta(seconds=1)
     yes = allowance("w", [state("400 USD/month", "1")], now=NOW, on_unknown=on_unknown)
     assert (said(yes, within).stale, said(yes, within).allowance.allowed) == (False, True)
     assert (said(yes, late).stale, said(yes, late).allowance.allowed) == (True, allowed)
-    rolling = state("60 USD/7 days", "60", period=Window(NOW - timedelta(days=7), NOW))
-    assert said(allowance("w", [rolling], now=NOW, on_unknown=on_unknown), late).allowance.allowed is allowed
+    unknown = state("60 USD/7 days", "1", period=Window(NOW - timedelta(days=7), NOW), unknown=True)
+    assert said(allowance("w", [unknown], now=NOW, on_unknown=on_unknown), late).allowance.allowed is allowed
     stopped = said(allowance("w", [state("400 USD/month", "400")], now=NOW, on_unknown=on_unknown), late)
     assert (stopped.stale, stopped.allowance.allowed) == (True, False)
 
