@@ -31,7 +31,7 @@ from afterpilot.web.api.tokens import GatewayTokens
 
 MAX_AGE = 30  # seconds for which a gateway may keep an answer
 KEPT = 1.0
-PATIENCE = 2.0  # seconds that a gateway waits for the database
+PATIENCE = 2.0  # seconds for which a database is waited for that answers nobody
 RESPITE = 1.0  # seconds for which a database that is away is not asked again
 _READERS = 8  # threads of its own: a database that hangs takes none of those that all else in the process shares
 _MOST_KEPT = 10_000  # workflows
@@ -48,7 +48,7 @@ class AllowanceApi:
         tokens: who may ask.
         clock: says what time it is, aware UTC.
         kept: for how many seconds a row is kept in memory, so that a gateway that asks before each call costs no database.
-        patience: for how many seconds the database is waited for.
+        patience: for how many seconds a database is waited for that answers nobody.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class AllowanceApi:
         self._reading = reading
         self._patience = patience
         self._away_until = 0.0
+        self._answered = 0.0  # when the database has answered last
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="allowances")
         self._tokens = tokens
         self._clock = clock
@@ -136,7 +137,11 @@ class AllowanceApi:
             raise TimeoutError
         read = asyncio.get_running_loop().run_in_executor(self._readers, self._found, workflow)
         try:
-            return await asyncio.wait_for(read, self._patience)
+            while not (await asyncio.wait({read}, timeout=self._patience))[0]:
+                if time.monotonic() - self._answered > self._patience:  # of many who wait, each waits for its turn
+                    read.cancel()
+                    raise TimeoutError
+            return read.result()
         except (sa.exc.DBAPIError, *_AWAY) as error:
             if isinstance(error, _AWAY):
                 self._away_until = time.monotonic() + RESPITE
@@ -147,6 +152,7 @@ class AllowanceApi:
         """What was judged last; of a workflow that is declared and was never judged, that it was not."""
         with self._reading() as connection:
             kept = find_allowance(connection, workflow)
+            self._answered = time.monotonic()
             if kept is not None:
                 return kept
             on_unknown = declared_on_unknown(connection, workflow)
