@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -119,10 +120,33 @@ def test_an_export_says_whose_the_cost_is(site: sa.Engine, tmp_path: Path) -> No
     assert all('"team": "finance", "owner": "Dana Ruiz"' in row["Tags"] for row in rows)
 
 
-@pytest.mark.parametrize("month", ["2026", "2026-13", "november", "2026-11-01"])
+@pytest.mark.parametrize("month", ["9999-12", "0001-01", "2026", "2026-13", "november", "2026-11-01"])
 def test_a_month_that_is_none_ends_in_one_sentence(site: sa.Engine, tmp_path: Path, month: str) -> None:
     """Nothing is written."""
     result = CliRunner().invoke(app, ["spend", "export", "--month", month, "-o", str(tmp_path / "a.csv")])
     assert result.exit_code != 0
     assert not list(tmp_path.iterdir())
     assert str(date(2026, 11, 1))[:7] in str(result.exception or result.output)
+
+
+def test_nothing_but_a_file_is_ever_replaced(site: sa.Engine, tmp_path: Path) -> None:
+    """A pipe, or a device, stays what it is; a link stays a link, and the file behind it holds the rows."""
+    pipe, link, target = tmp_path / "pipe.csv", tmp_path / "link.csv", tmp_path / "target.csv"
+    os.mkfifo(pipe)
+    result = CliRunner().invoke(app, ["spend", "export", "--month", "2026-11", "-o", str(pipe)])
+    assert result.exit_code != 0
+    assert "no regular file" in str(result.exception)
+    assert pipe.is_fifo()
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    export(link)
+    assert link.is_symlink()
+    assert read_csv(target)
+
+
+def test_a_workflow_that_nobody_knows_is_no_month_without_spend(site: sa.Engine, tmp_path: Path) -> None:
+    """A slip of the pen is told, and the exit status is not 0."""
+    month = ["spend", "export", "--month", "2026-10", "-o", str(tmp_path / "a.csv"), "--workflow"]
+    known, unknown = (CliRunner().invoke(app, [*month, name]) for name in ("a", "aa"))
+    assert (known.exit_code, unknown.exit_code) == (0, 1)
+    assert "No call of a workflow 'aa'" in unknown.output

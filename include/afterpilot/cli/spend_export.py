@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from afterpilot.report.focus_files import Format
 
 _NAMED = 20
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _notice = Console(stderr=True, soft_wrap=True)
 
 
@@ -57,9 +58,12 @@ def export(
     told = _Told()
     with connect(Settings.from_environment().database_url).connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        owned = _owned(connection, workflow)
         notices = list(_unfinished(connection, first, workflow))
+        if workflow and workflow not in owned:
+            notices.append(f"No call of a workflow {workflow!r} was ever metered.")
         try:
-            count = write(_rows(connection, first, workflow, told), output, kind)
+            count = write(_rows(connection, first, workflow, owned, told), output, kind)
         except (OSError, ValueError) as error:
             raise AfterpilotError(f"{output} cannot be written: {error}") from error
     sums = ", ".join(f"{as_text(amount)} {currency}" for currency, amount in sorted(told.sums.items()))
@@ -70,10 +74,12 @@ def export(
     raise typer.Exit(1 if notices else 0)
 
 
-def _rows(connection: sa.Connection, first: date, workflow: str, told: _Told) -> Iterator[Row]:
+def _rows(
+    connection: sa.Connection, first: date, workflow: str, owned: Mapping[str, Owned], told: _Told
+) -> Iterator[Row]:
     from afterpilot.report.focus import EXACT, rows
 
-    for row in rows(_uses(connection, first, workflow, told), _owned(connection, workflow), month=first):
+    for row in rows(_uses(connection, first, workflow, told), owned, month=first):
         currency, cost = str(row["BillingCurrency"]), row["BilledCost"]
         if isinstance(cost, Decimal):
             told.sums[currency] = EXACT.add(told.sums.get(currency, Decimal(0)), cost)
@@ -155,9 +161,12 @@ def _unpriced(told: _Told) -> Iterator[str]:
 
 def _month(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        month = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
-        raise AfterpilotError(f"--month: {text!r} is not a month such as 2026-11") from None
+        month = date.min
+    if not _FIRST_YEAR <= month.year <= _LAST_YEAR:
+        raise AfterpilotError(f"--month: {text!r} is not a month such as 2026-11")
+    return month
 
 
 def _next(month: date) -> date:

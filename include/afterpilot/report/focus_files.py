@@ -18,11 +18,16 @@ _BATCH = 5_000
 
 
 def write(rows: Iterable[Row], path: Path, form: Format) -> int:
-    """Write the rows; returns how many there were. A file of that name appears when it is whole.
+    """Write the rows; returns how many there were. A file of that name appears when it is whole; where a link leads to one, it
+    goes on to.
 
     Raises:
+        OSError: the file cannot be written, or what has that name is no file: a device is never replaced by one.
         ValueError: an amount has more digits than Parquet's decimals hold; nothing is rounded.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError("it is no regular file")
     part = path.with_name(f".{path.name}.part")
     try:
         count = _write_csv(rows, part) if form == "csv" else _write_parquet(rows, part)
