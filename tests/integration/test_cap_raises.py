@@ -24,14 +24,8 @@ from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.allowing import settle_allowances
-from afterpilot.pipeline.raising import (
-    RaiseTerms,
-    approve_raise,
-    ask_raise,
-    declared_terms,
-    refuse_raise,
-    stored_terms,
-)
+from afterpilot.pipeline.raise_terms import RaiseTerms, declared_terms, stored_terms
+from afterpilot.pipeline.raising import approve_raise, ask_raise, refuse_raise
 from afterpilot.pipeline.stopping import sweep_stops
 from afterpilot.record.ops import Ops, unit_of
 from doubles.gateways import Switch
@@ -106,7 +100,8 @@ def test_a_raise_counts_at_once_until_the_period_ends(month: Month, who: Somebod
     month.judged("450")
     assert not month.allowed()
     done = month.asks("500 USD", who)
-    assert (done.state, done.period, done.asked_by) == ("approved", MONTH, who.login)
+    kept = "u7 (Ola)" if who is OPERATOR else who.login
+    assert (done.state, done.period, done.asked_by) == ("approved", MONTH, kept)
     assert month.allowed()
     month.judged("499")
     assert month.allowed()
@@ -129,6 +124,17 @@ def test_above_the_declared_limit_it_takes_a_second_person(month: Month) -> None
     assert month.allowed()
     with pytest.raises(AnswerRefused, match="Nothing waits"):
         month.approves(OPERATOR)
+
+
+def test_a_login_that_tells_no_name_is_still_the_same_person(month: Month) -> None:
+    """Whoever asks on the page under a login cannot approve on the command line under their name; their own no is no second one."""
+    month.judged("450")
+    assert month.asks("900 USD", OPERATOR).asked_by == "u7 (Ola)"
+    for same in (OPERATOR, Somebody("Ola"), Somebody("u7"), Somebody("x2", ("ola@example.com",))):
+        with pytest.raises(AnswerRefused, match=r"a second person has to|may not answer here"):
+            month.approves(same)
+    done = month.refuses(Somebody("Ola"))
+    assert (done.state, done.second_by) == ("refused", "")
 
 
 def test_a_second_person_may_refuse(month: Month) -> None:
@@ -235,6 +241,17 @@ def test_the_fleet_s_cap_is_the_operators_to_raise(month: Month) -> None:
         month.asks("6000 USD", OWNER)
     assert month.asks("6000 USD", OPERATOR, terms=fleet).workflow == FLEET
     assert month.allowed()
+
+
+def test_a_retired_workflow_s_old_word_is_not_how_the_fleet_stands(month: Month) -> None:
+    """What it was told last is of another month; the cap is raised as it stands now."""
+    rule = CapRule(Cap.parse("5000 USD/month"), (), "stop")
+    october = Window(datetime(2026, 10, 1, tzinfo=UTC), MONTH.start)
+    old = CapState(rule, october, rule.cap.limit, Money(Decimal(1)), fleet=True)
+    with month.ops.begin() as unit:
+        settle_allowances(unit, replace(_workflow(), slug="a_retired_one"), [old], MONTH.start - timedelta(days=1))
+    month.judged("5100", cap="5000 USD/month", fleet=True)
+    assert month.asks("6000 USD", OPERATOR, terms=RaiseTerms(FLEET, ("Ola",), "#afterpilot")).period == MONTH
 
 
 def test_every_answer_is_in_the_thread_and_on_the_time_line(month: Month) -> None:

@@ -17,7 +17,7 @@ from afterpilot.settings import EnvConnections, Settings
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from afterpilot.pipeline.raising import RaiseTerms
+    from afterpilot.pipeline.raise_terms import RaiseTerms
     from afterpilot.record.ops import Unit
 
 Slug = Annotated[str, typer.Argument(help="The workflow's folder name; _fleet for a cap over several.")]
@@ -86,7 +86,7 @@ def refuse(
 
 def _answer(slug: str, answer: Callable[[Unit, RaiseTerms, datetime], CapRaise], *, json: bool) -> None:
     """Keep it, tell gateways at once where something follows from it, and print what holds now."""
-    from afterpilot.pipeline.raising import declared_terms
+    from afterpilot.pipeline.raise_terms import declared_terms
     from afterpilot.wiring import wire
 
     wired = wire(Settings.from_environment(), EnvConnections())

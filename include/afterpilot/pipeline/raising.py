@@ -8,84 +8,35 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from afterpilot.decide.allowing import raise_period
-from afterpilot.declare.rules import dig
-from afterpilot.declare.spend_schema import stored_spend
 from afterpilot.domain.allowance import FLEET, CapRaise, answered
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
-from afterpilot.domain.run import Stage
-from afterpilot.domain.spend import CapState, FleetSpend
+from afterpilot.domain.spend import CapState
 from afterpilot.domain.storable import storable
-from afterpilot.domain.workflow import Fleet, Workflow
 from afterpilot.pipeline.allowing import settle_anew
+from afterpilot.pipeline.raise_terms import RaiseTerms, kept_as, names_of
 from afterpilot.pipeline.telling import tell_answer
 from afterpilot.pull.patterns import masked
-from afterpilot.record.history import declarations
 from afterpilot.record.ops import Unit, unit_of
-from afterpilot.record.runs import Runs
 
 LONGEST_REASON = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseTerms:
-    """Who may answer at the caps of a workflow (or of the fleet), and above which limit it takes two."""
-
-    workflow: str
-    people: tuple[str, ...]  # owner and deputy, then the operators
-    channel: str
-    second_above: Money | None = None
-
-    @property
-    def who(self) -> str:
-        """Those who may answer, in words."""
-        return ", ".join(self.people) or "an operator, and _fleet.yaml names none"
-
-
-def declared_terms(workflow: Workflow | None, fleet: Fleet) -> RaiseTerms:
-    """As the declarations have them; without a workflow those of the fleet's caps."""
-    operators = tuple(person.name for person in fleet.operators)
-    if workflow is None:
-        return RaiseTerms(FLEET, operators, fleet.channel)
-    people = (workflow.owner.name, workflow.deputy.name, *operators)
-    return RaiseTerms(workflow.slug, people, workflow.channel, workflow.spend.second_person_above)
-
-
-def stored_terms(connection: sa.Connection, workflow: str) -> RaiseTerms | None:
-    """As the ops database has them; None where no such workflow was ever usable."""
-    run = Runs(connection).latest(FLEET, Stage.DECLARE)
-    evidence = run.evidence if run else {}
-    operators = tuple(str(name) for name in evidence.get("operators", ()))
-    if workflow == FLEET:
-        return RaiseTerms(FLEET, operators, str(evidence.get("channel", "")))
-    current = declarations.current(connection, workflow)
-    version = current and current["usable_sha256"]
-    stored = declarations.one_version(connection, workflow, version) if version else None
-    if stored is None:
-        return None
-    document = stored["document"]
-    spend = stored_spend(document, FleetSpend())
-    named = [str(dig(document, "owner", "name") or ""), str(dig(document, "owner", "deputy", "name") or "")]
-    people = (*(name for name in named if name), *operators)
-    return RaiseTerms(
-        workflow, people, str(document.get("channel") or ""), spend.second_person_above if spend else None
-    )
 
 
 def caps_now(connection: sa.Connection, workflow: str, now: datetime) -> Sequence[CapState]:
     """The caps that can be answered about, as they stand with what was answered: those of a workflow, or of the fleet."""
     unit = unit_of(connection)
+    slugs = list(unit.allowances.under_fleet_caps()) if workflow == FLEET else [workflow]
+    kept = sorted(unit.allowances.find_each(slugs).values(), key=lambda one: one.as_of, reverse=True)
     found: dict[str, CapState] = {}
-    for slug in unit.allowances.under_fleet_caps() if workflow == FLEET else [workflow]:
-        kept = unit.allowances.find(slug)
-        own = [state for state in kept.caps if state.fleet == (workflow == FLEET)] if kept else []
+    for one in kept:  # the newest word on each: a workflow that is retired has last been told of another month
+        own = [state for state in one.caps if state.fleet == (workflow == FLEET)]
         found |= {state.rule.key: state for state in own if state.rule.key not in found}
     return answered(list(found.values()), unit.cap_raises.holding(workflow, now), now=now)
 
@@ -117,7 +68,7 @@ def ask_raise(
         limit=limit,
         reason=reason,
         state="pending" if two else "approved",
-        asked_by=by.login,
+        asked_by=kept_as(terms, by),
         asked_at=now,
         decided_at=None if two else now,
     )
@@ -140,13 +91,15 @@ def approve_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, now:
     _may(terms, by)
     unit.allowances.lock(terms.workflow)
     one = _waiting(unit, terms.workflow, cap, now)
-    if by.is_one_of(one.asked_by):
+    if by.is_one_of(*names_of(one.asked_by)):
         raise AnswerRefused("Whoever has asked cannot approve it: a second person has to.")
-    if not unit.cap_raises.decide(one.id, "approved", by=by.login, at=now):  # pragma: no cover - the lock is held
+    if not unit.cap_raises.decide(
+        one.id, "approved", by=kept_as(terms, by), at=now
+    ):  # pragma: no cover - the lock is held
         raise AnswerRefused("Somebody else was first.")
     until = _moment(one.period.end)
     text = f"{by.login} has approved what {one.asked_by} asked for: the cap ({one.cap}) is {one.limit} until {until}."
-    done = replace(one, state="approved", second_by=by.login, decided_at=now)
+    done = replace(one, state="approved", second_by=kept_as(terms, by), decided_at=now)
     _counts(unit, terms, done, text, now)
     return done
 
@@ -162,7 +115,7 @@ def refuse_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, reaso
     state = _cap(unit, terms.workflow, cap, now)
     waiting = _pending(unit, terms.workflow, state, now)
     if waiting is not None:
-        second = "" if by.login == waiting.asked_by else by.login
+        second = "" if by.is_one_of(*names_of(waiting.asked_by)) else kept_as(terms, by)
         unit.cap_raises.decide(waiting.id, "refused", by=second, at=now)
         done = replace(waiting, state="refused", second_by=second, decided_at=now)
         text = f"{by.login} has refused to raise the cap of {_name(state)} to {waiting.limit}: {reason}"
@@ -177,7 +130,7 @@ def refuse_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, reaso
             limit=state.limit,
             reason=reason,
             state="refused",
-            asked_by=by.login,
+            asked_by=kept_as(terms, by),
             asked_at=now,
             decided_at=now,
         )

@@ -18,6 +18,7 @@ from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
 from afterpilot.domain.spend import CapState
 from afterpilot.pipeline import raising
+from afterpilot.pipeline.raise_terms import RaiseTerms, stored_terms
 from afterpilot.record.ops import unit_of
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
@@ -38,7 +39,7 @@ _DONE = {
 class Standing:
     """How the caps of a workflow stand, and what people have answered: all that the form shows."""
 
-    terms: raising.RaiseTerms
+    terms: RaiseTerms
     caps: Sequence[CapState]
     pending: Sequence[CapRaise]
     answers: Sequence[CapRaise]
@@ -59,7 +60,7 @@ class Standing:
 
 def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datetime) -> Standing:
     """Everything that the form shows. Raises HTTPException 404 for a workflow that was never declared."""
-    terms = raising.stored_terms(connection, workflow)
+    terms = stored_terms(connection, workflow)
     if terms is None:
         raise HTTPException(404, _NONE)
     unit = unit_of(connection)
@@ -119,7 +120,7 @@ def _needs_token(request: Request, form: Form) -> None:
 
 def _answered(connection: sa.Connection, workflow: str, form: Form, who: Reviewer, now: datetime) -> str:
     """Keep the answer; returns what became of it. Raises AnswerRefused."""
-    terms = raising.stored_terms(connection, workflow)
+    terms = stored_terms(connection, workflow)
     if terms is None:
         raise HTTPException(404, _NONE)
     unit, by, cap, reason = unit_of(connection), _somebody(who), form.text("cap"), form.reason
