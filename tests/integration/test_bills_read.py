@@ -224,6 +224,7 @@ def bucket(**keys: Any) -> dict[str, Any]:
         ({"data": [bucket(results=[cost(True, "x, input")])], "has_more": False}, "no number"),
         ({"data": [bucket(results=[cost("NaN", "x, input")])], "has_more": False}, "no sum of money"),
         ({"data": [bucket(results=[cost("1e40", "x, input")])], "has_more": False}, "no sum of money"),
+        ({"data": [bucket(results=[cost("1e-20000", "x, input")])], "has_more": False}, "no sum of money"),
     ],
     ids=str,
 )

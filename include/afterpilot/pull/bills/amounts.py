@@ -13,6 +13,7 @@ from afterpilot.domain.storable import storable
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST = 18  # digits before the point of an amount
+_FINEST = 1_000  # digits behind it, far more than floats that were added up have, and fewer than PostgreSQL takes
 _LONGEST = 300  # characters of a name
 
 
@@ -30,7 +31,8 @@ def amount(value: object, where: str) -> Decimal | None:
         found = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:
         raise SourceError(f"{where}: an amount is no number") from None
-    if not found.is_finite() or found.adjusted() >= _LARGEST:
+    exponent = found.as_tuple().exponent
+    if not isinstance(exponent, int) or found.adjusted() >= _LARGEST or exponent < -_FINEST:
         raise SourceError(f"{where}: an amount is no sum of money")
     return found
 
