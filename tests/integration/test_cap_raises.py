@@ -172,6 +172,7 @@ def test_a_cap_that_asks_nobody_takes_no_no(month: Month) -> None:
         ("399 USD", "400.00 USD already"),
         ("450 USD", "450.00 USD is spent already"),
         ("500 EUR", "in USD, not in EUR"),
+        ("9999999999999999999999 USD", "more money than there is"),
     ],
 )
 def test_what_is_no_raise_is_refused(month: Month, to: str, why: str) -> None:
