@@ -26,6 +26,14 @@ def test_a_project_that_no_workflow_names_is_told_with_its_sum() -> None:
     assert "75.0% owned" in result.summary
 
 
+def test_a_credit_owns_nothing_and_lacks_no_owner() -> None:
+    """Shares are of what was charged: money that comes back makes no share above all or below none."""
+    _, back = judged([line(30), line(-5, project="credits", model="")], [called(30)], *FLOWS)
+    assert back.owned == 1
+    _, mixed = judged([line(30), line(10, project="proj_zz"), line(-40)], [called(30)], *FLOWS)
+    assert mixed.owned == Decimal("0.75")
+
+
 PROPOSALS = {
     "the one that calls the model": (
         [line(5, project="proj_zz", model="o3")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ from afterpilot.decide.bills.gaps import drifted, gaps
 from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
-from afterpilot.domain.bills import FLEET, family
+from afterpilot.domain.bills import FLEET, KeptLine, family
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import Stage
 from afterpilot.domain.spend import BillAccount
@@ -27,7 +27,7 @@ _PERCENT = 100
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an account stands. ``owned`` is the share of the bill that belongs to a workflow, ``priced`` the share of its calls
+    """How an account stands. ``owned`` is the share of what the bill charges that belongs to a workflow, ``priced`` the share of its calls
     that have a price; None where there is nothing to take a share of.
     """
 
@@ -69,7 +69,7 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
         one.line for one in told.lines if one.line.currency == sheet.account.currency and one.line.amount is not None
     ]
     whole = sum((line.amount or Decimal(0) for line in ours), Decimal(0))
-    lost = sum((one.amount for one in loose if one.currency == sheet.account.currency), Decimal(0))
+    charged, lost = _charged(sheet, told.lines), _charged(sheet, sheet.unowned)
     return Standing(
         account=sheet.account,
         rows=found,
@@ -79,7 +79,7 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
         findings=tuple(findings),
         read=frozenset(told.read),
         bill=whole,
-        owned=(whole - lost) / whole if whole > 0 else None,
+        owned=(charged - lost) / charged if charged else None,
         priced=_priced(sheet),
     )
 
@@ -104,6 +104,12 @@ def judge_bills(facts: Facts) -> tuple[StageResult, tuple[Standing, ...]]:
         covered=KINDS,
     )
     return result, found
+
+
+def _charged(sheet: Sheet, lines: Iterable[KeptLine]) -> Decimal:
+    """What lines in the account's currency charge. Credits are none: money that comes back would make shares above all."""
+    amounts = (one.line.amount or Decimal(0) for one in lines if one.line.currency == sheet.account.currency)
+    return sum((amount for amount in amounts if amount > 0), Decimal(0))
 
 
 def _priced(sheet: Sheet) -> Decimal | None:
