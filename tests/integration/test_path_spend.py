@@ -134,14 +134,31 @@ def test_no_call_is_known_only_where_the_source_was_read(site: Site) -> None:
 
 
 def test_late_calls_of_a_period_that_is_over(site: Site) -> None:
-    """Calls of November that are pulled in December are still held against November's cap."""
+    """Calls of November that are pulled in December are still held against the cap that November had."""
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month")
+    pulled(site)
+    spent(site)
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 0.0001 USD/month", "cap: 5 USD/month")
     site.now = datetime(2026, 12, 1, 3, tzinfo=UTC)
     site.invoices(range(21, 25), at=datetime(2026, 11, 30, 23, 50, tzinfo=UTC))
-    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month")
     pulled(site)
     run = spent(site)
     assert (run.verdict, run.evidence["calls"]) == (Verdict.FAIL, 0)
     over = [incident for incident in site.incidents() if incident["kind"] == "spend.over_cap"]
-    assert [(one["state"], one["title"]) for one in over] == [
-        ("open", "Spend of the month before has reached the cap of 0.0001 USD a month")
+    assert [(one["state"], one["title"].split(" cap ")[0]) for one in over] == [
+        ("open", "Spend of the month before has reached the")
     ]
+
+
+def test_a_cap_that_is_new_or_lowered_does_not_judge_the_period_before(site: Site) -> None:
+    """Nobody could have kept to a cap that was not there: what November spent is held against November's caps alone."""
+    pulled(site)
+    spent(site)
+    site.now = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month, more_caps: [{cap: 0.0001 USD/week}]")
+    site.invoices(range(21, 25), at=datetime(2026, 11, 30, 23, 50, tzinfo=UTC))
+    pulled(site)
+    run = spent(site)
+    assert [cap["cap"] for cap in run.evidence["caps"]] == ["month", "week"]
+    over = [one["title"].split(" cap ")[0] for one in site.incidents() if one["kind"] == "spend.over_cap"]
+    assert over == ["Spend has reached the"]  # by the week, which is not over

@@ -289,6 +289,7 @@ def test_production_of_a_broken_declaration_that_nobody_reads_is_unknown_for_the
 
 def test_a_cap_that_was_raised_in_its_period_is_not_told_of_as_reached_after_it(site: Site) -> None:
     """What people have approved for November is its cap on the first of December too."""
+    swept(site)
     site.now = datetime(2026, 12, 1, 5, tzinfo=UTC)
     _pulled_up_to_now(site)
     call(site.ops, SLUG, [(datetime(2026, 11, 20, 9, tzinfo=UTC), Decimal(65))])

@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 from afterpilot.decide.spend import BURNING, LEAKING, Calls, Look, Subject, still_open
 from afterpilot.domain.allowance import CapRaise, answered
 from afterpilot.domain.metered import DaySpan, Metered, Span
+from afterpilot.domain.money import Money
 from afterpilot.domain.spend import CapRule, CapState
 from afterpilot.pipeline.spend_paces import Pace, burn_of, forecast_of, leak_of
 from afterpilot.record.ops import Unit
@@ -48,6 +51,7 @@ class _Read:
     days: Mapping[str, Sequence[Series]]
     quarters: Mapping[str, Sequence[Series]]
     known: tuple[str, ...]
+    caps_before: Mapping[tuple[str, datetime], Sequence[Mapping[str, Any]]]
     history: dict[str, Sequence[Series]] = field(default_factory=dict)
 
 
@@ -91,7 +95,8 @@ def _read(unit: Unit, asked: Sequence[Asked], now: datetime) -> _Read:
         today = local_day(now, zone)
         days[slug] = (today - back, today + _DAY)
         quarters[slug] = (quarter_after(now) - FRESH - _LONGEST_BURN, quarter_after(now))
-    return _Read(rows, _by_workflow(paces.days(days)), _by_workflow(paces.quarters(quarters)), known)
+    caps_before = unit.runs.caps_before(set(_ended(asked, rows, now)))
+    return _Read(rows, _by_workflow(paces.days(days)), _by_workflow(paces.quarters(quarters)), known, caps_before)
 
 
 def _spans(asked: Sequence[Asked], now: datetime) -> tuple[list[DaySpan], list[Span]]:
@@ -125,6 +130,26 @@ def _before(one: Asked, rule: CapRule, now: datetime) -> tuple[date, date] | Non
         return None
     earlier = period_before(rule.cap.period, window, zone)
     return local_day(earlier.start, zone), local_day(window.start, zone) - _DAY
+
+
+def _ended(
+    asked: Sequence[Asked], rows: Mapping[str, Sequence[Metered]], now: datetime
+) -> Iterable[tuple[str, datetime]]:
+    """Whose periods that are over have calls, and when each ended."""
+    for one in asked:
+        for at, rule in enumerate(one.rules):
+            if rows.get(f"{one.subject.slug}/{at}/before"):
+                yield one.subject.slug, cap_window(rule.cap, now, one.subject.zone).start
+
+
+def _rule_before(read: _Read, slug: str, end: datetime, rule: CapRule) -> CapRule | None:
+    """The cap as it was when its period ended; None where it did not exist, or was in another currency."""
+    for cap in read.caps_before.get((slug, end), ()):
+        if cap.get("cap") == rule.key and cap.get("currency") == rule.cap.limit.currency:
+            return replace(
+                rule, cap=replace(rule.cap, limit=Money(Decimal(cap.get("declared") or cap["limit"]), cap["currency"]))
+            )
+    return None
 
 
 def _histories(asked: Sequence[Asked], known: Iterable[str]) -> Iterable[tuple[str, str, timedelta]]:
@@ -228,11 +253,16 @@ def _look(one: Asked, at: int, state: CapState, pace: Pace, read: _Read) -> Look
 
 
 def _with_before(look: Look, one: Asked, at: int, read: _Read, raises: Sequence[CapRaise], now: datetime) -> Look:
-    """With the period before, as long as that may change, and its cap as it was raised then."""
+    """With the period before, as long as that may change, and its cap as it was declared and raised then. A cap that was declared
+    later does not judge it.
+    """
     rule, zone = one.rules[at], one.subject.zone
     if (earlier := _before(one, rule, now)) is None:
         return look
     window = period_before(rule.cap.period, cap_window(rule.cap, now, zone), zone)
-    declared = replace(look.state, period=window, limit=rule.cap.limit)
-    (then,) = answered([declared], raises, now=window.end - timedelta(microseconds=1))
-    return replace(look, before=_calls(one, at, read, "/before"), began_before=earlier[0], limit_before=then.limit)
+    before = _calls(one, at, read, "/before")
+    if (then := _rule_before(read, one.subject.slug, window.end, rule)) is None:
+        return replace(look, before=before)
+    declared = replace(look.state, rule=then, period=window, limit=then.cap.limit)
+    (state,) = answered([declared], raises, now=window.end - timedelta(microseconds=1))
+    return replace(look, before=before, began_before=earlier[0], rule_before=then, limit_before=state.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -134,6 +134,30 @@ class Runs:
         )
         rows = self._connection.execute(sa.select(newest).select_from(asked).join(newest, sa.true())).mappings()
         return {row["workflow"]: _run(row) for row in rows}
+
+    def caps_before(
+        self, asked: Collection[tuple[str, datetime]]
+    ) -> Mapping[tuple[str, datetime], Sequence[Mapping[str, Any]]]:
+        """The caps of each workflow as the last run of spend before the moment had them; nothing where there was none."""
+        if not asked:
+            return {}
+        columns = sa.column("workflow", sa.Text), sa.column("moment", sa.DateTime(timezone=True))
+        wanted = sa.values(*columns, name="wanted").data(sorted(asked))
+        newest = (
+            sa.select(runs.c.evidence["caps"].label("caps"))
+            .where(
+                runs.c.workflow == wanted.c.workflow,
+                runs.c.stage == str(Stage.SPEND),
+                runs.c.corrects.is_(None),
+                runs.c.evidence.has_key("caps"),
+                runs.c.finished_at < wanted.c.moment,
+            )
+            .order_by(runs.c.finished_at.desc())
+            .limit(1)
+            .lateral()
+        )
+        statement = sa.select(wanted, newest).select_from(wanted).join(newest, sa.true())
+        return {(row.workflow, row.moment): row.caps for row in self._connection.execute(statement)}
 
     def standing(self, found: Sequence[Run]) -> Sequence[Run]:
         """The runs, each replaced by the newest of its corrections where it has one."""

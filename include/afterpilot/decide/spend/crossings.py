@@ -108,16 +108,18 @@ def _over(told: Told, look: Look, about: str, *, whole: bool) -> Finding:
 
 
 def before_over(told: Told, look: Look, *, whole: bool) -> Sequence[Finding]:
-    """The cap of the period before, should it have been crossed: late calls may do so after its end."""
+    """The cap of the period before, should it have been crossed: late calls may do so after its end. Nothing stops for it."""
     if look.before is None or look.began_before is None:
         return ()
-    limit = look.limit_before or look.state.rule.cap.limit
-    late = replace(look, calls=look.before, state=replace(look.state, limit=limit))
+    rule = look.rule_before or look.state.rule
+    limit = look.limit_before or rule.cap.limit
+    late = replace(look, calls=look.before, state=replace(look.state, rule=rule, limit=limit))
     if late.share < 1:
         return ()
     found = _over(told, late, f"{look.began_before:%Y-%m-%d} {look.state.rule.key}", whole=whole)
     title = f"Spend of the {look.state.rule.cap.period} before has reached {cap_words(late.state)}"
-    return (replace(found, title=title, detail=f"{late.spent} in that period, which is over."),)
+    evidence = {**found.evidence, "to_do": "See what the money went to. That period is over: nothing stops for it."}
+    return (replace(found, title=title, detail=f"{late.spent} in that period, which is over.", evidence=evidence),)
 
 
 def burning(told: Told, looks: Sequence[Look], *, whole: bool) -> Sequence[Finding]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from afterpilot.domain.metered import Metered
 from afterpilot.domain.money import Money
 from afterpilot.domain.outlook import Burn, Forecast
-from afterpilot.domain.spend import CapState
+from afterpilot.domain.spend import CapRule, CapState
 from afterpilot.domain.window import Window
 
 _FIRST_DAY = timedelta(days=1)
@@ -57,13 +57,15 @@ class Calls:
 @dataclass(frozen=True, slots=True)
 class Look:
     """A cap as this run sees it. ``before`` are the calls of the period before, where some of them may still come in;
-    ``limit_before`` is what its cap was raised to, None where it was not.
+    ``rule_before`` is the cap as it was declared then, None where that is not known: then it is as it is now. ``limit_before`` is
+    what it was raised to, None where it was not.
     """
 
     state: CapState
     calls: Calls
     before: Calls | None = None
     began_before: date | None = None
+    rule_before: CapRule | None = None
     limit_before: Money | None = None
     burn: Burn | None = None
     leak: Burn | None = None
