@@ -63,8 +63,8 @@ def test_a_check_looks_now_and_its_caps_are_shown_from_then_on(cli: Cli, site: S
     assert code == 0
     assert shown == out
     assert "of 5.00 USD a month (" in shown
-    assert "of 60.00 USD in 7 days (1%), priced 100.0%" in shown
-    assert "expected by its end: 0.42 (" in shown
+    assert "of 60.00 USD in 7 days (0." in shown
+    assert "expected by its end: 0.4200 (" in shown
     code, text, _ = cli("spend", SLUG, "--json")
     caps = json.loads(text)[SLUG]["caps"]
     assert [cap["cap"] for cap in caps] == ["month", "7 days"]

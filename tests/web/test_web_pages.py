@@ -137,7 +137,7 @@ def test_samples_show_scores_reasons_cost_and_errors_apart(site: Site) -> None:
     assert "51 passed, 9 failed, 2 not scored" in page
     assert "says PO-51178, PO-51187 was expected" in page
     assert "0.000032 USD" in page
-    assert "Cost: 0.001908 USD; 2 samples have no known cost" in page
+    assert "Cost: 0.0019 USD; 2 samples have no known cost" in page
     errors = site.get(f"/runs/{run}?samples=not_scored")
     assert errors.count("the model did not answer within 60 s") == 2
     assert "case-003" not in errors

@@ -147,7 +147,7 @@ def test_a_bill_stands_against_the_meter_day_by_day(spent: sa.Engine) -> None:
     rows = {found[0]: text_of(found[1]) for found in re.findall(r"<tr><td>(2026-\d\d-\d\d)</td>(.*?)</tr>", page)}
     assert rows["2026-11-11"].startswith("not read")
     assert rows["2026-11-11"].endswith("unknown")
-    assert rows["2026-11-07"].startswith("0 USD")
+    assert rows["2026-11-07"].startswith("0.00 USD")
     assert rows["2026-11-02"].startswith("7.41 USD")
     assert max(rows) == "2026-11-19"  # today's bill is not out yet
     assert "2 days without a known bill" in text_of(page)

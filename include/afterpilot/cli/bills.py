@@ -15,6 +15,7 @@ from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.decide.bills import Day, Row, Standing, State
 from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
@@ -99,7 +100,7 @@ def _print(standings: Sequence[Standing], account: str, days: int) -> None:
             console.print(
                 Text.assemble(
                     ("  nobody's: ", "yellow"),
-                    f"{lost.project or 'no project'}  {lost.amount:,.2f} {lost.currency}  {proposed}",
+                    f"{lost.project or 'no project'}  {Money(lost.amount, lost.currency)}  {proposed}",
                 )
             )
         console.print()
@@ -138,10 +139,7 @@ def _print_verdict(run: Run) -> None:
 
 
 def _money(amount: Decimal | None) -> str:
-    """Two digits, four below a dollar."""
-    if amount is None:
-        return _NOT_KNOWN
-    return f"{amount:,.2f}" if not amount or abs(amount) >= 1 else f"{amount:,.4f}"
+    return _NOT_KNOWN if amount is None else digits_of(amount)
 
 
 def _standing(one: Standing) -> dict[str, Any]:

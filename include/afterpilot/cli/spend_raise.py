@@ -117,10 +117,10 @@ def _answer(slug: str, answer: Callable[[Unit, RaiseTerms, datetime], CapRaise],
 def _said(done: CapRaise) -> str:
     until = f"until {done.period.end:%Y-%m-%d %H:%M} UTC"
     if done.state == "approved":
-        return f"The cap ({done.cap}) is {done.limit} {until}."
+        return f"The cap ({done.cap}) is {done.limit.exact} {until}."
     if done.state == "refused":
         return f"The cap ({done.cap}) is not raised."
     return (
-        f"Asked for: the cap ({done.cap}) at {done.limit} {until}. It does not count yet: a second person has to say "
+        f"Asked for: the cap ({done.cap}) at {done.limit.exact} {until}. It does not count yet: a second person has to say "
         f"afterpilot spend approve {done.workflow} --by NAME"
     )

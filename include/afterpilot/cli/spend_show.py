@@ -13,7 +13,7 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.domain.allowance import FLEET
-from afterpilot.domain.money import Money
+from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.settings import EnvConnections, Settings
@@ -102,16 +102,16 @@ def _print(slug: str, run: Run | None) -> None:
 
 
 def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
-    """``████░░ 2.34 of 5.00 USD a month (47%), priced 100.0%``, and below it what is expected."""
+    """``████░░ 2.34 of 5.00 USD a month (46.8%), priced 100.0%``, and below it what is expected."""
     limit, spent, share = (Decimal(cap[name]) for name in ("limit", "spent", "share"))
     every = f"in {cap['every']}" if cap["every"][0].isdigit() else f"a {cap['every']}"
     about = [word for word in (cap["model"] and f"for {cap['model']}", cap["team"] and f"of {cap['team']}") if word]
     raised = " (raised)" if Decimal(cap["declared"]) < limit else ""
-    words = " ".join([f"{Money(limit, cap['currency'])} {every}{raised}", *about])
+    words = " ".join([f"{Money(limit, cap['currency']).exact} {every}{raised}", *about])
     least = "at least " if cap["unknown"] else ""
     warned = min(map(Decimal, cap["warn_at"]), default=Decimal(1))
     style = "red" if share >= 1 else "yellow" if share >= warned else "green"
-    said = f" {least}{spent:,.2f} of {words} ({share:.0%})"
+    said = f" {least}{digits_of(spent)} of {words} ({share:.1%})"
     first = Text.assemble("  ", _bar(share, style), said, ", priced ", _priced(cap), _pace(cap["burn"]))
     return first, Text(f"  {'':{_BAR}} expected by its end: {_expected(cap['forecast'])}", style="dim")
 
@@ -126,7 +126,7 @@ def _expected(forecast: Mapping[str, Any]) -> str:
     if forecast["expected"] is None:
         return f"not known: {forecast['reason']}"
     expected, low, high = (Decimal(forecast[name]) for name in ("expected", "low", "high"))
-    said = f"{expected:,.2f} ({low:,.2f} to {high:,.2f})"
+    said = f"{digits_of(expected)} ({digits_of(low)} to {digits_of(high)})"
     if forecast["crosses"] is None:
         return said
     days = dict.fromkeys(_day(forecast[name]) for name in ("earliest", "latest") if forecast[name])

@@ -184,7 +184,7 @@ def _cap(value: Any) -> Cap:  # noqa: ANN401
             raise Wrong("must be above zero", "such as 400 USD/month") from error
         if "366 days" in str(error):
             raise Wrong("is longer than 366 days", "such as 60 USD/7 days") from error
-        hint = "an amount for each day, week or month, such as 400 USD/month"
+        hint = "an amount for each day, week, month or (rolling) stretch, such as 400 USD/month or 60 USD/7 days"
         raise Wrong(f"{describe(value)} is not a cap", hint) from error
     _reasonable(cap.limit)
     return cap

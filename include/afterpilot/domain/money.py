@@ -14,6 +14,20 @@ Period = Literal["day", "week", "month", "rolling"]
 _MONEY = re.compile(r"^\s*((?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?)\s*([A-Z]{3})\s*$", re.ASCII)
 _CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day)s?)\s*$", re.ASCII)
 _LONGEST = timedelta(days=366)
+_WHOLE = Decimal("0.995")  # rounds to 1
+_LEAST = 4  # decimals below that
+
+
+def digits_of(amount: Decimal, *, exact: bool = False) -> str:
+    """An amount as people read it: ``2,345.60``, ``0.0200``, ``0.00059``.
+
+    Two decimals from 1 on; below it four, or as many as two significant digits need. Rounding keeps the order of amounts.
+    ``exact``: no digit is left out, as in what somebody has declared.
+    """
+    places = 2 if not amount or abs(amount) >= _WHOLE else max(_LEAST, 1 - amount.adjusted())
+    if exact:
+        places = max(places, -cast("int", amount.normalize().as_tuple().exponent))
+    return f"{amount:,.{places}f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,12 @@ class Money:
         return self.amount < other.amount
 
     def __str__(self) -> str:
-        digits = 2 if self.amount == 0 or abs(self.amount) >= Decimal("0.995") else 4
-        return f"{self.amount:,.{digits}f} {self.currency}"
+        return f"{digits_of(self.amount)} {self.currency}"
+
+    @property
+    def exact(self) -> str:
+        """With every digit: a limit is never told as another one."""
+        return f"{digits_of(self.amount, exact=True)} {self.currency}"
 
     def share_of(self, other: Money) -> Decimal:
         """This amount over the other one.
@@ -88,7 +106,7 @@ class Cap:
         return f"{count} {unit}{'' if count == 1 else 's'}"
 
     def __str__(self) -> str:
-        return f"{self.limit} {'in' if self.length else 'a'} {self.every}"
+        return f"{self.limit.exact} {'in' if self.length else 'a'} {self.every}"
 
     @classmethod
     def parse(cls, text: str) -> Cap:

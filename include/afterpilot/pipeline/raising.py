@@ -57,7 +57,7 @@ def ask_raise(
     _enough(state, limit)
     if waiting := _pending(unit, terms.workflow, state, now):
         raise AnswerRefused(
-            f"{waiting.asked_by} has asked to raise it to {waiting.limit}: that has to be approved or refused first."
+            f"{waiting.asked_by} has asked to raise it to {waiting.limit.exact}: that has to be approved or refused first."
         )
     above = terms.second_above
     two = above is not None and (above.currency != limit.currency or above < limit)
@@ -76,9 +76,9 @@ def ask_raise(
     unit.cap_raises.add(one)
     until = _moment(one.period.end)
     if two:
-        text = f"{by.login} asks to raise the cap of {_name(state)} to {limit} until {until}: {reason} A second person has to approve it."
+        text = f"{by.login} asks to raise the cap of {_name(state)} to {limit.exact} until {until}: {reason} A second person has to approve it."
     else:
-        text = f"{by.login} has raised the cap of {_name(state)} to {limit} until {until}: {reason}"
+        text = f"{by.login} has raised the cap of {_name(state)} to {limit.exact} until {until}: {reason}"
     _counts(unit, terms, one, text, now)
     return one
 
@@ -99,7 +99,7 @@ def approve_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, now:
     ):  # pragma: no cover - the lock is held
         raise AnswerRefused("Somebody else was first.")
     until = _moment(one.period.end)
-    text = f"{by.login} has approved what {one.asked_by} asked for: the cap ({one.cap}) is {one.limit} until {until}."
+    text = f"{by.login} has approved what {one.asked_by} asked for: the cap ({one.cap}) is {one.limit.exact} until {until}."
     done = replace(one, state="approved", second_by=kept_as(terms, by), decided_at=now)
     _counts(unit, terms, done, text, now)
     return done
@@ -119,7 +119,7 @@ def refuse_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, reaso
         second = "" if by.is_one_of(*names_of(waiting.asked_by)) else kept_as(terms, by)
         unit.cap_raises.decide(waiting.id, "refused", by=second, at=now)
         done = replace(waiting, state="refused", second_by=second, decided_at=now)
-        text = f"{by.login} has refused to raise the cap of {_name(state)} to {waiting.limit}: {reason}"
+        text = f"{by.login} has refused to raise the cap of {_name(state)} to {waiting.limit.exact}: {reason}"
     else:
         if state.rule.at_cap != "ask_owner":
             raise AnswerRefused(f"The cap of {_name(state)} asks nobody: at_cap is {state.rule.at_cap}.")
@@ -144,7 +144,7 @@ def refuse_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, reaso
 def _counts(unit: Unit, terms: RaiseTerms, one: CapRaise, text: str, now: datetime) -> None:
     if one.state != "pending":
         settle_anew(unit, terms.workflow, now)
-    tell_answer(unit, terms.workflow, terms.channel, text, reference=f"{one.id}/{one.state}", at=now)
+    tell_answer(unit, terms, one, text, at=now)
 
 
 def _said(terms: RaiseTerms, by: Somebody, reason: str) -> str:
@@ -182,7 +182,7 @@ def _enough(state: CapState, limit: Money) -> None:
     if limit.currency != state.limit.currency:
         raise AnswerRefused(f"The cap is in {state.limit.currency}, not in {limit.currency}.")
     if not state.limit < limit:
-        raise AnswerRefused(f"The cap is {state.limit} already: raise it to more.")
+        raise AnswerRefused(f"The cap is {state.limit.exact} already: raise it to more.")
     if limit.amount > MAX_AMOUNT:
         raise AnswerRefused("That is more money than there is.")
     if state.spent is not None and not state.spent < limit:

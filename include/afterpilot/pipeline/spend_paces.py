@@ -15,7 +15,7 @@ from afterpilot.spend.forecast import forecast, rolling_forecast
 from afterpilot.spend.periods import QUARTER, local_day
 
 _SECONDS = int(QUARTER.total_seconds())
-_CENTS = Decimal("0.0001")
+_CENTS = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)

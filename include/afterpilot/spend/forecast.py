@@ -26,7 +26,7 @@ _KEPT = 0.5 ** (1 / 14)  # a day counts half as much as one of two weeks later
 _Z = NormalDist().inv_cdf(0.9)
 _MOST_CORRELATION = 0.9
 _DAMPED = 0.98  # of a slope, from day to day: no growth goes on for ever
-_CENTS = Decimal("0.0001")
+_CENTS = Decimal("0.000001")
 _WITHIN_A_DAY = "it counts whole days, and this cap is of one; see the burn rate"
 
 

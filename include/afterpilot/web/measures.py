@@ -77,7 +77,7 @@ def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     currency = str(evidence.get("currency") or "")
     period = str(evidence.get("period") or "")
     unpriced = _number(evidence, "unpriced") or Decimal()
-    text = f"{money(spent, currency)} of {money(cap, currency)}" + _when(period)
+    text = f"{money(spent, currency)} of {money(cap, currency, exact=True)}" + _when(period)
     if unpriced > 0:
         text = f"at least {text}: {plural(int(unpriced), 'call')} without a price"
     share = min(spent / cap, Decimal(1))

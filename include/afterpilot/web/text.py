@@ -10,6 +10,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from afterpilot.domain.money import digits_of
+
 SHORT = 280
 LONGEST = 60_000
 
@@ -114,19 +116,11 @@ def fold(text: str, limit: int = SHORT) -> Fold:
     return Fold(start[: space if space > 0 else limit], shown[:LONGEST], len(shown), max(0, len(shown) - LONGEST))
 
 
-def money(amount: Decimal | None, currency: str = "") -> str:
-    """An amount with as many digits as it needs; none is said to be unknown, never 0."""
+def money(amount: Decimal | None, currency: str = "", *, exact: bool = False) -> str:
+    """An amount with as many digits as it needs, or (``exact``) with all; none is said to be unknown, never 0."""
     if amount is None:
         return "unknown"
-    if amount == 0:
-        digits = "0"
-    elif abs(amount) >= 1:
-        digits = f"{amount:,.2f}"
-    else:
-        digits = f"{amount:.6f}".rstrip("0")
-        if Decimal(digits) == 0:
-            digits = f"{amount:.2g}"
-    return f"{digits} {currency}".strip()
+    return f"{digits_of(amount, exact=exact)} {currency}".strip()
 
 
 def minutes(amount: Decimal) -> str:

@@ -224,8 +224,8 @@ def test_far_over_the_cap_is_said_in_steps() -> None:
     titles = [judged(look(line(spent))).findings[0].title for spent in ("439", "441", "478", "800")]
     assert titles == [
         "Spend has reached the cap of 400.00 USD a month",
-        "Spend has reached the cap of 400.00 USD a month: 110% of it",
-        "Spend has reached the cap of 400.00 USD a month: 110% of it",
+        "Spend has reached the cap of 400.00 USD a month: over 110% of it",
+        "Spend has reached the cap of 400.00 USD a month: over 110% of it",
         "Spend has reached the cap of 400.00 USD a month: 200% of it",
     ]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.money import Cap, Money, digits_of
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
@@ -84,6 +84,28 @@ def test_money_keeps_cents_and_currency() -> None:
         Money(Decimal(1), "USD") + Money(Decimal(1), "EUR")
     assert str(Money(Decimal("0.00312"))) == "0.0031 USD"
     assert str(Money(Decimal("1234.5"))) == "1,234.50 USD"
+    assert [str(Money(Decimal(one))) for one in ("0", "0.02", "0.00059", "0.0061", "-0.00059")] == [
+        "0.00 USD",
+        "0.0200 USD",
+        "0.00059 USD",
+        "0.0061 USD",
+        "-0.00059 USD",
+    ]
+
+
+def test_a_limit_is_told_with_all_its_digits() -> None:
+    """So that a raised cap is never told as the one it was raised from."""
+    raised, declared = Money(Decimal("0.00105")), Money(Decimal("0.0010"))
+    assert (raised.exact, declared.exact) == ("0.00105 USD", "0.0010 USD")
+    assert str(Cap.parse("0.00105 USD/day")) == "0.00105 USD a day"
+    assert Money(Decimal("2.005000")).exact == "2.005 USD"
+
+
+def test_an_amount_stays_within_its_interval_when_it_is_rounded() -> None:
+    """Also where the number of decimals changes."""
+    rising = ["0.000999", "0.00099951", "0.001", "0.0099999", "0.01", "0.994999", "0.995", "1", "1.004"]
+    told = [Decimal(digits_of(Decimal(one))) for one in rising]
+    assert told == sorted(told)
 
 
 @pytest.mark.parametrize("text", ["400 USD", "400 USD/year", "0 USD/month", "-5 USD/day"])

@@ -76,11 +76,11 @@ def test_what_is_too_long_for_a_page_is_counted() -> None:
     ("amount", "said"),
     [
         (None, "unknown"),
-        (Decimal(0), "0 USD"),
+        (Decimal(0), "0.00 USD"),
         (Decimal("1234.5"), "1,234.50 USD"),
         (Decimal("0.0000318"), "0.000032 USD"),
-        (Decimal("0.5"), "0.5 USD"),
-        (Decimal("0.00000001"), "1e-8 USD"),
+        (Decimal("0.5"), "0.5000 USD"),
+        (Decimal("0.00000001"), "0.000000010 USD"),
     ],
 )
 def test_money_is_never_zero_when_it_is_not(amount: Decimal | None, said: str) -> None:

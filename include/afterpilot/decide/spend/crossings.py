@@ -90,8 +90,9 @@ def _stands(told: Told, look: Look, level: Decimal, name: tuple[str, str]) -> bo
 
 def _over(told: Told, look: Look, about: str, *, whole: bool) -> Finding:
     state = look.state
+    # Rounded down, so that the title changes seldom; the exact share stands in the run's summary.
     over = look.share // _TENTH * _TENTH
-    much = f": {over:.0%} of it" if over > 1 else ""
+    much = f": {'over ' if look.share > over else ''}{over:.0%} of it" if over > 1 else ""
     at_cap = (_FLEETS if told.fleet else _AT_CAP)[state.rule.at_cap]
     if state.refused and state.rule.at_cap == "ask_owner":
         at_cap = "It is not to be raised: the workflow is to stop."

@@ -8,7 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from afterpilot.decide.spend.looks import Calls, Look
-from afterpilot.domain.money import Money
+from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.outlook import Burn
 from afterpilot.domain.spend import CapState
 
@@ -83,7 +83,7 @@ def outlook_words(look: Look) -> str:
     end = (
         "within a week" if look.state.rule.cap.length is not None else f"by the end of the {look.state.rule.cap.period}"
     )
-    total = f"{given.expected} expected {end} ({given.low.amount:,.2f} to {given.high.amount:,.2f}, 80 % interval)"
+    total = f"{given.expected} expected {end} ({digits_of(given.low.amount)} to {digits_of(given.high.amount)}, 80 % interval)"
     if given.crosses is None:
         return (
             total if given.earliest is None else f"{total}; the cap may be reached from {day_words(given.earliest)} on"

@@ -87,17 +87,16 @@ class CapView:
         about = f" for {self.model}" if self.model else ""
         whose = f" of the team {self.team}" if self.team else ""
         rolling = self.every[:1].isdigit()
-        return f"{money(self.limit, self.currency)} {'in' if rolling else 'a'} {self.every}{whose}{about}"
+        return f"{money(self.limit, self.currency, exact=True)} {'in' if rolling else 'a'} {self.every}{whose}{about}"
 
     @property
     def words(self) -> str:
         """What is spent of it, in words."""
         if self.spent is None or self.share is None:
-            return f"unknown of {money(self.limit, self.currency)}"
+            return f"unknown of {money(self.limit, self.currency, exact=True)}"
         least = "at least " if self.unknown or self.unpriced else ""
-        return (
-            f"{least}{money(self.spent, self.currency)} of {money(self.limit, self.currency)} ({percent(self.share)})"
-        )
+        of = money(self.limit, self.currency, exact=True)
+        return f"{least}{money(self.spent, self.currency)} of {of} ({percent(self.share)})"
 
     @property
     def bar(self) -> CapBar | None:

@@ -55,7 +55,13 @@ def bars(
             words = f"{short_day(on)}: {plural(one.unpriced, 'call')} without a known cost, on top of {money(one.whole, currency)}"
             rects.append(Rect("unknown", round(x, 2), round(foot - _HATCH, 1), round(wide, 2), _HATCH, words))
     lines = (
-        [Mark("limit", y=round(height - tall(limit.limit), 1), text=f"cap {money(limit.limit, currency)} a day")]
+        [
+            Mark(
+                "limit",
+                y=round(height - tall(limit.limit), 1),
+                text=f"cap {money(limit.limit, currency, exact=True)} a day",
+            )
+        ]
         if limit
         else []
     )
@@ -98,8 +104,8 @@ def cumulative(month: Month, days: Mapping[date, DaySum], cap: CapView, *, today
     )
     if outlook and known and None not in (outlook.expected, outlook.low, outlook.high):
         paths = [*_fan(month, known[-1], whole, cap, y), *paths]
-    raised = f" (raised from {money(cap.declared, cap.currency)})" if cap.declared != cap.limit else ""
-    lines = [Mark("limit", y=y(cap.limit), text=f"cap {money(cap.limit, cap.currency)}{raised}")]
+    raised = f" (raised from {money(cap.declared, cap.currency, exact=True)})" if cap.declared != cap.limit else ""
+    lines = [Mark("limit", y=y(cap.limit), text=f"cap {money(cap.limit, cap.currency, exact=True)}{raised}")]
     lines += [
         Mark("warn", y=y(cap.limit * level), text=f"{percent(level)} of it") for level in cap.warn_at if level < 1
     ]
@@ -214,5 +220,5 @@ def _sum_words(spent: Decimal, cap: CapView, days: Mapping[date, DaySum], known:
     """What is spent of the cap; what is expected too where the month is not over."""
     least = "At least " if (now and cap.unknown) or any(days[on].unpriced for on in known if on in days) else ""
     outlook = f"; {cap.outlook.words}" if now and cap.outlook.words else ""
-    of = money(cap.limit, cap.currency) + ("" if now else ", the cap as it is now")
+    of = money(cap.limit, cap.currency, exact=True) + ("" if now else ", the cap as it is now")
     return f"{least}{money(spent, cap.currency)} of {of}{outlook}."
