@@ -68,11 +68,13 @@ def spend_all(
     one holds up no other.
     """
     started = services.now()
-    judged = judge(services, workflows, trigger=trigger, fleet=True)
+    outcomes: dict[str, Run | Exception | None] = {}
+    broken: dict[str, Exception] = {}
+    judged = judge(services, workflows, trigger=trigger, fleet=True, broken=broken)
     with services.ops.begin() as unit:
         before = unit.runs.latest_each(list(judged), Stage.SPEND)
     news = {slug: one for slug, one in judged.items() if _is_news(one, before.get(slug), started)}
-    outcomes: dict[str, Run | Exception | None] = dict.fromkeys(judged)
+    outcomes |= {**dict.fromkeys(judged), **broken}
     quiet = [one for one in news.values() if one.workflow is not None and not one.result.findings and not one.standing]
     for at in range(0, len(quiet), _AT_ONCE):
         try:
@@ -92,10 +94,15 @@ def spend_all(
 
 
 def judge(
-    services: Services, workflows: Sequence[Workflow], *, trigger: Trigger, fleet: bool = False
+    services: Services,
+    workflows: Sequence[Workflow],
+    *,
+    trigger: Trigger,
+    fleet: bool = False,
+    broken: dict[str, Exception] | None = None,
 ) -> Mapping[str, Judged]:
     """Re-price, sum, and judge; nothing is written but prices and sums. The fleet's caps are looked at in any case, for what
-    they mean to each workflow; with ``fleet`` they are judged too.
+    they mean to each workflow; with ``fleet`` they are judged too. What cannot be judged goes into ``broken``, if given.
     """
     now = services.now()
     identity = Run.identity(workflows[0].slug, Stage.SPEND, trigger) if len(workflows) == 1 else None
@@ -108,17 +115,21 @@ def judge(
         looks = looks_of(unit, asked, raises, now)
     by_slug = {workflow.slug: workflow for workflow in workflows}
     over = [look.state for look in looks.get(FLEET, ())]
-    return {
-        one.subject.slug: Judged(
-            by_slug.get(one.subject.slug),
-            judge_spend(one.subject, looks[one.subject.slug], now=now, standing=one.standing),
-            looks[one.subject.slug],
-            _over(over, by_slug.get(one.subject.slug)),
-            bool(one.standing),
-        )
-        for one in asked
-        if fleet or not one.subject.fleet
-    }
+    judged: dict[str, Judged] = {}
+    for one in asked:
+        slug, workflow = one.subject.slug, by_slug.get(one.subject.slug)
+        if one.subject.fleet and not fleet:
+            continue
+        try:
+            result = judge_spend(one.subject, looks[slug], now=now, standing=one.standing)
+        except Exception as error:
+            if broken is None:
+                raise
+            log.exception("%s: its spend could not be judged", slug)
+            broken[slug] = error
+            continue
+        judged[slug] = Judged(workflow, result, looks[slug], _over(over, workflow), bool(one.standing))
+    return judged
 
 
 def _over(states: Sequence[CapState], workflow: Workflow | None) -> tuple[CapState, ...]:
