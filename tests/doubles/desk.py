@@ -91,6 +91,18 @@ class Desk:
         """How often each output was held, as the desk sees it."""
         return Counter(body["key"] for _, body in self.done.values() if not body["released"])
 
+    def wait_for(self, posts: int, seconds: float = 60) -> None:
+        """Until so many requests have come.
+
+        Raises:
+            TimeoutError: they did not.
+        """
+        until = time.monotonic() + seconds
+        while self.posts.total() < posts:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.posts.total()} of {posts} requests have come")
+            time.sleep(0.01)
+
     def _take(self, path: str, headers: Any, body: dict[str, Any]) -> Reply:
         with self._lock:
             key = headers["Idempotency-Key"]
