@@ -258,8 +258,14 @@ def test_a_retired_workflow_s_old_word_is_not_how_the_fleet_stands(month: Month)
 def test_every_answer_is_in_the_thread_and_on_the_time_line(month: Month) -> None:
     """The incident's message is edited, the answer gets a line in its thread; without an incident it is told in the channel."""
     month.judged("450", "ask_owner")
-    over = Finding(SLUG, "spend", "spend.over_cap", Severity.CRITICAL, "Spend is over the cap", about="month")
+    name = "2026-11-01 month"
+    over = Finding(SLUG, "spend", "spend.over_cap", Severity.CRITICAL, "Spend is over the cap", about=name)
+    others = [
+        replace(over, about=about) for about in ("2026-11-18 day", "2026-11-01 month model=gpt-5", "2026-10-01 month")
+    ]
     with month.ops.begin() as unit:
+        for one in others:
+            unit.incidents.open(one, run_id=None, at=NOW)
         incident = unit.incidents.open(over, run_id=None, at=NOW)
     month.asks("900 USD")
     month.approves(DEPUTY)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from afterpilot.decide import incidents as life_cycle
+from afterpilot.domain.allowance import CapRaise
+from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact, Message
-from afterpilot.domain.verdict import StageResult
+from afterpilot.domain.run import Stage
+from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
-_AT_CAPS = (
-    "spend.over_cap",
-    "spend.near_cap",
-    "spend.crossing",
+_PACES = (
     "spend.burning",
     "spend.leaking",
-)  # they ask, gravest first
+)  # one incident for all caps, whose title names the one that is used up the fastest
 _ANSWER = "Answer"
 
 
@@ -44,12 +49,12 @@ def tell(services: Services, unit: Unit, workflow: Workflow, result: StageResult
         )
 
 
-def tell_answer(unit: Unit, workflow: str, channel: str, text: str, *, reference: str, at: datetime) -> None:
-    """What a person has answered at a cap: on the time line of the cap's incident and in its thread; where there is none, in the
-    channel. ``reference`` tells this answer from any other.
+def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, at: datetime) -> None:
+    """What a person has answered at a cap: on the time line of that cap's incident and in its thread; where there is none, in the
+    channel.
     """
-    open_ones = {one.kind: one for one in unit.incidents.unresolved(workflow) if one.kind in _AT_CAPS}
-    incident = next((open_ones[kind] for kind in _AT_CAPS if kind in open_ones), None)
+    workflow, channel, reference = terms.workflow, terms.channel, f"{answer.id}/{answer.state}"
+    incident = _incident_at(unit, answer)
     if incident is not None:
         unit.incidents.note(incident.id, "answered", at=at, text=text)
     last = unit.outbox.last(incident.id) if incident else None
@@ -69,3 +74,26 @@ def tell_answer(unit: Unit, workflow: str, channel: str, text: str, *, reference
             channel=channel,
             incident_id=incident.id if incident else None,
         )
+
+
+def _incident_at(unit: Unit, answer: CapRaise) -> Incident | None:
+    """The gravest incident that is not over of the cap that was answered about, in the period that it was answered for."""
+    run = unit.runs.latest_ran(answer.workflow, Stage.SPEND)
+    evidence = run.evidence if run else {}
+    cap: Mapping[str, Any] = next((one for one in evidence.get("caps") or () if one.get("cap") == answer.cap), {})
+    rolling = answer.cap[:1].isdigit()
+    day = answer.period.start.astimezone(ZoneInfo(str(evidence.get("zone") or "UTC")))
+    name = answer.cap if rolling else f"{day:%Y-%m-%d} {answer.cap}"
+    levels = sorted(map(Decimal, cap.get("warn_at") or ()), reverse=True)
+    abouts = [("spend.over_cap", name), *(("spend.near_cap", f"{name}/{level.normalize()}") for level in levels)]
+    marks = [
+        Finding(answer.workflow, Stage.SPEND, kind, Severity.INFO, "", about=about).fingerprint
+        for kind, about in (*abouts, ("spend.crossing", name))
+    ]
+    known = {one.fingerprint: one for one in unit.incidents.unresolved(answer.workflow)}
+    if (found := next((known[mark] for mark in marks if mark in known), None)) is not None or not cap:
+        return found
+    team, model = (cap.get("team") and f" of the team {cap['team']}"), (cap.get("model") and f" for {cap['model']}")
+    called = f" {'in' if rolling else 'a'} {cap['every']}{team or ''}{model or ''} allows"
+    paces = {one.kind: one for one in known.values() if called in one.title.replace(" (raised)", "")}
+    return next((paces[kind] for kind in _PACES if kind in paces), None)
