@@ -208,6 +208,19 @@ def test_an_order_that_is_overtaken_is_not_sent(site: Site, switch: Switch) -> N
     assert office.states()[1:] == [("stop", "overtaken"), ("resume", "done")]
 
 
+def test_an_order_that_was_taken_back_replaces_nothing(site: Site, switch: Switch) -> None:
+    """A stop that was not taken yet, a way out that nobody was told of, and the cap reached again: it is still told to stop."""
+    office = Office(site, DESK)
+    office.spent("400")
+    switch.faults.append(Fault(503))
+    office.sweep()
+    office.spent("10")
+    office.spent("400")
+    office.sweep()
+    assert switch.actions[-1:] == ["stop"]
+    assert office.states() == [("stop", "done"), ("resume", "overtaken")]
+
+
 def test_a_later_order_waits_for_an_attempt_that_is_under_way(site: Site, switch: Switch) -> None:
     """While a sweep holds the order to stop, another one does not tell the receiver to go on."""
     office = Office(site, DESK)

@@ -122,6 +122,7 @@ class StopOrders:
             later.c.workflow == stop_orders.c.workflow,
             later.c.target == stop_orders.c.target,
             later.c.number > stop_orders.c.number,
+            sa.or_(later.c.state != "overtaken", later.c.attempts > 0),  # one that was taken back replaces nothing
         )
         self._connection.execute(
             sa.update(stop_orders)
