@@ -107,3 +107,43 @@ def test_a_workflow_that_does_not_exist_is_an_error(cli: Cli) -> None:
     code, out, _ = cli("spend", "--help")
     assert code == 0
     assert all(word in out for word in ("check", "raise", "export", "WORKFLOW"))
+
+
+def test_a_look_that_finds_nothing_new_says_that_it_looked(cli: Cli) -> None:
+    """The run that stands is older; the caps were looked at all the same."""
+    cli("spend", "check")
+    _, out, _ = cli("spend", "check")
+    assert "invoice_matching, looked now, nothing new since 20" in out
+
+
+def test_an_answer_is_shown_at_once_and_so_is_what_the_gateway_is_told(cli: Cli, site: Site) -> None:
+    """Reached: no day on which it will be. Raised: on record without another command. Neither waits for the next look."""
+    site.edit(f"{SLUG}/workflow.yaml", "at_cap: ask_owner", "at_cap: stop")
+    call(site.ops, SLUG, [(site.now - day * DAY, Decimal("0.06")) for day in range(1, 40)])
+    call(site.ops, SLUG, [(site.now, Decimal(6))], ref="dear")
+    cli("spend", "check")
+    _, out, _ = cli("spend", SLUG)
+    assert "  - The gateway is told to stop: " in out
+    assert "; the cap is reached\n" in out
+    code, out, err = cli("spend", "raise", SLUG, "--to", "9 USD", "--by", "Dana Ruiz", "--reason", "quarter end")
+    assert (code, err) == (0, "")
+    code, out, _ = cli("spend", SLUG)
+    assert "of 9.00 USD a month (raised)" in out
+    assert "The gateway" not in out
+
+
+def test_a_workflow_whose_declaration_is_broken_is_named(cli: Cli, site: Site) -> None:
+    """Nobody looks at its caps: that is UNKNOWN, with what to do, and never left out."""
+    site.edit(f"{SLUG}/workflow.yaml", "spend:", "spend_:")
+    for words in (("spend",), ("spend", "check")):
+        code, out, _ = cli(*words)
+        assert code == 2
+        assert "? UNKNOWN invoice_matching: its declaration is broken" in out
+        assert "afterpilot validate" in out
+
+
+def test_no_token_is_made_for_a_workflow_that_is_none(cli: Cli) -> None:
+    """A slip would be found only when the gateway is refused."""
+    code, _, err = cli("spend", "token", "invoices")
+    assert code == 2
+    assert "there is no workflow 'invoices' (known: invoice_matching)" in err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +14,18 @@ from afterpilot.domain.allowance import FLEET, CapRaise
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
+from afterpilot.domain.run import Trigger
 from afterpilot.settings import EnvConnections, Settings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from afterpilot.domain.workflow import Workflow
     from afterpilot.pipeline.raise_terms import RaiseTerms
     from afterpilot.record.ops import Unit
+    from afterpilot.wiring import Wired
 
+log = logging.getLogger(__name__)
 Slug = Annotated[str, typer.Argument(help="The workflow's folder name; _fleet for a cap over several.")]
 By = Annotated[str, typer.Option("--by", help="Who says so: the owner, the deputy or an operator, as declared.")]
 WhichCap = Annotated[str, typer.Option("--cap", help="Which cap, as `month`; the first that is reached unless said.")]
@@ -94,8 +100,11 @@ def _answer(slug: str, answer: Callable[[Unit, RaiseTerms, datetime], CapRaise],
     terms = declared_terms(workflow, wired.services.fleet)
     with wired.services.ops.begin() as unit:
         done = answer(unit, terms, wired.services.now())
-        told = None if slug == FLEET else unit.allowances.find(slug)
+    if done.state != "pending":
+        _look_anew(wired, workflow)
     wired.sweep_stops()
+    with wired.services.ops.begin() as unit:
+        told = None if slug == FLEET else unit.allowances.find(slug)
     if json:
         as_json(
             {
@@ -112,6 +121,25 @@ def _answer(slug: str, answer: Callable[[Unit, RaiseTerms, datetime], CapRaise],
     console.print(_said(done), markup=False, highlight=False)
     if told is not None:
         console.print(f"The gateway is told: {told.reason}", markup=False, highlight=False)
+
+
+def _look_anew(wired: Wired, workflow: Workflow | None) -> None:
+    """Judge the spend with what was answered, so that `afterpilot spend` and the pages show it at once. The answer stands, whatever
+    comes of it.
+    """
+    from afterpilot import pipeline
+
+    trigger = Trigger(origin="cli", run_id=str(uuid.uuid4()))
+    try:
+        if workflow is not None:
+            pipeline.spend(wired.services, workflow, trigger=trigger)
+        else:
+            used = [one for one in wired.declarations.workflows if one.stage != "retired"]
+            pipeline.spend_all(wired.services, used, trigger=trigger)
+    except Exception:
+        log.exception(
+            "the answer is kept, but the spend could not be looked at: the DAG spend does so within ten minutes"
+        )
 
 
 def _said(done: CapRaise) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,7 +12,8 @@ import typer
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
-from afterpilot.domain.allowance import FLEET
+from afterpilot.decide.allowing import said
+from afterpilot.domain.allowance import FLEET, Allowance
 from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
@@ -35,7 +36,7 @@ def show(workflow: Slug = "", *, json: AsJson = False) -> None:
     slugs = _slugs(wired, workflow)
     with wired.services.ops.begin() as unit:
         runs = unit.runs.latest_each(slugs, Stage.SPEND)
-    _tell({slug: runs.get(slug) for slug in slugs}, json=json)
+    _tell(wired, {slug: runs.get(slug) for slug in slugs}, {} if workflow else _broken(wired), json=json)
 
 
 def check(workflow: Slug = "", *, json: AsJson = False) -> None:
@@ -50,8 +51,11 @@ def check(workflow: Slug = "", *, json: AsJson = False) -> None:
     wired = wire(Settings.from_environment(), EnvConnections())
     trigger = Trigger(origin="cli", run_id=str(uuid.uuid4()))
     if workflow and workflow != FLEET:
-        _tell({workflow: pipeline.spend(wired.services, wired.workflow(workflow), trigger=trigger)}, json=json)
+        _tell(
+            wired, {workflow: pipeline.spend(wired.services, wired.workflow(workflow), trigger=trigger)}, {}, json=json
+        )
         return
+    looked = wired.services.now()
     used = [one for one in wired.declarations.workflows if one.stage != "retired"]
     outcomes = pipeline.spend_all(wired.services, used, trigger=trigger)
     slugs = _slugs(wired, workflow)
@@ -60,7 +64,13 @@ def check(workflow: Slug = "", *, json: AsJson = False) -> None:
     for slug in slugs:
         if isinstance(error := outcomes.get(slug), Exception):
             raise error
-    _tell({slug: standing.get(slug) for slug in slugs}, json=json)
+    found = {slug: standing.get(slug) for slug in slugs}
+    _tell(wired, found, {} if workflow else _broken(wired), json=json, looked=looked)
+
+
+def _broken(wired: Wired) -> Mapping[str, str]:
+    """The workflows whose declaration cannot be used, so that nobody looks at their caps, with the first problem of each."""
+    return {one.slug: str(one.problems[0]) for one in wired.declarations.folders if one.workflow is None}
 
 
 def _slugs(wired: Wired, workflow: str) -> list[str]:
@@ -72,15 +82,46 @@ def _slugs(wired: Wired, workflow: str) -> list[str]:
     return fleet if workflow else [*used, *fleet]
 
 
-def _tell(runs: Mapping[str, Run | None], *, json: bool) -> None:
+def _tell(
+    wired: Wired,
+    runs: Mapping[str, Run | None],
+    broken: Mapping[str, str],
+    *,
+    json: bool,
+    looked: datetime | None = None,
+) -> None:
+    """Runs by slug, and the ``broken`` workflows that have none. ``looked``: when all were looked at, news or not."""
+    now = wired.services.now()
+    with wired.services.ops.begin() as unit:
+        told = {slug: said(one, now).allowance for slug, one in unit.allowances.find_each(list(runs)).items()}
     if json:
-        as_json({slug: {**run_as_dict(run), **_figures(run)} if run else None for slug, run in runs.items()})
-    elif not runs:
+        as_json(
+            dict.fromkeys(broken)
+            | {
+                slug: {**run_as_dict(run), **_figures(run), **_told(told.get(slug))} if run else None
+                for slug, run in runs.items()
+            }
+        )
+    elif not runs and not broken:
         console.print("No cap is declared: every workflow names one under `spend` in its workflow.yaml.", markup=False)
     else:
         for slug, run in runs.items():
-            _print(slug, run)
-    raise typer.Exit(exit_status([run.verdict if run else Verdict.UNKNOWN for run in runs.values()]))
+            _print(slug, run, told.get(slug), looked)
+        for slug, problem in broken.items():
+            words = (
+                f" {slug}: its declaration is broken, and nobody looks at its caps: {problem}. See: afterpilot validate"
+            )
+            console.print(Text.assemble(verdict(Verdict.UNKNOWN), words))
+    verdicts = [run.verdict if run else Verdict.UNKNOWN for run in runs.values()]
+    raise typer.Exit(exit_status([*verdicts, *(Verdict.UNKNOWN for _ in broken)]))
+
+
+def _told(allowance: Allowance | None) -> dict[str, Any]:
+    """What the gateway is told; nothing of the fleet, which has none."""
+    if allowance is None:
+        return {}
+    models = list(allowance.stopped_models)
+    return {"allowed": allowance.allowed, "stopped_models": models, "gateway": allowance.reason}
 
 
 def _figures(run: Run) -> dict[str, Any]:
@@ -88,17 +129,23 @@ def _figures(run: Run) -> dict[str, Any]:
     return {name: run.evidence.get(name) for name in names}
 
 
-def _print(slug: str, run: Run | None) -> None:
-    """A workflow's verdict, two short lines for each of its caps, and what was found."""
+def _print(slug: str, run: Run | None, told: Allowance | None, looked: datetime | None) -> None:
+    """A workflow's verdict, two short lines for each of its caps, what was found, and what a gateway that has to stop is told."""
     if run is None:
         console.print(Text.assemble(verdict(Verdict.UNKNOWN), f" {slug}", (": never looked at", "dim")))
         return
-    console.print(Text.assemble(verdict(run.verdict), f" {slug}", (f", {run.finished_at:%Y-%m-%d %H:%M} UTC", "dim")))
+    when = f"{run.finished_at:%Y-%m-%d %H:%M} UTC"
+    if looked is not None and run.finished_at < looked:
+        when = f"looked now, nothing new since {when}"
+    console.print(Text.assemble(verdict(run.verdict), f" {slug}", (f", {when}", "dim")))
     for cap in run.evidence.get("caps") or ():
         for line in _lines(cap):
             console.print(line)
     for reason in run.reasons:
         console.print(Text(f"  - {reason}"))
+    if told is not None and told.stops:
+        what = "to stop" if not told.allowed else f"not to call {', '.join(told.stopped_models)}"
+        console.print(Text(f"  - The gateway is told {what}: {told.reason}", style="red"))
 
 
 def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
@@ -113,7 +160,9 @@ def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
     style = "red" if share >= 1 else "yellow" if share >= warned else "green"
     said = f" {least}{digits_of(spent)} of {words} ({share:.1%})"
     first = Text.assemble("  ", _bar(share, style), said, ", priced ", _priced(cap), _pace(cap["burn"]))
-    return first, Text(f"  {'':{_BAR}} expected by its end: {_expected(cap['forecast'])}", style="dim")
+    return first, Text(
+        f"  {'':{_BAR}} expected by its end: {_expected(cap['forecast'], reached=share >= 1)}", style="dim"
+    )
 
 
 def _bar(share: Decimal, style: str) -> Text:
@@ -121,12 +170,16 @@ def _bar(share: Decimal, style: str) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (_BAR - full), "dim"))
 
 
-def _expected(forecast: Mapping[str, Any]) -> str:
-    """``455.00 (410.00 to 512.00); reached 24 Nov (22 to 29 Nov)``, or why there is none."""
+def _expected(forecast: Mapping[str, Any], *, reached: bool) -> str:
+    """``455.00 (410.00 to 512.00); reached 24 Nov (22 to 29 Nov)``, or why there is none. A cap that is ``reached`` has no day
+    to come on which it will be.
+    """
     if forecast["expected"] is None:
         return f"not known: {forecast['reason']}"
     expected, low, high = (Decimal(forecast[name]) for name in ("expected", "low", "high"))
     said = f"{digits_of(expected)} ({digits_of(low)} to {digits_of(high)})"
+    if reached:
+        return f"{said}; the cap is reached"
     if forecast["crosses"] is None:
         return said
     days = dict.fromkeys(_day(forecast[name]) for name in ("earliest", "latest") if forecast[name])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.declare import load
+from afterpilot.domain.errors import DeclarationError
+from afterpilot.settings import workflows_folder
 from afterpilot.web.api.tokens import hash_of, new_token
 
 
@@ -19,6 +23,9 @@ def token(
 
     Example: afterpilot spend token invoice_matching
     """
+    known = [one.slug for one in load(workflows_folder(os.environ)).folders]
+    if workflow and workflow not in known:
+        raise DeclarationError(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
     made = new_token()
     entry = f"{workflow}:{hash_of(made)}" if workflow else hash_of(made)
     if json:
