@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from test_pull_sql import START, WINDOW, workflow_of
 
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.prices import PLAIN, CallDetails
+from afterpilot.domain.prices import NO_COUNT, PLAIN, CallDetails
 from afterpilot.domain.record_lines import values_of
 from afterpilot.domain.source import FieldType, Source, UsageColumns
 from afterpilot.pull.redact import redact
@@ -189,11 +189,13 @@ def test_what_else_a_call_used_is_kept_as_row_by_row(office: sa.Engine) -> None:
         CallDetails((("cache_write_tokens", 7), ("seconds", Decimal("0.25"))), "batch", "eu-west-1", "aws.bedrock"),
         PLAIN,
         PLAIN,
-        PLAIN,
-        CallDetails((("seconds", Decimal("0.301")),), "", "", "mistral"),
-        PLAIN,
+        CallDetails((("cache_write_tokens", NO_COUNT),)),
+        CallDetails((("cache_write_tokens", NO_COUNT), ("seconds", Decimal("0.301"))), "", "", "mistral"),
+        CallDetails((("cache_write_tokens", NO_COUNT),)),
         CallDetails((("cache_write_tokens", 3), ("seconds", Decimal("0.001"))), "flex", "x" * 60, ""),
-        CallDetails((("seconds", Decimal("86400.001")),), "", "mistral/eu", "gcp.vertex_ai"),
+        CallDetails(
+            (("cache_write_tokens", NO_COUNT), ("seconds", Decimal("86400.001"))), "", "mistral/eu", "gcp.vertex_ai"
+        ),
     ]
 
 

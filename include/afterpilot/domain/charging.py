@@ -133,7 +133,7 @@ def _flaw(price: Price, usage: Usage) -> str:
     if billed and (usage.input_tokens is None or usage.output_tokens is None):
         return f"the call to {name} does not say how many tokens it used"
     if min(usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_tokens, *counts.values()) < 0:
-        return f"the call to {name} says that it used fewer than no tokens"
+        return f"the call to {name} tells a count that is none: below 0, too large or no whole number"
     for sort in durations(dict(price.rates)):
         if not counts.get(sort):
             return f"the call to {name} does not say how many seconds {'of sound it had' if 'audio' in sort else 'it took'}"

@@ -31,6 +31,7 @@ SECONDS = ("seconds", "audio_seconds")  # of a machine of one's own, of sound
 WORDS = ("tier", "region", "provider")  # what a call says besides of how it was made
 COUNTS = (*OF_INPUT, *OF_OUTPUT, *TOOLS, *SECONDS)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", *OF_INPUT, *OF_OUTPUT)
+NO_COUNT = -1  # of a sort that was told, but not as a count: such a call has no price
 # The sorts that a price may have a rate for. "call" is a fee for each call.
 SORTS = ("input_tokens", "cached_tokens", "output_tokens", *COUNTS, "call")
 _NO_PART_OF_A_WORD = re.compile(r"[^a-z0-9_./:-]")
@@ -41,7 +42,8 @@ _LONGEST_WORD = 60  # of a tier, a region or a provider that a server named
 class CallDetails:
     """What a call used beyond plain tokens, and how it was made: all that its price may depend on besides model, time and size.
 
-    ``counts`` holds those of :data:`COUNTS` that are above 0, by name: whole numbers, seconds to the millisecond. ``tier`` is the provider's word: batch, flex, priority,
+    ``counts`` holds those of :data:`COUNTS` that are above 0, by name, or
+    :data:`NO_COUNT`: whole numbers, seconds to the millisecond. ``tier`` is the provider's word: batch, flex, priority,
     fast; empty for the standard one. ``region`` and ``provider`` are empty where nobody said.
     """
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.prices import COUNTS, SECONDS, STANDARD, WORDS
+from afterpilot.domain.prices import COUNTS, NO_COUNT, SECONDS, STANDARD, WORDS
 from afterpilot.domain.source import Source
 from afterpilot.pull.database import split
 from afterpilot.pull.details import ANYBODY, LONGEST_SECONDS, WORD
@@ -150,7 +150,8 @@ def _detail(name: str, column: str, given: str) -> str | None:
         milliseconds = f"ceil({column}::text::numeric * 1000)"
         return f"CASE WHEN {column} > 0 AND {column} <= {LONGEST_SECONDS} THEN trunc({milliseconds} / 1000, 3) END"
     whole = "" if given == "int" else f" AND {column} = trunc({column})"
-    return f"CASE WHEN {column} BETWEEN 1 AND {MOST_TOKENS}{whole} THEN {column}::bigint END"
+    count = f"WHEN {column} BETWEEN 1 AND {MOST_TOKENS}{whole} THEN {column}::bigint"
+    return f"CASE {count} WHEN {column} <> 0 THEN {NO_COUNT} END"
 
 
 def _word(name: str, column: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 
-from afterpilot.domain.prices import COUNTS, PLAIN, SECONDS, WORDS, CallDetails, tier_of
+from afterpilot.domain.prices import COUNTS, NO_COUNT, PLAIN, SECONDS, WORDS, CallDetails, tier_of
 from afterpilot.pull.values import decimal, tokens
 
 # Words of a tier, a region or a provider: nothing that could be a person's.
@@ -19,7 +19,9 @@ _WORD = re.compile(WORD)
 
 
 def details_of(found: Mapping[str, object]) -> CallDetails:
-    """Of values by the names of :data:`COUNTS` and :data:`WORDS`; what is no count above 0 or no such word says nothing."""
+    """Of values by the names of :data:`COUNTS` and :data:`WORDS`. What is told and is no count becomes -1, so that the call has
+    no price instead of one that is too low; of seconds, of which only some prices ask, and of words it says nothing.
+    """
     told = {name: value for name, value in found.items() if value is not None}
     if not told:
         return PLAIN
@@ -29,10 +31,14 @@ def details_of(found: Mapping[str, object]) -> CallDetails:
 
 
 def _count(sort: str, value: object) -> int | Decimal | None:
-    if isinstance(value, Mapping | list | bool):
+    if value == "":
         return None
+    odd = isinstance(value, Mapping | list | bool)
     if sort not in SECONDS:
-        return tokens(value)
+        count = None if odd else tokens(value)
+        return NO_COUNT if count is None else count
+    if odd:
+        return None
     number = Decimal(str(value.total_seconds())) if isinstance(value, timedelta) else decimal(value)
     if number is None or not 0 < number <= LONGEST_SECONDS:
         return None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afterpilot.domain.prices import NO_COUNT, CallDetails
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelPrice
 from afterpilot.spend.prices import Prices
@@ -88,7 +89,14 @@ def test_a_price_is_that_of_its_day(prices: Prices) -> None:
         (Usage("gpt-5-mini", None, 1), "the call to gpt-5-mini does not say how many tokens it used"),
         (Usage("gpt-5-mini", 1, None), "the call to gpt-5-mini does not say how many tokens it used"),
         (Usage("nobody-knows-1", 1, 1), "no price is known for nobody-knows-1"),
-        (Usage("gpt-5-mini", -1, 1), "the call to gpt-5-mini says that it used fewer than no tokens"),
+        (
+            Usage("gpt-5-mini", 1, 1, 0, CallDetails((("web_searches", NO_COUNT),))),
+            "the call to gpt-5-mini tells a count that is none: below 0, too large or no whole number",
+        ),
+        (
+            Usage("gpt-5-mini", -1, 1),
+            "the call to gpt-5-mini tells a count that is none: below 0, too large or no whole number",
+        ),
         (
             Usage("house-1", 5, 1, 6),
             "the call to house-1 has more cached tokens than input tokens: the input must include them",
