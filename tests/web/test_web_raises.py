@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -126,11 +127,14 @@ def test_what_is_typed_wrong_stands_again_with_the_reason(desk: Desk) -> None:
 
 def test_others_see_no_form_and_their_answers_are_refused(desk: Desk) -> None:
     """Who is neither owner, deputy nor operator, or may not change runs, is told who may."""
-    for name in ("mallory", "reader"):
+    lacks = {"mallory": "are not among those who may answer", "reader": "may not change runs in Airflow"}
+    for name, lack in lacks.items():
         client = desk.person(name)
         page = client.get(PAGE).text
         assert "<form" not in page
         assert "Who may answer: Dana Ruiz, Lee Okafor" in page
+        assert re.search(rf"You are logged in as \S+ and {lack}", page)
+        assert "What you save" not in page
         client.cookies.set("afterpilot_review", "a" * 32)
         assert sent(client, to="500 USD", reason="x").status_code == 403
     assert desk.answers() == []

@@ -141,6 +141,21 @@ def test_the_forecast_is_drawn_and_said(spent: sa.Engine) -> None:
     assert f"{INVOICES} in 2026-10" in text_of(before)
 
 
+def test_the_charts_share_one_table_of_their_days(spent: sa.Engine) -> None:
+    """With each model's part, the day's cost and the month so far, which ends at the month's sum."""
+    page = get(spent, f"/spend/{INVOICES}")
+    assert page.count("The figures as a table") == 1
+    assert "The days as a table" not in page
+    table = page[page.index('aria-label="Spend by day"') :].split("</table>")[0]
+    heads = re.findall(r'<th scope="col">(.*?)</th>', table)
+    assert (heads[0], heads[-4:]) == ("Day", ["Cost", "Month so far", "Calls", "Without a price"])
+    rows = [[text_of(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row)] for row in table.split("</tr>")[1:-1]]
+    assert {len(row) for row in rows} == {len(heads)}
+    assert all(any(cell.endswith(("USD", "EUR")) for cell in row[1:-4]) for row in rows[:-1])
+    assert rows[-1][0] == "The month"
+    assert rows[-2][-3] == rows[-1][-4]
+
+
 def test_a_bill_stands_against_the_meter_day_by_day(spent: sa.Engine) -> None:
     """A day that was not read is unknown, one that was read and has no line cost nothing."""
     page = section(get(spent, f"/spend/{INVOICES}"), "bill-1")

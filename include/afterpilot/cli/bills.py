@@ -27,6 +27,7 @@ app = typer.Typer(
 _Account = Annotated[str, typer.Option(help="One account of spend.bills in _fleet.yaml; all of them unless given.")]
 _SHOWN = 14
 _NOT_KNOWN = "?"
+_SIDES = "bill: what workflows own; nobody's: what is billed on top of it and no workflow owns. Both together are what is billed."
 _STATES: dict[State, str] = {
     "unread": "not read",
     "before": "before the first metered call",
@@ -94,6 +95,7 @@ def _print(standings: Sequence[Standing], account: str, days: int) -> None:
             Text.assemble((one.account.name, "bold"), f"  {one.account.kind}, {one.account.currency}, days in UTC")
         )
         console.print(_table(one, days), soft_wrap=False)
+        console.print(Text(f"  {_SIDES}", style="dim"))
         console.print(Text(f"  {_coverage(one)}"))
         for lost in one.unowned:
             proposed = f"{lost.owner}? ({lost.why})" if lost.owner else f"whose? ({lost.why})"

@@ -26,9 +26,8 @@ def show(
 ) -> None:
     """Show what a workflow costs as a whole: calls, evals, judges and people's time, for one record and for a month.
 
-    One record, one that was handled alone, and one that was accepted; a month at the declared volume (spend.volume), with its
-    95 % interval.
-    What is not known is UNKNOWN and never 0, with the reason. Exit status: 0 where the cost is known, 2 where it is not.
+    One record, one that was handled alone, and one that was accepted; a month at the declared volume (spend.volume), with its 95 % interval. What is not known is UNKNOWN and never 0, with the reason. Exit status: 0 where the cost is known, 2 where it is not.
+
     Example: afterpilot cost invoice_matching --weeks 4
     """
     wired = wire(Settings.from_environment(), EnvConnections())

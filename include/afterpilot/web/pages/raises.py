@@ -45,6 +45,17 @@ class Standing:
     answers: Sequence[CapRaise]
     said: Said | None
     may: bool
+    who: Reviewer
+
+    @property
+    def why_not(self) -> str:
+        """Why whoever asks may not answer, in words; empty where they may."""
+        if self.may:
+            return ""
+        if not self.who.login:
+            return "Nobody is logged in here, so this page can only be read."
+        lack = "are not among those who may answer" if self.who.may_decide else "may not change runs in Airflow"
+        return f"You are logged in as {self.who.login} and {lack}, so for you this page can only be read."
 
     @property
     def free(self) -> Sequence[CapState]:
@@ -73,6 +84,7 @@ def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datet
         answers=unit.cap_raises.newest(workflow),
         said=said(kept, now) if kept else None,
         may=who.may_decide and _somebody(who).is_one_of(*terms.people),
+        who=who,
     )
 
 

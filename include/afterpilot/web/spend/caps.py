@@ -96,7 +96,7 @@ class CapView:
             return f"unknown of {money(self.limit, self.currency, exact=True)}"
         least = "at least " if self.unknown or self.unpriced else ""
         of = money(self.limit, self.currency, exact=True)
-        return f"{least}{money(self.spent, self.currency)} of {of} ({percent(self.share)})"
+        return f"{least}{money(self.spent, self.currency)} of {of} ({_tenths(self.share)})"
 
     @property
     def bar(self) -> CapBar | None:
@@ -138,6 +138,11 @@ def caps_of(evidence: object) -> tuple[CapView, ...]:
     if not found and "cap" in said:
         found = [_only(said)]
     return tuple(cap for cap in found if cap is not None)
+
+
+def _tenths(share: Decimal) -> str:
+    """As a run's summary says it, with one digit behind the point: one share is never told as two."""
+    return percent(share) if share < Decimal("0.1") else f"{share * 100:,.1f} %"
 
 
 def percent(share: Decimal) -> str:

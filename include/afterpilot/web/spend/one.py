@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,24 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class DayRow:
+    """A day in the table: its part of every column of ``Days``, all of it, and the month so far."""
+
+    on: date
+    cells: tuple[str, ...]
+    part: Part
+    so_far: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What the charts show as one table; ``columns`` are models."""
+
+    columns: tuple[str, ...]
+    rows: tuple[DayRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceRow:
     """A price that calls of the month had, with what they cost at it."""
 
@@ -62,16 +81,17 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
     run = spend.latest(connection, [slug]).get(slug)
     caps = caps_at(run, now)
     declared = next(iter(spend.declared(connection, slug)), None)
+    drawn = _charts(rows, caps, month, today)
     return {
         "declared": declared,
         "run": run,
         "run_is_old": run is not None and too_old(run, now),
         "caps": caps,
         "whole": _whole(rows),
-        "charts": _charts(rows, caps, month, today),
+        "charts": drawn,
         "models": _parts(rows, "model"),
         "kinds": _parts(rows, "kind", _KINDS),
-        "days": _days(rows),
+        "days": _days(rows, drawn),
         "reasons": _reasons(rows),
         "prices": _prices(connection, rows),
         "repriced": spend.repriced(connection, slug, month.first, month.last),
@@ -97,11 +117,24 @@ def _parts(rows: Sequence[Row], column: str, names: Mapping[str, str] | None = N
     return sorted(found.values(), key=lambda part: (-sum(part.costs.values(), Decimal(0)), part.name))
 
 
-def _days(rows: Sequence[Row]) -> list[tuple[date, Part]]:
-    found: dict[date, Part] = {}
+def _days(rows: Sequence[Row], drawn: Sequence[DayChart]) -> Days:
+    tables = [chart.table for chart in drawn if chart.table is not None]
+    models = [
+        {on: sums[:-1] for on, sums, _ in table.rows} for table in tables
+    ]  # without their sum, which each day has
+    of_day: dict[date, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["day"], Part(str(row["day"]))).add(row)
-    return sorted(found.items())
+        of_day.setdefault(row["day"], []).append(row)
+    found, so_far = [], Part("")
+    for on, calls in sorted(of_day.items()):
+        part, so_far = Part(str(on)), replace(so_far, costs=dict(so_far.costs))
+        for row in calls:
+            part.add(row)
+            so_far.add(row)
+        blank = [("",) * (len(table.columns) - 1) for table in tables]
+        cells = [of.get(str(on), none) for of, none in zip(models, blank, strict=True)]
+        found.append(DayRow(on, tuple(chain.from_iterable(cells)), part, so_far))
+    return Days(tuple(chain.from_iterable(table.columns[:-1] for table in tables)), tuple(found))
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
