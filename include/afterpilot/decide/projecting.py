@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -50,7 +51,9 @@ def projected(terms: LifeTerms, facts: LifeFacts, people: Part) -> Projection | 
     if people.cost is not None and people.minutes is not None:
         whole = _month(volume, records, _with_people(calls, facts, people), fixed)
     days, count = len(records), sum(records.values())
-    return _made(volume, terms, f"{plural(count, 'record')} on {plural(days, 'day')}", models, whole)
+    last = facts.window.end - timedelta(microseconds=1)
+    basis = f"{plural(count, 'record')} on {plural(days, 'day')} ({facts.window.start:%Y-%m-%d} to {last:%Y-%m-%d})"
+    return _made(volume, terms, basis, models, whole)
 
 
 def _from_cases(facts: LifeFacts, volume: Decimal, terms: LifeTerms) -> Projection:

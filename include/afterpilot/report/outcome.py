@@ -169,7 +169,8 @@ def _month(facts: WeekFacts) -> Figure | None:
     if projection is None:
         return None
     ends = (projection.calls, projection.calls_low, projection.calls_high)
-    return Figure(projection_words(projection), *(end.amount if end else None for end in ends))
+    basis = f"; from {projection.basis}" if projection.basis else ""
+    return Figure(projection_words(projection) + basis, *(end.amount if end else None for end in ends))
 
 
 def _saved(workflow: Workflow, kpi: Figure, counts: WeekCounts | None) -> Figure | None:

@@ -163,7 +163,7 @@ def test_a_month_is_the_records_cost_times_the_volume_and_the_evals_of_a_month()
     assert found.calls == usd(str(600 + Decimal("0.5") * MONTH))
     assert found.calls_low == found.calls == found.calls_high  # no day differs from another
     assert found.whole == found.calls
-    assert found.basis == "2,800 records on 28 days"
+    assert found.basis == "2,800 records on 28 days (2026-11-02 to 2026-11-29)"
 
 
 def test_evals_that_have_just_begun_are_counted_by_the_week() -> None:

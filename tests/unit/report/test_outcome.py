@@ -141,7 +141,10 @@ def test_a_month_at_the_declared_volume_stands_beside_the_cap() -> None:
     """What the cap is over is told apart from what people's time adds."""
     week = weekly_outcome(BUSY, facts(life=life(workflow=BUSY)))
     assert week.month is not None
-    assert week.month.words == "3,019 USD (2,959 to 3,080); models alone 63.5 USD (56.3 to 71.8), cap 400 USD"
+    assert week.month.words == (
+        "3,019 USD (2,959 to 3,080); models alone 63.5 USD (56.3 to 71.8), cap 400 USD; "
+        "from 203 records on 5 days (2026-11-16 to 2026-11-22)"
+    )
     assert outcome().month is None
 
 
