@@ -137,6 +137,8 @@ def test_the_forecast_is_drawn_and_said(spent: sa.Engine) -> None:
     assert 'class="c-expected"' in page
     assert "cap 260.00 USD" in page
     before = get(spent, f"/spend/{INVOICES}?month=2026-10")
+    assert "Now, and not in 2026-10: " in text_of(before)
+    assert "Now, and not in" not in text_of(get(spent, f"/spend/{INVOICES}"))
     assert 'class="c-band"' not in before
     assert f"{INVOICES} in 2026-10" in text_of(before)
 

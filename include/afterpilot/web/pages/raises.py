@@ -29,9 +29,9 @@ from afterpilot.web.review.safety import holds, keep_token, token
 _OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
 _NONE = "No workflow of this name was ever declared, so it has no cap."
 _DONE = {
-    "approved": "The cap is raised, and counts at once.",
+    "approved": "The cap is raised, and counts at once. The pages of spend show it from the next look at the spend on, within ten minutes.",
     "pending": "Your request is kept. A second person has to approve it.",
-    "refused": "The cap is not raised.",
+    "refused": "The cap is not raised. The pages of spend show it from the next look at the spend on, within ten minutes.",
 }
 
 

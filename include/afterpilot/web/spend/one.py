@@ -85,6 +85,7 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
     return {
         "declared": declared,
         "run": run,
+        "current": month.holds(today),
         "run_is_old": run is not None and too_old(run, now),
         "caps": caps,
         "whole": _whole(rows),
