@@ -207,6 +207,16 @@ def test_nothing_is_raised_before_the_spend_was_looked_at(month: Month) -> None:
         month.asks("500 USD", at=MONTH.end)
 
 
+def test_sums_of_an_answer_are_told_with_all_their_digits(month: Month) -> None:
+    """What is spent already is never told as less than what was asked for."""
+    month.judged("450.0012")
+    with pytest.raises(AnswerRefused, match=r"450\.0012 USD is spent already"):
+        month.asks("450.0011 USD")
+    assert month.asks("450.00135 USD").state == "approved"
+    with pytest.raises(AnswerRefused, match=r"The cap is 450\.00135 USD already"):
+        month.asks("450.0013 USD")
+
+
 def test_two_raises_at_once_are_one(month: Month) -> None:
     """Of two people who raise it to the same at the same moment one is told that it is so already."""
     month.judged("450")

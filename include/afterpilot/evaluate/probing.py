@@ -31,7 +31,7 @@ def probe(
     costs = costs_of(evals)
     try:
         if costs.answer(case) > evals.max_cost.amount:
-            return Probed({}, error=f"not asked: the call may cost more than {evals.max_cost}")
+            return Probed({}, error=f"not asked: the call may cost more than {evals.max_cost.exact}")
     except Unpriced as error:
         return Probed({}, error=f"not asked: {error}")
 

@@ -186,7 +186,7 @@ def _enough(state: CapState, limit: Money) -> None:
     if limit.amount > MAX_AMOUNT:
         raise AnswerRefused("That is more money than there is.")
     if state.spent is not None and not state.spent < limit:
-        raise AnswerRefused(f"{state.spent} is spent already: raise it to more.")
+        raise AnswerRefused(f"{state.spent.exact} is spent already: raise it to more.")
 
 
 def _pending(unit: Unit, workflow: str, state: CapState, now: datetime) -> CapRaise | None:
