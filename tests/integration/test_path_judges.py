@@ -224,7 +224,9 @@ def test_a_calibration_stops_at_its_money(office: Office) -> None:
     assert "60 more were not judged: 0.00 USD is what may be spent" in done.why
     done = office.calibrated(max_cost=Money.parse("0.004 USD"))
     assert 0 < done.judged < 60
-    spent = office.site.rows("SELECT sum(input_tokens + output_tokens) AS tokens FROM usage WHERE kind IN ('eval', 'judge')")
+    spent = office.site.rows(
+        "SELECT sum(input_tokens + output_tokens) AS tokens FROM usage WHERE kind IN ('eval', 'judge')"
+    )
     assert spent[0]["tokens"] / 1_000_000 <= 0.004
 
 

@@ -155,7 +155,9 @@ def test_a_cap_that_is_new_or_lowered_does_not_judge_the_period_before(site: Sit
     pulled(site)
     spent(site)
     site.now = datetime(2026, 12, 1, 3, tzinfo=UTC)
-    site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month, more_caps: [{cap: 0.00005 USD/week}]")
+    site.edit(
+        f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 0.0001 USD/month, more_caps: [{cap: 0.00005 USD/week}]"
+    )
     site.invoices(range(21, 25), at=datetime(2026, 11, 30, 23, 50, tzinfo=UTC))
     pulled(site)
     run = spent(site)
