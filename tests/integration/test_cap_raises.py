@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from path_site import NOW, SLUG, Site, trigger
 
 from afterpilot import pipeline
-from afterpilot.domain.allowance import FLEET, CapRaise
+from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.people import Somebody
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import AtCap, CapRule, CapState, Stop
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.window import Window

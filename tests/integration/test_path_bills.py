@@ -12,9 +12,9 @@ import pytest
 from path_site import NOW, SLUG, Site, pulled, trigger
 
 from afterpilot import pipeline
-from afterpilot.domain.bills import FLEET, Bill, BillLine
+from afterpilot.domain.bills import Bill, BillLine
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.run import Run, Trigger
+from afterpilot.domain.run import FLEET, Run, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.pipeline.billing import Reconciled, to_read
 from afterpilot.record.ops import Ops

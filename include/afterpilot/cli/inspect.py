@@ -7,8 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
-from afterpilot.domain.bills import FLEET
-from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage
+from afterpilot.domain.run import FLEET, OF_WORKFLOWS, Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Loaded
 from afterpilot.settings import EnvConnections, Settings

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from afterpilot.cli.output import AsJson, as_json, console
-from afterpilot.domain.allowance import FLEET, CapRaise
+from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
-from afterpilot.domain.run import Trigger
+from afterpilot.domain.run import FLEET, Trigger
 from afterpilot.settings import EnvConnections, Settings
 
 if TYPE_CHECKING:

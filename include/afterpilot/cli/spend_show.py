@@ -13,9 +13,9 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.decide.allowing import said
-from afterpilot.domain.allowance import FLEET, Allowance
+from afterpilot.domain.allowance import Allowance
 from afterpilot.domain.money import Money, digits_of
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire

@@ -10,8 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from afterpilot.domain.allowance import Allowance
-from afterpilot.domain.bills import FLEET
-from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.run import FLEET, Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.whole_life import WholeLife
 from afterpilot.domain.workflow import Workflow

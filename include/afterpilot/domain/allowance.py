@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from afterpilot.domain.money import Cap, Money, Period
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import AtCap, CapRule, CapState, OnUnknown, Stop
 from afterpilot.domain.window import Window
 
-FLEET = "_fleet"  # whose caps hold over several workflows
 STALE_AFTER = timedelta(hours=2, minutes=15)  # also where the spend is looked at by hand or by cron, every hour
 RaiseState = Literal["pending", "approved", "refused"]
 

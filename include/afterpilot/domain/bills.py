@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
 
-FLEET = "_fleet"  # whose runs and incidents those of the bills are
 USAGE = "usage"  # the item of a line that tells of tokens alone; "usage, batch" where a service tier is told
 NO_CURRENCY = "XXX"  # ISO 4217's own code for none
 _SNAPSHOT = re.compile(r"[-@](?:\d{4}-?\d{2}-?\d{2}|\d{4}|latest)(?:-v\d+(?::\d+)?)?$")

@@ -13,6 +13,8 @@ from typing import Any
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 
+FLEET = "_fleet"  # whose runs and incidents those are that concern no single workflow
+
 
 class Stage(StrEnum):
     """The stages of the path, in its order."""

@@ -10,6 +10,7 @@ from afterpilot.domain.causation import cause_in
 from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Link, Message, Tone
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Person, Problem
 
@@ -112,12 +113,12 @@ def declaration_message(
 ) -> Message:
     """The message of a declaration that cannot be used, with every problem by file and line."""
     count = plural(len(problems), "problem")
-    what = "the shared settings cannot be used" if incident.workflow == "_fleet" else "the declaration cannot be used"
+    what = "the shared settings cannot be used" if incident.workflow == FLEET else "the declaration cannot be used"
     given = replace(
         context or Context(),
         cost=(
             "schedules, prices and people of the fleet are missing until it is mended"
-            if incident.workflow == "_fleet"
+            if incident.workflow == FLEET
             else "the workflow is not watched until it is mended"
         ),
     )
@@ -188,7 +189,7 @@ def _to_do(incident: Incident, severity: Severity) -> str:
 
 def _who(incident: Incident, given: Context) -> str:
     if given.owner is None:
-        return "the team of the folder" if incident.workflow != "_fleet" else "the operators of the fleet"
+        return "the team of the folder" if incident.workflow != FLEET else "the operators of the fleet"
     deputy = f" (deputy: {given.deputy.name})" if given.deputy else ""
     taken = f"; taken up by {incident.acknowledged_by}" if incident.acknowledged_by else ""
     return f"{given.owner.name}{deputy}{taken}"

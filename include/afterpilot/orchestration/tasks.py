@@ -10,9 +10,8 @@ from airflow.sdk import Asset, AssetAlias, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from afterpilot import pipeline
-from afterpilot.domain.allowance import FLEET
 from afterpilot.domain.counting import plural
-from afterpilot.domain.run import Run, Stage
+from afterpilot.domain.run import FLEET, Run, Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from afterpilot.decide.allowing import allowance, ended, orders
-from afterpilot.domain.allowance import FLEET, Allowance, CapRaise, answered
+from afterpilot.domain.allowance import Allowance, CapRaise, answered
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.domain.workflow import Workflow
 from afterpilot.record.ops import Unit

@@ -11,9 +11,8 @@ from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, S
 from afterpilot.decide.bills.facts import DAY, GRACE, over
 from afterpilot.declare.rules import dig
 from afterpilot.declare.spend_schema import stored_spend
-from afterpilot.domain.bills import FLEET
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.spend import BillAccount
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from afterpilot.decide.declaring import judge_declaration, judge_gone
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Declarations, Loaded
 from afterpilot.pipeline.conclude import concluded
@@ -32,7 +32,7 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
             unit.declarations.keep(loaded, at=at)
         absent = unit.declarations.absent([loaded.slug for loaded in declarations.folders])
     fleet = Loaded(
-        slug="_fleet",
+        slug=FLEET,
         path="_fleet.yaml",
         workflow=None,
         problems=declarations.fleet_problems,

@@ -8,10 +8,9 @@ import sqlalchemy as sa
 
 from afterpilot.declare.rules import dig
 from afterpilot.declare.spend_schema import stored_spend
-from afterpilot.domain.allowance import FLEET
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.spend import FleetSpend
 from afterpilot.domain.workflow import Fleet, Workflow
 from afterpilot.record.history import declarations

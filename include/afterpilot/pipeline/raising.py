@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from afterpilot.decide.allowing import raise_period
 from afterpilot.declare.values import MAX_AMOUNT
-from afterpilot.domain.allowance import FLEET, CapRaise, answered
+from afterpilot.domain.allowance import CapRaise, answered
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.domain.storable import storable
 from afterpilot.pipeline.allowing import settle_anew

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from afterpilot.decide.spend import Subject
-from afterpilot.domain.allowance import FLEET
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spend_looks import FRESH, Asked

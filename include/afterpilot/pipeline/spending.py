@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from afterpilot.decide.spend import Look, judge_spend, of_team
-from afterpilot.domain.allowance import FLEET
 from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.spend import CapState
 from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.allowance import FLEET, CapRaise, RaiseState
+from afterpilot.domain.allowance import CapRaise, RaiseState
 from afterpilot.domain.money import Money
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.record.tables import cap_raises

@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 
 from afterpilot.decide.allowing import allowance, ended, orders, raise_period, said
-from afterpilot.domain.allowance import FLEET, STALE_AFTER, CapRaise, answered, caps_as_data, caps_of
+from afterpilot.domain.allowance import STALE_AFTER, CapRaise, answered, caps_as_data, caps_of
 from afterpilot.domain.money import Cap, Money
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import AtCap, CapRule, CapState, OnUnknown, Stop
 from afterpilot.domain.window import Window
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.domain.bills import FLEET, family
-from afterpilot.domain.run import Stage
+from afterpilot.domain.bills import family
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity, Verdict
 from doubles.billing import ACCOUNT, DAY, FIRST, GPT, NOW, ago, called, facts, flow, judged, line, only, tokens
 

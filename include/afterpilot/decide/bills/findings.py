@@ -12,8 +12,7 @@ from afterpilot.decide.bills.facts import GRACE, over
 from afterpilot.decide.bills.gaps import GAP, UNCLEAR
 from afterpilot.decide.bills.owners import Unowned
 from afterpilot.decide.bills.sheets import Sheet
-from afterpilot.domain.bills import FLEET
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
 
 UNREAD, UNREADABLE, UNOWNED = "bills.unread", "bills.unreadable", "bills.unowned"

@@ -11,9 +11,8 @@ from typing import Any
 from afterpilot.decide.bills.causes import Cause, money, sum_of
 from afterpilot.decide.bills.rows import Drift, Row
 from afterpilot.decide.bills.sheets import Cell, Sheet
-from afterpilot.domain.bills import FLEET
 from afterpilot.domain.counting import plural
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
 
 GAP, UNCLEAR = "bills.gap", "bills.incomparable"

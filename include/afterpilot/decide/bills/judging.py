@@ -16,9 +16,9 @@ from afterpilot.decide.bills.gaps import drifted, gaps
 from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
-from afterpilot.domain.bills import FLEET, KeptLine, family
+from afterpilot.domain.bills import KeptLine, family
 from afterpilot.domain.counting import plural
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.spend import BillAccount
 from afterpilot.domain.verdict import Finding, StageResult
 

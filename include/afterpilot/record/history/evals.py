@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.run import FLEET
 from afterpilot.record.history.paging import Query, Row, all_rows, one_row
 from afterpilot.record.tables import (
     baselines,
@@ -76,7 +77,7 @@ def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2
 def schedules(connection: sa.Connection) -> Mapping[str, Any]:
     """The named schedules of the fleet (``evals.nightly`` → a cron expression), as they were loaded last; empty where not known."""
     statement = sa.select(runs.c.evidence["schedules"].label("schedules")).where(
-        runs.c.workflow == "_fleet", runs.c.stage == "declare"
+        runs.c.workflow == FLEET, runs.c.stage == "declare"
     )
     row = one_row(connection, statement.order_by(runs.c.finished_at.desc()).limit(1))
     return row["schedules"] if row and isinstance(row["schedules"], dict) else {}

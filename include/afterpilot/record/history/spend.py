@@ -24,7 +24,6 @@ from afterpilot.record.tables import (
 )
 
 MOST = 200
-FLEET = "_fleet"
 _MOST_WORKFLOWS = 10_000
 _STREAMED = 2_000
 # 0 is the price of calls that nobody has looked at yet: it stands in no list.

@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.decide.allowing import Said, said
-from afterpilot.domain.allowance import FLEET, CapRaise
+from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
 from afterpilot.domain.people import Somebody
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.pipeline import raising
 from afterpilot.pipeline.raise_terms import RaiseTerms, stored_terms

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
@@ -47,7 +48,7 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
 
     @routes.get("/spend/{slug}")
     def one(request: Request, slug: str) -> Response:
-        if slug == spend.FLEET:
+        if slug == FLEET:
             return RedirectResponse(address(frame.base(request), "spend"), 307)
         asked, now = Asked(request), frame.clock()
         with frame.reading() as connection:

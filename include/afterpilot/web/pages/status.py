@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from afterpilot.domain.run import OF_WORKFLOWS, Stage
+from afterpilot.domain.run import FLEET, OF_WORKFLOWS, Stage
 from afterpilot.record.history import status
 from afterpilot.record.history.paging import Row
 from afterpilot.web.filters import Asked
@@ -15,7 +15,6 @@ from afterpilot.web.frame import Frame
 from afterpilot.web.measures import Bar, bar_of
 from afterpilot.web.paging import listed
 
-FLEET = "_fleet"
 _SHOWN = 8
 
 

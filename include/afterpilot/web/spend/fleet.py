@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
 from afterpilot.web.spend import charts
@@ -91,14 +92,14 @@ def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) 
     """Everything of the page, by a number of queries that does not depend on how many workflows there are."""
     sums = spend.by_workflow(connection, month.first, month.last)
     rows = _listed(connection, sums)
-    latest = spend.latest(connection, [*rows, spend.FLEET])
+    latest = spend.latest(connection, [*rows, FLEET])
     for slug, one in rows.items():
         one.run = latest.get(slug)
         one.caps = caps_at(one.run, now)
         one.old = one.run is not None and too_old(one.run, now)
     shown = sorted((one for slug, one in rows.items() if wanted in slug), key=Listed.place)
-    whole = latest.get(spend.FLEET)
-    bills = spend.latest(connection, [spend.FLEET], stage="bills").get(spend.FLEET)
+    whole = latest.get(FLEET)
+    bills = spend.latest(connection, [FLEET], stage="bills").get(FLEET)
     totals = _totals(sums)
     return {
         "rows": shown[:SHOWN],
