@@ -116,11 +116,6 @@ class Api:
         """The DAGs that Airflow knows."""
         return {dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"]}
 
-    def import_errors(self) -> list[str]:
-        """What keeps DAG files from loading."""
-        found = self._get("/api/v2/importErrors", limit=10)["import_errors"]
-        return [f"{error['filename']}: {error['stack_trace']}" for error in found]
-
     def trigger(self, dag_id: str) -> str:
         """Ask for a run of a DAG; returns the run's id."""
         reply = self._session.post(

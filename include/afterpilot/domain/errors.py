@@ -10,7 +10,6 @@
     │   └── TargetRefused     the target said no for good (bad key, unknown model, prompt too long); a retry cannot help
     ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
     ├── AnswerRefused         a person's answer cannot be taken: not theirs to give, or not to this question
-    ├── PriceUnknown          no price is known for a call: its cost is UNKNOWN, never 0
     └── DeliveryError         a message was not accepted
         ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
         │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
@@ -53,10 +52,6 @@ class CheckError(AfterpilotError):
 
 class AnswerRefused(AfterpilotError):
     """A person's answer cannot be taken as it stands; the text says to them why."""
-
-
-class PriceUnknown(AfterpilotError):
-    """No price is known for a model, or a call has no usage."""
 
 
 class DeliveryError(AfterpilotError):

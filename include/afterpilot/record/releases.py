@@ -154,12 +154,6 @@ class Releases:
         )
         self._connection.execute(statement, [_settled(one) for one in performed])
 
-    def count_due(self, workflow: str) -> int:
-        """How many effects could be claimed now."""
-        statement = sa.select(sa.func.count()).select_from(releases)
-        due = (releases.c.workflow == workflow, *free(releases), releases.c.not_before <= sa.func.now())
-        return self._connection.execute(statement.where(*due)).scalar_one()
-
     def again(self, workflow: str) -> int:
         """Try once more what was given up and has no later decision; returns how many."""
         later = releases.alias("later")
