@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from afterpilot.domain.counting import plural
+from afterpilot.web.reading import amount
 from afterpilot.web.text import money
 
 
@@ -54,7 +55,7 @@ def bar_of(stage: str, evidence: Mapping[str, Any]) -> Bar | None:
 
 def gate_bar(evidence: Mapping[str, Any]) -> Bar | None:
     """Released against routed."""
-    released, routed = _number(evidence, "released"), _number(evidence, "routed")
+    released, routed = amount(evidence.get("released")), amount(evidence.get("routed"))
     if released is None or routed is None:
         return None
     return split(f"{released:f} released, {routed:f} to a person", [(released, "good"), (routed, "warn")])
@@ -62,7 +63,7 @@ def gate_bar(evidence: Mapping[str, Any]) -> Bar | None:
 
 def eval_bar(evidence: Mapping[str, Any]) -> Bar | None:
     """The share of cases that passed, against the share that must."""
-    rate, least = _number(evidence, "pass_rate"), _number(evidence, "bar")
+    rate, least = amount(evidence.get("pass_rate")), amount(evidence.get("bar"))
     if rate is None or rate > 1:
         return None
     text = f"{rate:.1%} passed" + (f", {least:.0%} must" if least is not None else "")
@@ -71,12 +72,12 @@ def eval_bar(evidence: Mapping[str, Any]) -> Bar | None:
 
 def spend_bar(evidence: Mapping[str, Any]) -> Bar | None:
     """Spent against the cap; a sum with unpriced calls in it is a lower bound and says so."""
-    spent, cap = _number(evidence, "spent"), _number(evidence, "cap")
+    spent, cap = amount(evidence.get("spent")), amount(evidence.get("cap"))
     if spent is None or cap is None or cap <= 0:
         return None
     currency = str(evidence.get("currency") or "")
     period = str(evidence.get("period") or "")
-    unpriced = _number(evidence, "unpriced") or Decimal()
+    unpriced = amount(evidence.get("unpriced")) or Decimal()
     text = f"{money(spent, currency)} of {money(cap, currency, exact=True)}" + _when(period)
     if unpriced > 0:
         text = f"at least {text}: {plural(int(unpriced), 'call')} without a price"
@@ -90,18 +91,6 @@ def _when(period: str) -> str:
     if not period:
         return ""
     return f" in {period}" if period[0].isdigit() else f" this {period}"
-
-
-def _number(evidence: Mapping[str, Any], name: str) -> Decimal | None:
-    """This entry, if it is a finite number that is not negative."""
-    value = evidence.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number >= 0 else None
 
 
 _DRAWN: Mapping[str, Callable[[Mapping[str, Any]], Bar | None]] = {

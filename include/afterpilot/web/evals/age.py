@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from afterpilot.declare.cron import cron_error, most_days_between
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import mapping
 from afterpilot.web.evals.standing import STALE, UNKNOWN_RANK, Standing
+from afterpilot.web.reading import mapping
 
 UNSCHEDULED = timedelta(days=3)  # where the schedule is not known
 _PERIODS = 2

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import mapping, number
 from afterpilot.web.evals.shapes import short
 from afterpilot.web.evals.standing import Drop, read_drop, threshold
+from afterpilot.web.reading import mapping, number
 
 MOST = 12  # alarms in the list
 SURE = 30  # times the threshold: beyond it, how much more says nothing more

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import listed, mapping
+from afterpilot.web.reading import listed, mapping
 
 # The parts of a fingerprint, as an owner would call them.
 WORDS = {

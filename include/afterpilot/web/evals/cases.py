@@ -9,8 +9,9 @@ from typing import Any
 
 from afterpilot.decide.alarm import answerer, flaky
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import counts, day, listed, mapping, passed_share
+from afterpilot.web.evals.reading import counts, passed_share
 from afterpilot.web.evals.standing import short_day
+from afterpilot.web.reading import day, listed, mapping
 
 NIGHTS = 30  # runs in a strip
 MOST = 60  # cases in a list

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.alarms import SURE
-from afterpilot.web.evals.reading import number, rate_of
+from afterpilot.web.evals.reading import rate_of
 from afterpilot.web.evals.shapes import POINTS, Chart, Shape, Time, ceiling, linear, logarithmic, short, stretches
 from afterpilot.web.evals.standing import short_day
+from afterpilot.web.reading import number
 
 
 def evidence_chart(rows: Sequence[Row], threshold: float) -> Chart:

@@ -9,7 +9,7 @@ from typing import Any
 from afterpilot.domain.intervals import wilson
 from afterpilot.domain.judging import FLOOR, LEAST_LABELS
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import listed, mapping, number
+from afterpilot.web.reading import listed, mapping, number
 
 Span = tuple[float, float]
 _PROBATION = "on probation"

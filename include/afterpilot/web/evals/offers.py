@@ -8,7 +8,7 @@ from datetime import datetime
 
 from afterpilot.domain.counting import plural
 from afterpilot.record.history.paging import Row
-from afterpilot.web.evals.reading import mapping
+from afterpilot.web.reading import mapping
 
 WHOLE = 3  # corrections that are shown whole
 

@@ -1,15 +1,12 @@
-"""Values as they stand on record, perhaps of another version: what cannot be read is None, never a wrong figure."""
+"""What eval results and declarations hold: shares, pass rates, outcomes of cases."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Sequence
 
 from afterpilot.domain.intervals import Interval, wilson
 from afterpilot.record.history.paging import Row
+from afterpilot.web.reading import listed, mapping, number
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -23,39 +20,6 @@ def share(value: object) -> float | None:
             text, scale = text.removesuffix(unit).strip(), 100.0
     found = number(text)
     return found / scale if found is not None and 0 <= found / scale <= 1 else None
-
-
-def number(value: object) -> float | None:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        found = float(value)
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def listed(value: object) -> Sequence[Any]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list | tuple) else ()
-
-
-def day(value: object) -> date | None:
-    """A day from ``2026-11-20`` or a time."""
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        return None
 
 
 def rate_of(row: Row) -> Interval | None:

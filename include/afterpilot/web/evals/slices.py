@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afterpilot.domain.intervals import Interval, wilson
-from afterpilot.web.evals.reading import mapping, number
+from afterpilot.web.reading import mapping, number
 
 MOST = 60
 

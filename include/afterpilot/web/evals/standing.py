@@ -13,7 +13,8 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import Interval, percent
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.answering import Event
-from afterpilot.web.evals.reading import MINUS, day, listed, mapping, number, passed_share, rate_of, share
+from afterpilot.web.evals.reading import MINUS, passed_share, rate_of, share
+from afterpilot.web.reading import day, listed, mapping, number
 
 Tone = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 _Z95 = 1.959963984540054

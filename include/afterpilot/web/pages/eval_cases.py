@@ -17,9 +17,9 @@ from afterpilot.record.history.paging import Row
 from afterpilot.web.evals.cases import NIGHTS, Strip, strip
 from afterpilot.web.evals.diff import Diff, diff
 from afterpilot.web.evals.question import read_case
-from afterpilot.web.evals.reading import listed, mapping
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
+from afterpilot.web.reading import listed, mapping
 
 
 @dataclass(slots=True)

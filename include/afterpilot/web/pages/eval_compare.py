@@ -16,10 +16,11 @@ from afterpilot.decide.paired import compare
 from afterpilot.record.history import evals
 from afterpilot.record.history.paging import Row
 from afterpilot.web.evals import answering
-from afterpilot.web.evals.reading import mapping, rate_of, signed
+from afterpilot.web.evals.reading import rate_of, signed
 from afterpilot.web.evals.standing import passes
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
+from afterpilot.web.reading import mapping
 
 MOST = 50  # changed cases that are shown with their answers
 _CHOICE = 60  # runs to choose from

@@ -23,7 +23,7 @@ from afterpilot.web.evals.cases import NIGHTS, sort_cases
 from afterpilot.web.evals.judges import judge_rows
 from afterpilot.web.evals.offers import offer_rows
 from afterpilot.web.evals.pass_rate import rate_chart
-from afterpilot.web.evals.reading import mapping, pooled, rate_of
+from afterpilot.web.evals.reading import pooled, rate_of
 from afterpilot.web.evals.shapes import POINTS, Shape, short
 from afterpilot.web.evals.slices import scorer_rows, slice_rows
 from afterpilot.web.evals.standing import (
@@ -42,6 +42,7 @@ from afterpilot.web.evals.standing import (
 )
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
+from afterpilot.web.reading import mapping
 
 SHOWN = 100  # workflows on the page of all
 _ALL = "all"

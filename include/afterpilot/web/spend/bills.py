@@ -10,8 +10,8 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from afterpilot.record.history import spend_bills
+from afterpilot.web.reading import listed, mapping
 from afterpilot.web.spend.months import Picked
-from afterpilot.web.spend.reading import listed, mapping
 
 _MOST_ACCOUNTS = 5
 

@@ -11,7 +11,7 @@ from typing import Any
 from afterpilot.domain.allowance import STALE_AFTER
 from afterpilot.domain.counting import plural
 from afterpilot.web.evals.standing import short_day
-from afterpilot.web.spend.reading import amount, day, listed, mapping
+from afterpilot.web.reading import amount, day, listed, mapping
 from afterpilot.web.text import money
 
 REACHED, UNKNOWN, WARNED, KEPT = "FAIL", "UNKNOWN", "WARN", "PASS"

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
+from afterpilot.web.reading import amount, listed, mapping
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.caps import RANKS, CapView, caps_at, too_old
 from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.months import Picked
-from afterpilot.web.spend.reading import amount, listed, mapping
 from afterpilot.web.text import money
 
 SHOWN = 100  # workflows on the page

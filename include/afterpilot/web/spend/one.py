@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
+from afterpilot.web.reading import mapping
 from afterpilot.web.spend import charts
 from afterpilot.web.spend.bills import against
 from afterpilot.web.spend.caps import CapView, caps_at, too_old
 from afterpilot.web.spend.days import DayChart, DaySum
 from afterpilot.web.spend.life import whole_life_of
 from afterpilot.web.spend.months import Picked
-from afterpilot.web.spend.reading import mapping
 
 _KINDS = {"production": "production", "eval": "evals", "judge": "judges"}
 _MILLION = Decimal(1_000_000)
