@@ -77,7 +77,7 @@ def ended(before: Allowance, now: datetime) -> Allowance:
         before,
         allowed=True,
         stopped_models=_models(left),
-        reason=" ".join([f"The stop ended {how}, at {_moment(end)}.", *(one.why for one in left)]),
+        reason=" ".join([f"The stop ended {how}, at {moment_words(end)}.", *(one.why for one in left)]),
         until=_last([one.until for one in left]),
         since=end,
     )
@@ -103,7 +103,7 @@ def said(kept: Allowance, now: datetime) -> Said:
         return Said(current, stale=False)
     if current.stops and any(state.reached and _held(state, "allow") is not None for state in current.caps):
         return Said(current, stale=True)
-    reason = f"The spend was last looked at on {_moment(current.as_of)}: {_DECLARED[current.on_unknown]}."
+    reason = f"The spend was last looked at on {moment_words(current.as_of)}: {_DECLARED[current.on_unknown]}."
     allowed = current.on_unknown == "allow"
     return Said(replace(current, allowed=allowed, stopped_models=(), reason=reason, until=None), stale=True)
 
@@ -189,10 +189,11 @@ def _name(state: CapState) -> str:
 def _stopped(state: CapState, otherwise: str) -> str:
     if state.rule.cap.length is not None:
         return f"stopped until less was spent in the last {state.rule.cap.every}, {otherwise}"
-    return f"stopped until {_moment(state.period.end)}, {otherwise}"
+    return f"stopped until {moment_words(state.period.end)}, {otherwise}"
 
 
-def _moment(moment: datetime) -> str:
+def moment_words(moment: datetime) -> str:
+    """``2026-11-20 23:00 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

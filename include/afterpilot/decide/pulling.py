@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from afterpilot.decide import sources
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.looking import Look
 from afterpilot.domain.run import Stage
@@ -52,7 +53,7 @@ def judge_pull(
     findings += sources.source_findings(workflow, look) if look else ()
     if noted:
         findings.append(_counted(workflow, NOTED, Severity.INFO, noted, "noted while reading"))
-    read = f"{_plural(pulled, 'new record')} pulled, {late} of them late; {_plural(decisions, 'decision')} of people"
+    read = f"{plural(pulled, 'new record')} pulled, {late} of them late; {plural(decisions, 'decision')} of people"
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.PULL,
@@ -87,7 +88,7 @@ def _repeated(workflow: Workflow, rows: int) -> Finding:
         stage=Stage.PULL,
         kind=REPEATED,
         severity=Severity.WARNING,
-        title=f"{_plural(rows, 'row')} of {workflow.source.table} {'has' if rows == 1 else 'have'} a {key} that a newer row "
+        title=f"{plural(rows, 'row')} of {workflow.source.table} {'has' if rows == 1 else 'have'} a {key} that a newer row "
         "has too",
         detail="Only the newest row of a key is taken.",
         evidence={
@@ -119,11 +120,7 @@ def _counted(workflow: Workflow, kind: str, severity: Severity, counts: Mapping[
         stage=Stage.PULL,
         kind=kind,
         severity=severity,
-        title=f"{_plural(total, 'row')} {what}: {most[0][0]}" + (" and other reasons" if len(most) > 1 else ""),
+        title=f"{plural(total, 'row')} {what}: {most[0][0]}" + (" and other reasons" if len(most) > 1 else ""),
         detail="; ".join(f"{reason}: {count}" for reason, count in most),
         evidence={"counts": dict(most)},
     )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

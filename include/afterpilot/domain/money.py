@@ -16,6 +16,7 @@ _CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day
 _LONGEST = timedelta(days=366)
 _WHOLE = Decimal("0.995")  # rounds to 1
 _LEAST = 4  # decimals below that
+_ESTIMATED = Decimal("0.000001")
 
 
 def digits_of(amount: Decimal, *, exact: bool = False) -> str:
@@ -67,6 +68,11 @@ class Money:
         if other.amount <= 0:
             raise ValueError("a share needs an amount above zero")
         return self.amount / other.amount
+
+    @classmethod
+    def estimated(cls, amount: float, currency: str) -> Money:
+        """Of arithmetic that is not exact, such as a forecast: to six decimals."""
+        return cls(Decimal(amount).quantize(_ESTIMATED), currency)
 
     @classmethod
     def parse(cls, text: str) -> Money:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from afterpilot.decide.allowing import raise_period
+from afterpilot.decide.allowing import moment_words, raise_period
 from afterpilot.declare.values import MAX_AMOUNT
 from afterpilot.domain.allowance import CapRaise, answered
 from afterpilot.domain.errors import AnswerRefused
@@ -75,7 +75,7 @@ def ask_raise(
         decided_at=None if two else now,
     )
     unit.cap_raises.add(one)
-    until = _moment(one.period.end)
+    until = moment_words(one.period.end)
     if two:
         text = f"{by.login} asks to raise the cap of {_name(state)} to {limit.exact} until {until}: {reason} A second person has to approve it."
     else:
@@ -99,7 +99,7 @@ def approve_raise(unit: Unit, terms: RaiseTerms, *, cap: str, by: Somebody, now:
         one.id, "approved", by=kept_as(terms, by), at=now
     ):  # pragma: no cover - the lock is held
         raise AnswerRefused("Somebody else was first.")
-    until = _moment(one.period.end)
+    until = moment_words(one.period.end)
     text = f"{by.login} has approved what {one.asked_by} asked for: the cap ({one.cap}) is {one.limit.exact} until {until}."
     done = replace(one, state="approved", second_by=kept_as(terms, by), decided_at=now)
     _counts(unit, terms, done, text, now)
@@ -207,7 +207,3 @@ def _waiting(unit: Unit, workflow: str, cap: str, now: datetime) -> CapRaise:
 def _name(state: CapState) -> str:
     about = f" for {state.rule.model}" if state.rule.model else ""
     return f"{replace(state.rule.cap, limit=state.limit)}{about}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

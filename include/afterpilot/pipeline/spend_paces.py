@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 from afterpilot.domain.money import Money
 from afterpilot.domain.outlook import Burn, Forecast
@@ -15,7 +14,6 @@ from afterpilot.spend.forecast import forecast, rolling_forecast
 from afterpilot.spend.periods import QUARTER, local_day
 
 _SECONDS = int(QUARTER.total_seconds())
-_CENTS = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +68,5 @@ def forecast_of(state: CapState, pace: Pace, spent: Money, zone: str) -> Forecas
 
 
 def _burn(found: Hot, currency: str, *, fast: bool) -> Burn:
-    usual_cost = None if found.usual is None else _money(found.usual, currency)
-    return Burn(found.window, found.factor, found.rate, _money(found.spent, currency), usual_cost, fast)
-
-
-def _money(amount: float, currency: str) -> Money:
-    return Money(Decimal(amount).quantize(_CENTS), currency)
+    usual_cost = None if found.usual is None else Money.estimated(found.usual, currency)
+    return Burn(found.window, found.factor, found.rate, Money.estimated(found.spent, currency), usual_cost, fast)

@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -26,7 +25,6 @@ _KEPT = 0.5 ** (1 / 14)  # a day counts half as much as one of two weeks later
 _Z = NormalDist().inv_cdf(0.9)
 _MOST_CORRELATION = 0.9
 _DAMPED = 0.98  # of a slope, from day to day: no growth goes on for ever
-_CENTS = Decimal("0.000001")
 _WITHIN_A_DAY = "it counts whole days, and this cap is of one; see the burn rate"
 
 
@@ -186,14 +184,10 @@ def _crossed(model: Model, ahead: Sequence[date], limit: Money, base: Sequence[f
                 reached.setdefault(name, day)
     return Forecast(
         model.days,
-        expected=_money(middle, limit.currency),
-        low=_money(low, limit.currency),
-        high=_money(high, limit.currency),
+        expected=Money.estimated(middle, limit.currency),
+        low=Money.estimated(low, limit.currency),
+        high=Money.estimated(high, limit.currency),
         crosses=reached.get("crosses"),
         earliest=reached.get("earliest"),
         latest=reached.get("latest"),
     )
-
-
-def _money(amount: float, currency: str) -> Money:
-    return Money(Decimal(amount).quantize(_CENTS), currency)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Row, all_rows
+from afterpilot.record.history.spend import USABLE
 from afterpilot.record.tables import bill_days, bill_lines, current_declarations, declarations, prices, usage_sums
 
 _MOST_WORKFLOWS = 10_000
@@ -19,14 +20,7 @@ def claims(connection: sa.Connection, account: str) -> Sequence[Row]:
     billed = declarations.c.document["spend"]["billed"]
     statement = (
         sa.select(current_declarations.c.workflow, billed.label("billed"))
-        .select_from(current_declarations)
-        .join(
-            declarations,
-            sa.and_(
-                declarations.c.workflow == current_declarations.c.workflow,
-                declarations.c.sha256 == current_declarations.c.usable_sha256,
-            ),
-        )
+        .select_from(USABLE)
         .where(current_declarations.c.present, billed.contains([{"account": account}]))
     )
     return all_rows(connection, statement.order_by(current_declarations.c.workflow).limit(_MOST_WORKFLOWS))
