@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -288,7 +289,30 @@ def test_a_refusal_never_shows_the_key(kind: type[BillReader]) -> None:
 def test_litellm_that_answers_with_another_page_is_an_error() -> None:
     """A proxy that does not page would be read over and over."""
     with pytest.raises(SourceError, match="page 1 where page 2"):
-        read(lambda _: {"results": [], "metadata": {"page": 1, "has_more": True}}, LiteLlmBill)
+        read(lambda _: {"results": [activity(DAYS[0], {})], "metadata": {"page": 1, "has_more": True}}, LiteLlmBill)
+
+
+@pytest.mark.parametrize(
+    ("page", "total", "words"),
+    [
+        (lambda _: [activity(DAYS[0], {})], None, "page 2 repeats an earlier one"),
+        (lambda _: [], None, "page 1 has no results, and promises more"),
+        (lambda number: [activity(DAYS[number % 4], {})], 3, "page 3 of 3 promises another one"),
+        (lambda number: [activity(DAYS[number % 2], {})], None, "page 3 repeats an earlier one"),
+    ],
+    ids=["the same again", "empty", "beyond the last", "round in a circle"],
+)
+def test_litellm_pages_that_lead_nowhere_end_at_once(
+    page: Callable[[int], list[object]], total: int | None, words: str
+) -> None:
+    """A page that promises another one and brings nothing new is an error, after a few requests."""
+
+    def serve(one: Asked) -> dict[str, object]:
+        number = int(one.query["page"])
+        return {"results": page(number), "metadata": {"page": number, "total_pages": total, "has_more": number < 50}}
+
+    with pytest.raises(SourceError, match=words):
+        read(serve, LiteLlmBill)
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "litellm"])

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.source import FieldType
 
@@ -32,7 +33,8 @@ def connect(url: str) -> sa.Engine:
         elif kind == "sqlite" and address.database and not address.database.startswith("file:"):
             # A file that is not there would be made otherwise.
             address = address.set(database=f"file:{address.database}").update_query_dict({"mode": "ro", "uri": "true"})
-        return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True)
+        limit = connect_limit(address.get_driver_name(), address.query)
+        return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, connect_args=limit)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise CheckError(
             f"the URL names no database that can be used ({type(error).__name__}); such as postgresql://user@host/name"

@@ -20,6 +20,7 @@ from afterpilot.check.gx import Library, Selected, without_rows
 from afterpilot.check.needs import Needs, text_of
 from afterpilot.check.own import of_declared_type
 from afterpilot.check.window import MOST_KEYS, WORKFLOW, Counts, together
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged, ReferenceTables
 from afterpilot.domain.window import Window
@@ -43,7 +44,8 @@ class FleetChecker:
             f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000}"
         ).strip()
         url = given.update_query_dict({"options": limits, "application_name": "afterpilot check"})
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+        limit = connect_limit(url.get_driver_name(), url.query)
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=limit)
         self._references = references
 
     def judge(self, windows: Sequence[tuple[Workflow, Window]]) -> Mapping[str, Sequence[Judged] | CheckError]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from afterpilot.check.words import number
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.ports import Connections
 from afterpilot.domain.secrecy import in_brief
@@ -84,9 +85,10 @@ class SqlReferences:
     def _engine(self, connection: str) -> sa.Engine:
         if connection not in self._engines:
             try:
-                url = self._connections.database_url(connection)
+                url = sa.make_url(self._connections.database_url(connection))
+                limit = connect_limit(url.get_driver_name(), url.query)
                 self._engines[connection] = sa.create_engine(
-                    url, pool_size=1, max_overflow=2, pool_pre_ping=True, hide_parameters=True
+                    url, pool_size=1, max_overflow=2, pool_pre_ping=True, hide_parameters=True, connect_args=limit
                 )
             except (ArgumentError, ValueError, ImportError) as error:
                 # The text of these errors may quote parts of the URL, and the chain would show it.

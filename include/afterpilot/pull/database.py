@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.secrecy import in_brief
 
@@ -28,8 +29,10 @@ def engine_of(engine_or_url: sa.Engine | str) -> sa.Engine:
     try:
         url = sa.make_url(engine_or_url)
         # A prepared statement is one statement: a team's own SQL cannot end the read-only transaction and go on.
-        one_statement = {"prepare_threshold": 0} if url.get_driver_name() == "psycopg" else {}
-        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=one_statement)
+        driver = url.get_driver_name()
+        one_statement = {"prepare_threshold": 0} if driver == "psycopg" else {}
+        limits = {**one_statement, **connect_limit(driver, url.query)}
+        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=limits)
     except NoSuchModuleError as error:
         raise SourceError(f"no driver is installed for this kind of database: {error}") from None
     except (ArgumentError, ValueError, ImportError) as error:

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from afterpilot.record.connecting import within
 from afterpilot.record.tables import metadata
 
 VERSION_TABLE = "afterpilot_alembic_version"
@@ -37,7 +38,7 @@ def downgrade(url: str, revision: str) -> None:
 
 def current(url: str) -> str | None:
     """The database's revision, or None before the first."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args=within(url))
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
@@ -55,7 +56,7 @@ def head() -> str:
 
 def differences(url: str) -> list[object]:
     """What separates a migrated database from the tables that the code declares; empty when all is well."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args=within(url))
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(

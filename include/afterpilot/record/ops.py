@@ -12,7 +12,7 @@ from afterpilot.record.allowances import Allowances
 from afterpilot.record.baselines import Baselines
 from afterpilot.record.bills import Bills
 from afterpilot.record.cap_raises import CapRaises
-from afterpilot.record.connecting import options
+from afterpilot.record.connecting import options, within
 from afterpilot.record.declarations import DeclarationVersions
 from afterpilot.record.eval_results import EvalResults
 from afterpilot.record.eval_usage import EvalUsage
@@ -30,6 +30,7 @@ from afterpilot.record.reports import Reports
 from afterpilot.record.review_queue import ReviewQueue
 from afterpilot.record.runs import Runs
 from afterpilot.record.samples import Samples
+from afterpilot.record.silences import Silences
 from afterpilot.record.source_states import SourceStates
 from afterpilot.record.spot_checks import SpotChecks
 from afterpilot.record.stop_orders import StopOrders
@@ -64,6 +65,7 @@ class Unit:
     allowances: Allowances
     cap_raises: CapRaises
     stop_orders: StopOrders
+    silences: Silences
     outbox: OutboxWriter
     reports: Reports
 
@@ -108,6 +110,7 @@ def unit_of(connection: sa.Connection) -> Unit:
         allowances=Allowances(connection),
         cap_raises=CapRaises(connection),
         stop_orders=StopOrders(connection),
+        silences=Silences(connection),
         outbox=OutboxWriter(connection),
         reports=Reports(connection),
     )
@@ -123,5 +126,6 @@ def connect(url: str) -> sa.Engine:
         connect_args={
             "options": options(url, "timezone=UTC", "statement_timeout=120000"),
             "application_name": "afterpilot",
+            **within(url),
         },
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from afterpilot.record import migrate
+from afterpilot.record.connecting import within
 
 _PREFIX = "afterpilot_trial_"
 _LOCK = sa.text("SELECT pg_advisory_lock(hashtext('afterpilot trial'), hashtext(:name))")
@@ -24,7 +25,9 @@ def scratch(url: str) -> Iterator[str]:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached, or does not allow to make a schema.
     """
     name = f"{_PREFIX}{uuid.uuid4().hex}"
-    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=within(url)
+    )
     with engine.connect() as alive:  # its lock says that the trial is under way, and is gone with the process
         alive.execute(_LOCK, {"name": name})
         _sweep(alive)

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlchemyError
 
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.releasing import Effect, Performed, State
 from afterpilot.domain.review import StatusColumn
@@ -180,8 +181,8 @@ def _as_key(value: object) -> str:
 def _engine(url: str) -> sa.Engine:
     try:
         parts = sa.make_url(url)
-        limits = {"connect_timeout": TIMEOUT_SECONDS} if parts.get_backend_name() == "postgresql" else {}
-        return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, connect_args=limits)
+        limit = connect_limit(parts.get_driver_name(), parts.query)
+        return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, connect_args=limit)
     except (ArgumentError, ValueError, ImportError, SQLAlchemyError) as error:
         # The text of these errors may quote parts of the URL, and the chain would show it.
         raise ConfigurationError(f"its URL cannot be used ({type(error).__name__})") from None

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from afterpilot.domain.connecting import connect_limit
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import WriteBack
@@ -167,11 +168,13 @@ def _alone(connection: sa.Connection, name: str) -> None:
 def _engine(url: str) -> sa.Engine:
     try:
         parts = sa.make_url(url)
+        given = connect_limit(parts.get_driver_name(), parts.query)
         if parts.get_backend_name() == "postgresql":
-            options = f"-c statement_timeout={PATIENCE_SECONDS * 1000} -c timezone=UTC"
-            given: dict[str, Any] = {"options": options, "connect_timeout": PATIENCE_SECONDS}
+            given["options"] = f"-c statement_timeout={PATIENCE_SECONDS * 1000} -c timezone=UTC"
             return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, connect_args=given)
-        return sa.create_engine(parts, poolclass=sa.NullPool, hide_parameters=True, isolation_level="SERIALIZABLE")
+        return sa.create_engine(
+            parts, poolclass=sa.NullPool, hide_parameters=True, isolation_level="SERIALIZABLE", connect_args=given
+        )
     except NoSuchModuleError as error:
         raise SourceError(f"no driver is installed for this kind of database: {error}") from None
     except (ArgumentError, ValueError, ImportError) as error:

@@ -6,6 +6,7 @@ through days, so that a day's parts are added up.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -54,6 +55,8 @@ class LiteLlmBill:
 
 
 def _pages(client: Client, query: list[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
+    """All pages. One that promises another and brings nothing new is where reading would go on for ever."""
+    seen: set[bytes] = set()
     for number in range(1, _MOST_PAGES + 1):
         page = mapping(client.get(_PATH, [*query, ("page", str(number))]).body, _PATH)
         told = mapping(page.get("metadata"), _PATH)
@@ -64,6 +67,14 @@ def _pages(client: Client, query: list[tuple[str, str]]) -> Iterator[Mapping[str
         yield page
         if not told.get("has_more"):
             return
+        last, rows = told.get("total_pages"), repr(page.get("results")).encode()
+        if isinstance(last, int) and number >= last:
+            raise SourceError(f"{_PATH}: page {number} of {last} promises another one")
+        if not page.get("results"):
+            raise SourceError(f"{_PATH}: page {number} has no results, and promises more")
+        if (digest := hashlib.sha256(rows).digest()) in seen:
+            raise SourceError(f"{_PATH}: page {number} repeats an earlier one, and promises more")
+        seen.add(digest)
     raise SourceError(f"{_PATH} gives more than {_MOST_PAGES:,} pages")
 
 

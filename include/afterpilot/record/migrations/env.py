@@ -7,12 +7,13 @@ import os
 import sqlalchemy as sa
 from alembic import context
 
-from afterpilot.record.connecting import options
+from afterpilot.record.connecting import options, within
 from afterpilot.record.migrate import VERSION_TABLE, ignore_partitions
 from afterpilot.record.tables import metadata
 
 url = context.config.attributes.get("url") or os.environ["AFTERPILOT_DATABASE_URL"]
-engine = sa.create_engine(url, connect_args={"options": options(url, "lock_timeout=5000", "statement_timeout=600000")})
+patience = options(url, "lock_timeout=5000", "statement_timeout=600000")
+engine = sa.create_engine(url, connect_args={"options": patience, **within(url)})
 with engine.connect() as connection:
     context.configure(
         connection=connection,
