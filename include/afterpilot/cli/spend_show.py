@@ -160,9 +160,8 @@ def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
     style = "red" if share >= 1 else "yellow" if share >= warned else "green"
     said = f" {least}{digits_of(spent)} of {words} ({share:.1%})"
     first = Text.assemble("  ", _bar(share, style), said, ", priced ", _priced(cap), _pace(cap["burn"]))
-    return first, Text(
-        f"  {'':{_BAR}} expected by its end: {_expected(cap['forecast'], reached=share >= 1)}", style="dim"
-    )
+    expected = _expected(cap["forecast"], reached=share >= 1, at=cap.get("reached_at"))
+    return first, Text(f"  {'':{_BAR}} expected by its end: {expected}", style="dim")
 
 
 def _bar(share: Decimal, style: str) -> Text:
@@ -170,16 +169,17 @@ def _bar(share: Decimal, style: str) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (_BAR - full), "dim"))
 
 
-def _expected(forecast: Mapping[str, Any], *, reached: bool) -> str:
+def _expected(forecast: Mapping[str, Any], *, reached: bool, at: str | None = None) -> str:
     """``455.00 (410.00 to 512.00); reached 24 Nov (22 to 29 Nov)``, or why there is none. A cap that is ``reached`` has no day
-    to come on which it will be.
+    to come on which it will be, but one on which it was: ``at``, the start of the quarter of an hour.
     """
+    was = f"the cap was reached {_moment(at)}" if at else "the cap is reached"
     if forecast["expected"] is None:
-        return f"not known: {forecast['reason']}"
+        return f"not known: {forecast['reason']}{f'; {was}' if reached else ''}"
     expected, low, high = (Decimal(forecast[name]) for name in ("expected", "low", "high"))
     said = f"{digits_of(expected)} ({digits_of(low)} to {digits_of(high)})"
     if reached:
-        return f"{said}; the cap is reached"
+        return f"{said}; {was}"
     if forecast["crosses"] is None:
         return said
     days = dict.fromkeys(_day(forecast[name]) for name in ("earliest", "latest") if forecast[name])
@@ -190,6 +190,12 @@ def _expected(forecast: Mapping[str, Any], *, reached: bool) -> str:
 def _day(written: str) -> str:
     day = date.fromisoformat(written)
     return f"{day.day} {day:%b}"
+
+
+def _moment(written: str) -> str:
+    """``19 Nov 14:15 UTC+01:00``, by the calendar of the cap."""
+    at = datetime.fromisoformat(written)
+    return f"{_day(written[:10])} {at:%H:%M %Z}"
 
 
 def _pace(burns: Sequence[Mapping[str, Any]]) -> Text:

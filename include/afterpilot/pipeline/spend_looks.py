@@ -15,6 +15,7 @@ from afterpilot.domain.metered import DaySpan, Metered, Span
 from afterpilot.domain.money import Money
 from afterpilot.domain.spend import CapRule, CapState
 from afterpilot.pipeline.spend_paces import Pace, burn_of, forecast_of, leak_of
+from afterpilot.pipeline.spend_reached import with_reached
 from afterpilot.record.ops import Unit
 from afterpilot.record.paces import Paces, Series, as_date
 from afterpilot.spend.burn import USUAL_DAYS
@@ -72,7 +73,7 @@ def looks_of(
     }
     paces = {one.subject.slug: [_pace(one, at, read, now) for at in range(len(one.rules))] for one in asked}
     _read_history(unit, asked, states, paces, read)
-    return {
+    looks = {
         one.subject.slug: tuple(
             _with_before(
                 _look(one, at, state, paces[one.subject.slug][at], read), one, at, read, said[one.subject.slug], now
@@ -81,6 +82,7 @@ def looks_of(
         )
         for one in asked
     }
+    return with_reached(unit, looks, {one.subject.slug: one.subject.zone for one in asked}, now)
 
 
 def _read(unit: Unit, asked: Sequence[Asked], now: datetime) -> _Read:

@@ -16,6 +16,7 @@ from afterpilot.decide.spend.words import (
     dearest,
     outlook_words,
     rate_words,
+    reached_words,
     span_words,
 )
 from afterpilot.domain.outlook import Burn
@@ -96,6 +97,7 @@ def _over(told: Told, look: Look, about: str, *, whole: bool) -> Finding:
     at_cap = (_FLEETS if told.fleet else _AT_CAP)[state.rule.at_cap]
     if state.refused and state.rule.at_cap == "ask_owner":
         at_cap = "It is not to be raised: the workflow is to stop."
+    when = f"; it was reached {reached_words(look)}" if look.reached_at else ""
     return Finding(
         workflow=told.slug,
         stage=Stage.SPEND,
@@ -103,7 +105,7 @@ def _over(told: Told, look: Look, about: str, *, whole: bool) -> Finding:
         severity=Severity.CRITICAL,
         title=f"Spend has reached {cap_words(state)}{much}",
         about=about,
-        detail=f"{look.spent} so far. {at_cap}".strip(),
+        detail=f"{look.spent} so far{when}. {at_cap}".strip(),
         evidence=_evidence(told, look, whole=whole),
     )
 
@@ -114,7 +116,7 @@ def before_over(told: Told, look: Look, *, whole: bool) -> Sequence[Finding]:
         return ()
     rule = look.rule_before or look.state.rule
     limit = look.limit_before or rule.cap.limit
-    late = replace(look, calls=look.before, state=replace(look.state, rule=rule, limit=limit))
+    late = replace(look, calls=look.before, reached_at=None, state=replace(look.state, rule=rule, limit=limit))
     if late.share < 1:
         return ()
     found = _over(told, late, f"{look.began_before:%Y-%m-%d} {look.state.rule.key}", whole=whole)

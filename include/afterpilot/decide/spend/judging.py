@@ -162,6 +162,7 @@ def _cap(look: Look) -> dict[str, Any]:
         "unpriced": look.calls.not_known,
         "priced_coverage": None if look.calls.coverage is None else str(look.calls.coverage),
         "unknown": state.unknown,
+        "reached_at": look.reached_at.isoformat() if look.reached_at else None,
         "forecast": {
             "expected": _amount(given.expected),
             "low": _amount(given.low),

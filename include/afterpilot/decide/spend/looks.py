@@ -58,7 +58,8 @@ class Calls:
 class Look:
     """A cap as this run sees it. ``before`` are the calls of the period before, where some of them may still come in;
     ``rule_before`` is the cap as it was declared then, None where that is not known: then it is as it is now. ``limit_before`` is
-    what it was raised to, None where it was not.
+    what it was raised to, None where it was not. ``reached_at`` is when the quarter of an hour began in which a cap was reached that
+    is, in the zone of its calendar; None where that is not known.
     """
 
     state: CapState
@@ -67,6 +68,7 @@ class Look:
     began_before: date | None = None
     rule_before: CapRule | None = None
     limit_before: Money | None = None
+    reached_at: datetime | None = None
     burn: Burn | None = None
     leak: Burn | None = None
     forecast: Forecast = field(default_factory=lambda: Forecast(0, reason="no forecast was made"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from afterpilot.domain.outlook import Burn
 from afterpilot.domain.spend import CapState
 
 NAMED = 5
+_QUARTER = timedelta(minutes=15)  # what calls are summed by
 _KINDS = {"production": "production", "eval": "evals"}
 
 
@@ -48,6 +49,15 @@ def day_words(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
+def reached_words(look: Look) -> str:
+    """``on 24 November between 14:15 and 14:30 UTC``; empty where it is not known."""
+    if look.reached_at is None:
+        return ""
+    start = look.reached_at
+    end = (start.astimezone(UTC) + _QUARTER).astimezone(start.tzinfo)
+    return f"on {day_words(start.date())} between {start:%H:%M} and {end:%H:%M %Z}"
+
+
 def span_words(span: timedelta) -> str:
     """``hour``, ``6 hours``, ``3 days``."""
     days, hours, minutes = span // timedelta(days=1), span // timedelta(hours=1), span // timedelta(minutes=1)
@@ -77,7 +87,7 @@ def outlook_words(look: Look) -> str:
     """The forecast in words, or why there is none."""
     given = look.forecast
     if look.state.reached:
-        return "the cap is reached"
+        return f"the cap was reached {reached_words(look)}" if look.reached_at else "the cap is reached"
     if given.expected is None or given.low is None or given.high is None:
         return f"no forecast: {given.reason}"
     end = (
