@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from test_pull_sql import START, WINDOW, workflow_of
 
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.prices import NO_COUNT, PLAIN, CallDetails
+from afterpilot.domain.prices import NO_COUNT, PLAIN, UNREADABLE, CallDetails
 from afterpilot.domain.record_lines import values_of
 from afterpilot.domain.source import FieldType, Source, UsageColumns
 from afterpilot.pull.redact import redact
@@ -179,7 +179,8 @@ def test_what_else_a_call_used_is_kept_as_row_by_row(office: sa.Engine) -> None:
     """Counts that are none, fractions of seconds, words of tiers, regions and providers, and what is no such word."""
     rows = ["7, 0.25, 'Batch', 'eu-west-1', 'aws.bedrock'", "0, 0, 'default', '', 'OpenAI'", "NULL, NULL, NULL, NULL, NULL",
             "-1, 'NaN', 'a b', 'x@example.com', 'anthropic'", "2.5, 0.30000000000000004, '+49 30 1234567', 'é', 'mistral'",
-            "1e13, 'Infinity', ' flex', E'x\\n', repeat('x', 61)", "3, 1e-9, 'FLEX', repeat('x', 60), '7'", "'NaN', 86400.0005, '', 'mistral/eu', 'gcp.vertex_ai'"]  # fmt: skip
+            "1e13, 'Infinity', ' flex', E'x\\n', repeat('x', 61)", "3, 1e-9, 'FLEX', repeat('x', 60), '7'", "'NaN', 86400.0005, '', 'mistral/eu', 'gcp.vertex_ai'",
+            "NULL, NULL, E' \\tAuto\\x0b\\n', '', ''", "NULL, NULL, '@@@', '', ''", "NULL, NULL, E'\\xc2\\xa0flex', '', ''"]  # fmt: skip
     fill(office, "writes numeric, took double precision, tier text, region text, who varchar(90)", rows)
     named = {"cache_write_tokens": "writes", "seconds": "took", "tier": "tier", "region": "region", "provider": "who"}
     found = both(office, source_of({}, usage=UsageColumns(details=named)))
@@ -189,13 +190,16 @@ def test_what_else_a_call_used_is_kept_as_row_by_row(office: sa.Engine) -> None:
         CallDetails((("cache_write_tokens", 7), ("seconds", Decimal("0.25"))), "batch", "eu-west-1", "aws.bedrock"),
         PLAIN,
         PLAIN,
-        CallDetails((("cache_write_tokens", NO_COUNT),)),
-        CallDetails((("cache_write_tokens", NO_COUNT), ("seconds", Decimal("0.301"))), "", "", "mistral"),
-        CallDetails((("cache_write_tokens", NO_COUNT),)),
+        CallDetails((("cache_write_tokens", NO_COUNT),), UNREADABLE),
+        CallDetails((("cache_write_tokens", NO_COUNT), ("seconds", Decimal("0.301"))), UNREADABLE, "", "mistral"),
+        CallDetails((("cache_write_tokens", NO_COUNT),), "flex"),
         CallDetails((("cache_write_tokens", 3), ("seconds", Decimal("0.001"))), "flex", "x" * 60, ""),
         CallDetails(
             (("cache_write_tokens", NO_COUNT), ("seconds", Decimal("86400.001"))), "", "mistral/eu", "gcp.vertex_ai"
         ),
+        PLAIN,
+        CallDetails((), UNREADABLE),
+        CallDetails((), UNREADABLE),
     ]
 
 

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from afterpilot.cli.app import app
+from afterpilot.domain.errors import DeclarationError
 from afterpilot.record.history import spend
 from afterpilot.record.tables import current_declarations, declarations
 from afterpilot.report.focus import COLUMNS
@@ -36,6 +37,13 @@ def site(ops: sa.Engine, ops_url: str, monkeypatch: pytest.MonkeyPatch) -> sa.En
 def export(output: Path, *more: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, ["spend", "export", "--month", "2026-11", "-o", str(output), *more])
     return result.exit_code, result.output
+
+
+def declare(connection: sa.Connection, slug: str, document: dict[str, Any]) -> None:
+    connection.execute(sa.insert(declarations).values(workflow=slug, sha256="1", usable=True, document=document))
+    connection.execute(
+        sa.insert(current_declarations).values(workflow=slug, sha256="1", usable_sha256="1", loaded_at=NOW)
+    )
 
 
 def read_csv(path: Path) -> list[dict[str, Any]]:
@@ -106,10 +114,7 @@ def test_an_export_says_whose_the_cost_is(site: sa.Engine, tmp_path: Path) -> No
     """Team, owner, the one billing account that is declared, and who offers the model."""
     document = {"team": "finance", "owner": {"name": "Dana Ruiz"}, "spend": {"billed": [{"account": "openai"}]}}
     with site.begin() as connection:
-        connection.execute(sa.insert(declarations).values(workflow="a", sha256="1", usable=True, document=document))
-        connection.execute(
-            sa.insert(current_declarations).values(workflow="a", sha256="1", usable_sha256="1", loaded_at=NOW)
-        )
+        declare(connection, "a", document)
     status, said = export(tmp_path / "a.csv", "--workflow", "a")
     rows = read_csv(tmp_path / "a.csv")
     assert status == 0 or "is not over" in said
@@ -145,8 +150,16 @@ def test_nothing_but_a_file_is_ever_replaced(site: sa.Engine, tmp_path: Path) ->
 
 
 def test_a_workflow_that_nobody_knows_is_no_month_without_spend(site: sa.Engine, tmp_path: Path) -> None:
-    """A slip of the pen is told, and the exit status is not 0."""
-    month = ["spend", "export", "--month", "2026-10", "-o", str(tmp_path / "a.csv"), "--workflow"]
-    known, unknown = (CliRunner().invoke(app, [*month, name]) for name in ("a", "aa"))
-    assert (known.exit_code, unknown.exit_code) == (0, 1)
-    assert "No call of a workflow 'aa'" in unknown.output
+    """A slip of the pen is an error that tells the nearest name, and no file is written; one without calls has a file and a word."""
+    with site.begin() as connection:
+        declare(connection, "idle", {"stage": "live"})
+    month = ["spend", "export", "--month", "2026-10", "-o"]
+    known, idle = (
+        CliRunner().invoke(app, [*month, str(tmp_path / name), "--format", "csv", "--workflow", name])
+        for name in ("a", "idle")
+    )
+    assert (known.exit_code, idle.exit_code) == (0, 1)
+    assert "No call of a workflow 'idle'" in idle.output
+    with pytest.raises(DeclarationError, match=r"no workflow 'idel' \(did you mean idle\? known: a, b, idle\)"):
+        CliRunner().invoke(app, [*month, str(tmp_path / "no.csv"), "--workflow", "idel"], catch_exceptions=False)
+    assert not (tmp_path / "no.csv").exists()

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from afterpilot.domain.counting import plural
-from afterpilot.domain.errors import AfterpilotError
+from afterpilot.domain.errors import AfterpilotError, DeclarationError
 from afterpilot.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def export(
     with connect(Settings.from_environment().database_url).connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         owned = _owned(connection, workflow)
+        _must_be_known(connection, workflow, owned)
         notices = list(_unfinished(connection, first, workflow))
         if workflow and workflow not in owned:
             notices.append(f"No call of a workflow {workflow!r} was ever metered.")
@@ -72,6 +73,22 @@ def export(
     for text in notices:
         _say(text)
     raise typer.Exit(1 if notices else 0)
+
+
+def _must_be_known(connection: sa.Connection, workflow: str, owned: Mapping[str, Owned]) -> None:
+    """Raises DeclarationError where the workflow is neither declared nor was ever metered; it tells the nearest name."""
+    if not workflow or workflow in owned:
+        return
+    from afterpilot.declare.problems import nearest
+    from afterpilot.record.history import spend
+
+    known = sorted({*owned, *(row["workflow"] for row in spend.declared(connection))})
+    if workflow not in known:
+        meant = nearest(workflow, known)
+        near = f"did you mean {meant}? " if meant else ""
+        more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+        listed = f"{', '.join(known[:_NAMED])}{more}" if known else "none"
+        raise DeclarationError(f"there is no workflow {workflow!r} ({near}known: {listed})")
 
 
 def _rows(

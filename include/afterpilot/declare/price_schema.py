@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from afterpilot.declare.eval_values import Day
 from afterpilot.declare.keys import Keys
-from afterpilot.declare.problems import Flaw
+from afterpilot.declare.problems import Flaw, describe
 from afterpilot.declare.rules import dig, items
-from afterpilot.declare.values import Currency, Name, Price, Text
-from afterpilot.domain.prices import OF_INPUT, OF_OUTPUT, SORTS, TOKENS, tier_of
+from afterpilot.declare.values import NAME_CHARACTERS, Currency, Name, Price, Text, Wrong, text_of, typed
+from afterpilot.domain.prices import OF_INPUT, OF_OUTPUT, SORTS, TOKENS, UNREADABLE, tier_of
 from afterpilot.domain.workflow import ModelPrice
 
 _PLAIN = ("input", "output", "cached")
@@ -24,6 +24,16 @@ _SORTS = {"input": "input_tokens", "output": "output_tokens", "cached": "cached_
 _UNLESS = "; needed unless `per_call` or `per_hour` is there, and then free"
 _HOUR, _PLACES = 3_600, Decimal(1).scaleb(-18)
 _EVER = ("0001-01-01", "9999-12-31")
+
+
+def _tier(value: Any) -> str:  # noqa: ANN401 - YAML holds anything
+    word = text_of(value, most=NAME_CHARACTERS)
+    if tier_of(word) == UNREADABLE:
+        raise Wrong(f"{describe(word)} is not a service tier", "a word such as batch, flex, priority or default")
+    return word
+
+
+Tier = Annotated[str, *typed(_tier, "service tier, such as `batch`")]
 
 
 class ToolPrices(Keys):
@@ -40,7 +50,7 @@ class PriceEntry(Keys):
     model: Name = Field(description="the model's name as calls report it")
     first_day: Day | None = Field(None, alias="from", description="the first day (UTC) on which it holds")
     until: Day | None = Field(None, description="the first day (UTC) on which it holds no more")
-    tier: Name | None = Field(
+    tier: Tier | None = Field(
         None, description="service tier that it holds for, such as `batch` or `default`; all unless said"
     )
     input_per_million: Price | None = Field(None, description=f"for a million input tokens{_UNLESS}")

@@ -29,8 +29,9 @@ from afterpilot.declare.values import (
     typed,
 )
 from afterpilot.domain import spend as domain
+from afterpilot.domain.money import WHOLE_NUMBER
 
-_VOLUME = re.compile(r"^(\d[\d,_]*) ?records ?/ ?month$", re.ASCII)
+_VOLUME = re.compile(rf"^({WHOLE_NUMBER}) ?records ?/ ?month$", re.ASCII)
 _MOST_RECORDS = Decimal(10) ** 12
 _path = matching(r"/(?!/)[A-Za-z0-9._~/?=&%:@+,;!-]*", "a path", "such as /ai/stop", most=300)
 

@@ -136,6 +136,8 @@ class Sample:
     """One case in one epoch. ``error`` is set where the harness failed: then there is no score and none is counted.
 
     ``usage`` is of the answer, ``cost`` of the answer and of ``calls``, which scorers made; None where any part has no price.
+    ``said_cost`` is what the endpoint itself said that the answer cost, in its own currency; None where it did not, and in
+    samples that are read back.
     """
 
     case_id: str
@@ -154,6 +156,7 @@ class Sample:
     fingerprint: Mapping[str, str] = dataclasses.field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     pass_score: float | None = None  # the suite's, where it has one
+    said_cost: Decimal | None = None
 
     @property
     def deciding(self) -> tuple[Score, ...]:

@@ -11,7 +11,8 @@ from typing import Literal, cast
 Period = Literal["day", "week", "month", "rolling"]
 
 # Commas part thousands and nothing else: "5,50 USD" is no amount, rather than 550.
-_MONEY = re.compile(r"^\s*((?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?)\s*([A-Z]{3})\s*$", re.ASCII)
+WHOLE_NUMBER = r"(?:\d{1,3}(?:[,_]\d{3})+|\d+)"
+_MONEY = re.compile(rf"^\s*({WHOLE_NUMBER}(?:\.\d+)?)\s*([A-Z]{{3}})\s*$", re.ASCII)
 _CAP = re.compile(r"^\s*(.+?)\s*/\s*(?:(day|week|month)|([1-9]\d{0,2}) (hour|day)s?)\s*$", re.ASCII)
 _LONGEST = timedelta(days=366)
 _WHOLE = Decimal("0.995")  # rounds to 1

@@ -34,8 +34,10 @@ TOKENS = ("input_tokens", "cached_tokens", "output_tokens", *OF_INPUT, *OF_OUTPU
 NO_COUNT = -1  # of a sort that was told, but not as a count: such a call has no price
 # The sorts that a price may have a rate for. "call" is a fee for each call.
 SORTS = ("input_tokens", "cached_tokens", "output_tokens", *COUNTS, "call")
-_NO_PART_OF_A_WORD = re.compile(r"[^a-z0-9_./:-]")
-_LONGEST_WORD = 60  # of a tier, a region or a provider that a server named
+# Words of a tier, a region or a provider that a server named: nothing that could be a person's. For SQL as well.
+WORD = r"[A-Za-z][A-Za-z0-9_./:-]{0,59}"
+BLANKS = " \t\n\r\f\v"
+_WORD = re.compile(WORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class CallDetails:
 
     ``counts`` holds those of :data:`COUNTS` that are above 0, by name, or
     :data:`NO_COUNT`: whole numbers, seconds to the millisecond. ``tier`` is the provider's word: batch, flex, priority,
-    fast; empty for the standard one. ``region`` and ``provider`` are empty where nobody said.
+    fast; empty for the standard one, :data:`UNREADABLE` where it is no word. ``region`` and ``provider`` are empty where nobody said.
     """
 
     counts: tuple[tuple[str, int | Decimal], ...] = ()
@@ -72,13 +74,21 @@ class CallDetails:
 
 
 PLAIN = CallDetails()
+# What says that a call was of the standard tier, in small letters; every other word is a tier with a price of its own, or with none.
 STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "none", "null"})
+UNREADABLE = "unreadable"  # the tier of calls that tell one in anything but a word: no list of prices has it
 
 
 def tier_of(said: object) -> str:
-    """A service tier by the provider's word, in small letters; empty where the word is one for the standard tier."""
-    word = _NO_PART_OF_A_WORD.sub("", str(said or "").lower())[:_LONGEST_WORD]
-    return "" if word in STANDARD else word
+    """A service tier by the provider's word, in small letters: empty where nothing or a word of :data:`STANDARD` is said, and
+    :data:`UNREADABLE` where what is said is no :data:`WORD`, for that may be any tier.
+    """
+    if said is None:
+        return ""
+    word = said.strip(BLANKS) if isinstance(said, str) else UNREADABLE
+    if word and not _WORD.fullmatch(word):
+        return UNREADABLE
+    return "" if word.lower() in STANDARD else word.lower()
 
 
 @dataclass(frozen=True, slots=True)

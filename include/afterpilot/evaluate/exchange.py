@@ -167,7 +167,7 @@ def counted(
     if not given and not output:
         return None
     known = tuple((sort, number) for sort in COUNTS if (number := count((details or {}).get(sort))))
-    how = CallDetails(known, tier_of(tier) if isinstance(tier, str) else "")
+    how = CallDetails(known, tier_of(tier))
     return Usage(model, given, output, cached if cached and cached <= (given or 0) else 0, how)
 
 

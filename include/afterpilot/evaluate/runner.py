@@ -206,6 +206,7 @@ class _Suite:
             fingerprint=reply.fingerprint,
             calls=tuple(metered.calls),
             pass_score=self._pass_score,
+            said_cost=reply.cost,
         )
 
     def _failed(self, piece: _Piece, error: Unanswered | Refused) -> Sample:

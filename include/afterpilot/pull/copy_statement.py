@@ -11,10 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.prices import COUNTS, NO_COUNT, SECONDS, STANDARD, WORDS
+from afterpilot.domain.prices import BLANKS, COUNTS, NO_COUNT, SECONDS, STANDARD, UNREADABLE, WORD, WORDS
 from afterpilot.domain.source import Source
 from afterpilot.pull.database import split
-from afterpilot.pull.details import ANYBODY, LONGEST_SECONDS, WORD
+from afterpilot.pull.details import ANYBODY, LONGEST_SECONDS
 from afterpilot.pull.postgres import Carried, carried, literal, quoted, type_of
 from afterpilot.pull.values import LONGEST_KEY, LONGEST_MODEL, MOST_TOKENS
 
@@ -155,7 +155,17 @@ def _detail(name: str, column: str, given: str) -> str | None:
 
 
 def _word(name: str, column: str) -> str:
-    text = f"lower({column}::text)" if name == "tier" else f"{column}::text"
-    silent = {"tier": STANDARD, "provider": ANYBODY}.get(name, frozenset())
+    if name == "tier":
+        return _tier(f"btrim({column}::text, E{BLANKS!r})")
+    silent = ANYBODY if name == "provider" else frozenset()
     nothing = f" AND lower({column}::text) NOT IN ({', '.join(map(literal, sorted(silent)))})" if silent else ""
-    return f"CASE WHEN {column}::text ~ '^{WORD}$'{nothing} THEN {text} END"
+    return f"CASE WHEN {column}::text ~ '^{WORD}$'{nothing} THEN {column}::text END"
+
+
+def _tier(word: str) -> str:
+    """What :func:`afterpilot.domain.prices.tier_of` makes of a text without blanks around it; NULL for the standard tier."""
+    standard = ", ".join(map(literal, sorted(STANDARD)))
+    return (
+        f"CASE WHEN lower({word}) IN ({standard}) THEN NULL WHEN {word} ~ '^{WORD}$' THEN lower({word}) "
+        f"WHEN {word} IS NOT NULL THEN {literal(UNREADABLE)} END"
+    )

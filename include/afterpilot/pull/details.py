@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 
-from afterpilot.domain.prices import COUNTS, NO_COUNT, PLAIN, SECONDS, WORDS, CallDetails, tier_of
+from afterpilot.domain.prices import COUNTS, NO_COUNT, PLAIN, SECONDS, WORD, CallDetails, tier_of
 from afterpilot.pull.values import decimal, tokens
 
-# Words of a tier, a region or a provider: nothing that could be a person's.
-WORD = r"[A-Za-z][A-Za-z0-9_./:-]{0,59}"
 # Clients of these name them whoever answers, and the model's name says as much.
 ANYBODY = frozenset({"openai", "anthropic"})
 LONGEST_SECONDS = 10**9
@@ -19,15 +17,16 @@ _WORD = re.compile(WORD)
 
 
 def details_of(found: Mapping[str, object]) -> CallDetails:
-    """Of values by the names of :data:`COUNTS` and :data:`WORDS`. What is told and is no count becomes -1, so that the call has
-    no price instead of one that is too low; of seconds, of which only some prices ask, and of words it says nothing.
+    """Of values by the names of :data:`COUNTS` and :data:`WORDS`. What is told and is no count becomes -1, and a tier that is
+    no word is one that no list has, so that the call has no price instead of one that is too low. Of seconds, of which only some
+    prices ask, and of other words it says nothing.
     """
     told = {name: value for name, value in found.items() if value is not None}
     if not told:
         return PLAIN
     counts = tuple((sort, count) for sort in COUNTS if sort in told and (count := _count(sort, told[sort])))
-    tier, region, provider = (_word(told.get(name)) for name in WORDS)
-    return CallDetails(counts, tier_of(tier), region, "" if provider.lower() in ANYBODY else provider)
+    region, provider = (_word(told.get(name)) for name in ("region", "provider"))
+    return CallDetails(counts, tier_of(told.get("tier")), region, "" if provider.lower() in ANYBODY else provider)
 
 
 def _count(sort: str, value: object) -> int | Decimal | None:

@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from afterpilot.domain.charging import SHOWN
-from afterpilot.domain.prices import SORTS, CallDetails, Price, tier_of
+from afterpilot.domain.prices import SORTS, UNREADABLE, CallDetails, Price, tier_of
 from afterpilot.spend.brackets import Span, midnight, span_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ListedPrices:
         days = span_of(_start_days(constraints), at)
         span = days & span_of(_times_of_day(constraints, at), at)
         if blank.tier and not _offers(listed.model, context, at):
-            return (replace(blank, reason=f"no price is known for {blank.tier} calls of {model[:SHOWN]}"),), span
+            return (replace(blank, reason=_of_no_tier(blank.tier, model[:SHOWN])),), span
         first, last = (moment and moment.date() for moment in days)
         blank = replace(blank, valid_from=first, valid_to=last)
         sizes = _by_size(listed, listed.model.get_prices(at, context))
@@ -106,6 +106,12 @@ class ListedPrices:
                 self._found.clear()
             self._found[model, provider] = _look_up(model, provider)
         return self._found[model, provider]
+
+
+def _of_no_tier(tier: str, model: str) -> str:
+    if tier == UNREADABLE:
+        return f"no price is known for calls of {model} that tell their service tier in no word"
+    return f"no price is known for {tier} calls of {model}"
 
 
 def _price(blank: Price, size: tuple[int, int | None], rates: Mapping[str, Decimal], reason: str) -> Price:

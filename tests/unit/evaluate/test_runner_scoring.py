@@ -97,6 +97,15 @@ def test_a_re_run_goes_on_counting_epochs() -> None:
     assert run(suite(), model, epochs=range(0)) == []
 
 
+def test_a_sample_says_what_the_endpoint_said_that_it_cost() -> None:
+    """Apart from what it cost by price lists: where it said nothing there is nothing."""
+    told, silent = (
+        run(suite(), FakeAsking(lambda *_, cost=cost: reply(cost=cost))) for cost in (Decimal("0.07"), None)
+    )
+    assert [[one.said_cost for one in samples] for samples in (told, silent)] == [[Decimal("0.07")], [None]]
+    assert silent[0].cost is not None
+
+
 def test_a_judge_s_call_is_part_of_the_sample_and_of_its_cost() -> None:
     """Its usage apart from the answer's."""
     (sample,) = run(suite(scorers=(EXACT, JUDGE, EMBEDDED)))

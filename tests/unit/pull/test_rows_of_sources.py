@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.calls import CALL_FIELDS
-from afterpilot.domain.prices import NO_COUNT, PLAIN, CallDetails
+from afterpilot.domain.prices import NO_COUNT, PLAIN, UNREADABLE, CallDetails
 from afterpilot.domain.record import Usage
 from afterpilot.domain.source import UsageColumns
 from afterpilot.domain.window import Window
@@ -135,13 +135,15 @@ def record_of(row: Any, tally: Tally, *, texts: bool = False) -> Any:
         ),
         (
             {"written": True, "took": -1, "tier": ["x"], "who": 49301234567, "u": {"s": [1]}},
-            CallDetails((("cache_write_tokens", NO_COUNT), ("web_searches", NO_COUNT))),
+            CallDetails((("cache_write_tokens", NO_COUNT), ("web_searches", NO_COUNT)), UNREADABLE),
         ),
         ({"written": "", "took": "", "tier": "", "who": "", "u": {"s": None}}, PLAIN),
     ],
 )
 def test_what_else_a_call_used_is_read_by_name_and_path(row: dict[str, Any], details: CallDetails) -> None:
-    """Counts above 0, what is told and is none, seconds to the millisecond and never too short, and words that can be no person's."""
+    """Counts above 0, what is told and is none, seconds to the millisecond and never too short, words that can be no person's, and
+    whether a tier was told in no word.
+    """
     named = {
         "cache_write_tokens": "written",
         "web_searches": "$.u.s",

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpilot.domain.charging import charge
-from afterpilot.domain.prices import PLAIN, CallDetails, Price
+from afterpilot.domain.prices import PLAIN, CallDetails, Price, tier_of
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import ModelPrice
 from afterpilot.spend.brackets import Span
@@ -112,6 +112,36 @@ def test_a_tier_without_a_price_is_never_the_standard_one(prices: Prices, model:
     at = datetime.combine(day, AT.timetz())
     found = prices.price(Usage(model, 1, 1, 0, CallDetails(tier=tier)), at)
     assert (found.cost, found.unpriced_reason) == (None, f"no price is known for {tier} calls of {model}")
+
+
+@pytest.mark.parametrize(
+    "said", ["@@@", "a b", "batch!", "1st", "プレミアム", "x" * 61, 5, True, ["flex"], "unreadable"]
+)
+def test_a_tier_that_is_no_word_is_never_the_standard_one(prices: Prices, said: object) -> None:
+    """It may be any: such calls have no price, whether the word comes straight to the price list or is read before."""
+    why = "no price is known for calls of gpt-5-mini that tell their service tier in no word"
+    for tier in (tier_of(said), str(said)) if isinstance(said, str) else (tier_of(said),):
+        found = prices.price(Usage("gpt-5-mini", 1, 1, 0, CallDetails(tier=tier)), AT)
+        assert (found.cost, found.unpriced_reason) == (None, why)
+
+
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        (None, ""),
+        ("", ""),
+        (" \n", ""),
+        ("Default", ""),
+        (" auto ", ""),
+        ("standard", ""),
+        ("ON_DEMAND", ""),
+        (" Flex\n", "flex"),
+    ],
+)
+def test_nothing_and_a_few_words_are_the_standard_tier(said: object, tier: str) -> None:
+    """However they are written; any other word is a tier of its own."""
+    assert tier_of(said) == tier
+    assert tier_of(tier_of(said)) == tier
 
 
 def test_a_large_request_has_another_price(prices: Prices) -> None:

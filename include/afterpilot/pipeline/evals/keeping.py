@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.ports import Probed
@@ -65,18 +64,11 @@ class Keeper:
         ref = f"{self._run_id}/{sample.case_id}/{sample.epoch}/{self._attempt}"
         target = self._workflow.evals.target if self._workflow.evals else None
         if sample.attempts and not isinstance(target, ScriptedTarget):
-            said = self._said(sample)
+            said = sample.said_cost if isinstance(target, JsonTarget) else None
             currency = target.currency if isinstance(target, JsonTarget) and said is not None else ""
             yield EvalCall(ref, sample.usage, said, currency)
         for number, call in enumerate(sample.calls):
             yield EvalCall(f"{ref}/{call.purpose}/{number}", call.usage, kind="judge")
-
-    def _said(self, sample: Sample) -> Decimal | None:
-        """What a team's own endpoint says that the answer cost: the sample's cost without its scorers'."""
-        target = self._workflow.evals.target if self._workflow.evals else None
-        if not isinstance(target, JsonTarget) or not target.cost or sample.cost is None:
-            return None
-        return sample.cost - sum((call.cost or Decimal(0) for call in sample.calls), Decimal(0))
 
 
 def keep_probe(services: Services, workflow: Workflow, probed: Probed, *, at: datetime) -> None:
