@@ -177,8 +177,8 @@ def test_late_rows_correct_the_week_that_was_reported(site: Site) -> None:
     assert "(corrected)" in edit["message"]["title"]
     outbox = site.wired()._outbox()
     letters = {letter.id: letter for letter in outbox.claim(50)}
-    assert letters[edit["id"]].target is not None
-    assert letters[edit["id"]].target.ts == first["posted_ts"]
+    assert letters[edit["id"]].stands is not None
+    assert letters[edit["id"]].stands.ts == first["posted_ts"]
     assert letters[edit["id"]].thread_text == edit["message"]["notification"]
     hour(site)
     assert len(corrections(site, "report")) == 1  # nothing more has changed

@@ -104,18 +104,18 @@ def test_later_news_of_an_incident_waits_for_the_first_and_edits_it(ops: sa.Engi
     put(ops, "opened", incident_id=about)
     put(ops, "resolved", incident_id=about, kind="resolved")
     (first,) = queue(ops).claim(10)
-    assert first.target is None
+    assert first.stands is None
     assert queue(ops).claim(10) == []
     queue(ops).sent(first, Posted("C1", "11.22"), "slack")
     (second,) = queue(ops).claim(10)
-    assert second.target == Posted("C1", "11.22")
+    assert second.stands == Posted("C1", "11.22")
     assert second.thread_text == "n"
 
 
 def test_the_gravest_come_first(ops: sa.Engine) -> None:
     """Critical before unknown before warning, whatever the order of their coming."""
     for severity in (Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL):
-        put(ops, severity, incident_id=incident(ops, severity))
+        put(ops, severity, incident_id=incident(ops, severity), severity=severity)
     order = []
     while letters := queue(ops).claim(1):
         with ops.connect() as connection:

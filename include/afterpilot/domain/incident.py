@@ -11,7 +11,7 @@ from afterpilot.domain.verdict import Severity
 
 
 class IncidentState(StrEnum):
-    """Open until acknowledged, waived until a date, or resolved; a resolved one that returns is a new incident."""
+    """Open until acknowledged, waived until a date, or resolved; one that returns soon after it was resolved is open again."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -21,7 +21,13 @@ class IncidentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One trouble of one workflow since ``opened_at``; ``occurrences`` counts the runs that found it."""
+    """One trouble of one workflow since ``opened_at``; ``occurrences`` counts the runs that found it.
+
+    ``hangs_on`` names what the trouble comes from where others may hang on the same (``source erp``, ``model openai_prod``);
+    ``cause_id`` is the incident that explains this one: it is told, this one is not. ``reopened`` counts how often it came back
+    after it was resolved. A ``flapping`` one, which came and went too often, is over only after several good runs in a row,
+    of which ``good_runs`` have been seen. ``escalation`` is 0 while the owner is called, 1 from the deputy on, 2 from the channel on.
+    """
 
     id: uuid.UUID
     fingerprint: str
@@ -38,3 +44,13 @@ class Incident:
     resolved_at: datetime | None = None
     acknowledged_by: str = ""
     run_id: uuid.UUID | None = None
+    acknowledged_at: datetime | None = None
+    waived_until: datetime | None = None
+    waived_by: str = ""
+    waived_reason: str = ""
+    hangs_on: str = ""
+    cause_id: uuid.UUID | None = None
+    reopened: int = 0
+    flapping: bool = False
+    good_runs: int = 0
+    escalation: int = 0

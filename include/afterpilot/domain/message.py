@@ -19,11 +19,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something to click."""
+    """Something to click. ``action`` is what a click does where the transport takes answers (``acknowledge:<incident id>``); the page
+    at ``url`` does the same where it does not.
+    """
 
     text: str
     url: str
     primary: bool = False
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Message:
     """A neutral message: title, one-sentence summary, facts, bullet points, links and at most one picture.
 
     ``notification`` is the line that a phone shows. ``mention`` is a Slack user id or empty. ``picture`` is the id of a
-    report whose chart goes with the message, or empty. All strings are data, never markup.
+    report whose chart goes with the message, or empty. ``details`` and ``points`` are the evidence: they stand in the thread where
+    the transport has threads, else below the facts. All strings are data, never markup.
     """
 
     tone: Tone
@@ -39,6 +43,7 @@ class Message:
     summary: str
     notification: str
     facts: tuple[Fact, ...] = ()
+    details: tuple[Fact, ...] = ()
     points: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     mention: str = ""
@@ -55,6 +60,7 @@ class Message:
         """The inverse of :meth:`as_dict`."""
         fields = dict(data)
         fields["facts"] = tuple(Fact(**fact) for fact in data.get("facts", ()))
+        fields["details"] = tuple(Fact(**fact) for fact in data.get("details", ()))
         fields["points"] = tuple(data.get("points", ()))
         fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
         return cls(**fields)

@@ -284,8 +284,9 @@ class Transport(Protocol):
 class Letter:
     """One message in the outbox that this process holds the lease of.
 
-    ``target`` is set where the incident's message stands already: then that one is edited (``message`` replaces it), and
-    ``thread_text``, if any, is posted in its thread. ``attempted`` says that an earlier attempt may have got through.
+    ``target`` names the declared target that it goes to (``slack``: the workspace), ``channel`` the place there. ``stands`` is set
+    where the incident's message stands already: then that one is edited (``message`` replaces it), and ``thread_text``, if any,
+    is posted in its thread. ``attempted`` says that an earlier attempt may have got through.
     """
 
     id: uuid.UUID
@@ -296,7 +297,9 @@ class Letter:
     created_at: datetime
     attempts: int
     attempted: bool
-    target: Posted | None = None
+    target: str = "slack"
+    incident_id: uuid.UUID | None = None
+    stands: Posted | None = None
     thread_text: str = ""
     picture: bytes | None = None
 

@@ -140,9 +140,12 @@ class BillAccount:
 
 @dataclass(frozen=True, slots=True)
 class FleetSpend:
-    """Caps over several workflows, and the accounts whose bills are reconciled."""
+    """Caps over several workflows, and the accounts whose bills are reconciled. A raise of one of these caps to more than
+    ``second_person_above`` needs two operators.
+    """
 
     caps: tuple[CapRule, ...] = ()
     zone: str = "UTC"
     bills: tuple[BillAccount, ...] = ()
     teams: Mapping[str, str] = field(default_factory=dict)  # team → channel
+    second_person_above: Money | None = None

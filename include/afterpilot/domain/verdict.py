@@ -54,7 +54,8 @@ class Finding:
 
     ``kind`` is a short stable name such as ``quality.column_values_to_not_be_null``; ``about`` narrows it down (a column, a
     field, a model). Both with the workflow make the fingerprint, so that the same trouble of tomorrow is the same incident.
-    ``title`` is one plain sentence; ``detail`` may be several. ``evidence`` holds JSON-serialisable facts.
+    ``title`` is one plain sentence; ``detail`` may be several. ``evidence`` holds JSON-serialisable facts. ``hangs_on`` names what
+    the trouble comes from where other workflows may suffer from the same: ``source erp``, ``model openai_prod``.
     """
 
     workflow: str
@@ -65,6 +66,7 @@ class Finding:
     about: str = ""
     detail: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    hangs_on: str = ""
 
     @property
     def fingerprint(self) -> str:

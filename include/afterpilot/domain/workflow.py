@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from afterpilot.domain.alerting import Alerting
 from afterpilot.domain.evals import Case, Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
@@ -23,10 +24,11 @@ LifeStage = Literal["experiment", "shadow", "limited", "live", "retired"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who answers for something; ``slack`` is a Slack user id."""
+    """Somebody who answers for something; ``slack`` is a Slack user id, ``email`` an address where it is known."""
 
     name: str
     slack: str
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class Workflow:
     path: str  # the folder, as given to the loader
     release: Release | None = None  # None: what passes is released on our record alone
     review: Review = field(default_factory=Review)
+    alerts: Alerting | None = None  # None: as the fleet says
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,7 @@ class Fleet:
     base_url: str = ""
     spend: FleetSpend = field(default_factory=FleetSpend)
     prices_whole: bool = True
+    alerts: Alerting = field(default_factory=Alerting)
 
 
 @dataclass(frozen=True, slots=True)

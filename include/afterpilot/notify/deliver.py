@@ -110,9 +110,9 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
 def _send(letter: Letter, transport: Transport, sleep: Callable[[float], None]) -> Posted:
     """Edit the message that stands, or post it unless an earlier attempt has."""
     reference = str(letter.id)
-    if letter.target is not None:
+    if letter.stands is not None:
         try:
-            standing = transport.update(letter.target, letter.message, reference=reference)
+            standing = transport.update(letter.stands, letter.message, reference=reference)
         except DeliveryGone as error:
             log.info("letter %s: %s; it is posted anew", letter.id, error)
         else:

@@ -15,11 +15,9 @@ from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
-
-# News that is worth a line in the thread: an edit of the message alone notifies nobody.
-_KINDS = {"resolved": "resolved", "graver": "graver"}
 
 
 def finished(
@@ -150,25 +148,15 @@ def _follow_up(
         own = {corrects, *unit.runs.corrections(corrects)}
         failing |= {incident.id for incident in unresolved if incident.run_id not in own}
     changes = life_cycle.changes(result, unresolved, failing=failing)
-    news: list[tuple[str, Incident, Finding | None]] = [
-        ("opened", unit.incidents.open(finding, run_id=run_id, at=at), finding) for finding in changes.opened
-    ]
+    where = channel or (lambda _: "")
+    opened = [unit.incidents.open(finding, run_id=run_id, at=at) for finding in changes.opened]
+    news = [News("opened", one, finding) for one, finding in zip(opened, changes.opened, strict=True)]
     for incident, finding in changes.again:
         renewed = unit.incidents.see_again(incident, finding, run_id=run_id, at=at)
         if renewed.severity.graver_than(incident.severity):
-            news.append((f"graver/{run_id}", renewed, finding))
+            news.append(News("graver", renewed, finding, mark=str(run_id)))
         elif (renewed.title, renewed.severity) != (incident.title, incident.severity):
-            news.append((f"changed/{run_id}", renewed, finding))
-    news += [
-        ("resolved", unit.incidents.resolve(incident, run_id=run_id, at=at), None) for incident in changes.resolved
-    ]
-    for what, incident, cause in news:
-        unit.outbox.put(
-            services.messages.incident(incident, cause, workflow=workflow, run_id=run_id),
-            dedupe_key=f"incident/{incident.id}/{what}",
-            workflow=result.workflow,
-            kind=_KINDS.get(what.partition("/")[0], "incident"),
-            channel=(channel(incident) if channel else "")
-            or (workflow.channel if workflow else services.fleet.channel),
-            incident_id=incident.id,
-        )
+            news.append(News("changed", renewed, finding, mark=str(run_id)))
+    over = [unit.incidents.resolve(incident, run_id=run_id, at=at) for incident in changes.resolved]
+    news += [News("resolved", one) for one in over]
+    announce(services, unit, workflow, [replace(one, run_id=run_id, channel=where(one.incident)) for one in news])

@@ -8,6 +8,7 @@ from afterpilot.domain.errors import CheckError
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.verdict import Finding
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.services import Services
 
 
@@ -27,14 +28,7 @@ def settle(services: Services, which: str, *, by: str, note: str, known: Mapping
         workflow = known.get(found[0].workflow)
         unit.incidents.lock(found[0].workflow)
         over = unit.incidents.resolve(found[0], run_id=None, at=at, actor=by, text=note)
-        unit.outbox.put(
-            services.messages.incident(over, _said(over, by, note), workflow=workflow),
-            dedupe_key=f"incident/{over.id}/resolved",
-            workflow=over.workflow,
-            kind="resolved",
-            channel=workflow.channel if workflow else services.fleet.channel,
-            incident_id=over.id,
-        )
+        announce(services, unit, workflow, [News("resolved", over, _said(over, by, note))])
     return over
 
 

@@ -16,6 +16,7 @@ from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
@@ -32,21 +33,13 @@ def tell(services: Services, unit: Unit, workflow: Workflow, result: StageResult
     unit.incidents.lock(workflow.slug)
     at = services.now()
     changes = life_cycle.changes(result, unit.incidents.unresolved(workflow.slug))
-    news = [("opened", unit.incidents.open(one, run_id=None, at=at), one) for one in changes.opened]
+    news = [News("opened", unit.incidents.open(one, run_id=None, at=at), one) for one in changes.opened]
     for incident, finding in changes.again:
         if (incident.title, incident.detail) != (finding.title, finding.detail):
             again = unit.incidents.see_again(incident, finding, run_id=incident.run_id, at=at)
-            news.append((f"changed/{at.isoformat()}", again, finding))
-    ended = [unit.incidents.resolve(incident, run_id=None, at=at) for incident in changes.resolved]
-    for what, about, cause in [*news, *(("resolved", one, None) for one in ended)]:
-        unit.outbox.put(
-            services.messages.incident(about, cause, workflow=workflow),
-            dedupe_key=f"incident/{about.id}/{what}",
-            workflow=workflow.slug,
-            kind="resolved" if what == "resolved" else "incident",
-            channel=workflow.channel,
-            incident_id=about.id,
-        )
+            news.append(News("changed", again, finding, mark=at.isoformat()))
+    news += [News("resolved", unit.incidents.resolve(one, run_id=None, at=at)) for one in changes.resolved]
+    announce(services, unit, workflow, news)
 
 
 def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, at: datetime) -> None:

@@ -9,24 +9,30 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from afterpilot.domain.alerting import SLACK, Fate
 from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
+from afterpilot.domain.verdict import Severity
 from afterpilot.record.runs import plain
-from afterpilot.record.tables import incidents, outbox, reports
+from afterpilot.record.tables import outbox, reports
 
 _TOLD = {
     "resolved",
     "graver",
     "corrected",
     "answered",
+    "reopened",
+    "escalated",
+    "acknowledged",
+    "waived",
 }  # an edit alone notifies nobody: these have a line in the thread
 LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
-_GRAVITY = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=incidents.c.severity, else_=3)
+_GRAVITY = {Severity.CRITICAL: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
 
 class OutboxWriter:
@@ -43,10 +49,15 @@ class OutboxWriter:
         workflow: str,
         kind: str,
         channel: str,
+        target: str = SLACK,
         incident_id: uuid.UUID | None = None,
         report_id: uuid.UUID | None = None,
+        severity: Severity = Severity.INFO,
+        fate: Fate = Fate.PENDING,
+        not_before: datetime | None = None,
+        why: str = "",
     ) -> bool:
-        """Queue a message; False where the same news is queued or sent already."""
+        """Queue a message, or keep one that is not sent and ``why``; False where the same news is on record already."""
         statement = (
             insert(outbox)
             .values(
@@ -55,8 +66,13 @@ class OutboxWriter:
                 workflow=workflow,
                 kind=kind,
                 channel=channel,
+                target=target,
                 incident_id=incident_id,
                 report_id=report_id,
+                gravity=_GRAVITY[severity],
+                state=str(fate),
+                not_before=not_before or sa.func.now(),
+                why=why,
             )
             .on_conflict_do_nothing(index_elements=["dedupe_key"])
             .returning(outbox.c.id)
@@ -84,7 +100,7 @@ class PostgresOutbox:
         waits_for_earlier = (
             sa.select(earlier.c.id)
             .where(
-                sa.or_(earlier.c.incident_id == outbox.c.incident_id, _same_week(earlier)),
+                sa.or_(_same_incident(earlier), _same_week(earlier)),
                 earlier.c.state == "pending",
                 sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(outbox.c.created_at, outbox.c.id),
             )
@@ -92,14 +108,13 @@ class PostgresOutbox:
         )
         due = (
             sa.select(outbox.c.id)
-            .outerjoin(incidents, incidents.c.id == outbox.c.incident_id)
             .where(
                 outbox.c.state == "pending",
                 outbox.c.not_before <= sa.func.now(),
                 sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until < sa.func.now()),
                 ~waits_for_earlier,
             )
-            .order_by(_GRAVITY, outbox.c.created_at)
+            .order_by(outbox.c.gravity, outbox.c.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True, of=outbox)
         )
@@ -165,6 +180,7 @@ class PostgresOutbox:
                     kind=row.kind,
                     incident_id=row.incident_id,
                     report_id=row.report_id,
+                    gravity=row.gravity,
                     channel=self._fallback,
                 )
                 .on_conflict_do_nothing(index_elements=["dedupe_key"])
@@ -192,7 +208,7 @@ class PostgresOutbox:
         stands = (
             sa.select(first.c.posted_channel, first.c.posted_ts)
             .where(
-                sa.or_(first.c.incident_id == outbox.c.incident_id, _same_week(first)),
+                sa.or_(_same_incident(first), _same_week(first)),
                 first.c.state == "sent",
                 first.c.posted_ts != "",
             )
@@ -218,12 +234,23 @@ class PostgresOutbox:
                 created_at=row.created_at,
                 attempts=row.attempts,
                 attempted=row.attempted,
-                target=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
+                target=row.target,
+                incident_id=row.incident_id,
+                stands=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
                 thread_text=row.message["notification"] if row.at_ts and row.kind in _TOLD else "",
                 picture=row.chart,
             )
             for row in connection.execute(statement)
         ]
+
+
+def _same_incident(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether another letter is of the same incident, and goes to the same place."""
+    return sa.and_(
+        other.c.incident_id == outbox.c.incident_id,
+        other.c.target == outbox.c.target,
+        other.c.channel == outbox.c.channel,
+    )
 
 
 def _same_week(other: sa.FromClause) -> sa.ColumnElement[bool]:

@@ -220,7 +220,7 @@ def test_an_unforeseen_error_stops_no_other_letter(error: Exception) -> None:
 
 def test_a_standing_message_is_edited_and_its_thread_gets_a_line() -> None:
     """One message for each incident; its end is told in the thread too."""
-    one = letter(target=Posted("C1", "5.0"), thread_text="Over")
+    one = letter(stands=Posted("C1", "5.0"), thread_text="Over")
     outbox, transport = FakeOutbox([one]), ScriptedTransport()
     assert run(outbox, transport).sent == 1
     assert transport.log == [("update", str(one.id), "5.0"), ("post", f"{one.id}/reply", "C1", "5.0")]
@@ -229,7 +229,7 @@ def test_a_standing_message_is_edited_and_its_thread_gets_a_line() -> None:
 
 def test_a_line_that_stands_in_the_thread_already_is_not_repeated() -> None:
     """An edit may be repeated, a line may not."""
-    one = letter(target=Posted("C1", "5.0"), thread_text="Over", attempted=True)
+    one = letter(stands=Posted("C1", "5.0"), thread_text="Over", attempted=True)
     transport = ScriptedTransport(standing={("5.0", f"{one.id}/reply"): Posted("C1", "6.0")})
     assert run(FakeOutbox([one]), transport).sent == 1
     assert [call[0] for call in transport.log] == ["update", "find"]
@@ -237,21 +237,21 @@ def test_a_line_that_stands_in_the_thread_already_is_not_repeated() -> None:
 
 def test_a_locked_thread_costs_a_line_and_no_letter() -> None:
     """The message itself says the same."""
-    one = letter(target=Posted("C1", "5.0"), thread_text="Over")
+    one = letter(stands=Posted("C1", "5.0"), thread_text="Over")
     transport = ScriptedTransport(errors={("post", "any"): DeliveryRefused("thread_locked")})
     assert run(FakeOutbox([one]), transport) == Delivered(sent=1)
 
 
 def test_an_unclear_line_is_tried_again_with_its_letter() -> None:
     """The letter is not done before its line is."""
-    one = letter(target=Posted("C1", "5.0"), thread_text="Over")
+    one = letter(stands=Posted("C1", "5.0"), thread_text="Over")
     transport = ScriptedTransport(errors={("post", "any"): DeliveryUnclear("no reply")})
     assert run(FakeOutbox([one]), transport) == Delivered(deferred=1)
 
 
 def test_a_deleted_message_is_posted_anew() -> None:
     """Somebody deleted the alert in Slack: the news still has to be told."""
-    one = letter(target=Posted("C1", "5.0"), thread_text="Over")
+    one = letter(stands=Posted("C1", "5.0"), thread_text="Over")
     outbox, transport = FakeOutbox([one]), ScriptedTransport(errors={("update", "any"): DeliveryGone("gone")})
     assert run(outbox, transport).sent == 1
     assert [call[0] for call in transport.log] == ["update", "post"]
@@ -260,7 +260,7 @@ def test_a_deleted_message_is_posted_anew() -> None:
 
 def test_a_deleted_message_is_not_posted_anew_twice() -> None:
     """The repost may have got through at the earlier attempt."""
-    one = letter(target=Posted("C1", "5.0"), attempted=True)
+    one = letter(stands=Posted("C1", "5.0"), attempted=True)
     transport = ScriptedTransport(
         errors={("update", "any"): DeliveryGone("gone")}, standing={("", str(one.id)): Posted("C1", "8.0")}
     )

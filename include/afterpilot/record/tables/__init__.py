@@ -5,6 +5,7 @@
 unknown, never 0.
 """
 
+from afterpilot.record.tables.alerts import beats, lanes, silences, taken_requests, task_failures
 from afterpilot.record.tables.base import metadata
 from afterpilot.record.tables.decisions import (
     gate_decisions,
@@ -60,6 +61,7 @@ from afterpilot.record.tables.spend import (
 __all__ = [
     "allowances",
     "baselines",
+    "beats",
     "bill_days",
     "bill_lines",
     "cap_raises",
@@ -75,6 +77,7 @@ __all__ = [
     "incident_events",
     "incidents",
     "judgements",
+    "lanes",
     "metadata",
     "outbox",
     "prices",
@@ -89,9 +92,12 @@ __all__ = [
     "samples",
     "seen_columns",
     "seen_values",
+    "silences",
     "source_states",
     "spot_check_rates",
     "stop_orders",
+    "taken_requests",
+    "task_failures",
     "usage",
     "usage_changes",
     "usage_days",

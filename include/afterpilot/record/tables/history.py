@@ -92,7 +92,22 @@ incidents = sa.Table(
     text_column("acknowledged_by"),
     sa.Column("occurrences", sa.Integer, nullable=False, server_default="1"),
     sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),  # the run that saw it last
+    time_column("acknowledged_at", nullable=True),
+    time_column("waived_until", nullable=True),
+    text_column("waived_by"),
+    text_column("waived_reason"),
+    text_column("hangs_on"),  # what it comes from, where others may hang on the same
+    sa.Column("cause_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id")),  # the incident that explains it
+    sa.Column("reopened", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("flapping", sa.Boolean, nullable=False, server_default="false"),
+    sa.Column("good_runs", sa.Integer, nullable=False, server_default="0"),  # in a row, while it flaps
+    sa.Column("escalation", sa.Integer, nullable=False, server_default="0"),  # 1: the deputy is called, 2: the channel
+    time_column("escalate_at", nullable=True),  # when the next step is due unless somebody takes it up
     sa.CheckConstraint("state IN ('open', 'acknowledged', 'waived', 'resolved')", name="state"),
+    sa.Index("ix_incidents_hangs_on", "hangs_on", postgresql_where=sa.text("state <> 'resolved' AND hangs_on <> ''")),
+    sa.Index("ix_incidents_cause_id", "cause_id", postgresql_where=sa.text("cause_id IS NOT NULL")),
+    sa.Index("ix_incidents_escalate_at", "escalate_at", postgresql_where=sa.text("escalate_at IS NOT NULL")),
+    sa.Index("ix_incidents_waived_until", "waived_until", postgresql_where=sa.text("state = 'waived'")),
     sa.Index("uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")),
     sa.Index("ix_incidents_opened", sa.text("opened_at DESC")),
     sa.Index("ix_incidents_fingerprint", "fingerprint", sa.text("opened_at DESC")),
@@ -104,7 +119,8 @@ incident_events = sa.Table(
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("incident_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id"), nullable=False, index=True),
     time_column("at"),
-    sa.Column("what", sa.Text, nullable=False),  # opened, seen, changed, resolved, notified
+    # opened, seen, changed, reopened, resolved, acknowledged, waived, explained, escalated, flapping, answered
+    sa.Column("what", sa.Text, nullable=False),
     text_column("actor"),
     text_column("note"),
     sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id")),
@@ -120,9 +136,14 @@ outbox = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),  # incident, resolved, weekly, declaration
     sa.Column("incident_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id")),
     sa.Column("report_id", UUID(as_uuid=True), sa.ForeignKey("reports.id")),
-    sa.Column("channel", sa.Text, nullable=False),
+    text_column("target", "slack"),  # a declared target; slack: the workspace
+    sa.Column("channel", sa.Text, nullable=False),  # the place there
     sa.Column("message", JSONB, nullable=False),  # Message.as_dict()
-    sa.Column("state", sa.Text, nullable=False, server_default="pending"),  # pending, sent, dead
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),  # afterpilot.domain.alerting.Fate
+    text_column("why"),  # it was not sent
+    sa.Column(
+        "gravity", sa.SmallInteger, nullable=False, server_default="3"
+    ),  # 0 goes first: critical, unknown, warning, rest
     time_column("created_at", default_now=True),
     time_column("not_before", default_now=True),
     time_column("leased_until", nullable=True),
@@ -134,8 +155,12 @@ outbox = sa.Table(
     text_column("posted_channel"),
     text_column("posted_ts"),
     time_column("sent_at", nullable=True),
-    sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
+    sa.CheckConstraint(
+        "state IN ('pending', 'sent', 'dead', 'digest', 'digested', 'silenced', 'suppressed', 'superseded')",
+        name="state",
+    ),
     sa.Index("ix_outbox_pending", "not_before", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_outbox_digest", "not_before", postgresql_where=sa.text("state = 'digest'")),
     sa.Index("ix_outbox_incident_id", "incident_id"),
     sa.Index("ix_outbox_created", sa.text("created_at DESC"), "id"),
     sa.Index("ix_outbox_report_id", "report_id"),
