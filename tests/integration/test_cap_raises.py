@@ -255,6 +255,22 @@ def test_the_fleet_s_cap_is_the_operators_to_raise(month: Month) -> None:
     assert month.allowed()
 
 
+def test_the_fleet_s_cap_takes_two_operators_above_the_declared_limit(month: Month) -> None:
+    """As a workflow's own: nothing counts before another operator approves, whom the first one cannot be."""
+    month.judged("5100", cap="5000 USD/month", fleet=True)
+    fleet = RaiseTerms(FLEET, ("Ola", "Sam Whitfield"), "#afterpilot", Money(Decimal(6000)))
+    assert month.asks("7000 USD", OPERATOR, terms=fleet).state == "pending"
+    assert not month.allowed()
+    with month.ops.begin() as unit, pytest.raises(AnswerRefused, match="a second person has to"):
+        approve_raise(unit, fleet, cap="", by=OPERATOR, now=NOW)
+    with month.ops.begin() as unit, pytest.raises(AnswerRefused, match="that is for Ola, Sam Whitfield"):
+        approve_raise(unit, fleet, cap="", by=OWNER, now=NOW)
+    with month.ops.begin() as unit:
+        done = approve_raise(unit, fleet, cap="", by=Somebody("sam.whitfield"), now=NOW)
+    assert (done.state, done.asked_by, done.second_by) == ("approved", "u7 (Ola)", "sam.whitfield")
+    assert month.allowed()
+
+
 def test_a_retired_workflow_s_old_word_is_not_how_the_fleet_stands(month: Month) -> None:
     """What it was told last is of another month; the cap is raised as it stands now."""
     rule = CapRule(Cap.parse("5000 USD/month"), (), "stop")
@@ -327,6 +343,10 @@ def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
 def test_pages_know_the_same_people_as_declarations(site: Site) -> None:
     """What is read from the ops database is what was declared: owner, deputy, operators, channel, the limit for one person."""
     site.edit(f"{SLUG}/workflow.yaml", "at_cap:", "second_person_above: 8 USD, at_cap:")
+    path = site.folder / "_fleet.yaml"
+    fleet = "spend: {caps: [{cap: 5000 USD/month}], second_person_above: 12500.50 USD}\n"
+    site.edit("_fleet.yaml", "operators:\n", "operators:\n  - {name: Ola Berg, slack: U07OB0002}\n")
+    path.write_text(path.read_text() + fleet)
     wired = site.wired()
     pipeline.declare(wired.services, wired.declarations, trigger=trigger())
     with wired.services.ops.begin() as unit:
@@ -335,6 +355,7 @@ def test_pages_know_the_same_people_as_declarations(site: Site) -> None:
             assert stored_terms(unit.connection, declared.workflow) == declared
         assert stored_terms(unit.connection, "nothing_like_it") is None
     assert declared_terms(wired.workflow(SLUG), wired.services.fleet).second_above == Money(Decimal(8))
+    assert declared_terms(None, wired.services.fleet).second_above == Money(Decimal("12500.50"))
 
 
 def test_a_gateway_that_was_stopped_hears_of_the_raise(site: Site) -> None:

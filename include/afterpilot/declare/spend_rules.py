@@ -34,6 +34,7 @@ def fleet_spend_flaws(data: object) -> Iterator[Flaw]:
     """What of the spend of ``_fleet.yaml`` does not fit together."""
     caps: list[tuple[Path, Any]] = [(("spend", "caps", at), cap) for at, cap in items(dig(data, "spend", "caps"))]
     yield from _caps(caps)
+    yield from _second_operator(data, [cap for _, each in caps if (cap := _parsed(dig(each, "cap"))) is not None])
     teams = dig(data, "spend", "teams")
     for path, cap in caps:
         team = dig(cap, "team")
@@ -45,6 +46,22 @@ def fleet_spend_flaws(data: object) -> Iterator[Flaw]:
         if isinstance(name, str) and name in seen:
             yield Flaw(("spend", "bills", index, "name"), "names a bill already, further up")
         seen.add(str(name))
+
+
+def _second_operator(data: object, caps: Sequence[Cap]) -> Iterator[Flaw]:
+    """An amount above which two people are asked that no raise could be held against, or that only one person could answer."""
+    place = ("spend", "second_person_above")
+    amount = _money(dig(data, "spend", "second_person_above"))
+    if amount is None:
+        return
+    if not items(dig(data, "spend", "caps")):
+        yield Flaw(place, "stands without spend.caps", "add the caps that it is about")
+    elif caps and any(cap.limit.currency != amount.currency for cap in caps):
+        yield Flaw(place, "has another currency than spend.caps", "use the same for both")
+    elif caps and all(amount < cap.limit for cap in caps):
+        yield Flaw(place, "is below all spend.caps, which need no raise up to there", "name more than one of them")
+    if len(items(dig(data, "operators"))) == 1:
+        yield Flaw(place, "asks two operators, and operators names one", "name another operator")
 
 
 def _unknown_team(path: Path, team: str, known: Collection[str]) -> Flaw:

@@ -153,6 +153,9 @@ class FleetSpend(Keys):
     caps: list[FleetCap] = Field([], description="caps over all workflows, a team's, or one model's calls")
     teams: dict[Name, Channel] = Field({}, description="team → channel for its caps; with any, no other team is known")
     bills: list[Bill] = Field([], description="bills that are held against the meter")
+    second_person_above: MoneyText | None = Field(
+        None, description="raising one of these caps above this needs a second operator"
+    )
 
 
 def spend_of(given: Spend, *, team: str, zone: str) -> domain.Spend:
@@ -189,7 +192,7 @@ def fleet_spend_of(given: FleetSpend) -> domain.FleetSpend:
         for one in given.bills
     )
     caps = (_cap_rule(cap, team=cap.team or "") for cap in given.caps)
-    return domain.FleetSpend(tuple(caps), given.timezone, tuple(bills), dict(given.teams))
+    return domain.FleetSpend(tuple(caps), given.timezone, tuple(bills), dict(given.teams), given.second_person_above)
 
 
 def _cap_rule(given: OneMoreCap, *, team: str = "") -> domain.CapRule:

@@ -44,6 +44,9 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         "schedules": dict(services.fleet.schedules),
         "operators": [person.name for person in services.fleet.operators],
         "channel": services.fleet.channel,
+        "second_person_above": f"{above.amount} {above.currency}"
+        if (above := services.fleet.spend.second_person_above)
+        else None,
     }
     runs.append(_judged(services, fleet, trigger=trigger, at=at, told=told))
     return runs + [_gone(services, slug, retired=retired, trigger=trigger, at=at) for slug, retired in absent.items()]

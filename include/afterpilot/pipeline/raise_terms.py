@@ -36,7 +36,7 @@ def declared_terms(workflow: Workflow | None, fleet: Fleet) -> RaiseTerms:
     """As the declarations have them; without a workflow those of the fleet's caps."""
     operators = tuple(person.name for person in fleet.operators)
     if workflow is None:
-        return RaiseTerms(FLEET, operators, fleet.channel)
+        return RaiseTerms(FLEET, operators, fleet.channel, fleet.spend.second_person_above)
     people = (workflow.owner.name, workflow.deputy.name, *operators)
     return RaiseTerms(workflow.slug, people, workflow.channel, workflow.spend.second_person_above)
 
@@ -47,7 +47,8 @@ def stored_terms(connection: sa.Connection, workflow: str) -> RaiseTerms | None:
     evidence = run.evidence if run else {}
     operators = tuple(str(name) for name in evidence.get("operators", ()))
     if workflow == FLEET:
-        return RaiseTerms(FLEET, operators, str(evidence.get("channel", "")))
+        above = evidence.get("second_person_above")
+        return RaiseTerms(FLEET, operators, str(evidence.get("channel", "")), Money.parse(above) if above else None)
     current = declarations.current(connection, workflow)
     version = current and current["usable_sha256"]
     stored = declarations.one_version(connection, workflow, version) if version else None

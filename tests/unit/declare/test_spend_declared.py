@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -92,6 +93,30 @@ def test_all_that_the_fleet_says_of_spend(good: Path) -> None:
     assert fleet.bills == (
         BillAccount("openai", "openai", "openai_admin", Decimal("0.015"), Decimal(5), currency="EUR"),
     )
+
+
+@pytest.mark.parametrize(
+    ("above", "operators", "why"),
+    [
+        ("6000 EUR", 2, ""),
+        ("60 EUR", 2, ""),
+        ("6000 USD", 2, "has another currency than spend.caps"),
+        ("30 EUR", 2, "is below all spend.caps"),
+        ("6000 EUR", 1, "asks two operators, and operators names one"),
+    ],
+)
+def test_a_second_operator_above_an_amount(good: Path, above: str, operators: int, why: str) -> None:
+    """It fits the fleet's caps, and there are two to answer; what does not is said, and hides none of the caps."""
+    path = good / "_fleet.yaml"
+    text = path.read_text(encoding="utf-8").replace("\nspend:\n", f"\nspend:\n  second_person_above: {above}\n", 1)
+    people = [f"  - {{name: Person {number}, slack: U00000000{number}}}" for number in range(operators)]
+    text = re.sub(r"(?m)^operators:.*\n(?:[ -].*\n)*", "operators:\n" + "\n".join(people) + "\n", text)
+    path.write_text(text, encoding="utf-8")
+    spend = _fleet(good).spend
+    assert [problem.key for problem in load(good).problems] == (["spend.second_person_above"] if why else [])
+    assert all(why in str(problem) for problem in load(good).problems)
+    assert spend.second_person_above == (None if why else Money.parse(above))
+    assert len(spend.caps) == 3
 
 
 def test_a_fleet_that_says_nothing_of_spend_has_no_caps(good: Path) -> None:
