@@ -15,6 +15,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from afterpilot.domain.http_deadline import within
 from afterpilot.domain.http_replies import asked_to_wait, meaning
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect, Performed
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 BATCH = 48
 AT_ONCE = 8
-CONNECT_SECONDS, REPLY_SECONDS = 5.0, 10.0  # six rounds of a batch stay within a lease
+CONNECT_SECONDS, REPLY_SECONDS = 5.0, 10.0
+EXCHANGE_SECONDS = (
+    CONNECT_SECONDS + REPLY_SECONDS
+)  # however slowly bytes come: six rounds of a batch stay within a lease
 _REST = 10.0  # seconds, for a receiver that is out of reach
 _SHOWN = 200
 
@@ -85,14 +89,17 @@ class _Receiver:
         )
         place = f"POST {self._said.connection}:{address}"
         try:
-            with session.post(
-                f"{self._endpoint.url.rstrip('/')}/{address.lstrip('/')}",
-                json=body(effect),
-                headers={"Idempotency-Key": quote(effect.reference, safe="/:@!$&'()*+,;=-._~")},
-                timeout=(CONNECT_SECONDS, REPLY_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as reply:
+            with (
+                within(session, EXCHANGE_SECONDS),
+                session.post(
+                    f"{self._endpoint.url.rstrip('/')}/{address.lstrip('/')}",
+                    json=body(effect),
+                    headers={"Idempotency-Key": quote(effect.reference, safe="/:@!$&'()*+,;=-._~")},
+                    timeout=(CONNECT_SECONDS, REPLY_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as reply,
+            ):
                 text = next(reply.iter_content(65_536), b"")
         except (requests.exceptions.SSLError, requests.exceptions.InvalidURL, ValueError) as error:
             return Performed(effect, "refused", f"{place}: the address cannot be used ({type(error).__name__})")
