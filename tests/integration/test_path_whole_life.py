@@ -142,6 +142,6 @@ def test_the_weeks_report_holds_the_whole_cost_and_the_month(site: Site) -> None
     assert Decimal(life["total"]["amount"]) == 2 + 4 * A_CALL
     (letter,) = [one for one in site.letters() if one["kind"] == "weekly"]
     facts = {fact["label"]: fact["value"] for fact in letter["message"]["facts"]}
-    assert facts["Cost"].startswith("0.50 USD an item (0.67 handled alone, 0.67 accepted); 2.00 USD in all")
+    assert facts["Cost"].startswith("0.5000 USD an item (0.6667 handled alone, 0.6667 accepted); 2.00 USD in all")
     assert facts["At 30,000 a month"].startswith("15,001 USD (no interval yet); models alone 0.5 USD")
     assert facts["At 30,000 a month"].endswith(", cap 5 USD; from 4 records on 1 day (2026-10-26 to 2026-11-22)")

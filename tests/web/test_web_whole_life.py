@@ -66,11 +66,11 @@ def words(engine: sa.Engine) -> str:
 def test_each_part_and_what_a_month_will_cost(engine: sa.Engine) -> None:
     """Ten cents for calls and four dollars for people, over ten records: 41 cents each, and 410 dollars for a thousand."""
     said = words(engine)
-    assert "production calls 0.10 USD 10 calls" in said
+    assert "production calls 0.1000 USD 10 calls" in said
     assert "people's time 4.00 USD 1 decision, 6 minutes" in said.replace("&#39;", "'")
     assert "in all 4.10 USD" in said
-    assert "one record 0.41 USD 10 of them" in said
-    assert "one record handled alone 0.46 USD 9 of them" in said
+    assert "one record 0.4100 USD 10 of them" in said
+    assert "one record handled alone 0.4556 USD 9 of them" in said
     assert (
         "At 1,000 records a month: 410 USD (no interval yet); models alone 10 USD (no interval yet), cap 5 USD" in said
     )

@@ -12,7 +12,7 @@ from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.whole_life import Each, Part, Projection, WholeLife
 from afterpilot.pipeline.whole_life import WEEKS, cost
 from afterpilot.report.facts import plain
-from afterpilot.report.numbers import money, number
+from afterpilot.report.numbers import number
 from afterpilot.report.whole_life import NAMES, part_words, projection_words
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
@@ -70,19 +70,19 @@ def _print_projection(projection: Projection, *, before: bool) -> None:
 
 def _amount(part: Part) -> Text:
     if not part.unknown:
-        return Text(money(part.cost) if part.cost else "")
-    least = f", at least {money(part.cost)}" if part.cost and part.cost.amount else ""
+        return Text(str(part.cost) if part.cost else "")
+    least = f", at least {part.cost}" if part.cost and part.cost.amount else ""
     return Text(f"UNKNOWN{least}", style="magenta")
 
 
 def _total(life: WholeLife) -> Text:
     if life.total is not None:
-        return Text(money(life.total), style="bold")
-    return Text(f"UNKNOWN, at least {money(life.known)}", style="bold magenta")
+        return Text(str(life.total), style="bold")
+    return Text(f"UNKNOWN, at least {life.known}", style="bold magenta")
 
 
 def _one(each: Each) -> Text:
-    return Text(money(each.cost)) if each.cost is not None else Text("UNKNOWN", style="magenta")
+    return Text(str(each.cost)) if each.cost is not None else Text("UNKNOWN", style="magenta")
 
 
 def _of(each: Each) -> str:

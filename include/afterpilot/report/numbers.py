@@ -80,20 +80,12 @@ def part(hits: int, whole: int) -> str:
     return f"{hits:,} of {whole:,} ({percent(Decimal(hits) / whole)})" if whole else f"{hits:,} of {whole:,}"
 
 
-def money(amount: Money) -> str:
-    """An amount, small ones with more digits; one that is not nothing is never shown as 0."""
-    if 0 < amount.amount < Decimal("0.0001"):
-        return f"less than 0.0001 {amount.currency}"
-    digits = 2 if amount.amount == 0 or abs(amount.amount) >= Decimal("0.1") else 4
-    return f"{amount.amount:,.{digits}f} {amount.currency}"
-
-
 def each(amount: Money, items: int) -> str:
     """The cost of one item, or of a thousand where one costs next to nothing."""
     one = amount.amount / items
     if 0 < one < _TINY:
-        return f"{money(Money(one * 1000, amount.currency))} for 1,000 items"
-    return f"{money(Money(one, amount.currency))} an item"
+        return f"{Money(one * 1000, amount.currency)} for 1,000 items"
+    return f"{Money(one, amount.currency)} an item"
 
 
 def minutes(value: Decimal) -> str:

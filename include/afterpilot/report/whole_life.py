@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from afterpilot.domain.counting import plural
-from afterpilot.domain.money import Money
+from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.whole_life import CALLS, EVALS, JUDGES, PEOPLE, Each, Part, Projection, WholeLife
-from afterpilot.report.numbers import each, minutes, money, number
+from afterpilot.report.numbers import each, minutes, number
 
 NAMES = {CALLS: "production calls", EVALS: "evals", JUDGES: "judges", PEOPLE: "people's time"}
 _LEAST_NAMED = Decimal("0.005")  # of the whole: a smaller part is not named in a line
@@ -17,9 +17,9 @@ _LEAST_NAMED = Decimal("0.005")  # of the whole: a smaller part is not named in 
 def cost_words(life: WholeLife) -> str:
     """``1.34 USD an item (1.52 handled alone, 1.40 accepted); 271.40 USD in all: people's time 270.40, production calls 1.00``."""
     if life.total is None:
-        return f"UNKNOWN: {life.unknown}" + (f"; at least {money(life.known)}" if life.known.amount else "")
+        return f"UNKNOWN: {life.unknown}" + (f"; at least {life.known}" if life.known.amount else "")
     record = life.each[0]
-    in_all = f"{money(life.total)} in all{_made_of(life, life.total)}"
+    in_all = f"{life.total} in all{_made_of(life, life.total)}"
     if record.cost is None:
         return f"UNKNOWN per item: no outputs; {in_all}"
     words = each(life.total, record.count)
@@ -30,7 +30,7 @@ def _others(of: Sequence[Each]) -> str:
     """What one handled alone and one accepted cost, where that differs: `` (1.52 handled alone, 1.40 accepted)``."""
     record, alone, accepted = of
     named = [
-        f"{money(one.cost).removesuffix(f' {one.cost.currency}')} {word}"
+        f"{digits_of(one.cost.amount)} {word}"
         for one, word in ((alone, "handled alone"), (accepted, "accepted"))
         if one.cost is not None and one.count != record.count
     ]
@@ -41,7 +41,7 @@ def _made_of(life: WholeLife, total: Money) -> str:
     """The parts, largest first, where there are several worth a word; and what is left out."""
     costs = [(part.cost.amount, part) for part in life.parts if part.cost is not None and part.cost.amount]
     named = [
-        f"{NAMES[part.name]} {money(Money(cost, total.currency)).removesuffix(f' {total.currency}')}"
+        f"{NAMES[part.name]} {digits_of(cost)}"
         for cost, part in sorted(costs, key=lambda pair: -pair[0])
         if cost >= total.amount * _LEAST_NAMED
     ]

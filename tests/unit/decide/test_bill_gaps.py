@@ -193,7 +193,7 @@ def test_a_changed_price_is_told_by_sort_where_both_sides_have_one() -> None:
     rates = {"input_tokens": Decimal("2.5e-6"), "cached_tokens": Decimal("1.25e-6"), "output_tokens": Decimal("1e-5")}
     calls = [called("13.75", input_tokens=Decimal(2 * million), output_tokens=Decimal(million), rates=rates)]
     text = only(judged(lines, calls)[0]).evidence["causes"][0]
-    assert text.endswith("output 15 on the bill, 10 by the price list (USD for a million)")
+    assert text.endswith("output 15.00 on the bill, 10.00 by the price list (USD for a million)")
     assert "input" not in text.partition("do not: ")[2].replace("output", "")
 
 

@@ -39,8 +39,8 @@ def test_a_good_week_is_told_in_figures() -> None:
     assert week.people.words == "32 routed (3 still wait); 9 spot checks"
     assert week.overrides.words == "1 of 12 that people looked at (8 %; 95 % interval 1 to 35 %)"
     assert week.cost.words == (
-        "0.10 USD an item (0.12 handled alone, 0.11 accepted); "
-        "20.43 USD in all: people's time 20.00, production calls 0.43"
+        "0.1006 USD an item (0.1202 handled alone, 0.1135 accepted); "
+        "20.43 USD in all: people's time 20.00, production calls 0.4300"
     )
     assert week.saved is not None
     assert week.saved.words == "about 16 hours (6 less 1.4, 203 times)"
@@ -111,17 +111,17 @@ def test_a_week_without_outputs_has_no_shares() -> None:
     unknown = [week.alone, week.people, week.overrides, week.saved]
     assert all(figure is not None and figure.value is None for figure in unknown)
     assert week.alone.words == "UNKNOWN: no output came through the checks this week"
-    assert week.cost.words == "UNKNOWN per item: no outputs; 0.43 USD in all"
+    assert week.cost.words == "UNKNOWN per item: no outputs; 0.4300 USD in all"
     assert week.verdict is Verdict.UNKNOWN
 
 
 def test_an_unpriced_call_makes_the_cost_unknown() -> None:
     """A sum that leaves calls out is no sum."""
     week = outcome(life=life(unpriced=12))
-    assert week.cost.words == "UNKNOWN: 12 of 227 calls have no price; at least 0.43 USD"
+    assert week.cost.words == "UNKNOWN: 12 of 227 calls have no price; at least 0.4300 USD"
     assert week.cost.value is None
     assert week.verdict is Verdict.UNKNOWN
-    assert week.needs == ("Spend is UNKNOWN: 12 of 227 calls have no price; at least 0.43 USD",)
+    assert week.needs == ("Spend is UNKNOWN: 12 of 227 calls have no price; at least 0.4300 USD",)
 
 
 def test_outputs_without_usage_have_an_unknown_cost() -> None:
@@ -134,7 +134,7 @@ def test_a_tiny_cost_is_told_by_the_thousand() -> None:
     words = outcome(life=life("0.0043")).cost.words
     assert words.startswith("0.0212 USD for 1,000 items")
     assert "0.0043 USD in all, without people's time: 30 minutes" in words
-    assert outcome(life=life("0.00000001")).cost.words.startswith("less than 0.0001 USD for 1,000 items")
+    assert outcome(life=life("0.00000001")).cost.words.startswith("0.000000049 USD for 1,000 items; ")
 
 
 def test_a_month_at_the_declared_volume_stands_beside_the_cap() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Reducer, Sample
 from afterpilot.domain.intervals import percent, wilson
+from afterpilot.domain.money import digits_of
 from afterpilot.evaluate.results import read
 
 _SHOWN = 60  # characters of an answer
@@ -178,7 +180,7 @@ def _cells(side: Side) -> tuple[str, ...]:
         str(figures["cases"]),
         str(figures["scored"]),
         _rate(side.known),
-        "unknown" if figures["cost"] is None else f"{float(figures['cost']):.4f}",
+        "unknown" if figures["cost"] is None else digits_of(Decimal(figures["cost"])),
         "unknown" if figures["latency_ms_p50"] is None else f"{figures['latency_ms_p50']:.0f} ms",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from afterpilot.decide.suites import SuiteOutcome
 from afterpilot.domain.counting import plural
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.intervals import percent
+from afterpilot.domain.money import Money
 from afterpilot.domain.workflow import Evals
 
 _NAMED = 15
@@ -84,7 +86,7 @@ def _shares(title: str, shares: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _cost_line(evals: Evals, figures: Mapping[str, Any]) -> str:
-    cost = "cost unknown" if figures["cost"] is None else f"{float(figures['cost']):.4f} {evals.max_cost.currency}"
+    cost = "cost unknown" if figures["cost"] is None else str(Money(Decimal(figures["cost"]), evals.max_cost.currency))
     unpriced = f" ({plural(figures['unpriced_calls'], 'call')} without a price)" if figures["unpriced_calls"] else ""
     median, tail = figures["latency_ms_p50"], figures["latency_ms_p95"]
     speed = (

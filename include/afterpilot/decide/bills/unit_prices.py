@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from afterpilot.decide.bills.sheets import Cell
 from afterpilot.domain.bills import BillLine
+from afterpilot.domain.money import digits_of
 from afterpilot.domain.spend import BillAccount
 
 _MILLION = 1_000_000
@@ -17,7 +18,7 @@ _SORTS = {"input_tokens": "input", "cached_tokens": "cached input", "output_toke
 def unit_prices(cell: Cell, account: BillAccount) -> str:
     """Both unit prices in words: of each sort of tokens that differs where both sides tell it, else of all tokens together."""
     found = [
-        f"{_SORTS[sort]} {_plain(billed)} on the bill, {_plain(ours)} by the price list"
+        f"{_SORTS[sort]} {_shown(billed)} on the bill, {_shown(ours)} by the price list"
         for sort, billed, ours in _by_sort(cell)
         if abs(billed - ours) > _NOTED * max(billed, ours)
     ]
@@ -27,7 +28,7 @@ def unit_prices(cell: Cell, account: BillAccount) -> str:
         if not whole:
             return "no unit price can be told"
         billed, ours = (amount / whole * _MILLION for amount in (cell.bill, cell.meter))
-        found = [f"{_plain(billed)} on the bill, {_plain(ours)} by the price list, over all tokens"]
+        found = [f"{_shown(billed)} on the bill, {_shown(ours)} by the price list, over all tokens"]
     return f"{'; '.join(found)} ({account.currency} for a million)"
 
 
@@ -60,5 +61,6 @@ def _sort_of(line: BillLine) -> str:
     return "input_tokens" if "input" in text else ""
 
 
-def _plain(amount: Decimal) -> str:
-    return f"{amount:,.4f}".rstrip("0").rstrip(".")
+def _shown(amount: Decimal) -> str:
+    """To the fourth digit at least, so that two prices that are told apart look apart."""
+    return digits_of(round(amount, max(4, 1 - amount.adjusted())), exact=True)

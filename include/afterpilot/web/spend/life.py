@@ -16,7 +16,7 @@ from afterpilot.domain.whole_life import Each, LifeTerms, Part, WholeLife
 from afterpilot.pipeline.whole_life import WEEKS, last_weeks, life_of
 from afterpilot.record.history.paging import Row
 from afterpilot.record.ops import unit_of
-from afterpilot.report.numbers import money, number
+from afterpilot.report.numbers import number
 from afterpilot.report.whole_life import NAMES, part_words, projection_words
 
 _LONGEST = "5s"  # for one statement: people wait for the page
@@ -78,7 +78,7 @@ def _hurried(connection: sa.Connection) -> Iterator[None]:
 
 def _view(life: WholeLife) -> LifeView:
     left = f"without {life.left_out}" if life.left_out else ""
-    whole = money(life.total) if life.total is not None else f"at least {money(life.known)}"
+    whole = str(life.total) if life.total is not None else f"at least {life.known}"
     projection = life.projection
     month = f"At {number(projection.volume)} records a month: {projection_words(projection)}" if projection else ""
     return LifeView(
@@ -93,12 +93,12 @@ def _view(life: WholeLife) -> LifeView:
 
 
 def _part(part: Part) -> Line:
-    least = f"at least {money(part.cost)}" if part.cost is not None and part.cost.amount else "unknown"
-    cost = money(part.cost) if part.cost is not None and not part.unknown else least
+    least = f"at least {part.cost}" if part.cost is not None and part.cost.amount else "unknown"
+    cost = str(part.cost) if part.cost is not None and not part.unknown else least
     words = "; ".join(word for word in (part_words(part), part.unknown) if word)
     return Line(NAMES[part.name], cost, words, bool(part.unknown))
 
 
 def _each(each: Each) -> Line:
-    cost = money(each.cost) if each.cost is not None else "unknown"
+    cost = str(each.cost) if each.cost is not None else "unknown"
     return Line(f"one {each.name}", cost, f"{each.count:,} of them", each.cost is None)
