@@ -62,5 +62,5 @@ def resolve(
 
     wired = wire(Settings.from_environment(), EnvConnections())
     known = {workflow.slug: workflow for workflow in wired.declarations.workflows}
-    over = pipeline.settle(wired.services, incident, by=by, note=note, known=known)
+    over = pipeline.settle(wired.services, incident, by=by, note=note, known=known).incident
     console.print(f"Over: {over.workflow}: {over.title}", markup=False, highlight=False)

@@ -7,6 +7,7 @@ or none of them.
 
 from __future__ import annotations
 
+from afterpilot.pipeline.answering import Answered, acknowledge, settle, waive
 from afterpilot.pipeline.billing import bill_standings, bills, bills_crashed
 from afterpilot.pipeline.checking import check, check_all
 from afterpilot.pipeline.conclude import crashed, not_run
@@ -31,7 +32,6 @@ from afterpilot.pipeline.evals import (
 from afterpilot.pipeline.gating import gate
 from afterpilot.pipeline.records import pull
 from afterpilot.pipeline.services import Services
-from afterpilot.pipeline.settling import settle
 from afterpilot.pipeline.spending import spend, spend_all
 from afterpilot.pipeline.spot_checks import judge_review
 from afterpilot.pipeline.waiting import gate_waiting
@@ -39,6 +39,7 @@ from afterpilot.pipeline.weekly import report
 
 __all__ = [
     "PROBE",
+    "Answered",
     "Approval",
     "Calibration",
     "Offered",
@@ -46,6 +47,7 @@ __all__ = [
     "Services",
     "Standing",
     "accept_offers",
+    "acknowledge",
     "approve",
     "bill_standings",
     "bills",
@@ -74,4 +76,5 @@ __all__ = [
     "spend",
     "spend_all",
     "standing",
+    "waive",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afterpilot.decide.routing import routed
 from afterpilot.domain.alerting import Alert, Fate
@@ -18,14 +18,24 @@ from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
 # News that is worth a line in the thread: an edit of the message alone notifies nobody.
-_IN_THREAD = ("resolved", "graver", "reopened", "escalated", "acknowledged", "waived", "answered")
+_IN_THREAD = (
+    "resolved",
+    "graver",
+    "reopened",
+    "escalated",
+    "acknowledged",
+    "waived",
+    "waiver_over",
+    "silence_over",
+    "answered",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """What happened to an incident. ``what`` is its word on the time line (opened, graver, changed, resolved …), ``mark`` makes
     the news one of its kind where the word alone does not (the run that found it). ``cause`` is the finding, where a run found it.
-    ``channel`` replaces the workflow's own.
+    ``channel`` replaces the workflow's own. ``said`` is the line in the thread, where the news has words of its own.
     """
 
     what: str
@@ -34,6 +44,7 @@ class News:
     mark: str = ""
     run_id: uuid.UUID | None = None
     channel: str = ""
+    said: str = ""
 
 
 def announce(services: Services, unit: Unit, workflow: Workflow | None, news: Sequence[News]) -> None:
@@ -52,8 +63,10 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
         silences=unit.silences.holding(services.now()),
         at=services.now(),
     )
-    fate, why = _held(incident, plan.silenced)
+    fate, why = _held(news, plan.silenced)
     message = services.messages.incident(incident, news.cause, workflow=workflow, run_id=news.run_id)
+    if news.said:
+        message = replace(message, notification=f"{incident.workflow}: {incident.title}: {news.said}")
     name = f"incident/{incident.id}/{news.what}{f'/{news.mark}' if news.mark else ''}"
     for place, destination in enumerate(plan.to):
         unit.outbox.put(
@@ -71,10 +84,11 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
         )
 
 
-def _held(incident: Incident, silenced: str) -> tuple[Fate, str]:
-    """What becomes of a message of this incident, and why where it is not sent."""
+def _held(news: News, silenced: str) -> tuple[Fate, str]:
+    """What becomes of the message of this news, and why where it is not sent. That somebody waived it is told, nothing after it."""
+    incident = news.incident
     if incident.cause_id is not None:
         return Fate.SUPPRESSED, f"explained by incident {str(incident.cause_id)[:8]}"
-    if incident.state is IncidentState.WAIVED and incident.waived_until is not None:
+    if incident.state is IncidentState.WAIVED and incident.waived_until is not None and news.what != "waived":
         return Fate.SILENCED, f"waived until {incident.waived_until:%Y-%m-%d %H:%M} UTC by {incident.waived_by}"
     return (Fate.SILENCED, silenced) if silenced else (Fate.PENDING, "")

@@ -30,6 +30,8 @@ _TOLD = {
     "escalated",
     "acknowledged",
     "waived",
+    "waiver_over",
+    "silence_over",
 }  # an edit alone notifies nobody: these have a line in the thread
 LEASE = timedelta(minutes=2)  # longer than any HTTP time-out of a transport
 _GRAVITY = {Severity.CRITICAL: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.INFO: 3}
