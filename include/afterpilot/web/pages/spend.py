@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +18,13 @@ from afterpilot.web.pages.raises import standing
 from afterpilot.web.review.people import Reviewers, asking
 from afterpilot.web.spend.caps import coverage_words, crossing_words, percent
 from afterpilot.web.spend.fleet import fleet
+from afterpilot.web.spend.models_file import models_csv
 from afterpilot.web.spend.months import picked
-from afterpilot.web.spend.one import workflow
+from afterpilot.web.spend.one import models_of, workflow
 
 _SAYS: Mapping[str, Any] = {"coverage_words": coverage_words, "crossing_words": crossing_words, "share_words": percent}
+
+_PLAIN = re.compile(r"[^a-z0-9_-]")  # what else a name holds might end the header's quotes
 
 
 def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
@@ -71,5 +75,17 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
             **_SAYS,
             **data,
         )
+
+    @routes.get("/spend/{slug}/models.csv")
+    def models(request: Request, slug: str) -> Response:
+        asked, now = Asked(request), frame.clock()
+        with frame.reading() as connection:
+            month = picked(asked, spend.months(connection, slug), now.date())
+            if spend.zone_of(connection, slug) is None:
+                raise HTTPException(404, "No call of a workflow of this name is kept.")
+            rows = spend.of_workflow(connection, slug, month.first, month.last)
+        name = f"{_PLAIN.sub('_', slug)}-{month.chosen}-models.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(models_csv(models_of(rows)), media_type="text/csv; charset=utf-8", headers=headers)
 
     return routes

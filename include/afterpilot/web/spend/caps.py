@@ -64,6 +64,7 @@ class CapView:
     warn_at: tuple[Decimal, ...] = ()
     outlook: Outlook = Outlook("")
     burns: tuple[str, ...] = ()
+    reached_on: date | None = None  # by the calendar of the cap
 
     @property
     def share(self) -> Decimal | None:
@@ -184,6 +185,7 @@ def _cap(one: Mapping[str, Any]) -> CapView | None:
         warn_at=tuple(level for level in map(amount, listed(one.get("warn_at"))) if level is not None),
         outlook=_outlook(mapping(one.get("forecast"))),
         burns=tuple(_burn(mapping(burn)) for burn in listed(one.get("burn"))),
+        reached_on=day(one.get("reached_at")),
     )
 
 
@@ -226,12 +228,15 @@ def _span(hours: Decimal) -> str:
     return f"{hours.normalize():f} h" if hours < _TWO_DAYS else f"{hours / 24:.0f} days"
 
 
-def crossing_words(outlook: Outlook) -> str:
-    """The day on which the cap is reached, with its interval; empty where that is not expected."""
+def crossing_words(cap: CapView) -> str:
+    """The day on which the cap was or will be reached, with its interval; empty where that is not expected."""
+    if cap.tone == REACHED:
+        return f"reached on {short_day(cap.reached_on)}" if cap.reached_on else "reached"
+    outlook = cap.outlook
     if outlook.crosses is None:
         return f"perhaps from {short_day(outlook.earliest)} on" if outlook.earliest else ""
     ends: Sequence[date | None] = (outlook.earliest, outlook.latest)
     if ends[0] is None or ends[0] == ends[1]:
-        return f"reached {short_day(outlook.crosses)}"
+        return f"reached around {short_day(outlook.crosses)}"
     until = short_day(ends[1]) if ends[1] else "after the period"
-    return f"reached {short_day(outlook.crosses)} ({short_day(ends[0])} to {until})"
+    return f"reached around {short_day(outlook.crosses)} ({short_day(ends[0])} to {until})"

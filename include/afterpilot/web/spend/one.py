@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from afterpilot.domain.counting import plural
 from afterpilot.record.history import spend
 from afterpilot.record.history.paging import Row
 from afterpilot.web.reading import mapping
@@ -25,6 +26,7 @@ from afterpilot.web.spend.months import Picked
 _KINDS = {"production": "production", "eval": "evals", "judge": "judges"}
 _MILLION = Decimal(1_000_000)
 _PER_MILLION = "tokens"  # sorts that end so are priced by the million
+SHOWN = 50  # models, prices and reasons on the page: the dearest, or the most frequent
 
 
 @dataclass(slots=True)
@@ -45,6 +47,22 @@ class Part:
             self.unpriced += int(row["calls"])
         else:
             self.costs[row["currency"]] = self.costs.get(row["currency"], Decimal(0)) + row["cost"]
+
+    def join(self, other: Part) -> None:
+        """Add all that another one holds."""
+        self.calls += other.calls
+        self.unpriced += other.unpriced
+        self.tokens += other.tokens
+        for currency, cost in other.costs.items():
+            self.costs[currency] = self.costs.get(currency, Decimal(0)) + cost
+
+
+@dataclass(frozen=True, slots=True)
+class Dearest:
+    """The dearest of many, and the sum of all ``others``: nothing is lost, least of all what nobody knows."""
+
+    shown: Sequence[Part]
+    others: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,7 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
     run = spend.latest(connection, [slug]).get(slug)
     caps = caps_at(run, now)
     declared = next(iter(spend.declared(connection, slug)), None)
-    drawn = _charts(rows, caps, month, today)
+    drawn, reasons = _charts(rows, caps, month, today), _reasons(rows)
     return {
         "declared": declared,
         "run": run,
@@ -90,11 +108,12 @@ def workflow(connection: sa.Connection, slug: str, month: Picked, zone: str, now
         "caps": caps,
         "whole": _whole(rows),
         "charts": drawn,
-        "models": _parts(rows, "model"),
+        "models": _dearest(models_of(rows), "other model"),
         "kinds": _parts(rows, "kind", _KINDS),
         "days": _days(rows, drawn),
-        "reasons": _reasons(rows),
-        "prices": _prices(connection, rows),
+        "reasons": reasons[:SHOWN],
+        "other_reasons": (len(reasons) - SHOWN, sum(calls for _, _, calls in reasons[SHOWN:])),
+        **_prices(connection, rows),
         "repriced": spend.repriced(connection, slug, month.first, month.last),
         "life": whole_life_of(connection, declared, now),
         "bills": against(connection, mapping(declared["spend"]).get("billed") if declared else (), month, now),
@@ -108,6 +127,21 @@ def _whole(rows: Sequence[Row]) -> Part:
     for row in rows:
         whole.add(row)
     return whole
+
+
+def models_of(rows: Sequence[Row]) -> list[Part]:
+    """What each model cost, the dearest first."""
+    return _parts(rows, "model")
+
+
+def _dearest(parts: Sequence[Part], name: str) -> Dearest:
+    """The first of ``parts``, and the rest in one; ``name`` is one of the rest. A single one more is shown as well."""
+    if len(parts) <= SHOWN + 1:
+        return Dearest(parts)
+    others = Part(plural(len(parts) - SHOWN, name))
+    for part in parts[SHOWN:]:
+        others.join(part)
+    return Dearest(parts[:SHOWN], others)
 
 
 def _parts(rows: Sequence[Row], column: str, names: Mapping[str, str] | None = None) -> list[Part]:
@@ -148,14 +182,19 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
     return sorted(((*key, calls) for key, calls in found.items()), key=lambda one: (-one[2], one[0]))
 
 
-def _prices(connection: sa.Connection, rows: Sequence[Row]) -> list[PriceRow]:
+def _prices(connection: sa.Connection, rows: Sequence[Row]) -> dict[str, Any]:
+    """The prices at which the most was spent, and the sum of what was spent at others."""
     parts: dict[int, Part] = {}
     for row in rows:
         if row["cost"] is not None:
             parts.setdefault(row["price_id"], Part("")).add(row)
-    if not parts:
-        return []
-    return [PriceRow(row, _rates(row["rates"]), parts[row["id"]]) for row in spend.prices_of(connection, parts)]
+    order = sorted(parts, key=lambda price: -sum(parts[price].costs.values(), Decimal(0)))
+    dearest = _dearest([parts[price] for price in order], "other price")
+    known = spend.prices_of(connection, order[: len(dearest.shown)]) if parts else []
+    return {
+        "prices": [PriceRow(row, _rates(row["rates"]), parts[row["id"]]) for row in known],
+        "other_prices": dearest.others,
+    }
 
 
 def _rates(rates: Mapping[str, str]) -> list[tuple[str, Decimal, str]]:

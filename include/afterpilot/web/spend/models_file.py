@@ -1,0 +1,34 @@
+"""All models of a workflow's month as a file for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from afterpilot.web.spend.one import Part
+from afterpilot.web.text import visible
+
+_COLUMNS = ("model", "currency", "cost", "calls", "calls_without_a_price", "tokens")
+_FORMULA = ("=", "+", "-", "@")  # a cell that begins so is calculated by spreadsheets: models name themselves
+
+
+def models_csv(models: Sequence[Part]) -> str:
+    """A row for each model and currency, the dearest first; one whose cost nobody knows has an empty cost, never 0.
+
+    Calls and tokens stand in a model's first row alone, so that columns may be summed.
+    """
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(_COLUMNS)
+    for part in models:
+        counts = [str(part.calls), str(part.unpriced), f"{part.tokens:f}"]
+        for currency, cost in sorted(part.costs.items()) or [("", None)]:
+            writer.writerow([_cell(part.name), currency, "" if cost is None else f"{cost:f}", *counts])
+            counts = ["", "", ""]
+    return file.getvalue()
+
+
+def _cell(name: str) -> str:
+    shown = visible(name)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
