@@ -15,7 +15,7 @@ from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.decide.bills import Day, Row, Standing, State
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.money import Money, digits_of
+from afterpilot.domain.money import digits_of
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
@@ -102,7 +102,7 @@ def _print(standings: Sequence[Standing], account: str, days: int) -> None:
             console.print(
                 Text.assemble(
                     ("  nobody's: ", "yellow"),
-                    f"{lost.project or 'no project'}  {Money(lost.amount, lost.currency)}  {proposed}",
+                    f"{lost.project or 'no project'}  {lost.cost}  {proposed}",
                 )
             )
         console.print()
@@ -130,6 +130,8 @@ def _cause(day: Day) -> Text:
 
 def _coverage(one: Standing) -> str:
     owned = "nothing is billed" if one.owned is None else f"{one.owned * 100:.1f}% of the bill is owned"
+    if one.owned_unknown:
+        owned = f"which share of the bill is owned is UNKNOWN: {one.owned_unknown}"
     priced = "no call of it is metered" if one.priced is None else f"{one.priced * 100:.1f}% of its calls are priced"
     return f"{owned}, {priced}"
 
@@ -151,6 +153,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "currency": one.account.currency,
         "bill": str(one.bill),
         "owned": None if one.owned is None else str(one.owned),
+        "owned_unknown": one.owned_unknown,
         "priced": None if one.priced is None else str(one.priced),
         "days_read": one.days_read,
         "unread": [str(day.day) for day in one.days if day.state == "unread"],
@@ -159,6 +162,7 @@ def _standing(one: Standing) -> dict[str, Any]:
             {
                 "project": lost.project,
                 "amount": str(lost.amount),
+                "without_amount": lost.unknown,
                 "currency": lost.currency,
                 "models": list(lost.models),
                 "proposed_owner": lost.owner,

@@ -97,6 +97,10 @@ def test_small_gaps_of_many_projects_that_add_up_are_one_finding() -> None:
     )
 
 
+UNTOLD = (
+    "the bill tells no tokens of {}, whose usage is read for completions alone, not for embeddings, sound or images: "
+    "whether calls are missing or priced otherwise cannot be told"
+)
 CAUSES = {
     "calls without a price": (
         [line(10)],
@@ -167,7 +171,13 @@ CAUSES = {
         "no_model",
         "billed apart from any model: file search",
     ),
-    "nothing that is known": ([line(15)], [called(10)], "unexplained", "nothing that is known explains it"),
+    "amounts without tokens": ([line(15)], [called(10)], "no_tokens", UNTOLD.format(GPT)),
+    "a model of embeddings, by the name of the item alone": (
+        [line(10), tokens(1000, 100), line(15, model="", item="text-embedding-3-small")],
+        [called(10), called(10, model="text-embedding-3-small")],
+        "no_tokens",
+        UNTOLD.format("text-embedding-3-small"),
+    ),
 }
 
 
@@ -179,6 +189,18 @@ def test_the_likely_cause_is_what_was_seen(case: str) -> None:
     assert cause in findings
     assert findings[cause].evidence["causes"][0] == text
     assert findings[cause].evidence["to_do"]
+
+
+def test_a_price_of_sound_is_no_price_of_plain_tokens() -> None:
+    """The lines' tokens are not told by sort: unit prices are compared over all of them."""
+    lines = [line("2.5", item=f"{GPT}, input"), line("40", item=f"{GPT}, audio input"), tokens(1_000_000, 0)]
+    calls = [
+        called(
+            "2.5", input_tokens=Decimal(1_000_000), output_tokens=Decimal(0), rates={"input_tokens": Decimal("2.5e-6")}
+        )
+    ]
+    text = only(judged(lines, calls)[0]).evidence["causes"][0]
+    assert text.endswith("42.50 on the bill, 2.50 by the price list, over all tokens (USD for a million)")
 
 
 def test_a_changed_price_is_told_by_sort_where_both_sides_have_one() -> None:

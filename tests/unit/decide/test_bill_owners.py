@@ -131,3 +131,57 @@ def test_spend_in_another_currency_is_unowned_apart() -> None:
     ]
     _, standing = judged(lines, [called(30)], *FLOWS)
     assert [(one.amount, one.currency) for one in standing.unowned] == [(6, "EUR"), (5, "USD")]
+
+
+UNCOUNTED = {
+    "in another currency": (
+        {"amount": 6, "currency": "EUR"},
+        "6.00 EUR of no workflow cannot be held against USD",
+    ),
+    "in no currency": (
+        {"amount": 6, "currency": "XXX"},
+        "6.00 XXX of no workflow cannot be held against USD",
+    ),
+    "without an amount": (
+        {"amount": None},
+        "1 line without an amount of no workflow cannot be held against USD",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNCOUNTED)
+def test_what_is_nobodys_and_cannot_be_counted_makes_the_share_unknown(case: str) -> None:
+    """It is told as UNKNOWN, in the summary too: 100 % owned would be wrong."""
+    told, why = UNCOUNTED[case]
+    lines = [
+        line(30),
+        line(
+            told["amount"], **{"project": "proj_zz", "model": "o3"} | {k: v for k, v in told.items() if k != "amount"}
+        ),
+    ]
+    result, standing = judged(lines, [called(30)], *FLOWS)
+    assert (standing.owned, standing.owned_unknown, result.verdict) == (None, why, Verdict.UNKNOWN)
+    assert f"owned UNKNOWN ({why})" in result.summary
+    (unclear,) = (one for one in result.findings if one.kind == "bills.incomparable")
+    assert unclear.title == "Which share of the bill of openai has an owner is not known"
+    (loose,) = (one for one in result.findings if one.kind == "bills.unowned")
+    assert loose.title.startswith(("6.00 EUR of proj_zz", "6.00 XXX of proj_zz", "1 line without an amount of proj_zz"))
+
+
+def test_a_credit_or_nothing_in_another_currency_leaves_the_share_known() -> None:
+    """Neither can take a part of what is charged."""
+    lines = [
+        line(30),
+        line(10, project="proj_zz"),
+        line(-5, project="proj_zz", currency="EUR", item="x"),
+        line(0, project="z", currency="EUR"),
+    ]
+    assert judged(lines, [called(30)], *FLOWS)[1].owned == Decimal("0.75")
+
+
+def test_an_owned_part_that_cannot_be_counted_matters_only_beside_a_part_of_nobody() -> None:
+    """Where all is owned, all is owned."""
+    ours = [line(30), line(6, currency="EUR", item="x")]
+    assert judged(ours, [called(30)], *FLOWS)[1].owned == 1
+    standing = judged([*ours, line(10, project="proj_zz")], [called(30)], *FLOWS)[1]
+    assert (standing.owned, standing.owned_unknown) == (None, "6.00 EUR of workflows cannot be held against USD")

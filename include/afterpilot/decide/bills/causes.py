@@ -13,6 +13,12 @@ from afterpilot.domain.bills import MeteredDay, family
 from afterpilot.domain.counting import plural
 from afterpilot.domain.money import Money
 
+# Why an account's bill may have amounts of a model and no tokens.
+_UNTOLD = {
+    "openai": "whose usage is read for completions alone, not for embeddings, sound or images: whether calls are missing or priced otherwise cannot be told",
+    "anthropic": "whose usage report has none of it: whether calls are missing or priced otherwise cannot be told",
+    "litellm": "as the proxy has counted none: whether calls are missing or priced otherwise cannot be told",
+}
 _ALIKE = Decimal("0.01")  # tokens are counted, not priced: they agree where they differ by less
 
 
@@ -41,8 +47,7 @@ def incomparable(cell: Cell, sheet: Sheet) -> Cause | None:
 
 def causes(cell: Cell, sheet: Sheet) -> tuple[Cause, ...]:
     """The likely causes of a gap, the likeliest first; never none."""
-    found = tuple(_seen(cell, sheet))
-    return found or (Cause("unexplained", "nothing that is known explains it"),)
+    return tuple(_seen(cell, sheet))
 
 
 def unmetered(cell: Cell, sheet: Sheet) -> Cause | None:
@@ -142,6 +147,7 @@ def _tier(cell: Cell) -> Iterator[Cause]:
 def _tokens(cell: Cell, sheet: Sheet) -> Iterator[Cause]:
     told = [line for line in cell.lines if line.input_tokens is not None or line.output_tokens is not None]
     if not told:
+        yield Cause("no_tokens", f"the bill tells no tokens of {cell.name}, {_UNTOLD[sheet.account.kind]}")
         return
     billed = sum(((line.input_tokens or 0) + (line.output_tokens or 0) for line in told), Decimal(0))
     metered = sum((one.input_tokens + one.output_tokens for one in cell.calls), Decimal(0))

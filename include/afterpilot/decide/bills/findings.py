@@ -12,6 +12,7 @@ from afterpilot.decide.bills.facts import GRACE, over
 from afterpilot.decide.bills.gaps import GAP, UNCLEAR
 from afterpilot.decide.bills.owners import Unowned
 from afterpilot.decide.bills.sheets import Sheet
+from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
 
@@ -75,7 +76,7 @@ def _unreadable(sheet: Sheet) -> Finding:
 
 def nobodys(sheet: Sheet, found: Sequence[Unowned]) -> Iterator[Finding]:
     """Projects that cost something and belong to no workflow: the dearest one by one, the others together."""
-    told = [one for one in found if one.amount >= sheet.account.at_least]
+    told = [one for one in found if one.unknown or one.amount >= sheet.account.at_least]
     yield from (_nobodys(sheet, one) for one in told[:_MOST])
     if others := told[_MOST:]:
         yield _others(sheet, others)
@@ -84,7 +85,7 @@ def nobodys(sheet: Sheet, found: Sequence[Unowned]) -> Iterator[Finding]:
 def _nobodys(sheet: Sheet, one: Unowned) -> Finding:
     proposed = f"Perhaps {one.owner}'s, of {one.person}" if one.owner else "No owner can be proposed"
     days = f"On {one.first}" if one.first == one.last else f"From {one.first} to {one.last}"
-    whole = money(one.amount, one.currency)
+    whole = one.cost
     return Finding(
         workflow=FLEET,
         stage=Stage.BILLS,
@@ -111,7 +112,10 @@ def _others(sheet: Sheet, found: Sequence[Unowned]) -> Finding:
         currency: sum((one.amount for one in found if one.currency == currency), Decimal(0))
         for currency in _each(found)
     }
-    whole = " and ".join(money(amount, currency) for currency, amount in sums.items())
+    sides = [money(amount, currency) for currency, amount in sums.items()]
+    if unknown := sum(one.unknown for one in found):
+        sides.append(f"{plural(unknown, 'line')} without an amount")
+    whole = " and ".join(sides)
     return Finding(
         workflow=FLEET,
         stage=Stage.BILLS,
@@ -126,7 +130,7 @@ def _others(sheet: Sheet, found: Sequence[Unowned]) -> Finding:
             "certainty": "certain that no workflow names the projects; the owners are proposals",
             "cost": whole,
             "to_do": "Name the projects under spend.billed of their workflows: `afterpilot bills show` lists them with proposals.",
-            "examples": [f"{one.project}: {money(one.amount, one.currency)}" for one in found[:_MOST]],
+            "examples": [f"{one.project}: {one.cost}" for one in found[:_MOST]],
         },
     )
 
@@ -140,6 +144,7 @@ def unowned_as_dict(one: Unowned) -> dict[str, Any]:
     return {
         "project": one.project,
         "amount": str(one.amount),
+        "without_amount": one.unknown,
         "currency": one.currency,
         "models": list(one.models),
         "first_day": str(one.first),

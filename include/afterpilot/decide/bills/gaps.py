@@ -29,10 +29,10 @@ _TO_DO = {
     "price": "Compare both unit prices with the contract, and correct the price in _fleet.yaml: earlier calls are priced anew.",
     "tier": "Let the source report the service tier of each call, or name the tier's price in _fleet.yaml.",
     "other_names": "Nothing is lost; let production report the model's name as the provider bills it.",
+    "no_tokens": "Compare the number of calls of the model in the provider's console with that of the meter, then its unit price with the price list.",
     "no_model": "Let the source report such calls of tools, or price them under tools in _fleet.yaml.",
     "currency": "State the account's currency and the prices in the same one.",
     "no_amount": "Look at the line in the provider's console; the day is not known until the bill says its amount.",
-    "unexplained": "Compare the day in the provider's console with `afterpilot bills show`, line by line.",
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from afterpilot.decide.bills.causes import money
+from afterpilot.decide.bills.coverage import owned, priced, share_unknown
 from afterpilot.decide.bills.days import Day, by_day
 from afterpilot.decide.bills.facts import GRACE, AccountFacts, Facts, over
 from afterpilot.decide.bills.findings import KINDS, nobodys, unowned_as_dict, unread
@@ -16,7 +17,7 @@ from afterpilot.decide.bills.gaps import drifted, gaps
 from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
-from afterpilot.domain.bills import KeptLine, family
+from afterpilot.domain.bills import family
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.spend import BillAccount
@@ -28,7 +29,7 @@ _PERCENT = 100
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How an account stands. ``owned`` is the share of what the bill charges that belongs to a workflow, ``priced`` the share of its calls
-    that have a price; None where there is nothing to take a share of.
+    that have a price; None where there is nothing to take a share of, or, with ``owned_unknown``, where that share is not known.
     """
 
     account: BillAccount
@@ -41,6 +42,7 @@ class Standing:
     bill: Decimal
     owned: Decimal | None
     priced: Decimal | None
+    owned_unknown: str = ""
 
     @property
     def days_read(self) -> int:
@@ -58,18 +60,18 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
     sheet = Sheet(facts, told)
     found = rows(sheet)
     drifting = tuple(drifts(sheet, found))
-    loose = unowned(sheet)
+    loose, share = unowned(sheet), owned(sheet)
     findings = (
         *unread(sheet),
         *gaps(sheet, found),
         *drifted(sheet, drifting),
         *nobodys(sheet, loose),
+        *share_unknown(sheet, share),
     )
     ours = [
         one.line for one in told.lines if one.line.currency == sheet.account.currency and one.line.amount is not None
     ]
     whole = sum((line.amount or Decimal(0) for line in ours), Decimal(0))
-    charged, lost = _charged(sheet, told.lines), _charged(sheet, sheet.unowned)
     return Standing(
         account=sheet.account,
         rows=found,
@@ -79,8 +81,9 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
         findings=tuple(findings),
         read=frozenset(told.read),
         bill=whole,
-        owned=(charged - lost) / charged if charged else None,
-        priced=_priced(sheet),
+        owned=share.share,
+        priced=priced(sheet),
+        owned_unknown=share.unknown,
     )
 
 
@@ -106,19 +109,6 @@ def judge_bills(facts: Facts) -> tuple[StageResult, tuple[Standing, ...]]:
     return result, found
 
 
-def _charged(sheet: Sheet, lines: Iterable[KeptLine]) -> Decimal:
-    """What lines in the account's currency charge. Credits are none: money that comes back would make shares above all."""
-    amounts = (one.line.amount or Decimal(0) for one in lines if one.line.currency == sheet.account.currency)
-    return sum((amount for amount in amounts if amount > 0), Decimal(0))
-
-
-def _priced(sheet: Sheet) -> Decimal | None:
-    """The share of an account's calls that have a price."""
-    calls = [one for own in sheet.calls.values() for one in own]
-    whole = sum(one.calls for one in calls)
-    return Decimal(sum(one.calls for one in calls if one.cost is not None)) / whole if whole else None
-
-
 def _in_words(one: Standing, facts: Facts) -> str:
     if not one.days_read:
         return f"{one.account.name}: no day was read"
@@ -129,7 +119,10 @@ def _in_words(one: Standing, facts: Facts) -> str:
 
 
 def _coverage(one: Standing) -> Iterator[str]:
-    yield "nothing to own" if one.owned is None else f"{one.owned * _PERCENT:.1f}% owned"
+    if one.owned_unknown:
+        yield f"owned UNKNOWN ({one.owned_unknown})"
+    else:
+        yield "nothing to own" if one.owned is None else f"{one.owned * _PERCENT:.1f}% owned"
     yield "no call metered" if one.priced is None else f"{one.priced * _PERCENT:.1f}% priced"
 
 
@@ -140,6 +133,7 @@ def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:
         "currency": one.account.currency,
         "bill": str(one.bill),
         "owned": None if one.owned is None else str(one.owned),
+        "owned_unknown": one.owned_unknown,
         "priced": None if one.priced is None else str(one.priced),
         "days_read": one.days_read,
         "read_to": str(max(told.read)) if told.read else None,

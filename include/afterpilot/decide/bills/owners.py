@@ -10,9 +10,11 @@ from datetime import date
 from decimal import Decimal
 from difflib import SequenceMatcher
 
+from afterpilot.decide.bills.causes import money
 from afterpilot.decide.bills.facts import Spender
 from afterpilot.decide.bills.sheets import Sheet
 from afterpilot.domain.bills import BillLine, family
+from afterpilot.domain.counting import plural
 
 _PART = re.compile(r"[^a-z0-9]+")
 _EMPTY = {"proj", "project", "team", "wrkspc", "workspace", "prod", "production", "dev", "ai", "the", "default"}
@@ -22,7 +24,7 @@ _LIKE = 0.8  # of difflib's ratio: names that differ by a letter or two, or by t
 @dataclass(frozen=True, slots=True)
 class Unowned:
     """What a project that no workflow names cost. ``owner`` is a workflow's slug, empty where nobody can be proposed; ``why`` is
-    the evidence for it.
+    the evidence for it. ``amount`` is what is known; ``unknown`` lines have none.
     """
 
     project: str
@@ -34,6 +36,14 @@ class Unowned:
     owner: str
     person: str
     why: str
+    unknown: int = 0
+
+    @property
+    def cost(self) -> str:
+        """In words, with what is not known."""
+        more = f"{plural(self.unknown, 'line')} without an amount" if self.unknown else ""
+        known = money(self.amount, self.currency) if self.amount or not more else ""
+        return " and ".join(filter(None, (known, more)))
 
 
 def unowned(sheet: Sheet) -> tuple[Unowned, ...]:
@@ -62,6 +72,7 @@ def _unowned(sheet: Sheet, project: str, lines: Sequence[BillLine]) -> Unowned:
         owner=owner.slug if owner else "",
         person=owner.person if owner else "",
         why=why,
+        unknown=sum(line.amount is None for line in lines),
     )
 
 

@@ -80,7 +80,8 @@ class Sheet:
         self._of_project = {project: group for group in self.groups for project in group.projects}
         self._rest = next((group for group in self.groups if not group.projects), None)
         self._projects = {one.line.project for one in told.lines}
-        self.billed = {family(one.line.model) for one in told.lines if one.line.model}
+        self._called = {family(one.model) for one in facts.metered}
+        self.billed = {model for one in told.lines if (model := self._model(one.line))}
         self.lines: dict[Key, list[BillLine]] = defaultdict(list)
         self.calls: dict[Key, list[MeteredDay]] = defaultdict(list)
         self.unbilled: dict[tuple[Group, date], list[MeteredDay]] = defaultdict(list)
@@ -129,21 +130,28 @@ class Sheet:
     def _sort_lines(self) -> None:
         rest = self._rest
         loose = [one for one in self.told.lines if one.line.project not in self._of_project]
-        of_rest = {family(one.line.model) for one in loose if one.line.model}
+        of_rest = {model for one in loose if (model := self._model(one.line))}
         called = {
             family(one.model) for one in self.facts.metered if rest is not None and one.workflow in rest.workflows
         }
         self.by_model = of_rest & called
-        projects = {one.line.project for one in loose if family(one.line.model) in self.by_model}
+        projects = {one.line.project for one in loose if self._model(one.line) in self.by_model}
         for one in self.told.lines:
             line, group = one.line, self._of_project.get(one.line.project)
-            model = family(line.model)
-            if group is None and (model in self.by_model or (not line.model and line.project in projects)):
+            model = self._model(line)
+            if group is None and (model in self.by_model or (not model and line.project in projects)):
                 group = rest
             if group is None:
                 self.unowned.append(one)
             else:
                 self.lines[group, line.day, model].append(line)
+
+    def _model(self, line: BillLine) -> str:
+        """The family of a line's model. A bill may name a model of embeddings or sound as an item, and no usage with it."""
+        if line.model or line.is_usage:
+            return family(line.model)
+        item = family(line.item)
+        return item if item in self._called else ""
 
     def _sort_calls(self) -> None:
         """The calls that this account bills: those of models that it bills at all. Where it does not even show the projects that

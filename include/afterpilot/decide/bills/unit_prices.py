@@ -52,8 +52,12 @@ def _tokens(cell: Cell) -> dict[str, Decimal]:
 
 
 def _sort_of(line: BillLine) -> str:
-    """Which sort of tokens a line bills, by its name; empty where it does not say, or is of writing to the cache."""
+    """Which sort of tokens a line bills, by its name; empty where it does not say, or is of writing to the cache, of sound or
+    of images, whose tokens no line tells apart.
+    """
     text = line.item.rpartition(",")[2].casefold() if "," in line.item else line.item.casefold()
+    if "audio" in text or "image" in text:
+        return ""
     if "output" in text:
         return "output_tokens"
     if "cach" in text:
