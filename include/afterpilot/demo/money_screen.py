@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from afterpilot.domain.allowance import Allowance
@@ -24,6 +24,8 @@ _STYLE = {
     Verdict.FAIL: ("✗", "red"),
     Verdict.UNKNOWN: ("?", "magenta"),
 }
+_LEFT, _BELOW, _HANG = 2, 4, 2  # characters
+_MARK = "– "  # of what stands below a line
 _REASONS = 1  # below a run; the rest is on its page
 
 
@@ -60,9 +62,11 @@ def shown_money(money: Money) -> Group:
     lines += _run("bill against meter", money.bills)
     for life in money.lives:
         before = " before launch" if life.before_launch else ""
-        lines.append(Text.assemble((f"  {life.workflow}", "bold"), f"{before}, {WEEKS} weeks: {cost_words(life)}"))
+        whole = Text.assemble((life.workflow, "bold"), f"{before}, {WEEKS} weeks: {cost_words(life)}")
+        lines.append(_Hanging(whole, _LEFT))
         if life.projection is not None:
-            lines.append(Text(f"    {title(life.projection).lower()}: {projection_words(life.projection)}"))
+            more = Text(f"{_MARK}{title(life.projection).lower()}: {projection_words(life.projection)}")
+            lines.append(_Hanging(more, _BELOW))
     return Group(*lines)
 
 
@@ -76,7 +80,21 @@ def _forecast(run: Run | None) -> str:
 def _run(name: str, run: Run | None, more: str = "") -> list[RenderableType]:
     """A run in a line, and its gravest finding below."""
     if run is None:
-        return [Text.assemble((f"  {name}  ", "bold"), ("? UNKNOWN  no run yet", "magenta"))]
+        return [_Hanging(Text.assemble((f"{name}  ", "bold"), ("? UNKNOWN  no run yet", "magenta")), _LEFT)]
     mark, style = _STYLE[run.verdict]
-    head = Text.assemble((f"  {name}  ", "bold"), (f"{mark} {run.verdict}  ", f"bold {style}"), run.summary, more)
-    return [head, *(Text(f"    {reason}", style="dim") for reason in run.reasons[:_REASONS])]
+    head = Text.assemble((f"{name}  ", "bold"), (f"{mark} {run.verdict}  ", f"bold {style}"), run.summary, more)
+    below = [_Hanging(Text(f"{_MARK}{reason}", style="dim"), _BELOW) for reason in run.reasons[:_REASONS]]
+    return [_Hanging(head, _LEFT), *below]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hanging:
+    """A text from ``left`` characters on; where it is wrapped, further lines stand two characters further in."""
+
+    text: Text
+    left: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for number, line in enumerate(self.text.wrap(console, max(options.max_width - self.left - _HANG, _HANG))):
+            line.rstrip()
+            yield Text(" " * (self.left + (_HANG if number else 0))).append_text(line)

@@ -23,8 +23,9 @@ def models_csv(models: Sequence[Part]) -> str:
     writer.writerow(_COLUMNS)
     for part in models:
         counts = [str(part.calls), str(part.unpriced), f"{part.tokens:f}"]
-        for currency, cost in sorted(part.costs.items()) or [("", None)]:
-            writer.writerow([_cell(part.name), currency, "" if cost is None else f"{cost:f}", *counts])
+        known = [(currency, f"{cost:f}") for currency, cost in sorted(part.costs.items())]
+        for currency, cost in known or [("", "")]:
+            writer.writerow([_cell(part.name), currency, cost, *counts])
             counts = ["", "", ""]
     return file.getvalue()
 
