@@ -1,7 +1,8 @@
 """### deliver: look after the review queue, carry out orders to stop, and send what waits in the outbox
 
 Runs every minute. Review items get their due time, overdue ones go to the deputy, decisions are written back to their sources.
-Gateways are told which workflows are to stop at their cap, and which may go on.
+Gateways are told which workflows are to stop at their cap, and which may go on. Incidents whose waiver or silence is over are
+told if they are still there.
 
 Each stage also delivers at once; this sweep takes what Slack refused for a while or a crash left behind.
 
@@ -19,10 +20,10 @@ from afterpilot.orchestration.defaults import common
 
 @dag(schedule="* * * * *", **common(doc=__doc__, tags=["notify"], runbook="MessageUndelivered"))
 def deliver() -> None:
-    """One sweep: of the review queue and of the orders to stop, then of the outbox, which has what the others have to tell."""
-    reviews, stops = tasks.look_after_reviews(), tasks.carry_out_stops()
-    reviews >> stops
-    tasks.told(reviews, stops)
+    """One sweep: of the review queue, the orders to stop and the incidents, then of the outbox, which has what they have to tell."""
+    reviews, stops, alerts = tasks.look_after_reviews(), tasks.carry_out_stops(), tasks.look_after_alerts()
+    reviews >> stops >> alerts
+    tasks.told(reviews, stops, alerts)
 
 
 deliver()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from afterpilot.pipeline import Services
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
+    from afterpilot.pipeline.waivers import ToldAgain
     from afterpilot.record.outbox import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -66,6 +67,12 @@ class Wired:
         from afterpilot.pipeline.stopping import sweep_stops
 
         return sweep_stops(self.services, {one.slug: one for one in self.declarations.workflows})
+
+    def sweep_alerts(self) -> ToldAgain:
+        """Tell what is still there after its waiver or its silence is over."""
+        from afterpilot.pipeline.waivers import tell_again
+
+        return tell_again(self.services, {one.slug: one for one in self.declarations.workflows})
 
     def deliver(self) -> Delivered:
         """Deliver what waits in the outbox, to Slack or to the preview."""

@@ -113,7 +113,8 @@ def test_the_sweep_of_every_minute(loaded: dict) -> None:
     """First the review queue, then the outbox, which has what the first has to tell; either turns the run red."""
     assert loaded["dags"]["deliver"]["tasks"] == {
         "look_after_reviews": ["carry_out_stops", "red"],
-        "carry_out_stops": ["deliver", "red"],
+        "carry_out_stops": ["look_after_alerts", "red"],
+        "look_after_alerts": ["deliver", "red"],
         "deliver": ["red"],
         "red": [],
     }

@@ -62,13 +62,14 @@ def deliver(*, json: AsJson = False) -> None:
     """Send what waits in the outbox, to Slack where SLACK_BOT_TOKEN is set, else to the preview.
 
     Before that, the review queue is looked after: overdue items go to the deputy, decisions are written back to their sources;
-    and gateways are told which workflows are to stop at their cap, or may go on.
+    gateways are told which workflows are to stop at their cap, or may go on; and what is still there after its waiver or its
+    silence is over is told.
     """
     wired = wire(Settings.from_environment(), EnvConnections())
-    swept, stops = wired.sweep_reviews(), wired.sweep_stops()
+    swept, stops, alerts = wired.sweep_reviews(), wired.sweep_stops(), wired.sweep_alerts()
     delivered = wired.deliver()
     if json:
-        as_json({**asdict(delivered), "reviews": asdict(swept), "stops": asdict(stops)})
+        as_json({**asdict(delivered), "reviews": asdict(swept), "stops": asdict(stops), "alerts": asdict(alerts)})
     else:
         if swept.written or swept.failed or swept.escalated:
             console.print(

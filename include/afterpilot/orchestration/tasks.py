@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -298,6 +299,14 @@ def carry_out_stops() -> dict[str, int]:
     swept = context.wired().sweep_stops()
     log.info("%s", swept)
     return {"ended": swept.ended, "done": swept.done, "not_done": swept.not_done}
+
+
+@task(trigger_rule="all_done")
+def look_after_alerts() -> dict[str, int]:
+    """Tell what is still there after its waiver or its silence is over."""
+    swept = context.wired().sweep_alerts()
+    log.info("%s", swept)
+    return asdict(swept)
 
 
 @task(trigger_rule="all_done")

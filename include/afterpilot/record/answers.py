@@ -112,9 +112,9 @@ class Answers:
         )
         return [incident_of(row) for row in self._connection.execute(statement.order_by(incidents.c.waived_until))]
 
-    def untold(self, at: datetime) -> Sequence[tuple[Incident, uuid.UUID]]:
+    def untold(self, at: datetime, which: uuid.UUID | None = None) -> Sequence[tuple[Incident, uuid.UUID]]:
         """Incidents whose newest message was silenced, each with that message's id: those that are open or taken up, and those
-        that are over while an older message of theirs still says that they are not.
+        that are over while an older message of theirs still says that they are not. ``which`` narrows it down to one.
         """
         newest, sent = outbox.alias("newest"), outbox.alias("sent")
         last = (
@@ -137,6 +137,8 @@ class Answers:
             )
             .order_by(outbox.c.gravity, incidents.c.opened_at)
         )
+        if which is not None:
+            statement = statement.where(incidents.c.id == which)
         return [(incident_of(row), row.message_id) for row in self._connection.execute(statement)]
 
     def _change(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.domain.alerting import Silence
 from afterpilot.record.tables import silences
+
+_MOMENT = timedelta(milliseconds=1)  # a silence that ends as it begins has lasted for this long
 
 
 class Silences:
@@ -22,6 +24,33 @@ class Silences:
         """Those that hold at this moment, in the order in which they end."""
         statement = sa.select(silences).where(silences.c.starts_at <= at, silences.c.ends_at > at)
         return [_silence(row) for row in self._connection.execute(statement.order_by(silences.c.ends_at))]
+
+    def lock(self) -> None:
+        """Let no other transaction begin or end a silence until this one ends."""
+        self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('silences'))"))
+
+    def begin(self, *, workflow: str, kind: str, by: str, reason: str, at: datetime, until: datetime) -> Silence:
+        """Begin one. ``workflow`` and ``kind`` may be patterns with ``*``; empty: all."""
+        values = {"workflow": workflow, "kind": kind, "by": by, "reason": reason, "starts_at": at, "ends_at": until}
+        return _silence(self._connection.execute(sa.insert(silences).values(values).returning(silences)).one())
+
+    def extend(self, silence: Silence, *, until: datetime) -> Silence:
+        """Let one hold longer."""
+        return self._change(silence, ends_at=until)
+
+    def end(self, silence: Silence, *, by: str, at: datetime) -> Silence:
+        """End one before its time."""
+        return self._change(silence, ends_at=max(at, silence.starts_at + _MOMENT), ended_by=by)
+
+    def _change(self, silence: Silence, **values: Any) -> Silence:  # noqa: ANN401 - a column's value
+        statement = sa.update(silences).where(silences.c.id == silence.id).values(values).returning(silences)
+        return _silence(self._connection.execute(statement).one())
+
+    def find(self, digits: str) -> Sequence[Silence]:
+        """Silences whose id begins with these digits, the newest first, at most eleven."""
+        fits = sa.cast(silences.c.id, sa.Text).startswith(digits, autoescape=True)
+        statement = sa.select(silences).where(fits).order_by(silences.c.created_at.desc()).limit(11)
+        return [_silence(row) for row in self._connection.execute(statement)]
 
 
 def _silence(row: sa.Row[Any]) -> Silence:

@@ -1,0 +1,97 @@
+"""Silences: a person says what is kept and not sent, for how long and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from afterpilot.domain.alerting import Silence
+from afterpilot.domain.counting import plural
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.people import folded
+from afterpilot.domain.run import FLEET
+from afterpilot.domain.storable import storable
+from afterpilot.record.ops import Unit
+
+LONGEST_SILENCE = timedelta(days=30)
+_LONGEST_TEXT = 1000  # characters of a reason, a name or a pattern
+_FEWEST_DIGITS = 4  # of an id: fewer fit by accident
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person wants silenced: a workflow and a kind of finding, each a name or a pattern with ``*``; empty: all."""
+
+    workflow: str
+    kind: str
+    until: datetime
+    by: str
+    reason: str
+
+
+def begin_silence(unit: Unit, asked: Asked, *, workflows: Collection[str], now: datetime) -> Silence:
+    """Keep what matches, and send none of it until then. The same of the same person once more makes the one longer that holds.
+
+    ``workflows`` are the slugs that there are: a silence that can match nothing is refused.
+
+    Raises:
+        AnswerRefused: no name, no reason, an end that is over or more than 30 days away, or no such workflow.
+    """
+    by, reason = _text(asked.by), _text(asked.reason)
+    workflow, kind = _text(asked.workflow), _text(asked.kind)
+    if not by:
+        raise AnswerRefused("Say who wants it silent: the list of silences names them.")
+    if not reason:
+        raise AnswerRefused("Say why it is to be silent: whoever looks for a missing alert wants to know.")
+    if asked.until <= now:
+        raise AnswerRefused("The end of the silence is over; say a time that is to come.")
+    if asked.until > now + LONGEST_SILENCE:
+        raise AnswerRefused(f"A silence holds for at most {LONGEST_SILENCE.days} days; begin another one then.")
+    _must_exist(workflow, workflows)
+    unit.silences.lock()
+    for one in unit.silences.holding(now):
+        same = (one.workflow, one.kind, one.reason) == (workflow, kind, reason)
+        if same and folded(one.by) == folded(by):
+            return unit.silences.extend(one, until=asked.until) if asked.until > one.ends_at else one
+    return unit.silences.begin(workflow=workflow, kind=kind, by=by, reason=reason, at=now, until=asked.until)
+
+
+def end_silence(unit: Unit, which: str, *, by: str, now: datetime) -> tuple[Silence, bool]:
+    """End a silence before its time, named by its id or the first digits of it; whether that changed anything.
+
+    Raises:
+        AnswerRefused: no name, or no silence or several can be meant.
+    """
+    if not (who := _text(by)):
+        raise AnswerRefused("Say who ends it: the list of silences names them.")
+    unit.silences.lock()
+    digits = which.strip().lower()
+    found = unit.silences.find(digits) if len(digits) >= _FEWEST_DIGITS else ()
+    fit = [one for one in found if one.ends_at > now] or found
+    if len(fit) > 1:
+        raise AnswerRefused(f"{plural(len(fit), 'silence')} fit to {digits!r}; say more digits.")
+    if not fit:
+        raise AnswerRefused(f"No silence has an id that begins with {which.strip()!r}.")
+    if fit[0].ends_at <= now:
+        return fit[0], False
+    return unit.silences.end(fit[0], by=who, at=now), True
+
+
+def covered(silence: Silence) -> str:
+    """What it keeps, in words."""
+    what = f"{silence.kind} of " if silence.kind else "everything of "
+    return what + (silence.workflow or "all workflows")
+
+
+def _must_exist(workflow: str, workflows: Collection[str]) -> None:
+    if not workflow or workflow == FLEET or any(fnmatchcase(slug, workflow) for slug in workflows):
+        return
+    near = get_close_matches(workflow, workflows, n=1)
+    raise AnswerRefused(f"No workflow is called {workflow!r}{f'; do you mean {near[0]}?' if near else '.'}")
+
+
+def _text(text: str) -> str:
+    return storable(text.strip())[:_LONGEST_TEXT]
