@@ -1,0 +1,272 @@
+"""What people say of incidents: they have it, it may wait, it is settled; and what is told when a waiver or a silence is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from path_site import SLUG, Site, trigger
+
+from afterpilot import pipeline
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.pipeline.answering import Answered
+from afterpilot.pipeline.conclude import concluded
+from afterpilot.pipeline.silencing import Asked, begin_silence, end_silence
+from afterpilot.record import tables
+
+pytestmark = pytest.mark.integration
+HOUR = timedelta(hours=1)
+
+
+def stale(severity: Severity = Severity.WARNING, title: str = "The newest row is 9 h old") -> Finding:
+    """A trouble of the check, with evidence."""
+    return Finding(SLUG, "check", "quality.fresh_within", severity, title, about="finished_at", evidence={"certainty": "measured"})  # fmt: skip
+
+
+def ran(site: Site, findings: Sequence[Finding]) -> None:
+    """A run of the check that found just that."""
+    wired = site.wired()
+    window = Window(site.now - HOUR, site.now)
+    result = StageResult(SLUG, "check", "looked", tuple(findings), checked=1, covered=("quality.*",))
+    concluded(wired.services, result, wired.workflow(SLUG), window, trigger(), site.now)
+
+
+def known(site: Site) -> dict[str, Any]:
+    """The workflows by slug."""
+    return {SLUG: site.wired().workflow(SLUG)}
+
+
+def acknowledged(site: Site, *, by: str = "Dana Ruiz", note: str = "", which: str = "") -> Answered:
+    """Somebody takes the only incident up."""
+    wired = site.wired()
+    which = which or str(site.incidents()[0]["id"])
+    return pipeline.acknowledge(wired.services, which, by=by, note=note, known=known(site))
+
+
+def waived(site: Site, length: timedelta = 4 * HOUR, *, reason: str = "the supplier knows") -> Answered:
+    """Somebody lets the only incident wait."""
+    which = str(site.incidents()[0]["id"])
+    return pipeline.waive(
+        site.wired().services, which, by="Dana Ruiz", until=site.now + length, reason=reason, known=known(site)
+    )
+
+
+def told(site: Site) -> list[tuple[str, str]]:
+    """Kind and fate of every message, in the order of their news."""
+    return [(row["kind"], row["state"]) for row in site.rows("SELECT kind, state FROM outbox ORDER BY created_at, id")]
+
+
+def line(site: Site) -> list[tuple[str, str, str]]:
+    """The time line: what, who, note."""
+    found = site.rows("SELECT what, actor, note FROM incident_events ORDER BY id")
+    return [(row["what"], row["actor"], row["note"]) for row in found]
+
+
+def silenced(site: Site, *, kind: str = "", hours: int = 2) -> Any:
+    """A silence of the workflow."""
+    asked = Asked(SLUG, kind, site.now + hours * HOUR, "Lee Okafor", "the warehouse moves")
+    with site.wired().services.ops.begin() as unit:
+        return begin_silence(unit, asked, workflows=[SLUG], now=site.now)
+
+
+def test_whoever_takes_it_up_stands_on_the_time_line_and_in_the_thread(site: Site) -> None:
+    """The message keeps its evidence, the thread has a line with the person's note, and nobody else is called."""
+    ran(site, [stale()])
+    with site.ops.begin() as connection:
+        connection.execute(sa.update(tables.incidents).values(escalate_at=site.now + HOUR))
+    answer = acknowledged(site, note="the import hangs", which=str(site.incidents()[0]["id"])[:6].upper())
+    assert answer.changed
+    incident = site.incidents()[0]
+    assert (incident["state"], incident["acknowledged_by"], incident["escalate_at"]) == (
+        "acknowledged",
+        "Dana Ruiz",
+        None,
+    )
+    assert line(site)[-1] == ("acknowledged", "Dana Ruiz", "the import hangs")
+    assert told(site) == [("incident", "pending"), ("acknowledged", "pending")]
+    message = site.letters()[-1]["message"]
+    assert "Dana Ruiz has taken it up: the import hangs" in message["notification"]
+    assert "measured" in str(message)
+
+
+def test_the_same_person_again_changes_nothing_and_is_told_so(site: Site) -> None:
+    """Also under another spelling of the name; somebody else takes it over."""
+    ran(site, [stale()])
+    acknowledged(site)
+    again = acknowledged(site, by="dana.ruiz@example.com")
+    assert not again.changed
+    assert "nothing was changed" in again.said
+    assert len(told(site)) == 2
+    assert acknowledged(site, by="Lee Okafor").changed
+    assert site.incidents()[0]["acknowledged_by"] == "Lee Okafor"
+
+
+def test_a_graver_turn_of_what_somebody_has_is_told_all_the_same(site: Site) -> None:
+    """And it stays theirs."""
+    ran(site, [stale()])
+    acknowledged(site)
+    ran(site, [stale(Severity.CRITICAL, "The newest row is 30 h old")])
+    assert told(site)[-1] == ("graver", "pending")
+    assert site.incidents()[0]["state"] == "acknowledged"
+
+
+def test_whoever_takes_the_cause_up_has_what_it_explains_too(site: Site) -> None:
+    """Each of them says with which one; one that a person waived stays waived."""
+    other = Finding(SLUG, "check", "quality.volume_between", Severity.WARNING, "Few rows")
+    third = Finding(SLUG, "check", "quality.no_rows", Severity.UNKNOWN, "No rows")
+    ran(site, [stale(), other, third])
+    ids = {row["kind"]: row["id"] for row in site.incidents()}
+    cause = ids["quality.fresh_within"]
+    with site.ops.begin() as connection:
+        others = tables.incidents.c.id != cause
+        connection.execute(sa.update(tables.incidents).where(others).values(cause_id=cause, escalate_at=site.now))
+        waived_one = tables.incidents.c.id == ids["quality.no_rows"]
+        connection.execute(sa.update(tables.incidents).where(waived_one).values(state="waived"))
+    acknowledged(site, which=str(cause))
+    states = {row["kind"]: row["state"] for row in site.incidents()}
+    assert states == {
+        "quality.fresh_within": "acknowledged",
+        "quality.volume_between": "acknowledged",
+        "quality.no_rows": "waived",
+    }
+    assert line(site)[-1] == ("acknowledged", "Dana Ruiz", f"with {str(cause)[:8]}, which explains it")
+
+
+def test_a_waiver_is_told_and_then_nothing_until_its_time_is_over(site: Site) -> None:
+    """What is found meanwhile is kept with its reason; then it is open again, told, and nobody has it."""
+    ran(site, [stale()])
+    assert waived(site).changed
+    ran(site, [stale(Severity.CRITICAL, "The newest row is 12 h old")])
+    assert told(site) == [("incident", "pending"), ("waived", "pending"), ("graver", "silenced")]
+    assert site.wired().sweep_alerts().waivers == 0
+    site.now += 5 * HOUR
+    assert site.wired().sweep_alerts().waivers == 1
+    assert site.wired().sweep_alerts().waivers == 0
+    incident = site.incidents()[0]
+    assert (incident["state"], incident["waived_until"], incident["escalation"]) == ("open", None, 0)
+    assert told(site)[-1] == ("waiver_over", "pending")
+    assert "the waiver of Dana Ruiz is over, it is still there" in site.letters()[-1]["message"]["notification"]
+    assert line(site)[-1][0] == "waiver_over"
+
+
+def test_a_waived_incident_that_is_over_is_over(site: Site) -> None:
+    """Its message says so, and the end of the waiver brings nothing."""
+    ran(site, [stale()])
+    waived(site)
+    ran(site, [])
+    site.now += 5 * HOUR
+    assert site.wired().sweep_alerts().waivers == 0
+    assert told(site)[-1] == ("resolved", "pending")
+
+
+@pytest.mark.parametrize(
+    ("hours", "reason", "why"),
+    [(-1, "x", "is over"), (0, "x", "is over"), (91 * 24, "x", "at most 90 days"), (1, "  ", "Say why")],
+)
+def test_a_waiver_needs_a_reason_and_an_end_that_people_remember(site: Site, hours: int, reason: str, why: str) -> None:
+    """What is refused changes nothing."""
+    ran(site, [stale()])
+    with pytest.raises(AnswerRefused, match=why):
+        waived(site, hours * HOUR, reason=reason)
+    assert site.incidents()[0]["state"] == "open"
+    assert len(told(site)) == 1
+
+
+def test_the_same_waiver_twice_is_one(site: Site) -> None:
+    """Another end is another waiver."""
+    ran(site, [stale()])
+    services, which, until = site.wired().services, str(site.incidents()[0]["id"]), site.now + HOUR
+    for _ in range(2):
+        answer = pipeline.waive(services, which, by="Dana", until=until, reason="known", known=known(site))
+    assert not answer.changed
+    later = pipeline.waive(services, which, by="Dana", until=until + HOUR, reason="known", known=known(site))
+    assert later.changed
+    assert [what for what, _, _ in line(site)] == ["opened", "waived", "waived"]
+
+
+def test_what_is_settled_is_over_once(site: Site) -> None:
+    """By whom and why stands on the time line and in the message; said again it changes nothing, and it cannot be taken up."""
+    ran(site, [stale()])
+    services, which = site.wired().services, str(site.incidents()[0]["id"])
+    done = pipeline.settle(services, which, by="Dana", note="deleted on purpose", known=known(site))
+    assert done.changed
+    assert not pipeline.settle(services, which, by="Lee", note="", known=known(site)).changed
+    assert line(site)[-1] == ("resolved", "Dana", "deleted on purpose")
+    assert "deleted on purpose" in str(site.letters()[-1]["message"])
+    with pytest.raises(AnswerRefused, match="is over since 2026-11-18"):
+        acknowledged(site, which=which)
+
+
+def test_an_id_that_fits_to_none_or_to_too_few_digits_is_refused(site: Site) -> None:
+    """Whatever was typed, wildcards of the database too."""
+    ran(site, [stale()])
+    for digits in ("", "%%%%", str(site.incidents()[0]["id"])[:3], "ffffffff-ffff"):
+        with pytest.raises(AnswerRefused, match="No incident has an id"):
+            pipeline.settle(site.wired().services, digits, by="Dana", note="", known=known(site))
+
+
+def test_what_a_silence_has_kept_is_told_when_it_ends(site: Site) -> None:
+    """Once, at the next sweep, as it stands then."""
+    silenced(site, kind="quality.*")
+    ran(site, [stale()])
+    assert told(site) == [("incident", "silenced")]
+    assert site.wired().sweep_alerts().silences == 0
+    site.now += 3 * HOUR
+    assert site.wired().sweep_alerts().silences == 1
+    assert site.wired().sweep_alerts().silences == 0
+    assert told(site)[-1] == ("silence_over", "pending")
+    assert "the silence is over, it is still there" in site.letters()[-1]["message"]["notification"]
+
+
+def test_what_was_over_before_its_silence_is_never_told(site: Site) -> None:
+    """Nobody has heard of it, so nobody wants to know that it is over."""
+    silenced(site)
+    ran(site, [stale()])
+    ran(site, [])
+    site.now += 3 * HOUR
+    assert site.wired().sweep_alerts().silences == 0
+    assert {fate for _, fate in told(site)} == {"silenced"}
+
+
+def test_a_silence_ended_early_lets_the_next_sweep_tell(site: Site) -> None:
+    """Ended twice is ended once, by the first."""
+    silence = silenced(site)
+    ran(site, [stale()])
+    for who in ("Dana Ruiz", "Ola"):
+        with site.wired().services.ops.begin() as unit:
+            _, changed = end_silence(unit, str(silence.id)[:8], by=who, now=site.now)
+        assert changed == (who == "Dana Ruiz")
+    assert site.rows("SELECT ended_by FROM silences") == [{"ended_by": "Dana Ruiz"}]
+    assert site.wired().sweep_alerts().silences == 1
+
+
+def test_the_same_silence_again_is_the_one_that_holds_made_longer(site: Site) -> None:
+    """A second click makes no second row, and a shorter one does not cut it."""
+    first = silenced(site, hours=2)
+    assert silenced(site, hours=3).ends_at > first.ends_at
+    assert silenced(site, hours=1).id == first.id
+    assert site.count("silences") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"reason": " "}, "Say why"),
+        ({"by": ""}, "Say who"),
+        ({"hours": 0}, "is over"),
+        ({"hours": 31 * 24}, "at most 30 days"),
+        ({"workflow": "invoice_maching"}, "do you mean invoice_matching"),
+    ],
+)
+def test_a_silence_that_nobody_could_explain_is_refused(site: Site, changed: dict[str, Any], why: str) -> None:
+    """No reason, no name, no end, or a workflow that there is not."""
+    given = {"workflow": SLUG, "by": "Dana", "reason": "moving", "hours": 1, **changed}
+    asked = Asked(given["workflow"], "", site.now + given["hours"] * HOUR, given["by"], given["reason"])
+    with site.wired().services.ops.begin() as unit, pytest.raises(AnswerRefused, match=why):
+        begin_silence(unit, asked, workflows=[SLUG], now=site.now)
+    assert site.count("silences") == 0
