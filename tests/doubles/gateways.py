@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 SIGNING = "whsec_" + base64.b64encode(b"a key of the gateway's own, 32 b.").decode()
 MASTER_KEY = "sk-master-0123456789"
@@ -40,6 +41,9 @@ class _Double:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -119,11 +123,13 @@ class Switch(_Double):
 
 @dataclass
 class LiteLlm(_Double):
-    """LiteLLM's proxy, as far as its management API blocks keys and teams."""
+    """LiteLLM's proxy, as far as its management API blocks keys and teams, and tells and sets their budgets."""
 
     keys: dict[str, bool] = field(default_factory=dict)  # hash → blocked
     teams: dict[str, bool] = field(default_factory=dict)
     master_key: str = MASTER_KEY
+    budgets: dict[str, dict[str, Any]] = field(default_factory=dict)  # by key or team: as its /info tells them
+    updates: list[dict[str, Any]] = field(default_factory=list)  # what was set, in its order
 
     @property
     def connection(self) -> str:
@@ -131,15 +137,28 @@ class LiteLlm(_Double):
         return json.dumps({"conn_type": "http", "host": f"http://{self.place}", "password": MASTER_KEY})
 
     def take(self, path: str, headers: Any, raw: bytes) -> tuple[int, str]:
-        """Block, or unblock."""
+        """Block or unblock, tell of a budget, or set it."""
         given = headers["Authorization"].removeprefix("Bearer ")
         if given != self.master_key:
             text = f"Authentication Error, Invalid proxy server token passed. Received API Key = {given}"
             return 401, json.dumps({"error": {"message": text, "type": "token_not_found_in_db", "code": "401"}})
-        _, what, verb = path.split("/")
+        place, _, query = path.partition("?")
+        _, what, verb = place.split("/")
         known, name = (self.keys, "key") if what == "key" else (self.teams, "team_id")
-        identity = json.loads(raw)[name]
+        asked = {key: value for key, (value,) in parse_qs(query).items()} if verb == "info" else json.loads(raw)
+        identity = asked.pop(name)
+        if identity in known and verb in {"info", "update"}:
+            return 200, self._budget(what, name, identity, asked)
         if identity not in known:
             return 404, json.dumps({"error": {"message": f"{what} not found", "code": "404"}})
         known[identity] = verb == "block"
         return 200, json.dumps({name: identity, "blocked": known[identity]})
+
+    def _budget(self, what: str, name: str, identity: str, asked: dict[str, Any]) -> str:
+        told = {"spend": 0.0, "max_budget": None, "budget_duration": None} | self.budgets.get(identity, {})
+        if not asked:
+            part = "info" if what == "key" else "team_info"
+            return json.dumps({name: identity, part: told, "keys": [{"filler": "x" * 70_000}]})
+        self.updates.append({name: identity, **asked})
+        self.budgets[identity] = told | asked
+        return json.dumps({name: identity, **self.budgets[identity]})

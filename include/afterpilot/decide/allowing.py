@@ -114,7 +114,8 @@ def orders(new: Allowance, last: StopOrder | None, *, now: datetime) -> tuple[St
     ``last`` is the order that was given last. LiteLLM's keys and teams cannot be stopped for one model alone.
     """
     standing = last if last is not None and last.action == "stop" else None
-    wanted = new.stop if new.stops and not (new.allowed and new.stop and new.stop.kind == "litellm") else None
+    told = replace(new.stop, budget=False) if new.stop else None  # its budget has orders of its own
+    wanted = told if new.stops and not (new.allowed and told and told.kind == "litellm") else None
     models = () if not new.allowed else new.stopped_models
     if standing is not None and (standing.target, standing.until, standing.models) == (wanted, new.until, models):
         return ()

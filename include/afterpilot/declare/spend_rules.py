@@ -11,6 +11,8 @@ from afterpilot.declare.problems import Flaw, Path, choices, show_text
 from afterpilot.declare.rules import Data, Shared, dig, items, texts
 from afterpilot.domain.money import Cap, Money
 
+_LITELLM_COUNTS = "USD"
+
 
 def spend_flaws(data: Data, shared: Shared) -> Iterator[Flaw]:
     """What of the spend of a ``workflow.yaml`` does not fit together, or not to ``_fleet.yaml``."""
@@ -27,6 +29,7 @@ def spend_flaws(data: Data, shared: Shared) -> Iterator[Flaw]:
     yield from _models(caps, data)
     yield from _amounts(spend)
     yield from _stop(spend.get("stop"))
+    yield from _budget(spend)
     yield from _billed(spend.get("billed"), shared)
 
 
@@ -137,6 +140,27 @@ def _stop(stop: object) -> Iterator[Flaw]:
     if places == ["call_back"]:
         for key in named:
             yield Flaw(("spend", "stop", key), "belongs to litellm, not to call_back", "remove it")
+
+
+def _budget(spend: Mapping[str, Any]) -> Iterator[Flaw]:
+    """LiteLLM holds one budget in US dollars by the calendar, of one team or of one key, and asks nobody at it."""
+    stop = spend.get("stop")
+    if not isinstance(stop, dict) or stop.get("budget") is not True:
+        return
+    path: Path = ("spend", "stop", "budget")
+    if "litellm" not in stop:
+        yield Flaw(path, "belongs to litellm, not to call_back", "remove it")
+        return
+    keys = stop.get("keys") or []
+    if isinstance(keys, list) and len(keys) + bool(stop.get("team")) > 1:
+        yield Flaw(path, "is one, and each key has its own", "name a `team` without `keys`, or one key alone")
+    if spend.get("at_cap") in {"tell", "ask_owner"}:
+        yield Flaw(path, f"stops at spend.cap, whose at_cap is {spend['at_cap']}", "at_cap: stop, or remove it")
+    cap = _parsed(spend.get("cap"))
+    if cap is not None and cap.length is not None:
+        yield Flaw(path, f"cannot roll over {cap.every}", "a cap a day, week or month, or remove it")
+    if cap is not None and cap.limit.currency != _LITELLM_COUNTS:
+        yield Flaw(path, f"is in {_LITELLM_COUNTS}, spend.cap in {cap.limit.currency}", "remove it")
 
 
 def _billed(billed: object, shared: Shared) -> Iterator[Flaw]:

@@ -61,6 +61,12 @@ def _volume(value: Any) -> Decimal:  # noqa: ANN401
     return volume
 
 
+def _switch(value: Any) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise Wrong(f"{describe(value)} is neither true nor false")
+    return value
+
+
 def _place(value: Any) -> tuple[str, str]:  # noqa: ANN401
     """Read ``desk:/ai/stop``: a connection's name, and a path there."""
     name, colon, path = text_of(value, most=400).partition(":")
@@ -73,6 +79,7 @@ def _place(value: Any) -> tuple[str, str]:  # noqa: ANN401
 
 Zone = Annotated[str, *typed(_zone, "IANA name, such as `Europe/London`")]
 Volume = Annotated[Decimal, *typed(_volume, "records a month, such as `30000 records/month`")]
+Switch = Annotated[bool, *typed(_switch, "`true` or `false`")]
 PlaceText = Annotated[tuple[str, str], *typed(_place, "connection and path, such as `desk:/ai/stop`")]
 
 
@@ -102,6 +109,10 @@ class Stop(Keys):
     litellm: Connection | None = Field(None, description="LiteLLM's proxy, whose keys or team are blocked")
     keys: list[Name] = Field([], description="LiteLLM's hashed keys; they or a `team` go with `litellm`")
     team: Name | None = Field(None, description="LiteLLM's id of a team")
+    budget: Switch | None = Field(
+        None,
+        description="whether `spend.cap` is LiteLLM's own budget of that team or key, too: the proxy itself holds it",
+    )
 
 
 class Billed(Keys):
@@ -202,4 +213,6 @@ def _cap_rule(given: OneMoreCap, *, team: str = "") -> domain.CapRule:
 def _stop(given: Stop) -> domain.Stop:
     if given.call_back is not None:
         return domain.Stop("call_back", *given.call_back)
-    return domain.Stop("litellm", given.litellm or "", keys=tuple(given.keys), team=given.team or "")
+    return domain.Stop(
+        "litellm", given.litellm or "", keys=tuple(given.keys), team=given.team or "", budget=bool(given.budget)
+    )

@@ -138,13 +138,14 @@ def stop_as_data(stop: Stop | None) -> dict[str, Any] | None:
     """As the ops database keeps it; :func:`stop_of` reads it again."""
     if stop is None:
         return None
-    return {
+    data = {
         "kind": stop.kind,
         "connection": stop.connection,
         "path": stop.path,
         "keys": list(stop.keys),
         "team": stop.team,
     }
+    return {**data, "budget": True} if stop.budget else data  # what was kept before there were budgets reads the same
 
 
 def stop_of(data: Mapping[str, Any] | None) -> Stop | None:

@@ -74,7 +74,8 @@ class CapState:
 class Stop:
     """Who is told when a workflow is to stop, and when it may go on.
 
-    ``kind`` is ``call_back`` (a signed POST to ``path`` of the connection), or ``litellm`` (its keys or team are blocked).
+    ``kind`` is ``call_back`` (a signed POST to ``path`` of the connection), or ``litellm`` (its keys or team are blocked; with
+    ``budget`` the main cap is its own budget of the team or key, too).
     """
 
     kind: Literal["call_back", "litellm"]
@@ -82,6 +83,7 @@ class Stop:
     path: str = ""
     keys: tuple[str, ...] = ()  # hashed keys, as LiteLLM shows them
     team: str = ""  # LiteLLM's team id
+    budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)

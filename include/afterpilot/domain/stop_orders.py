@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal, Protocol
 
 from afterpilot.domain.spend import Stop
@@ -16,8 +17,19 @@ Action = Literal["stop", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a gateway itself is to hold: US dollars in each day, week or month of its own calendar."""
+
+    limit: Decimal
+    every: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopOrder:
-    """One order. ``id`` is the same for each attempt, and for no other order. ``models``: those alone are to stop; empty: all."""
+    """One order. ``id`` is the same for each attempt, and for no other order. ``models``: those alone are to stop; empty: all.
+
+    Where its target says ``budget`` it is about the gateway's own budget: to stop at ``budget``, or to have none any more.
+    """
 
     id: uuid.UUID
     workflow: str
@@ -27,6 +39,7 @@ class StopOrder:
     created_at: datetime
     until: datetime | None = None
     models: tuple[str, ...] = ()
+    budget: Budget | None = None
     attempts: int = 0
     lease: uuid.UUID | None = None
 

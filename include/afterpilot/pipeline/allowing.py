@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from afterpilot.decide.allowing import allowance, ended, orders
+from afterpilot.decide.budgeting import budget_orders
 from afterpilot.domain.allowance import Allowance, CapRaise, answered
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
@@ -44,7 +45,7 @@ def settle_many(
         spend, last = workflow.spend, before.get(workflow.slug)
         own = answered(states, [one for one in raises if one.workflow in {workflow.slug, FLEET}], now=now)
         new = allowance(workflow.slug, own, now=now, on_unknown=spend.on_unknown, stop=spend.stop)
-        if new.stops or (last is not None and last.stops):
+        if _has_orders(new) or (last is not None and _has_orders(last)):
             settle_allowances(unit, workflow, states, now)
         else:
             going_on.append(replace(new, since=(last.since if last else None) or now))
@@ -73,12 +74,18 @@ def end_stop(unit: Unit, workflow: str, now: datetime) -> bool:
     return True
 
 
+def _has_orders(one: Allowance) -> bool:
+    """Whether somebody is, or may have to be, told of it."""
+    return one.stops or bool(one.stop and one.stop.budget)
+
+
 def _kept(unit: Unit, new: Allowance, before: Allowance | None, now: datetime) -> Allowance:
     """Keep it, with since when it is so, and give what orders it takes; what nobody was told of is taken back."""
     same = before is not None and (before.allowed, before.stopped_models) == (new.allowed, new.stopped_models)
     new = replace(new, since=(before.since if same and before else None) or new.since or now)
     unit.allowances.put(new)
-    if orders(new, unit.stop_orders.newest(new.workflow), now=now):
-        unit.stop_orders.withdraw(new.workflow)
-        unit.stop_orders.give(orders(new, unit.stop_orders.newest(new.workflow), now=now))
+    for budget, given in ((False, orders), (True, budget_orders)):
+        if given(new, unit.stop_orders.newest(new.workflow, budget=budget), now=now):
+            unit.stop_orders.withdraw(new.workflow, budget=budget)
+            unit.stop_orders.give(given(new, unit.stop_orders.newest(new.workflow, budget=budget), now=now))
     return new

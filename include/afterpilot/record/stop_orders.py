@@ -9,16 +9,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.domain.allowance import stop_as_data, stop_of
 from afterpilot.domain.spend import Stop
-from afterpilot.domain.stop_orders import LEASE, OVERDUE, Carried, StopOrder, StopTrouble
+from afterpilot.domain.stop_orders import LEASE, OVERDUE, Budget, Carried, StopOrder, StopTrouble
 from afterpilot.domain.storable import storable
 from afterpilot.record.leasing import back_off, free
 from afterpilot.record.tables import stop_orders
+
+_ABOUT_BUDGET = sa.func.coalesce(stop_orders.c.target["budget"].as_boolean(), sa.false())
 
 
 class StopOrders:
@@ -27,18 +30,19 @@ class StopOrders:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def newest(self, workflow: str) -> StopOrder | None:
-        """The last order that stands, or that its receiver may have heard of."""
+    def newest(self, workflow: str, *, budget: bool = False) -> StopOrder | None:
+        """The last order that stands, or that its receiver may have heard of: of those about a gateway's budget, or of the others."""
         heard = sa.or_(stop_orders.c.state != "overtaken", stop_orders.c.attempts > 0)
-        statement = sa.select(stop_orders).where(stop_orders.c.workflow == workflow, heard)
+        statement = sa.select(stop_orders).where(stop_orders.c.workflow == workflow, heard, _ABOUT_BUDGET.is_(budget))
         row = self._connection.execute(statement.order_by(stop_orders.c.number.desc()).limit(1)).one_or_none()
         return None if row is None else _order(row)
 
-    def withdraw(self, workflow: str) -> int:
-        """Take back what no attempt was made at; returns how many."""
+    def withdraw(self, workflow: str, *, budget: bool = False) -> int:
+        """Take back what no attempt was made at, of the same kind; returns how many."""
+        untried = sa.and_(stop_orders.c.state == "pending", stop_orders.c.attempts == 0)
         statement = (
             sa.update(stop_orders)
-            .where(stop_orders.c.workflow == workflow, stop_orders.c.state == "pending", stop_orders.c.attempts == 0)
+            .where(stop_orders.c.workflow == workflow, untried, _ABOUT_BUDGET.is_(budget))
             .values(state="overtaken", done_at=sa.func.now())
         )
         return self._connection.execute(statement).rowcount
@@ -57,6 +61,7 @@ class StopOrders:
                         "until": one.until.isoformat() if one.until else None,
                         "models": list(one.models),
                         "ordered_at": one.created_at.isoformat(),
+                        "budget": [str(one.budget.limit), one.budget.every] if one.budget else None,
                     },
                 )
             )
@@ -113,7 +118,8 @@ class StopOrders:
             stop_orders.c.state == "pending",
             sa.or_(stop_orders.c.refused, late),
         )
-        row = self._connection.execute(statement.order_by(stop_orders.c.number).limit(1)).one_or_none()
+        graver = statement.order_by(_ABOUT_BUDGET, stop_orders.c.number)  # a stop before a budget
+        row = self._connection.execute(graver.limit(1)).one_or_none()
         return None if row is None else StopTrouble(_order(row), row.error, row.refused)
 
     def _replace(self) -> None:
@@ -145,6 +151,7 @@ def _order(row: sa.Row[Any]) -> StopOrder:
         created_at=datetime.fromisoformat(said["ordered_at"]),
         until=datetime.fromisoformat(said["until"]) if said["until"] else None,
         models=tuple(said["models"]),
+        budget=Budget(Decimal(said["budget"][0]), said["budget"][1]) if said.get("budget") else None,
         attempts=row.attempts,
         lease=row.lease,
     )

@@ -80,6 +80,30 @@ def test_litellm_is_told_which_keys_to_block(good: Path) -> None:
     assert _declared(good, text).stop == Stop("litellm", "proxy", keys=("88dc28d0f030c55e",), team="team-1")
 
 
+def _in_dollars(good: Path, stop: str, cap: str = "1200 USD/month") -> None:
+    path = good / "refunds" / "workflow.yaml"
+    text = f"spend: {{cap: {cap}, at_cap: stop, stop: {stop}}}"
+    path.write_text(path.read_text(encoding="utf-8").replace(_SPEND, text).replace(" EUR", " USD"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("budget", [True, False])
+def test_litellm_holds_the_cap_as_its_own_budget(good: Path, budget: bool) -> None:  # noqa: FBT001
+    """Where it says so: a cap in dollars by the calendar, of one team or one key."""
+    _in_dollars(good, f"{{litellm: proxy, team: t, budget: {str(budget).lower()}}}")
+    declarations = load(good)
+    assert declarations.problems == ()
+    assert declarations.workflows[0].spend.stop == Stop("litellm", "proxy", team="t", budget=budget)
+
+
+def test_a_budget_cannot_roll(good: Path) -> None:
+    """LiteLLM counts by its calendar."""
+    _in_dollars(good, "{litellm: proxy, keys: [k1], budget: true}", cap="60 USD/7 days")
+    (problem,) = load(good).problems
+    assert str(problem).endswith(
+        "spend.stop.budget: cannot roll over 7 days (a cap a day, week or month, or remove it)"
+    )
+
+
 def test_all_that_the_fleet_says_of_spend(good: Path) -> None:
     """Caps over everything, of a team and of a model; a bill with its tolerance and its currency."""
     fleet = _fleet(good).spend

@@ -5,11 +5,11 @@ from __future__ import annotations
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.ports import Connections
 from afterpilot.domain.stop_orders import Carried, StopOrder
-from afterpilot.spend.stopping import call_back, litellm
+from afterpilot.spend.stopping import budget, call_back, litellm
 
 
 class GatewayStopper:
-    """Signed call-backs and LiteLLM's proxy, over named connections."""
+    """Signed call-backs, and LiteLLM's proxy with its budgets, over named connections."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -20,6 +20,8 @@ class GatewayStopper:
             endpoint = self._connections.endpoint(order.target.connection)
         except ConfigurationError as error:
             return Carried(order, "refused", str(error))
+        if order.target.budget:
+            return budget.perform(endpoint, order)
         if order.target.kind == "litellm":
             return litellm.perform(endpoint, order)
         return call_back.perform(endpoint, order)
