@@ -10,52 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from review_site import INVOICES, NOW, SAME_SITE, Clock, fill, mounted
-
-from afterpilot.decide.allowing import allowance
-from afterpilot.domain.money import Cap, Money
-from afterpilot.domain.spend import AtCap, CapRule, CapState
-from afterpilot.domain.window import Window
-from afterpilot.record import tables
-from afterpilot.record.ops import Ops
+from raise_site import FLEET_PAGE, PAGE, Desk
 
 pytestmark = pytest.mark.integration
-PAGE = f"/afterpilot/spend/{INVOICES}/raise"
-
-
-class Desk:
-    """Browsers of people, over one ops database."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
-        fill(engine, many=1)
-        spend = {"cap": "400 USD/month", "at_cap": "ask_owner", "second_person_above": "800 USD"}
-        with engine.begin() as connection:
-            document = dict(connection.execute(sa.select(tables.declarations.c.document)).scalar_one())
-            connection.execute(sa.update(tables.declarations).values(document={**document, "spend": spend}))
-
-    def judged(self, spent: str, at_cap: AtCap = "ask_owner") -> None:
-        """The month was looked at."""
-        rule = CapRule(Cap.parse("400 USD/month"), (), at_cap)
-        month = Window(NOW.replace(day=1, hour=0, minute=0), NOW.replace(month=12, day=1, hour=0, minute=0))
-        state = CapState(rule, month, rule.cap.limit, Money(Decimal(spent)))
-        with Ops(self.engine).begin() as unit:
-            unit.allowances.put(allowance(INVOICES, [state], now=NOW))
-
-    def person(self, name: str) -> TestClient:
-        """A browser in which that person is logged in, after a look at the page."""
-        client = TestClient(
-            mounted(self.engine, Clock()), follow_redirects=False, headers={**SAME_SITE, "x-user": name}
-        )
-        client.get(PAGE)
-        return client
-
-    def answers(self) -> list[tuple[Any, ...]]:
-        """What is kept: state, limit, who asked, who was second."""
-        columns = tables.cap_raises.c
-        rows = sa.select(columns.state, columns.amount, columns.asked_by, columns.second_by).order_by(columns.asked_at)
-        with self.engine.begin() as connection:
-            return [tuple(row) for row in connection.execute(rows)]
 
 
 @pytest.fixture
@@ -67,10 +24,10 @@ def desk(ops: sa.Engine) -> Iterator[Desk]:
     ops.dispose()
 
 
-def sent(client: TestClient, **fields: str) -> Any:
+def sent(client: TestClient, page: str = PAGE, **fields: str) -> Any:
     """The form, as the page of that browser sends it."""
     data = {"token": client.cookies.get("afterpilot_review", ""), "cap": "month", "action": "raise", **fields}
-    return client.post(PAGE, data=data)
+    return client.post(page, data=data)
 
 
 def test_the_owner_raises_it(desk: Desk) -> None:
@@ -157,3 +114,18 @@ def test_a_workflow_that_nobody_declared(desk: Desk) -> None:
     assert owner.get("/afterpilot/spend/nothing_like_it/raise").status_code == 404
     given = {"token": owner.cookies["afterpilot_review"], "action": "raise", "to": "500 USD", "reason": "x"}
     assert owner.post("/afterpilot/spend/nothing_like_it/raise", data=given).status_code == 404
+
+
+def test_a_cap_of_the_fleet_takes_two_operators(desk: Desk) -> None:
+    """The form says above which amount; the request waits for the other operator, and no owner of a workflow may answer."""
+    desk.operators("Sam Whitfield", "Ola Berg", second_above="8000 USD")
+    sam, ola, dana = (desk.person(name) for name in ("sam.whitfield", "ola.berg", "dana.ruiz"))
+    page = sam.get(FLEET_PAGE).text
+    assert "to more than 8,000.00 USD a second person has to approve it" in page
+    assert sent(sam, FLEET_PAGE, to="9000 USD", reason="launch").headers["location"].endswith("done=pending")
+    assert sent(sam, FLEET_PAGE, action="approve").status_code == 422
+    dana.get(FLEET_PAGE)
+    assert sent(dana, FLEET_PAGE, action="approve").status_code == 403
+    assert "sam.whitfield</b> asks to raise the cap (month) to <b>9,000.00 USD" in ola.get(FLEET_PAGE).text
+    assert sent(ola, FLEET_PAGE, action="approve").headers["location"].endswith("done=approved")
+    assert desk.answers() == [("approved", Decimal(9000), "sam.whitfield", "ola.berg")]

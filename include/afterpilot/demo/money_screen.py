@@ -25,7 +25,7 @@ _STYLE = {
     Verdict.UNKNOWN: ("?", "magenta"),
 }
 _LEFT, _BELOW, _HANG = 2, 4, 2  # characters
-_MARK = "– "  # of what stands below a line
+_MARK = "\N{EN DASH} "  # of what stands below a line
 _REASONS = 1  # below a run; the rest is on its page
 
 

@@ -19,7 +19,7 @@ from afterpilot.domain.people import Somebody
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.pipeline import raising
-from afterpilot.pipeline.raise_terms import RaiseTerms, stored_terms
+from afterpilot.pipeline.raise_terms import RaiseTerms, names_of, stored_terms
 from afterpilot.record.ops import unit_of
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
@@ -63,6 +63,10 @@ class Standing:
         """The caps that may be raised: not while a request to raise them waits."""
         waiting = {one.cap for one in self.pending}
         return [one for one in self.caps if one.rule.key not in waiting]
+
+    def asked(self, request: CapRaise) -> bool:
+        """Whether whoever asks has made this request, so that somebody else has to approve it."""
+        return _somebody(self.who).is_one_of(*names_of(request.asked_by))
 
     @property
     def asks(self) -> bool:
