@@ -319,9 +319,11 @@ def _actions(block: dict[str, Any]) -> Iterator[str]:
         yield "action_id is used twice"
     for element in elements:
         yield from _text(element.get("text"), 75, kinds={"plain_text"})
-        url = element.get("url", "")
+        url = element.get("url", "https://without.example")
         if len(url) > 3000 or urlsplit(url).scheme not in {"http", "https"}:
             yield "invalid url"
+        if not 0 < len(element.get("action_id", "")) <= 255 or not 0 < len(element.get("value", "none")) <= 2000:
+            yield "invalid action_id or value"
         if element.get("style", "primary") not in {"primary", "danger"}:
             yield "invalid style"
 

@@ -76,7 +76,7 @@ def test_a_regression_that_is_over_is_shown_as_over_with_its_cause(wired: Wired)
         r"\(\w+ → \w+\)\. It is over\.",
         text,
     ), text
-    assert "✓ invoice_matching: over: Worse than the approved baseline" in text
+    assert "✓ OVER after 3 d · invoice_matching: Worse than the approved baseline" in text
     assert "(3 d)" in text
     assert re.search(r"It was our prompt changed \(\w+ → \w+\) ", text)
     assert "✗ invoice_matching: Worse than" not in text

@@ -163,7 +163,7 @@ def test_a_model_that_got_worse(site: Site, script: list[Any]) -> None:
     (incident,) = site.incidents()
     assert incident["kind"] == "evals.below_bar"
     (letter,) = site.letters()
-    assert "95 % interval" in {fact["label"]: fact["value"] for fact in letter["message"]["facts"]}["How sure"]
+    assert "95 % interval" in {fact["label"]: fact["value"] for fact in letter["message"]["details"]}["How sure"]
     script.append(perfect)
     assert evaluated(site).verdict is Verdict.PASS
     assert {incident["state"] for incident in site.incidents()} == {"resolved"}

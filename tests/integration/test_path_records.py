@@ -222,7 +222,7 @@ def test_a_source_that_breaks_and_comes_back(site: Site, breaks: str, mends: str
     opened, over = site.letters()
     assert (opened["kind"], over["kind"]) == ("incident", "resolved")
     assert (over["posted_channel"], over["posted_ts"]) == (opened["posted_channel"], opened["posted_ts"])  # an edit
-    assert over["message"]["notification"].startswith("Over invoice_matching")
+    assert over["message"]["notification"].startswith("OVER after ")
 
 
 def path_of(site: Site) -> tuple[Run, Run]:

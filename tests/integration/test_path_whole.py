@@ -134,14 +134,12 @@ def _messages(site: Site) -> None:
         ("sent", "preview", "#ap-automation")
     }
     message = site.letters()[0]["message"]
-    assert [fact["label"] for fact in message["facts"]] == [
-        "Since",
-        "How sure",
-        "What it costs",
-        "Who acts",
-        "What to do",
+    assert [fact["label"] for fact in message["facts"]] == ["Since", "Who acts", "What to do"]
+    assert [fact["label"] for fact in message["details"]] == ["How sure", "What it costs"]
+    assert [link["text"] for link in message["links"]] == [
+        *("Acknowledge", "Waive…", "Open the run", "Incident", "Runbook"),
     ]
-    assert message["links"][0]["url"].startswith("https://airflow.example/afterpilot/runs/")
+    assert message["links"][2]["url"].startswith("https://airflow.example/afterpilot/runs/")
 
 
 def _report(site: Site, run: Run) -> None:

@@ -64,7 +64,7 @@ def test_a_lost_column_leaves_the_rest(site: Site) -> None:
     (title,) = faults(site)
     assert title == "pull.column_lost ai_invoice_runs has no column total"
     (letter,) = [one for one in site.letters() if one["kind"] == "incident"]
-    said = {fact["label"]: fact["value"] for fact in letter["message"]["facts"]}
+    said = {fact["label"]: fact["value"] for fact in (*letter["message"]["facts"], *letter["message"]["details"])}
     assert "Rows since 2026-11-18 11:00 UTC lack it; " in letter["message"]["summary"]
     assert "UNKNOWN" in said["What it costs"]
     assert "declare its new name" in said["What to do"]

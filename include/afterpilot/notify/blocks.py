@@ -1,5 +1,8 @@
 """A neutral message as Slack's Block Kit.
 
+A message is two parts: :func:`render` gives the short one that stands in the channel, :func:`render_thread` the details and the
+evidence, which are the first reply in its thread.
+
 Everything that came as data stands in ``plain_text`` objects: cleaned, escaped, cut to Slack's limits. The only markup is
 our own, labels in bold and the mention of the owner. The tone is a mark of its own shape before the title; coloured
 attachments are not used, because Slack folds them away behind "Show more".
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +21,8 @@ from afterpilot.domain.message import Fact, Link, Message, Tone
 from afterpilot.notify.text import clean, fitted, one_line, size
 
 Block = dict[str, Any]
+
+HERE = "@here"  # as a mention: everybody who is in the channel now
 
 MARKS: dict[Tone, str] = {"critical": "🔴", "warning": "⚠️", "unknown": "❓", "good": "✅", "info": "🔵"}
 
@@ -37,12 +42,15 @@ _VALUE = 400
 _FACTS = 10
 _POINT = 280  # ten of them and their last line stay below the limit of a section
 _POINTS = 10
-_LINKS = 5
+_LINKS = 6
 _URLS = 4000  # all addresses together
 _FOOTER = 300
 _SHARES = (1.0, 0.5, 0.25, 0.1)
 _MORE = "… (see the run for all)"
+_YOURS = "this is yours to act on."
+_NOBODY = "nobody has taken this up yet."
 _USER = re.compile(r"[UW][A-Z0-9]{6,20}")
+_ACTION = re.compile(r"(acknowledge|waive):([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,33 @@ class Rendered:
     blocks: tuple[Block, ...]
 
 
-def render(message: Message) -> Rendered:
-    """The message as Block Kit, within every limit of Slack whatever the message holds."""
-    for share in _SHARES:
-        blocks = _blocks(message, share)
-        if measured(blocks) < TOTAL:
-            break
+def render(message: Message, *, interactive: bool = False) -> Rendered:
+    """The message as it stands in the channel, within every limit of Slack whatever it holds.
+
+    ``interactive``: the installation takes answers, so that buttons with an action act at once; else they open the page that
+    does the same.
+    """
+    blocks = _fitting(lambda share: _blocks(message, share, interactive=interactive))
     notification = one_line(message.notification) or one_line(message.title) or one_line(message.summary) or "A message"
     return Rendered(text=fitted(notification, _NOTIFICATION), blocks=blocks)
+
+
+def render_thread(message: Message) -> Rendered | None:
+    """The details and the evidence, for the first reply in the thread; None where the message has no details."""
+    if not message.details:
+        return None
+    blocks = _fitting(lambda share: (*_fact_blocks(message.details, share), *_point_blocks(message.points, share)))
+    said = " · ".join(f"{one_line(fact.label)}: {one_line(fact.value) or '-'}" for fact in message.details[:_FACTS])
+    return Rendered(text=fitted(said, _NOTIFICATION), blocks=blocks)
+
+
+def _fitting(made: Callable[[float], tuple[Block, ...]]) -> tuple[Block, ...]:
+    """The blocks with as much of the longer parts as fits into one message."""
+    for share in _SHARES:
+        blocks = made(share)
+        if measured(blocks) < TOTAL:
+            break
+    return blocks
 
 
 def measured(blocks: Sequence[Block]) -> int:
@@ -69,22 +96,37 @@ def measured(blocks: Sequence[Block]) -> int:
 
 
 def mention(message: Message) -> str:
-    """The markup that calls the owner, or an empty text where ``message.mention`` is not a Slack user id."""
+    """The markup that calls a person or all who are there; empty where ``message.mention`` is neither a user id nor ``@here``."""
+    if message.mention == HERE:
+        return "<!here>"
     return f"<@{message.mention}>" if _USER.fullmatch(message.mention) else ""
 
 
 def safe_links(links: Sequence[Link]) -> tuple[Link, ...]:
-    """The links that Slack can take and a person may follow: http or https, with a host, not too long; five at most."""
+    """The links that Slack can take and a person may follow: http or https, with a host, not too long; six at most."""
+    return _kept(links, interactive=False)
+
+
+def _kept(links: Sequence[Link], *, interactive: bool) -> tuple[Link, ...]:
     kept: list[Link] = []
     room = _URLS
     for link in links:
-        if len(kept) < _LINKS and _followable(link.url) and size(link.url) <= min(URL, room):
+        if len(kept) == _LINKS:
+            break
+        if interactive and _ACTION.fullmatch(link.action):
+            if _verb(link) not in map(_verb, kept):  # Slack takes each action of a message once
+                kept.append(link)
+        elif _followable(link.url) and size(link.url) <= min(URL, room):
             kept.append(link)
             room -= size(link.url)
     return tuple(kept)
 
 
-def _blocks(message: Message, share: float) -> tuple[Block, ...]:
+def _verb(link: Link) -> str:
+    return link.action.partition(":")[0]
+
+
+def _blocks(message: Message, share: float, *, interactive: bool) -> tuple[Block, ...]:
     """``share`` scales the longer parts down."""
     blocks: list[Block] = []
     if title := one_line(message.title):
@@ -93,12 +135,14 @@ def _blocks(message: Message, share: float) -> tuple[Block, ...]:
     if summary := clean(message.summary):
         blocks.append({"type": "section", "text": _plain(summary, int(_SUMMARY * share), tail=_MORE)})
     blocks.extend(_fact_blocks(message.facts, share))
-    if points := _points(message.points, share):
-        blocks.append({"type": "section", "text": {"type": "plain_text", "text": points, "emoji": False}})
+    if not message.details:  # what has no details has no thread of its own
+        blocks.extend(_point_blocks(message.points, share))
     if call := mention(message):
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"{call} this is yours to act on."}})
-    if links := safe_links(message.links):
-        blocks.append({"type": "actions", "elements": [_button(link, place) for place, link in enumerate(links)]})
+        said = _NOBODY if message.mention == HERE else _YOURS
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"{call} {said}"}})
+    if links := _kept(message.links, interactive=interactive):
+        buttons = [_button(link, place, interactive=interactive) for place, link in enumerate(links)]
+        blocks.append({"type": "actions", "elements": buttons})
     if footer := one_line(message.footer):
         blocks.append({"type": "context", "elements": [_plain(footer, _FOOTER)]})
     return tuple(blocks or [{"type": "section", "text": _plain("A message without words.", SECTION)}])
@@ -122,20 +166,21 @@ def _cells(fact: Fact, share: float) -> tuple[Block, Block]:
     return {"type": "mrkdwn", "text": f"*{label}*"}, _plain(value, int(_VALUE * share), tail=_MORE)
 
 
-def _points(points: Sequence[str], share: float) -> str:
+def _point_blocks(points: Sequence[str], share: float) -> list[Block]:
+    """Up to ten points as one list, and how many more there are."""
     lines = [f"• {fitted(text, int(_POINT * share) - 2)}" for point in points[:_POINTS] if (text := one_line(point))]
     if (left := len(points) - _POINTS) > 0:
         lines.append(f"{left} more: see the run for all")
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    return [{"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}] if text else []
 
 
-def _button(link: Link, place: int) -> Block:
-    button: Block = {
-        "type": "button",
-        "action_id": f"open_{place}",
-        "text": _plain(one_line(link.text) or "Open", BUTTON),
-        "url": link.url,
-    }
+def _button(link: Link, place: int, *, interactive: bool) -> Block:
+    button: Block = {"type": "button", "text": _plain(one_line(link.text) or "Open", BUTTON)}
+    if interactive and (match := _ACTION.fullmatch(link.action)):
+        button |= {"action_id": match.group(1), "value": match.group(2)}
+    else:
+        button |= {"action_id": f"open_{place}", "url": link.url}
     return {**button, "style": "primary"} if link.primary else button
 
 

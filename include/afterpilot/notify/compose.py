@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 
 from afterpilot.domain.causation import cause_in
 from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident, IncidentState
-from afterpilot.domain.message import Fact, Link, Message, Tone
+from afterpilot.domain.message import Fact, Link, Message
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Person, Problem
+from afterpilot.notify.blocks import HEADER, HERE
+from afterpilot.notify.standing import at, badge, duration, lasted, notification, tone
+from afterpilot.notify.text import escaped, one_line, size
 
-_TONES: dict[Severity, Tone] = {
-    Severity.CRITICAL: "critical",
-    Severity.WARNING: "warning",
-    Severity.UNKNOWN: "unknown",
-    Severity.INFO: "info",
-}
-_VERDICTS: dict[Tone, str] = {"critical": "FAIL", "warning": "WARN", "unknown": "UNKNOWN", "info": "note"}
 _STAGES = {
     "declare": "the declaration",
     "pull": "reading the production records",
@@ -53,8 +48,9 @@ _SURE = {
 }
 _NOT_KNOWN = "not known"
 _UNSEEN = "not known; what goes wrong meanwhile is not seen"
-_TITLE = 140  # of an incident; a longer one stands in the summary in full
+_TITLE = HEADER - 5  # a longer one stands in the summary in full
 _EXAMPLES = 5
+_CALLED = ("graver", "reopened", "escalated")  # news that calls somebody even where the incident was taken up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,40 +72,36 @@ class Context:
     links: tuple[Link, ...] = ()
 
 
-def incident_message(incident: Incident, finding: Finding | None = None, *, context: Context | None = None) -> Message:
-    """The one message of an incident as it stands: opened, still there, or resolved.
+def incident_message(
+    incident: Incident, finding: Finding | None = None, *, context: Context | None = None, news: str = ""
+) -> Message:
+    """The one message of an incident as it stands: opened, still there, acknowledged, waived, or over.
 
-    ``finding`` is what the last run found; without it the incident's own title and detail are used.
+    ``finding`` is what the last run found; without it the incident's own title and detail are used. ``news`` is what has just
+    happened to it, as its time line calls it.
     """
     given = context or Context()
-    if incident.state is IncidentState.RESOLVED:
-        return _resolved(incident, given)
     severity = finding.severity if finding else incident.severity
-    detail = finding.detail if finding else incident.detail
-    tone = _TONES[severity]
     title = finding.title if finding else incident.title
-    again = incident.occurrences > 1
+    over = incident.state is IncidentState.RESOLVED
+    headed = _title(incident, severity, title)
+    detail = "" if over else finding.detail if finding else incident.detail
     return Message(
-        tone=tone,
-        title=f"{incident.workflow}: {_short(title)}",
-        summary=_summary(title, detail),
-        notification=f"{_VERDICTS[tone]} {'still: ' if again else ''}{incident.workflow}: {title}",
-        facts=(
-            Fact("Since", _since(incident)),
-            Fact("How sure", _certainty(incident, severity, given)),
-            Fact("What it costs", given.cost or (_UNSEEN if severity is Severity.UNKNOWN else _NOT_KNOWN)),
-            Fact("Who acts", _who(incident, given)),
-            Fact("What to do", given.to_do or _to_do(incident, severity)),
-        ),
-        points=given.examples[:_EXAMPLES],
+        tone=tone(incident, severity),
+        title=headed if _fits(headed) else f"{headed[: _TITLE - 1].rstrip()}…",
+        summary="\n".join(part for part in ("" if _fits(headed) else title, detail) if part),
+        notification=notification(incident, severity, title, news=news),
+        facts=_facts_when_over(incident, given) if over else _facts(incident, severity, given),
+        details=() if over else _details(incident, severity, given),
+        points=() if over else given.examples[:_EXAMPLES],
         links=given.links,
-        mention=given.owner.slack if given.owner else "",
+        mention=_called(incident, given, news),
         footer=_footer(incident),
     )
 
 
 def declaration_message(
-    incident: Incident, problems: Sequence[Problem | str], *, context: Context | None = None
+    incident: Incident, problems: Sequence[Problem | str], *, context: Context | None = None, news: str = ""
 ) -> Message:
     """The message of a declaration that cannot be used, with every problem by file and line."""
     count = plural(len(problems), "problem")
@@ -122,7 +114,7 @@ def declaration_message(
             else "the workflow is not watched until it is mended"
         ),
     )
-    message = incident_message(replace(incident, title=f"{what} ({count})", detail=""), context=given)
+    message = incident_message(replace(incident, title=f"{what} ({count})", detail=""), context=given, news=news)
     if incident.state is IncidentState.RESOLVED:
         return message
     return replace(
@@ -132,39 +124,50 @@ def declaration_message(
     )
 
 
-def lasted(span: timedelta) -> str:
-    """A span of time in its two largest units, e.g. ``3 h 12 min``."""
-    minutes = max(int(span.total_seconds() // 60), 0)
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else "less than a minute"
+def _title(incident: Incident, severity: Severity, title: str) -> str:
+    return f"{badge(incident, severity)} · {incident.workflow}: {title}"
 
 
-def at(moment: datetime) -> str:
-    """A moment as people read it, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _fits(title: str) -> bool:
+    return size(escaped(one_line(title))) <= _TITLE
 
 
-def _resolved(incident: Incident, given: Context) -> Message:
+def _facts(incident: Incident, severity: Severity, given: Context) -> tuple[Fact, ...]:
+    waived = incident.state is IncidentState.WAIVED and incident.waived_until is not None
+    return (
+        Fact("Since", _since(incident)),
+        *((Fact("Waived", _waived(incident)),) if waived else ()),
+        Fact("Who acts", _who(incident, given)),
+        Fact("What to do", given.to_do or _to_do(incident, severity)),
+    )
+
+
+def _details(incident: Incident, severity: Severity, given: Context) -> tuple[Fact, ...]:
+    return (
+        Fact("How sure", _certainty(incident, severity, given)),
+        Fact("What it costs", given.cost or (_UNSEEN if severity is Severity.UNKNOWN else _NOT_KNOWN)),
+    )
+
+
+def _facts_when_over(incident: Incident, given: Context) -> tuple[Fact, ...]:
     over = incident.resolved_at or incident.last_seen_at
     cause = cause_in(incident.detail)
-    return Message(
-        tone="good",
-        title=f"{incident.workflow}: over: {_short(incident.title)}",
-        summary=_summary(incident.title, ""),
-        notification=f"Over {incident.workflow}: {incident.title}",
-        facts=(
-            Fact("Lasted", f"{at(incident.opened_at)} to {at(over)} ({lasted(over - incident.opened_at)})"),
-            *((Fact("It was", cause),) if cause else ()),
-            Fact("How sure", given.certainty or "a run that looks for it did not find it again"),
-            Fact("Who acts", "nobody needs to"),
-        ),
-        links=given.links,
-        footer=_footer(incident),
+    return (
+        Fact("Lasted", f"{at(incident.opened_at)} to {at(over)} ({duration(incident)})"),
+        *((Fact("It was", cause),) if cause else ()),
+        Fact("How sure", given.certainty or "a run that looks for it did not find it again"),
+        Fact("Who acts", "nobody needs to"),
     )
+
+
+def _called(incident: Incident, given: Context, news: str) -> str:
+    """Whom the message calls: the owner, after a first escalation the deputy, after that everybody in the channel."""
+    if incident.state is not IncidentState.OPEN and news not in _CALLED:
+        return ""
+    if incident.escalation > 1:
+        return HERE
+    person = given.deputy if incident.escalation and given.deputy else given.owner
+    return person.slack if person else ""
 
 
 def _since(incident: Incident) -> str:
@@ -190,18 +193,18 @@ def _to_do(incident: Incident, severity: Severity) -> str:
 def _who(incident: Incident, given: Context) -> str:
     if given.owner is None:
         return "the team of the folder" if incident.workflow != FLEET else "the operators of the fleet"
-    deputy = f" (deputy: {given.deputy.name})" if given.deputy else ""
-    taken = f"; taken up by {incident.acknowledged_by}" if incident.acknowledged_by else ""
-    return f"{given.owner.name}{deputy}{taken}"
+    if incident.state is IncidentState.ACKNOWLEDGED and incident.acknowledged_by:
+        since = f" since {at(incident.acknowledged_at)}" if incident.acknowledged_at else ""
+        return f"{incident.acknowledged_by}{since} (owner: {given.owner.name})"
+    if incident.escalation and given.deputy:
+        return f"{given.deputy.name} (deputy): {given.owner.name} has not taken it up in time"
+    return f"{given.owner.name}{f' (deputy: {given.deputy.name})' if given.deputy else ''}"
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= _TITLE else f"{title[: _TITLE - 1].rstrip()}…"
-
-
-def _summary(title: str, detail: str) -> str:
-    """The detail; a title that had to be cut comes first, in full."""
-    return "\n".join(part for part in (title if len(title) > _TITLE else "", detail) if part)
+def _waived(incident: Incident) -> str:
+    until = f"until {at(incident.waived_until)}" if incident.waived_until else ""
+    reason = f": {incident.waived_reason}" if incident.waived_reason else ""
+    return f"{until} by {incident.waived_by or 'somebody'}{reason}"
 
 
 def _footer(incident: Incident) -> str:

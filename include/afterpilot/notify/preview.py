@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from afterpilot.domain.message import Message, Tone
+from afterpilot.domain.message import Fact, Link, Message, Tone
 from afterpilot.domain.ports import Posted
 from afterpilot.notify.blocks import safe_links
 from afterpilot.notify.text import clean, one_line
@@ -54,7 +55,9 @@ class PreviewTransport:
 
 
 def render_terminal(message: Message) -> RenderableType:
-    """The message as a terminal shows it: a bar in the tone's colour, the title, facts in two columns, buttons."""
+    """The message as a terminal shows it: a bar in the tone's colour, the title, facts in two columns, buttons; below them what
+    stands in its thread.
+    """
     from rich.box import Box
     from rich.console import Group
     from rich.panel import Panel
@@ -67,30 +70,47 @@ def render_terminal(message: Message) -> RenderableType:
     if message.summary:
         parts.append(Text(clean(message.summary)))
     if message.facts:
-        parts += [Text(), _facts(message)]
+        parts += [Text(), _facts(message.facts)]
+    if not message.details:
+        parts += _points(message)
+    if links := safe_links(message.links):
+        parts += [Text(), _buttons(links)]
+    if message.footer:
+        parts.append(Text(one_line(message.footer), style="dim"))
+    if message.details:
+        parts += [Text(), Text("in its thread:", style="dim"), _facts(message.details), *_points(message)]
+    return Panel(Group(*parts), box=Box(_BAR), border_style=colour, padding=(0, 1))
+
+
+def _points(message: Message) -> list[RenderableType]:
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
     if message.points:
         parts += [Text(), *(Text(f"• {one_line(point)}") for point in message.points)]
     if message.picture:
         parts += [Text(), Text(f"[chart: {one_line(message.picture_alt) or 'see the run history'}]", style="italic")]
-    if links := safe_links(message.links):
-        buttons = [
-            (f"[ {one_line(link.text)} ]", f"bold link {link.url}" if link.primary else f"link {link.url}")
-            for link in links
-        ]
-        spaced = [part for button in buttons for part in (button, "  ")]
-        parts += [Text(), Text.assemble(*spaced[:-1])]
-    if message.footer:
-        parts.append(Text(one_line(message.footer), style="dim"))
-    return Panel(Group(*parts), box=Box(_BAR), border_style=colour, padding=(0, 1))
+    return parts
 
 
-def _facts(message: Message) -> RenderableType:
+def _buttons(links: Sequence[Link]) -> RenderableType:
+    from rich.text import Text
+
+    buttons = [
+        (f"[ {one_line(link.text)} ]", f"bold link {link.url}" if link.primary else f"link {link.url}")
+        for link in links
+    ]
+    spaced = [part for button in buttons for part in (button, "  ")]
+    return Text.assemble(*spaced[:-1])
+
+
+def _facts(facts: Sequence[Fact]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold", ratio=1)
-    for fact in message.facts:
+    for fact in facts:
         table.add_row(Text(one_line(fact.label), style="bold"), Text(clean(fact.value) or "-"))
     return table

@@ -64,7 +64,7 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
         at=services.now(),
     )
     fate, why = _held(news, plan.silenced)
-    message = services.messages.incident(incident, news.cause, workflow=workflow, run_id=news.run_id)
+    message = services.messages.incident(incident, news.cause, workflow=workflow, run_id=news.run_id, news=news.what)
     if news.said:
         message = replace(message, notification=f"{incident.workflow}: {incident.title}: {news.said}")
     name = f"incident/{incident.id}/{news.what}{f'/{news.mark}' if news.mark else ''}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.notify.blocks import TOTAL, measured, mention, render, safe_links
+from afterpilot.notify.blocks import HERE, TOTAL, Rendered, measured, mention, render, render_thread, safe_links
 from doubles.slack import block_problems, texts
 
 HOSTILE = st.sampled_from(
@@ -36,10 +38,16 @@ HOSTILE = st.sampled_from(
         "😀" * 2000,
     ]
 )
+TURNING = set("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the direction of writing
 TEXT = st.one_of(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=80), HOSTILE)
 LONG = st.lists(TEXT, max_size=4).map("".join)
 URL = st.one_of(
     LONG, st.just("https://airflow.example.com/afterpilot/runs/1"), st.just("https://x.example/" + "a" * 2990)
+)
+INCIDENT = "5d1f2c3a-1111-4222-8333-944455556666"
+ACTION = st.one_of(
+    LONG,
+    st.sampled_from(["", f"acknowledge:{INCIDENT}", f"waive:{INCIDENT}", f"resolve:{INCIDENT}", "waive:", "waive"]),
 )
 MESSAGES = st.builds(
     Message,
@@ -48,38 +56,58 @@ MESSAGES = st.builds(
     summary=LONG,
     notification=LONG,
     facts=st.lists(st.builds(Fact, LONG, LONG), max_size=30).map(tuple),
+    details=st.lists(st.builds(Fact, LONG, LONG), max_size=30).map(tuple),
     points=st.lists(LONG, max_size=30).map(tuple),
-    links=st.lists(st.builds(Link, LONG, URL, st.booleans()), max_size=8).map(tuple),
-    mention=st.one_of(LONG, st.just("U02AB3CD4"), st.just("U02AB3CD4> <!channel"), st.just("S0TEAM000")),
+    links=st.lists(st.builds(Link, LONG, URL, st.booleans(), ACTION), max_size=9).map(tuple),
+    mention=st.one_of(LONG, st.just("U02AB3CD4"), st.just("U02AB3CD4> <!channel"), st.just("S0TEAM000"), st.just(HERE)),
     footer=LONG,
 )
 
 
-@settings(max_examples=60, deadline=None)
+def parts(message: Message) -> list[Rendered]:
+    """The message in the channel, with and without buttons that act at once, and the first reply in its thread."""
+    thread = render_thread(message)
+    return [render(message), render(message, interactive=True), *([thread] if thread else [])]
+
+
+# AFTERPILOT_EXAMPLES=100000 looks at so many messages.
+@settings(max_examples=int(os.environ.get("AFTERPILOT_EXAMPLES", "60")), deadline=None)
 @given(MESSAGES)
 def test_no_message_exceeds_a_limit_or_calls_anybody_but_its_owner(message: Message) -> None:
     """Whatever a message holds, Slack takes it, and only our own mention is one."""
-    rendered = render(message)
-    assert list(block_problems(list(rendered.blocks))) == []
-    assert measured(rendered.blocks) < TOTAL
-    assert 0 < len(rendered.text) <= 400
     owner = mention(message)
-    for text in (rendered.text, *texts(rendered.blocks)):
-        assert "<" not in (text.replace(owner, "", 1) if owner else text)
-        assert "\x00" not in text
-    json.dumps(rendered.blocks, ensure_ascii=False).encode()
-    for block in Block.parse_all(list(rendered.blocks)):
-        block.validate_json()
+    for rendered in parts(message):
+        assert list(block_problems(list(rendered.blocks))) == []
+        assert measured(rendered.blocks) < TOTAL
+        assert 0 < len(rendered.text) <= 400
+        for text in (rendered.text, *texts(rendered.blocks)):
+            assert "<" not in (text.replace(owner, "", 1) if owner else text)
+            assert not any(unicodedata.category(sign) == "Cc" and sign != "\n" for sign in text)
+            assert not set(text) & TURNING
+        json.dumps(rendered.blocks, ensure_ascii=False).encode()
+        for block in Block.parse_all(list(rendered.blocks)):
+            block.validate_json()
 
 
 @settings(max_examples=40, deadline=None)
 @given(MESSAGES)
 def test_only_labels_and_the_mention_are_markup(message: Message) -> None:
     """What came as data stands in plain text, where no sign means anything."""
-    markup = [item["text"] for item in objects(render(message).blocks) if item.get("type") == "mrkdwn"]
-    for text in markup:
+    blocks = [block for rendered in parts(message) for block in rendered.blocks]
+    for text in [item["text"] for item in objects(blocks) if item.get("type") == "mrkdwn"]:
         label = text.startswith("*") and text.endswith("*") and not set("*_~`") & set(text[1:-1])
-        assert label or text == f"{mention(message)} this is yours to act on."
+        calls = {f"{mention(message)} this is yours to act on.", "<!here> nobody has taken this up yet."}
+        assert label or text in calls
+
+
+@settings(max_examples=40, deadline=None)
+@given(MESSAGES)
+def test_buttons_act_only_on_an_incident(message: Message) -> None:
+    """A button either opens an address or names one of two verbs and an incident's id."""
+    for rendered in parts(message):
+        for button in [item for item in objects(rendered.blocks) if item.get("type") == "button"]:
+            acts = (button["action_id"], button.get("value")) in {("acknowledge", INCIDENT), ("waive", INCIDENT)}
+            assert acts != ("url" in button)
 
 
 def objects(item: Any) -> list[dict[str, Any]]:
@@ -140,6 +168,28 @@ def test_what_is_cut_says_where_the_rest_is() -> None:
     assert any(text.endswith("… (see the run for all)") for text in shown)
     assert "3 more: see the run for all" in shown
     assert any(text.endswith("row 9\n4 more: see the run for all") for text in shown)
+
+
+def test_details_and_their_evidence_stand_in_the_thread() -> None:
+    """The channel has the short message; what has no details keeps its points."""
+    message = replace(PLAIN, points=("row 1",), details=(Fact("How sure", "certain"),))
+    assert "row 1" not in str(render(message).blocks)
+    thread = render_thread(message)
+    assert thread is not None
+    assert list(texts(thread.blocks)) == ["*How sure*", "certain", "• row 1"]
+    assert thread.text == "How sure: certain"
+    assert render_thread(replace(message, details=())) is None
+    assert "• row 1" in list(texts(render(replace(message, details=())).blocks))
+
+
+def test_a_button_acts_or_opens_the_page_that_does_the_same() -> None:
+    """It depends on whether the installation takes answers."""
+    link = Link("Waive…", "https://x.example/#waive", action=f"waive:{INCIDENT}")
+    kinds = [
+        render(replace(PLAIN, links=(link, link)), interactive=live).blocks[-1]["elements"] for live in (True, False)
+    ]
+    assert [(one["action_id"], one["value"], "url" in one) for one in kinds[0]] == [("waive", INCIDENT, False)]
+    assert [(one["action_id"], one["url"]) for one in kinds[1]] == [("open_0", link.url), ("open_1", link.url)]
 
 
 def test_an_empty_message_is_still_one() -> None:

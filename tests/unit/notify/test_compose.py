@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,10 @@ from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Person, Problem
-from afterpilot.notify.blocks import render
-from afterpilot.notify.compose import Context, declaration_message, incident_message, lasted
+from afterpilot.notify.blocks import HERE, render, render_thread
+from afterpilot.notify.compose import Context, declaration_message, incident_message
 from afterpilot.notify.messages import Messages
+from afterpilot.notify.standing import lasted
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "notify"
 BEGAN = datetime(2026, 11, 20, 14, tzinfo=UTC)
@@ -60,8 +62,8 @@ WRITER = Messages(
 
 
 def facts(message: Message) -> dict[str, str]:
-    """The facts by label."""
-    return {fact.label: fact.value for fact in message.facts}
+    """The facts and details by label."""
+    return {fact.label: fact.value for fact in (*message.facts, *message.details)}
 
 
 def messages() -> dict[str, Message]:
@@ -72,12 +74,22 @@ def messages() -> dict[str, Message]:
         certainty="certain: every row was checked",
         cost="12 invoices wait, about 1 hour of clerks' time",
         examples=("run-1007: Harbour Lights Ltd <!channel>", "run-1012: Weber Metall GmbH"),
-        links=WRITER.links("invoice_matching", run_id=RUN, incident_id=INCIDENT.id),
+        links=WRITER.incident(INCIDENT, run_id=RUN).links,
     )
     later = replace(INCIDENT, last_seen_at=BEGAN + timedelta(hours=4, minutes=12), occurrences=5)
     over = replace(later, state=IncidentState.RESOLVED, resolved_at=BEGAN + timedelta(hours=5))
     blind = replace(INCIDENT, severity=Severity.UNKNOWN, title="The data checks could not run", detail="")
     broken = replace(INCIDENT, stage="declare", kind="declaration.broken")
+    taken = replace(
+        later, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Dana Ruiz", acknowledged_at=BEGAN + timedelta(hours=1)
+    )
+    waived = replace(
+        later,
+        state=IncidentState.WAIVED,
+        waived_by="Lee Okafor",
+        waived_until=BEGAN + timedelta(days=3),
+        waived_reason="the ERP is moved this week",
+    )
     problems = (
         Problem(
             "include/workflows/invoice_matching/workflow.yaml", 12, "spend.cap", "'400' is no cap", "400 USD/month"
@@ -87,7 +99,10 @@ def messages() -> dict[str, Message]:
     return {
         "opened": incident_message(INCIDENT, FINDING, context=context),
         "still_there": incident_message(later, FINDING, context=context),
-        "resolved": incident_message(over, context=context),
+        "acknowledged": incident_message(taken, FINDING, context=context, news="acknowledged"),
+        "waived": incident_message(waived, FINDING, context=context, news="waived"),
+        "escalated": incident_message(replace(later, escalation=1), FINDING, context=context, news="escalated"),
+        "resolved": incident_message(over, context=context, news="resolved"),
         "unknown": incident_message(blind, context=replace(context, certainty="", cost="", examples=())),
         "declaration": declaration_message(broken, problems, context=replace(context, examples=())),
     }
@@ -96,8 +111,10 @@ def messages() -> dict[str, Message]:
 @pytest.mark.parametrize("kind", sorted(messages()))
 def test_each_kind_of_message_looks_as_agreed(kind: str) -> None:
     """The Block Kit of each kind equals its golden file (AFTERPILOT_GOLDEN=write renews them)."""
-    rendered = render(messages()[kind])
-    shown = json.dumps({"text": rendered.text, "blocks": rendered.blocks}, indent=1, ensure_ascii=False) + "\n"
+    message = messages()[kind]
+    rendered, thread = render(message), render_thread(message)
+    parts = {"text": rendered.text, "blocks": rendered.blocks, "thread": thread.blocks if thread else None}
+    shown = json.dumps(parts, indent=1, ensure_ascii=False) + "\n"
     path = GOLDEN / f"{kind}.json"
     if os.environ.get("AFTERPILOT_GOLDEN") == "write":
         path.write_text(shown)
@@ -108,15 +125,20 @@ def test_an_opened_incident_answers_what_since_when_how_sure_what_cost_who_and_w
     """Every question of an owner has its answer."""
     message = WRITER.incident(replace(INCIDENT, run_id=None), FINDING, run_id=RUN)
     assert message.tone == "critical"
-    assert message.title == "invoice_matching: 12 of 203 invoices have no purchase order number"
-    assert facts(message) == {
-        "Since": "2026-11-20 14:00 UTC",
-        "How sure": "certain: every row was checked",
-        "What it costs": "12 invoices wait, about 1 hour of clerks' time",
-        "Who acts": "Dana Ruiz",
-        "What to do": "See which rows fail and why, and mend the source or what feeds it.",
-    }
+    assert message.title == "FAIL · invoice_matching: 12 of 203 invoices have no purchase order number"
+    assert message.facts == (
+        Fact("Since", "2026-11-20 14:00 UTC"),
+        Fact("Who acts", "Dana Ruiz"),
+        Fact("What to do", "See which rows fail and why, and mend the source or what feeds it."),
+    )
+    assert message.details == (
+        Fact("How sure", "certain: every row was checked"),
+        Fact("What it costs", "12 invoices wait, about 1 hour of clerks' time"),
+    )
+    page = f"https://airflow.example.com/afterpilot/incidents/{INCIDENT.id}"
     assert [(link.text, link.url) for link in message.links] == [
+        ("Acknowledge", f"{page}#acknowledge"),
+        ("Waive…", f"{page}#waive"),
         ("Open the run", f"https://airflow.example.com/afterpilot/runs/{RUN}"),
         ("Incident", f"https://airflow.example.com/afterpilot/incidents/{INCIDENT.id}"),
         ("Runbook", "https://git.example.com/invoice_matching/runbook.md"),
@@ -164,11 +186,96 @@ def test_a_resolved_incident_calls_nobody() -> None:
     assert facts(message)["Lasted"] == "2026-11-20 14:00 UTC to 2026-11-20 19:00 UTC (5 h)"
 
 
+@pytest.mark.parametrize(
+    ("changed", "news", "tone", "title", "phone"),
+    [
+        ({}, "opened", "critical", "FAIL", "FAIL invoice_matching: 12 of"),
+        ({"occurrences": 3}, "graver", "critical", "FAIL", "FAIL, graver than before: invoice_matching: 12 of"),
+        ({"severity": Severity.WARNING}, "opened", "warning", "WARN", "WARN invoice_matching: 12 of"),
+        ({"severity": Severity.UNKNOWN}, "opened", "unknown", "UNKNOWN", "UNKNOWN invoice_matching: 12 of"),
+        ({"reopened": 1}, "reopened", "critical", "FAIL · BACK AGAIN", "FAIL, back again: invoice_matching: 12"),
+        ({"flapping": True}, "", "critical", "FAIL · FLAPPING", "FAIL invoice_matching: 12 of"),
+        ({"escalation": 1}, "escalated", "critical", "FAIL · ESCALATED", "FAIL, not taken up by anybody: invoice_m"),
+        (
+            {"state": IncidentState.ACKNOWLEDGED, "acknowledged_by": "Dana Ruiz"},
+            *("acknowledged", "critical", "FAIL · ACK", "ACK by Dana Ruiz invoice_matching: 12 of"),
+        ),
+        (
+            {"state": IncidentState.WAIVED, "waived_by": "Lee", "waived_until": BEGAN},
+            *("waived", "info", "FAIL · WAIVED", "WAIVED until 2026-11-20 14:00 UTC by Lee invoice_matching: 12"),
+        ),
+        (
+            {"state": IncidentState.RESOLVED, "resolved_at": BEGAN + timedelta(minutes=192)},
+            *("resolved", "good", "OVER after 3 h 12 min", "OVER after 3 h 12 min invoice_matching: 12 of"),
+        ),
+    ],
+)
+def test_severity_and_state_are_told_at_a_glance(
+    changed: dict[str, Any], news: str, tone: str, title: str, phone: str
+) -> None:
+    """By a sign, by words before the title, and by the line on a phone, with and without the news."""
+    incident = replace(INCIDENT, **changed)
+    message = incident_message(incident, news=news)
+    assert message.tone == tone
+    assert message.title.startswith(f"{title} · invoice_matching: ")
+    assert message.notification.startswith(phone)
+    if incident.state is not IncidentState.OPEN:
+        assert incident_message(incident).notification == message.notification
+
+
+@pytest.mark.parametrize(("level", "called"), [(0, DANA.slack), (1, LEE.slack), (2, HERE)])
+def test_an_incident_that_nobody_takes_up_calls_the_next(level: int, called: str) -> None:
+    """The owner first, then the deputy, then whoever is in the channel."""
+    given = Context(owner=DANA, deputy=LEE)
+    assert incident_message(replace(INCIDENT, escalation=level), context=given, news="escalated").mention == called
+
+
+def test_news_that_are_graver_ring_even_where_somebody_has_taken_it_up() -> None:
+    """Taken up as a warning is not taken up as a failure."""
+    taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Dana Ruiz")
+    assert incident_message(taken, context=Context(owner=DANA), news="graver").mention == DANA.slack
+
+
+def test_what_is_left_to_say_is_what_the_buttons_offer() -> None:
+    """Nobody can acknowledge what is acknowledged, or waive what is over."""
+    buttons = {
+        state: [link.action.partition(":")[0] for link in WRITER.answers(replace(INCIDENT, state=state))]
+        for state in IncidentState
+    }
+    assert buttons == {
+        IncidentState.OPEN: ["acknowledge", "waive"],
+        IncidentState.ACKNOWLEDGED: ["waive"],
+        IncidentState.WAIVED: [],
+        IncidentState.RESOLVED: [],
+    }
+
+
+def test_buttons_that_act_at_once_need_no_address() -> None:
+    """Behind a firewall there may be no page to open."""
+    shown = render(Messages(interactive=True).incident(INCIDENT, FINDING), interactive=True)
+    (buttons,) = [block["elements"] for block in shown.blocks if block["type"] == "actions"]
+    assert [(one["action_id"], one["value"], "url" in one) for one in buttons] == [
+        ("acknowledge", str(INCIDENT.id), False),
+        ("waive", str(INCIDENT.id), False),
+    ]
+    assert "acknowledge" not in str(render(Messages(interactive=True).incident(INCIDENT)).blocks)
+
+
+@pytest.mark.parametrize(("stage", "page"), [("evaluate", "evals"), ("spend", "spend"), ("check", "")])
+def test_the_chart_of_what_is_measured_is_one_click_away(stage: str, page: str) -> None:
+    """Evals and spend have a page with a chart."""
+    shown = {link.text: link.url for link in WRITER.incident(replace(INCIDENT, stage=stage), run_id=RUN).links}
+    assert shown.get("Chart", "") == (f"https://airflow.example.com/afterpilot/{page}/invoice_matching" if page else "")
+    assert len(render(WRITER.incident(replace(INCIDENT, stage=stage), run_id=RUN)).blocks[-2]["elements"]) == len(shown)
+
+
 def test_somebody_who_took_it_up_is_named() -> None:
     """Nobody works twice on the same."""
     given = Context(owner=DANA, deputy=LEE)
-    shown = facts(incident_message(replace(INCIDENT, acknowledged_by="Lee Okafor"), context=given))
-    assert shown["Who acts"] == "Dana Ruiz (deputy: Lee Okafor); taken up by Lee Okafor"
+    taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Lee Okafor", acknowledged_at=BEGAN)
+    message = incident_message(taken, context=given)
+    assert facts(message)["Who acts"] == "Lee Okafor since 2026-11-20 14:00 UTC (owner: Dana Ruiz)"
+    assert message.mention == ""
 
 
 def test_a_title_that_is_too_long_stands_in_the_summary_in_full() -> None:
@@ -176,6 +283,7 @@ def test_a_title_that_is_too_long_stands_in_the_summary_in_full() -> None:
     title = "column " + "x" * 200
     message = incident_message(replace(INCIDENT, title=title))
     assert message.title.endswith("…")
+    assert message.title.startswith("FAIL · invoice_matching: column x")
     assert message.summary == f"{title}\n{INCIDENT.detail}"
 
 
@@ -184,7 +292,7 @@ def test_a_broken_declaration_names_every_problem_with_its_place() -> None:
     finding = replace(FINDING, kind="declaration.broken", stage="declare", evidence={"problems": ["a.yaml:3: x: bad"]})
     broken = replace(INCIDENT, kind="declaration.broken", stage="declare", workflow="email_triage", detail="")
     message = WRITER.incident(broken, finding, workflow=None, run_id=RUN)
-    assert message.title == "email_triage: the declaration cannot be used (1 problem)"
+    assert message.title == "FAIL · email_triage: the declaration cannot be used (1 problem)"
     assert message.points == ("a.yaml:3: x: bad",)
     assert facts(message)["What it costs"] == "the workflow is not watched until it is mended"
     assert message.mention == DANA.slack
