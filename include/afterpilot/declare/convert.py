@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import Field
 
 from afterpilot.declare import schema
+from afterpilot.declare.alert_schema import FleetAlerts, alerting_of, fleet_alerting_of
 from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.price_schema import PriceEntry, own_price_of
 from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.review_schema import review_of
+from afterpilot.declare.rules import Shared
 from afterpilot.declare.source_convert import source_of
 from afterpilot.declare.spend_schema import FleetSpend, fleet_spend_of, spend_of
 from afterpilot.declare.spot_check_schema import spot_check_of
@@ -32,6 +34,7 @@ class UsableFleet(Keys):
     operators: list[schema.Person] = Field([])
     prices: list[PriceEntry] = Field([])
     spend: FleetSpend = Field(FleetSpend.model_construct())
+    alerts: FleetAlerts = Field(FleetAlerts.model_construct())
     base_url: BaseUrl | None = None
 
 
@@ -55,8 +58,8 @@ class Named:
     suite_files: set[str] = field(default_factory=set)  # names of those that the eval suite uses
 
 
-def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str, zone: str = "UTC") -> Workflow:
-    """The workflow of a declaration without problems; ``zone`` is the fleet's."""
+def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, path: str, shared: Shared) -> Workflow:
+    """The workflow of a declaration without problems."""
     kpi, governance = document.kpi, document.governance
     return Workflow(
         slug=document.workflow,
@@ -75,7 +78,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
         review=_review(document),
         quality=tuple(_check(check, named) for check in document.quality),
         evals=evals_of(document.evals, named) if document.evals else None,
-        spend=spend_of(document.spend, team=document.team or "", zone=zone),
+        spend=spend_of(document.spend, team=document.team or "", zone=shared.zone),
         schedules=document.schedule.model_dump(exclude_none=True),
         governance={
             "data": governance.data,
@@ -84,6 +87,7 @@ def workflow_of(document: schema.WorkflowFile, named: Named, *, sha256: str, pat
             "accountable": governance.accountable or document.owner.name,
         },
         rollout=_rollout(document.rollout),
+        alerts=alerting_of(document.alerts, zone=shared.alert_zone) if document.alerts else None,
         sha256=sha256,
         path=path,
     )
@@ -100,11 +104,12 @@ def fleet_of(document: UsableFleet) -> Fleet:
         prices=tuple(own_price_of(price) for price in document.prices),
         base_url=document.base_url or "",
         spend=fleet_spend_of(document.spend),
+        alerts=fleet_alerting_of(document.alerts),
     )
 
 
 def _person(person: schema.Person) -> Person:
-    return Person(person.name, person.slack)
+    return Person(person.name, person.slack, person.email or "")
 
 
 def _review(document: schema.WorkflowFile) -> Review:

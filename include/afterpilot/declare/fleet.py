@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afterpilot.declare import schema
+from afterpilot.declare.alert_rules import fleet_alert_flaws
 from afterpilot.declare.convert import UsableFleet, fleet_of
 from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.placing import placed, secret_flaws
@@ -22,8 +23,8 @@ from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.workflow import Fleet, Problem
 
 FLEET = "_fleet.yaml"
-# How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind, one cap.
-_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3}
+# How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind, one cap, one route.
+_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3, "alerts": 3}
 
 
 def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]:
@@ -36,7 +37,7 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
         return None, (Problem(FLEET, 0, "", str(error), error.hint),), Shared()
     data = document.data
     flaws = [] if document.flaws and data is None else validate(schema.FleetFile, data)[1]
-    flaws += [*secret_flaws(data, ()), *price_flaws(data), *fleet_spend_flaws(data)]
+    flaws += [*secret_flaws(data, ()), *price_flaws(data), *fleet_spend_flaws(data), *fleet_alert_flaws(data)]
     problems = placed(FLEET, document, flaws)
     if not isinstance(data, dict):
         return None, problems, Shared()
@@ -98,9 +99,13 @@ def _holds(holder: object, key: str | int) -> bool:
 def _names(data: Any, fleet: Fleet) -> Shared:  # noqa: ANN401 - YAML holds anything
     kinds = {kind: dig(data, "schedules", kind) for kind in schema.Schedules.model_fields}
     teams = dig(data, "spend", "teams")
+    alerts = {} if data.get("alerts") is None else data["alerts"]
+    targets = dig(alerts, "targets") if isinstance(alerts, dict) else False
     return Shared(
         schedules={kind: tuple(named) for kind, named in kinds.items() if isinstance(named, dict)},
         accounts=tuple(str(dig(bill, "name")) for _, bill in items(dig(data, "spend", "bills"))),
         teams=tuple(teams) if isinstance(teams, dict) else (),
         zone=fleet.spend.zone,
+        targets=tuple(targets or ()) if targets is None or isinstance(targets, dict) else None,
+        alert_zone=fleet.alerts.working_hours.zone if fleet.alerts.working_hours else "UTC",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from afterpilot.declare import schema
+from afterpilot.declare.alert_rules import alert_flaws
 from afterpilot.declare.convert import workflow_of
 from afterpilot.declare.eval_files import read_suite
 from afterpilot.declare.eval_rules import correction_flaws, model_flaws, suite_flaws
@@ -77,6 +78,7 @@ def _checked(folder: Folder, document: Document, *, shared: Shared) -> Loaded:
     flaws += [*_list_flaws(data), *secret_flaws(data, ())]
     flaws += rule_flaws(data, folder=slug, schedules=shared.schedules)
     flaws += spend_flaws(data, shared)
+    flaws += alert_flaws(data, shared)
     flaws += release_flaws(data)
     flaws += review_flaws(data)
     flaws += spot_check_flaws(data)
@@ -90,7 +92,7 @@ def _checked(folder: Folder, document: Document, *, shared: Shared) -> Loaded:
     if model is None or problems:
         return _broken(folder, data, problems)
     sha256, path = folder.sha256(), str(folder.path)
-    workflow = workflow_of(model, reading.named, sha256=sha256, path=path, zone=shared.zone)
+    workflow = workflow_of(model, reading.named, sha256=sha256, path=path, shared=shared)
     return Loaded(slug, path, workflow, (), sha256, data)
 
 

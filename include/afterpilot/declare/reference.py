@@ -43,6 +43,7 @@ def page() -> str:
         _scorers(),
         _CASES,
         f"## {FLEET}\n\n{_table(FleetFile)}",
+        _ALERTS,
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
@@ -127,6 +128,27 @@ Each `id` stands once. The rest may be left out:
 A suite outside of a workflow: a folder with a `suite.yaml`, which holds the keys of `evals` at its top, and may have a `name`.
 """
 
+_ALERTS = """
+## Where an alert goes
+
+The first of these that fits decides; `afterpilot routes explain WORKFLOW` prints them for a workflow, a kind and a moment.
+
+1. A silence: a person has said that it is to be kept for a time. It is kept, on record with the reason, and told at the end if it
+   is still wrong.
+2. Maintenance, the workflow's own or the fleet's: the same, declared.
+3. `alerts.routes` of the workflow, from the first on. One with `continue: true` does not end the search.
+4. `alerts.routes` of the fleet, likewise.
+5. The workflow's channel.
+
+What is critical or could not be checked (UNKNOWN) is kept by 1 and 2 alone: a route to `[]` or to `digest` brings it to the channel
+at once. A place that is not known leads nowhere; where no other is left, the channel is told. Later news of an incident goes where
+it was told, and nowhere else: what is called at night hears by day that it is over.
+
+`escalate` counts from when an incident is told, is graver or is back. When nobody has taken it up in time, the deputy is called in its thread,
+and as long after that the channel. Nobody is called for one that is acknowledged, waived, silenced, explained by another one, or
+waits for a digest.
+"""
+
 
 def _table(model: type[BaseModel], before: str = "") -> str:
     rows = ["| key | type | unless given | meaning |", "|---|---|---|---|"]
@@ -155,20 +177,26 @@ def _differing(model: type[BaseModel]) -> str:
 def _rows(model: type[BaseModel], before: str) -> Iterator[str]:
     for name, field in keys_of(model).items():
         key = f"{before}{name}"
-        inner, is_list = _model_of(field.annotation)
-        words = ("list of mappings" if is_list else "mapping") if inner else _words(field.annotation, field)
+        inner, holder = _model_of(field.annotation)
+        words = _HOLDERS[holder] if inner else _words(field.annotation, field)
         yield f"| `{key}` | {_cell(words)} | {_default(field)} | {_cell(field.description or '')} |"
         if inner is not None:
-            yield from _rows(inner, f"{key}[]." if is_list else f"{key}.")
+            yield from _rows(inner, f"{key}{_INSIDE[holder]}")
 
 
-def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN401 - annotations have no common type
+_HOLDERS = {"": "mapping", "list": "list of mappings", "dict": "mapping: name → mapping"}
+_INSIDE = {"": ".", "list": "[].", "dict": ".NAME."}
+
+
+def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, str]:  # noqa: ANN401 - annotations have no common type
+    """The mapping with known keys that a value is or holds, and in what: nothing, a list or a dict."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
+        return annotation, ""
     for part in get_args(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
-            return part, get_origin(annotation) is list
-    return None, False
+            origin = get_origin(annotation)
+            return part, origin.__name__ if origin in {list, dict} else ""
+    return None, ""
 
 
 def _words(annotation: Any, field: FieldInfo | None = None) -> str:  # noqa: ANN401 - see _model_of
@@ -176,6 +204,8 @@ def _words(annotation: Any, field: FieldInfo | None = None) -> str:  # noqa: ANN
     told += [part.text for part in get_args(annotation) if isinstance(part, Words)]
     if told:
         return told[0]
+    if annotation is bool:
+        return "`true`, `false`"
     origin, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not types.NoneType]
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)
@@ -196,6 +226,8 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(default, list):
         return f"`[{', '.join(default)}]`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     return f"`{default}`"
 
 

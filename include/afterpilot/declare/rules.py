@@ -18,13 +18,16 @@ ScheduleNames = Mapping[str, Collection[str]]
 class Shared:
     """What a declaration may name of ``_fleet.yaml``, as far as that can be read. ``accounts`` is None where it cannot.
 
-    Without any of ``teams``, every team is known. ``zone`` is the calendar of workflows that name none.
+    Without any of ``teams``, every team is known. ``zone`` is the calendar of workflows that name none, ``alert_zone`` where
+    people work. ``targets`` are places of alerts, None where they cannot be read.
     """
 
     schedules: ScheduleNames = field(default_factory=dict)
     accounts: Collection[str] | None = None
     teams: Collection[str] = ()
     zone: str = "UTC"
+    targets: Collection[str] | None = None
+    alert_zone: str = "UTC"
 
 
 _OF_TEXT = {"json_path", "json_schema", "language_is", "length_between", "sources_fresh"}

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
+from afterpilot.declare.alert_schema import Alerts, FleetAlerts
+from afterpilot.declare.alert_values import Address
 from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.price_schema import PriceEntry
@@ -47,6 +49,7 @@ class Person(Keys):
 
     name: Name = Field(description="first and last name")
     slack: SlackUser = Field(description="whom Slack mentions")
+    email: Address | None = Field(None, description="where routes to `owner` send mail")
 
 
 class Owner(Person):
@@ -124,6 +127,9 @@ class WorkflowFile(Keys):
     quality: list[Check] = Field(min_length=1, description="expectations on each window of records")
     evals: Evals | None = Field(None, description="the eval suite")
     spend: Spend = Field(description="the cost cap")
+    alerts: Alerts | None = Field(
+        None, description="who is told of what, where and when; as `_fleet.yaml` says unless given"
+    )
     schedule: Schedule = Field(description="when it runs")
     governance: Governance = Field(description="who and what is allowed")
     rollout: Rollout = Field(description="how it is rolled out")
@@ -163,4 +169,5 @@ class FleetFile(Keys):
     operators: list[Person] = Field(min_length=1, description="who is on call")
     prices: list[PriceEntry] = Field([], description="own prices")
     spend: FleetSpend | None = Field(None, description="caps over several workflows, and bills")
+    alerts: FleetAlerts | None = Field(None, description="who is told of what, where and when")
     base_url: BaseUrl | None = Field(None, description="where people reach Airflow, for links in messages")

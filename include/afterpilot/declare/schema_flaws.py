@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -43,11 +43,7 @@ def validate(schema: type[M], data: Any) -> tuple[M | None, list[Flaw]]:  # noqa
 
 def keys_at(schema: type[BaseModel], path: Path) -> list[str]:
     """The keys that the mapping at the path may have; empty where any are accepted."""
-    model: type[BaseModel] | None = schema
-    for part in path:
-        if isinstance(part, str) and model is not None:
-            field = keys_of(model).get(part)
-            model = _model_in(field.annotation) if field else None
+    model, _ = _followed(schema, path)
     return list(keys_of(model)) if model is not None else []
 
 
@@ -83,13 +79,24 @@ def _flaw(schema: type[BaseModel], detail: ErrorDetails) -> Flaw:
 
 def _about(schema: type[BaseModel], path: Path) -> str:
     """The meaning of a key, as the reference has it."""
+    return _followed(schema, path)[1]
+
+
+def _followed(schema: type[BaseModel], path: Path) -> tuple[type[BaseModel] | None, str]:
+    """The mapping at the path, where it has known keys, and the meaning of the last key on the way that has one."""
     model: type[BaseModel] | None = schema
-    meaning = ""
+    meaning, names = "", False
     for part in path:
-        field = keys_of(model).get(part) if isinstance(part, str) and model is not None else None
-        if field is not None:
-            meaning, model = field.description or "", _model_in(field.annotation)
-    return meaning
+        if not isinstance(part, str) or model is None:
+            continue
+        if names:  # a key that the declaration itself has named
+            names = False
+            continue
+        field = keys_of(model).get(part)
+        meaning = (field.description or "") if field else meaning
+        model = _model_in(field.annotation) if field else None
+        names = field is not None and get_origin(field.annotation) is dict
+    return model, meaning
 
 
 def _empty(value: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401 - YAML holds anything

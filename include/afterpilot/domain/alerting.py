@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from afterpilot.domain.verdict import Severity
+from afterpilot.domain.working_hours import WorkingHours
 
 SLACK = "slack"  # the workspace of the bot token: the target of whatever names no other
 CHANNEL = "channel"  # as a destination: the workflow's own channel
 DIGEST = "digest"  # as a destination: the workflow's own channel, once a day
+OWNER = "owner"  # as a destination: a mail to the workflow's owner
+DIGEST_AT = time(8, 30)  # unless something else is declared; in the zone of the working hours
 
 TargetKind = Literal["slack", "slack_webhook", "email", "webhook", "pagerduty"]
 Hours = Literal["any", "working", "off"]
@@ -50,37 +52,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingHours:
-    """When people are at work: days (0 is Monday), and times of day in a time zone."""
-
-    zone: str = "UTC"
-    days: tuple[int, ...] = (0, 1, 2, 3, 4)
-    start: time = time(8)
-    end: time = time(18)
-
-    def hold(self, at: datetime) -> bool:
-        """Whether the moment is within them. A span whose end is before its start goes past midnight."""
-        local = at.astimezone(ZoneInfo(self.zone))
-        if self.start < self.end:
-            return local.weekday() in self.days and self.start <= local.time() < self.end
-        if local.time() >= self.start:
-            return local.weekday() in self.days
-        return local.time() < self.end and (local.weekday() - 1) % 7 in self.days
-
-
-@dataclass(frozen=True, slots=True)
 class Route:
     """Where what it matches goes. Empty conditions match anything; ``kinds`` and ``workflows`` may hold ``*``.
 
-    The first route that matches decides, unless it says ``go_on``: then the ones below it are looked at too.
+    The first route that matches decides, unless it says ``go_on``: then the ones below it are looked at too. One to nowhere
+    says why in ``reason``.
     """
 
-    to: tuple[str, ...]  # names of targets, ``channel`` or ``digest``; empty: nowhere
+    to: tuple[str, ...]  # names of targets, ``channel``, ``digest``, ``owner`` or a Slack channel; empty: nowhere
     severities: tuple[Severity, ...] = ()
     kinds: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     hours: Hours = "any"
     go_on: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +117,22 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """News about an incident, as far as routes look at it. ``channel`` is where the workflow's people are."""
+    """News about an incident, as far as routes look at it. ``channel`` is where the workflow's people are, ``owner`` the e-mail
+    address of its owner where it is known.
+    """
 
     workflow: str
     kind: str
     severity: Severity
     channel: str
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One copy of a message: the target, the place there, and whether it waits for the day's digest until a time."""
+    """One copy of a message: the target, the place there (a channel, addresses; the target's name where it has but one place),
+    and until when it waits for the day's digest, if it does.
+    """
 
     target: str
     channel: str

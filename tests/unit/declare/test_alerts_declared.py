@@ -1,0 +1,225 @@
+"""What a fleet and a workflow say of their alerts, in the domain's words, and what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from afterpilot.declare import load
+from afterpilot.domain.alerting import Alerting, Escalation, Maintenance, Route, Target
+from afterpilot.domain.verdict import Severity
+from afterpilot.domain.working_hours import WorkingHours
+
+FLEET = """
+alerts:
+  targets:
+    pagerduty: {kind: pagerduty, connection: pagerduty}
+    mail: {kind: email, connection: smtp, to: [ops@example.com, night@example.com]}
+  working_hours: {timezone: Europe/Berlin, days: mon-fri, from: "08:00", to: "18:00"}
+  routes:
+    - {severity: critical, hours: "off", to: [pagerduty, channel]}
+    - {kind: "spend.*", severity: warning, workflow: refunds, to: digest, continue: true}
+    - {kind: gate.slow, severity: warning, to: [], reason: nobody acts on it}
+    - {to: channel}
+  escalate: {critical: 15m, unknown: 4h working}
+  digest: {at: "07:15"}
+  maintenance:
+    - {from: 2026-12-01T20:00, until: 2026-12-01T23:00, reason: ERP upgrade, by: Sam Whitfield, workflow: [refunds]}
+"""
+
+
+def _add(path: Path, text: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}{text}", encoding="utf-8")
+
+
+def _fleet(good: Path, text: str) -> Alerting:
+    _add(good / "_fleet.yaml", text)
+    fleet = load(good).fleet
+    assert fleet is not None
+    return fleet.alerts
+
+
+def _problems(good: Path) -> list[str]:
+    """What is said of each place, without file and line, which all must have."""
+    problems = load(good).problems
+    assert all(problem.line for problem in problems)
+    return [f"{problem.key}: {problem.text}" for problem in problems]
+
+
+def test_all_that_a_fleet_may_say(good: Path) -> None:
+    """Targets, hours, routes in their order, escalation by severity, the digest's time, and maintenance in UTC."""
+    assert _fleet(good, FLEET) == Alerting(
+        targets=(
+            Target("pagerduty", "pagerduty", "pagerduty"),
+            Target("mail", "email", "smtp", "ops@example.com, night@example.com"),
+        ),
+        routes=(
+            Route(("pagerduty", "channel"), (Severity.CRITICAL,), hours="off"),
+            Route(("digest",), (Severity.WARNING,), ("spend.*",), ("refunds",), go_on=True),
+            Route((), (Severity.WARNING,), ("gate.slow",), reason="nobody acts on it"),
+            Route(("channel",)),
+        ),
+        working_hours=WorkingHours("Europe/Berlin", (0, 1, 2, 3, 4), time(8), time(18)),
+        escalate={
+            Severity.CRITICAL: Escalation(timedelta(minutes=15)),
+            Severity.UNKNOWN: Escalation(timedelta(hours=4), "working"),
+        },
+        digest_at=time(7, 15),
+        maintenance=(
+            Maintenance(
+                datetime(2026, 12, 1, 19, tzinfo=UTC),
+                datetime(2026, 12, 1, 22, tzinfo=UTC),
+                "ERP upgrade",
+                "Sam Whitfield",
+                ("refunds",),
+            ),
+        ),
+    )
+    assert load(good).problems == ()
+
+
+def test_a_workflow_says_less_and_in_its_own_zone(good: Path) -> None:
+    """Its routes name the fleet's targets; without hours of its own its times are meant where the fleet works."""
+    _add(good / "_fleet.yaml", FLEET)
+    own = "alerts:\n  routes: [{severity: warning, to: [mail, '#night']}]\n  maintenance: [{WHEN, reason: r, by: b}]\n"
+    _add(good / "refunds/workflow.yaml", own.replace("WHEN", "from: 2026-07-01T20:00, until: 2026-07-01T21:00Z"))
+    (workflow,) = load(good).workflows
+    assert workflow.alerts is not None
+    assert workflow.alerts.routes == (Route(("mail", "#night"), (Severity.WARNING,)),)
+    (window,) = workflow.alerts.maintenance
+    assert (window.start.hour, window.end.hour) == (18, 21)
+    assert (workflow.alerts.working_hours, workflow.alerts.escalate, workflow.alerts.digest_at) == (None, None, None)
+
+
+def test_without_any_all_is_as_it_is_unless_said(good: Path) -> None:
+    """No key `alerts`, no targets, no routes, nobody is called."""
+    declarations = load(good)
+    assert declarations.fleet is not None
+    assert declarations.fleet.alerts == Alerting()
+    assert declarations.workflows[0].alerts is None
+
+
+@pytest.mark.parametrize(
+    ("given", "days"),
+    [("mon-fri", (0, 1, 2, 3, 4)), ("sun-thu", (0, 1, 2, 3, 6)), ("mon, wed, sat-sun", (0, 2, 5, 6)), ("sat", (5,))],
+)
+def test_days_are_words(good: Path, given: str, days: tuple[int, ...]) -> None:
+    """A span may go past the end of the week; the end of a day may be called 24:00."""
+    hours = _fleet(good, f"alerts: {{working_hours: {{days: '{given}', from: '00:00', to: '24:00'}}}}\n").working_hours
+    assert hours == WorkingHours("UTC", days, time(0), time(0))
+
+
+WRONG = {
+    "routes: [{to: pagerdutty}]": ["alerts.routes[0].to: 'pagerdutty' is not one of alerts.targets in _fleet.yaml"],
+    "routes: [{to: []}]": ["alerts.routes[0].reason: is missing"],
+    "routes: [{to: [], reason: r, severity: [warning, unknown]}]": [
+        "alerts.routes[0].severity: names 'unknown', but what is critical or could not be checked is always told at once"
+    ],
+    "routes: [{to: digest, severity: critical}]": [
+        "alerts.routes[0].severity: names 'critical', but what is critical or could not be checked is always told at once"
+    ],
+    "routes: [{to: channel}, {to: digest}]": ["alerts.routes[1]: is never looked at: the route 1 takes all"],
+    "routes: [{to: owner}]": ["alerts.routes[0].to: names the owner, but no target sends mail"],
+    "routes: [{severity: info, to: channel}]": [
+        "alerts.routes[0].severity: must be one of the accepted words, but is 'info'"
+    ],
+    "routes: [{kinds: spend, to: channel}]": ["alerts.routes[0].kinds: is not a known key"],
+    "targets: {mail: {kind: email, connection: smtp}}": ["alerts.targets.mail.to: is missing"],
+    "targets: {p: {kind: pagerduty, connection: p, to: a@example.com}}": [
+        "alerts.targets.p.to: belongs to e-mail; other connections name their place themselves"
+    ],
+    "targets: {p: {kind: pager, connection: p}}": [
+        "alerts.targets.p.kind: must be one of the accepted words, but is 'pager'"
+    ],
+    "targets: {digest: {kind: webhook, connection: p}}": ["alerts.targets.digest: is a word that routes use already"],
+    "targets: {p: {kind: webhook, connection: 'https://hooks.example/x'}}": [
+        "alerts.targets.p.connection: 'https://hooks.example/x' is not a connection's name"
+    ],
+    "working_hours: {timezone: Berlin}": ["alerts.working_hours.timezone: 'Berlin' is not a time zone"],
+    "working_hours: {days: weekdays}": ["alerts.working_hours.days: 'weekdays' names no days"],
+    "working_hours: {from: 8}": ["alerts.working_hours.from: must be text, but is the number 8"],
+    "working_hours: {to: '25:00'}": ["alerts.working_hours.to: '25:00' is not a time of day"],
+    "escalate: {critical: 15 minutes}": ["alerts.escalate.critical: '15 minutes' is not a duration"],
+    "escalate: {critical: 0m}": ["alerts.escalate.critical: must be longer than nothing"],
+    "escalate: {info: 1h}": ["alerts.escalate.info: is not a known key"],
+    "maintenance: [{from: 2026-12-02, until: 2026-12-03T10:00, reason: r, by: b}]": [
+        "alerts.maintenance[0].from: '2026-12-02' is not a day with a time"
+    ],
+    "maintenance: [{from: 2026-12-02T10:00, until: 2026-12-02T10:00, reason: r, by: b}]": [
+        "alerts.maintenance[0].until: is not after `from`"
+    ],
+    "maintenance: [{from: 2026-12-02T10:00, until: 2026-12-02T11:00, reason: r}]": [
+        "alerts.maintenance[0].by: is missing"
+    ],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_said_and_left_out_of_the_fleet(good: Path, wrong: str) -> None:
+    """With its line; all that is right beside it is kept, and no workflow is broken by it."""
+    alerts = _fleet(good, f"alerts:\n  digest: {{at: '07:00'}}\n  {wrong}\n")
+    assert _problems(good) == WRONG[wrong]
+    assert alerts.digest_at == time(7)
+    assert len(load(good).workflows) == 1
+
+
+def test_of_wrong_routes_the_right_ones_are_kept(good: Path) -> None:
+    """In their order."""
+    alerts = _fleet(good, "alerts: {routes: [{to: nobody, kind: a}, {to: digest, kind: b}, {to: []}, {to: channel}]}\n")
+    assert [route.to for route in alerts.routes] == [("digest",), ("channel",)]
+
+
+def test_a_workflow_may_not_name_what_the_fleet_lacks(good: Path) -> None:
+    """A target, or the owner's mail without an address; where the fleet's alerts cannot be read it is not held against it."""
+    _add(good / "refunds/workflow.yaml", "alerts: {routes: [{to: owner, kind: a}, {to: mail}]}\n")
+    assert _problems(good) == [
+        "alerts.routes[0].to: names the owner, whose e-mail address is not known",
+        "alerts.routes[1].to: 'mail' is not one of alerts.targets in _fleet.yaml",
+    ]
+    _add(good / "_fleet.yaml", "alerts: [all]\n")
+    assert "alerts.routes[1].to" not in " ".join(_problems(good))
+
+
+def test_a_key_of_a_target_has_its_nearest_name(good: Path) -> None:
+    """Below a name that the team chose the keys are known again."""
+    _fleet(good, "alerts: {targets: {p: {kind: webhook, conection: p}}}\n")
+    hints = [problem.hint for problem in load(good).problems]
+    assert any(hint.startswith("did you mean 'connection'? accepted: kind, connection, to") for hint in hints)
+
+
+def test_a_person_may_have_an_address(good: Path) -> None:
+    """So that routes to the owner can reach them."""
+    path = good / "refunds/workflow.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("  slack: U01AAAAAA\n", "  slack: U01AAAAAA\n  email: ana@example.com\n"), encoding="utf-8"
+    )
+    (workflow,) = load(good).workflows
+    assert (workflow.owner.email, workflow.deputy.email) == ("ana@example.com", "")
+
+
+_ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=3), max_size=2)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_damaged_alerts_are_answered(good: Path, data: st.DataObject) -> None:
+    """Whatever stands at any place: the fleet is there, and what is wrong has a problem; what is not damaged is kept."""
+    document = yaml.safe_load((good / "_fleet.yaml").read_text(encoding="utf-8").split("\nalerts:")[0])
+    alerts = yaml.safe_load(FLEET.replace("2026-12-01T20:00", "'2026-12-01T20:00'").replace("2026-12-01T23:00", "x"))[
+        "alerts"
+    ]
+    section = data.draw(st.sampled_from(sorted(alerts)))
+    holder = alerts[section]
+    keys = sorted(holder) if isinstance(holder, dict) else range(len(holder))
+    alerts[section][data.draw(st.sampled_from(list(keys)))] = data.draw(_ODD)
+    (good / "_fleet.yaml").write_text(yaml.safe_dump(document | {"alerts": alerts}, sort_keys=False), encoding="utf-8")
+    declarations = load(good)
+    assert declarations.fleet is not None
+    assert not [problem for problem in declarations.problems if "fault of the loader" in problem.text]
+    assert declarations.fleet.channel == "#ai-operations"
