@@ -53,9 +53,15 @@ class OpenAi:
     costs: Results
     usage: Results = field(default_factory=dict)
     a_page: int = 2
+    projects: dict[str, str | None] = field(default_factory=dict)
+    may_list: bool = True
 
     def __call__(self, asked: Asked) -> Any:
-        """A page of the costs or of the usage."""
+        """A page of the costs, of the usage or of the projects."""
+        if asked.path == "/v1/organization/projects":
+            return (
+                self._projects(asked) if self.may_list else Reply({"error": {"message": "no permission"}}, status=403)
+            )
         days = {"/v1/organization/costs": self.costs, "/v1/organization/usage/completions": self.usage}.get(asked.path)
         if days is None:
             return Reply({"error": {"message": "not found"}}, status=404)
@@ -66,6 +72,14 @@ class OpenAi:
             for day in inside
         ]
         return {"object": "page", **_paged(found, asked, self.a_page)}
+
+    def _projects(self, asked: Asked) -> Any:
+        ids = sorted(self.projects)
+        first = ids.index(asked.query["after"]) + 1 if "after" in asked.query else 0
+        page = ids[first : first + self.a_page]
+        found = [{"id": one, "object": "organization.project", "name": self.projects[one]} for one in page]
+        ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
+        return {"object": "list", "data": found, **ends, "has_more": first + self.a_page < len(ids)}
 
 
 def charged(

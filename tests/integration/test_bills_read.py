@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from afterpilot.domain.bills import USAGE, Bill, BillLine, BillReader
+from afterpilot.domain.bills import USAGE, Bill, BillLine, BillReader, ProjectNames
 from afterpilot.domain.errors import ConfigurationError, SourceError
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.spend import BillAccount
@@ -82,6 +82,44 @@ def test_openai_is_asked_as_its_own_client_would() -> None:
         "limit": "31",
         "page": "",
     }
+
+
+def test_openai_projects_have_their_names() -> None:
+    """Page after page by the last id, archived ones too; a project without a name has none. Asked once, however many stretches are read."""
+    projects = {"proj_a": "Accounts payable", "proj_b": None, "proj_c": "Triage pilot"}
+    with ApiDouble(OpenAi({day: [] for day in DAYS}, projects=projects)) as api:
+        reader = OpenAiBill(api.endpoint, pause=lambda _: None)
+        bills = [reader.read(first, END) for first in (FIRST, DAYS[3])]
+    assert [bill.names for bill in bills] == 2 * [
+        ProjectNames({"proj_a": "Accounts payable", "proj_c": "Triage pilot"})
+    ]
+    asked = [one.query for one in api.asked if one.path == "/v1/organization/projects"]
+    assert asked == [
+        {"limit": "100", "include_archived": "true"},
+        {"limit": "100", "include_archived": "true", "after": "proj_b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Reply({"error": {"message": "Missing scopes: api.management.read"}}, status=403), "(403: "),
+        (Reply({"error": {"message": "not found"}}, status=404), "answered 404"),
+        ({"object": "list", "data": [], "has_more": True}, "a page promises more, and does not say where it is"),
+        (
+            {"object": "list", "data": [{"id": "proj_a", "name": "x"}], "has_more": True, "last_id": "proj_a"},
+            "a page promises more",
+        ),
+        ({"object": "list"}, "a page has no data"),
+    ],
+    ids=["no permission", "no such page", "no cursor", "the same again", "another shape"],
+)
+def test_openai_bills_stand_where_projects_have_no_names(answer: Any, why: str) -> None:
+    """A key that may read costs and not list projects costs no bill: the reason is said, and never the key."""
+    account = OpenAi({DAYS[0]: [cost(1, f"{GPT}, input")]})
+    bill, api = read(lambda one: answer if one.path.endswith("/projects") else account(one), OpenAiBill)
+    assert [line.amount for line in bill.lines] == [1]
+    assert (dict(bill.names.of), why in bill.names.trouble, api.token in bill.names.trouble) == ({}, True, False)
 
 
 def test_openai_usage_stands_beside_the_costs() -> None:

@@ -63,6 +63,17 @@ def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     return run
 
 
+def test_a_key_that_may_not_list_projects_is_told_once(cli: Cli, api: ApiDouble) -> None:
+    """Under the table of the account, after a reading and by what is on record; projects go by their ids."""
+    assert isinstance(api.answer, OpenAi)
+    api.answer.may_list = False
+    for command in (["bills"], ["bills", "show"]):
+        _, out, _ = cli(*command)
+        assert out.count("projects are shown by their ids: ") == 1
+        assert "(403" in out
+        assert "nobody's: proj_unowned  12.00 USD" in out
+
+
 def test_bills_are_read_and_shown(cli: Cli) -> None:
     """A table of days, what nobody owns with a proposal, both coverages, and the verdict."""
     code, out, _ = cli("bills")

@@ -185,6 +185,27 @@ def test_spend_of_a_project_that_nobody_names_is_told_to_the_operators(site: Sit
     assert states(site) == {"bills.unowned": "resolved", "bills.gap": "open"}
 
 
+def test_projects_are_called_by_their_names(site: Site, openai: OpenAi) -> None:
+    """In findings and proposals; known names stay, also for who reads nothing, when the key may not list projects any more."""
+    openai.costs[BOUGHT].append(cost(12, "o3, output", "proj_x1"))
+    openai.projects = {"proj_ap": "Accounts payable", "proj_x1": "Invoice matching lab", "proj_z": "Other"}
+    pulled(site)
+    title = "12.00 USD of Invoice matching lab (proj_x1) on the bill of openai belong to no workflow"
+    run = run_of(site)
+    assert [reason for reason in run.reasons if title in reason]
+    (told,) = run.evidence["accounts"]
+    assert told["names"] == {"proj_ap": "Accounts payable", "proj_x1": "Invoice matching lab"}
+    assert (told["unowned"][0]["project_name"], told["unowned"][0]["proposed_owner"]) == ("Invoice matching lab", SLUG)
+    openai.may_list = False
+    (told,) = run_of(site).evidence["accounts"]
+    assert told["unowned"][0]["project_name"] == "Invoice matching lab"
+    assert "(403" in told["names_trouble"]
+    wired = site.wired()
+    (standing,) = pipeline.bill_standings(wired.services, wired.declarations.workflows)
+    assert [one.shown for one in standing.unowned] == ["Invoice matching lab (proj_x1)"]
+    assert states(site) == {"bills.unowned": "open"}
+
+
 def test_a_declaration_that_is_broken_loses_no_project(site: Site) -> None:
     """While its team mends it, its spend is still its own, as it was declared last."""
     pulled(site)

@@ -97,12 +97,14 @@ def _print(standings: Sequence[Standing], account: str, days: int) -> None:
         console.print(_table(one, days), soft_wrap=False)
         console.print(Text(f"  {_SIDES}", style="dim"))
         console.print(Text(f"  {_coverage(one)}"))
+        if one.names.trouble:
+            console.print(Text(f"  projects are shown by their ids: {one.names.trouble}", style="dim"))
         for lost in one.unowned:
             proposed = f"{lost.owner}? ({lost.why})" if lost.owner else f"whose? ({lost.why})"
             console.print(
                 Text.assemble(
                     ("  nobody's: ", "yellow"),
-                    f"{lost.project or 'no project'}  {lost.cost}  {proposed}",
+                    f"{lost.shown or 'no project'}  {lost.cost}  {proposed}",
                 )
             )
         console.print()
@@ -161,6 +163,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "unowned": [
             {
                 "project": lost.project,
+                "project_name": lost.name,
                 "amount": str(lost.amount),
                 "without_amount": lost.unknown,
                 "currency": lost.currency,

@@ -32,6 +32,7 @@ _PILOT_TOKENS = (1_200_000, 300_000)
 _DAY = timedelta(days=1)
 _A_PAGE = 7  # buckets, where nobody asks for more
 _COSTS, _USAGE = "/v1/organization/costs", "/v1/organization/usage/completions"
+_LISTED = "/v1/organization/projects"
 _SUMS = sa.text(
     "SELECT CAST(sums.at AT TIME ZONE 'UTC' AS date) AS day, workflow, sums.model, sum(calls) AS calls, "
     "  sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens, "
@@ -70,7 +71,13 @@ class BillServer:
         return hmac.compare_digest(authorization.encode(), f"Bearer {self._key}".encode())
 
     def page(self, path: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
-        """A page of day buckets. Raises KeyError for a path or query that there is none for, ValueError for one that is no number."""
+        """A page of day buckets, or all projects. Raises KeyError for a path or query that there is none for, ValueError for one that is no number."""
+        if path == _LISTED:
+            return {
+                "object": "list",
+                "data": [_project(one) for one in (*self._projects.values(), UNOWNED)],
+                "has_more": False,
+            }
         results = {_COSTS: _cost, _USAGE: _usage}[path]
         today = datetime.now(UTC).date()
         start = _day(int(query["start_time"][0]))
@@ -122,6 +129,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+
+def _project(project: str) -> dict[str, Any]:
+    """``proj_triage_pilot`` is called Triage pilot."""
+    return {
+        "id": project,
+        "object": "organization.project",
+        "name": project.removeprefix("proj_").replace("_", " ").capitalize(),
+    }
 
 
 def _pilot(days: Mapping[date, object], today: date) -> Iterator[dict[str, Any]]:

@@ -50,11 +50,25 @@ class BillLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectNames:
+    """Project → what the account calls it. ``trouble`` says why that cannot be known, empty where it is."""
+
+    of: Mapping[str, str] = field(default_factory=dict)
+    trouble: str = ""
+
+
+NO_NAMES = ProjectNames()
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
-    """What was read of a bill. ``days`` are those that the provider answered for, also where they cost nothing."""
+    """What was read of a bill. ``days`` are those that the provider answered for, also where they cost nothing; ``names`` is what
+    the account calls its projects, where it has names besides ids.
+    """
 
     lines: tuple[BillLine, ...]
     days: frozenset[date]
+    names: ProjectNames = NO_NAMES
 
 
 class BillReader(Protocol):

@@ -11,6 +11,7 @@ from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, S
 from afterpilot.decide.bills.facts import DAY, GRACE, over
 from afterpilot.declare.rules import dig
 from afterpilot.declare.spend_schema import stored_spend
+from afterpilot.domain.bills import NO_NAMES, ProjectNames
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError
 from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.spend import BillAccount
@@ -64,9 +65,9 @@ def bills(
     if done is not None:
         return Reconciled(bill_standings(services, workflows), done)
     wanted = [one for one in declared if not accounts or one.name in accounts]
-    trouble = {one.name: _read(services, one, again=again) for one in wanted}
+    read = {one.name: _read(services, one, again=again) for one in wanted}
     meter(services, workflows)
-    facts = _facts(services, workflows, trouble)
+    facts = _facts(services, workflows, read)
     result, found = judge_bills(facts)
     window = Window(_midnight(facts.first), _closed(facts))
     return Reconciled(found, concluded(services, result, None, window, trigger, started))
@@ -118,31 +119,44 @@ def to_read(read: Mapping[date, datetime], *, today: date, again: int = 0) -> It
             first = None
 
 
-def _read(services: Services, account: BillAccount, *, again: int) -> str:
-    """Read what is due of an account, stretch by stretch; returns why it could not be done, empty where it was."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Why an account could not be read now, empty where it was; and what it calls its projects, None where nobody could ask."""
+
+    trouble: str = ""
+    names: ProjectNames | None = None
+
+
+def _read(services: Services, account: BillAccount, *, again: int) -> _Reading:
+    """Read what is due of an account, stretch by stretch."""
     at = services.now()
     today = at.astimezone(UTC).date()
     with services.ops.begin() as unit:
         read = unit.bills.read(account.name, today - max(LOOK_BACK, again) * DAY, today)
+    names: ProjectNames | None = None
     try:
         reader = services.bills(account)
         for first, end in to_read(read, today=today, again=again):
             bill = reader.read(first, end)
+            names = bill.names
             with services.ops.begin() as unit:
                 kept: Kept = unit.bills.keep(account.name, bill, at=at)
             log.info("%s: %s to before %s: %s", account.name, first, end, kept)
     except AfterpilotError as error:
         log.warning("%s: %s", account.name, error)
-        return str(error)
-    return ""
+        return _Reading(str(error), names)
+    if names is not None and names.trouble:
+        log.info("%s: projects are shown by their ids: %s", account.name, names.trouble)
+    return _Reading(names=names)
 
 
-def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[str, str]) -> Facts:
+def _facts(services: Services, workflows: Sequence[Workflow], read: Mapping[str, _Reading]) -> Facts:
     now = services.now()
     end = now.astimezone(UTC).date()
     first = end - LOOK_BACK * DAY
     with services.ops.begin() as unit:
         spenders = _spenders(services, unit, workflows)
+        before = _names_before(unit)
         slugs = [one.slug for one in spenders]
         pulled = {slug: unit.records.pulled_to(slug) for slug in slugs}
         return Facts(
@@ -154,7 +168,8 @@ def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[s
                     account=one,
                     lines=tuple(unit.bills.lines(one.name, first, end)),
                     read=unit.bills.read(one.name, first, end),
-                    trouble=trouble.get(one.name, ""),
+                    trouble=read.get(one.name, _Reading()).trouble,
+                    names=_names(read.get(one.name, _Reading()).names, before.get(one.name, NO_NAMES)),
                 )
                 for one in services.fleet.spend.bills
             ),
@@ -163,6 +178,18 @@ def _facts(services: Services, workflows: Sequence[Workflow], trouble: Mapping[s
             pulled_to={slug: moment for slug, moment in pulled.items() if moment is not None},
             metered_since=unit.bills.first_metered(slugs),
         )
+
+
+def _names(now: ProjectNames | None, before: ProjectNames) -> ProjectNames:
+    """What projects are called: as it was just told, else as it was told last."""
+    return before if now is None else ProjectNames(now.of or before.of, now.trouble)
+
+
+def _names_before(unit: Unit) -> Mapping[str, ProjectNames]:
+    """What each account called its projects when its bill was judged last."""
+    run = unit.runs.latest_ran(FLEET, Stage.BILLS)
+    told = run.evidence.get("accounts", ()) if run else ()
+    return {one["account"]: ProjectNames(one.get("names", {}), one.get("names_trouble", "")) for one in told}
 
 
 def _spenders(services: Services, unit: Unit, workflows: Sequence[Workflow]) -> tuple[Spender, ...]:

@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import pytest
 
+from afterpilot.decide.bills import judge_bills
+from afterpilot.domain.bills import ProjectNames
 from afterpilot.domain.spend import Billed
 from afterpilot.domain.verdict import Verdict
-from doubles.billing import ago, called, flow, judged, kind, line, only, tokens
+from doubles.billing import ago, called, facts, flow, judged, kind, line, only, tokens
 
 FLOWS = (flow("invoice_matching", "proj_a"), flow("email_triage", "proj_b"))
 
@@ -166,6 +168,15 @@ def test_what_is_nobodys_and_cannot_be_counted_makes_the_share_unknown(case: str
     assert unclear.title == "Which share of the bill of openai has an owner is not known"
     (loose,) = (one for one in result.findings if one.kind == "bills.unowned")
     assert loose.title.startswith(("6.00 EUR of proj_zz", "6.00 XXX of proj_zz", "1 line without an amount of proj_zz"))
+
+
+def test_a_name_that_is_the_id_is_said_once() -> None:
+    """LiteLLM's teams and Anthropic's workspaces have no other names; a project's name is beside its id."""
+    named = ProjectNames({"proj_zz": "Pilot", "same": "same"})
+    lines = [line(30), line(10, project="proj_zz"), line(9, project="same")]
+    (told,) = facts(lines, [called(30)], *FLOWS).accounts
+    standing = judge_bills(replace(facts(lines, [called(30)], *FLOWS), accounts=(replace(told, names=named),)))[1][0]
+    assert [one.shown for one in standing.unowned] == ["Pilot (proj_zz)", "same"]
 
 
 def test_a_credit_or_nothing_in_another_currency_leaves_the_share_known() -> None:

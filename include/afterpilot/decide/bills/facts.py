@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from afterpilot.domain.bills import KeptLine, MeteredDay
+from afterpilot.domain.bills import NO_NAMES, KeptLine, MeteredDay, ProjectNames
 from afterpilot.domain.spend import BillAccount, Billed
 from afterpilot.domain.workflow import Workflow
 
@@ -24,6 +24,7 @@ class AccountFacts:
     lines: tuple[KeptLine, ...] = ()
     read: Mapping[date, datetime] = field(default_factory=dict)
     trouble: str = ""
+    names: ProjectNames = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)

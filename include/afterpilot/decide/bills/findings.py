@@ -91,7 +91,7 @@ def _nobodys(sheet: Sheet, one: Unowned) -> Finding:
         stage=Stage.BILLS,
         kind=UNOWNED,
         severity=Severity.WARNING,
-        title=f"{whole} of {one.project or 'no project'} on the bill of {sheet.account.name} belong to no workflow",
+        title=f"{whole} of {one.shown or 'no project'} on the bill of {sheet.account.name} belong to no workflow",
         about=f"{sheet.account.name} {one.project}",
         detail=f"{days}. {proposed}: {one.why}.",
         evidence={
@@ -130,7 +130,7 @@ def _others(sheet: Sheet, found: Sequence[Unowned]) -> Finding:
             "certainty": "certain that no workflow names the projects; the owners are proposals",
             "cost": whole,
             "to_do": "Name the projects under spend.billed of their workflows: `afterpilot bills show` lists them with proposals.",
-            "examples": [f"{one.project}: {one.cost}" for one in found[:_MOST]],
+            "examples": [f"{one.shown}: {one.cost}" for one in found[:_MOST]],
         },
     )
 
@@ -143,6 +143,7 @@ def unowned_as_dict(one: Unowned) -> dict[str, Any]:
     """For the evidence."""
     return {
         "project": one.project,
+        "project_name": one.name,
         "amount": str(one.amount),
         "without_amount": one.unknown,
         "currency": one.currency,

@@ -81,7 +81,7 @@ def _drifted(sheet: Sheet, drift: Drift) -> Finding:
         stage=Stage.BILLS,
         kind=GAP,
         severity=Severity.WARNING,
-        title=f"{_of(sheet, cell.group.name, cell.name)}: {_difference(sheet, cell.bill, cell.meter)} {days}",
+        title=f"{_of(sheet, sheet.shown_group(cell.group), cell.name)}: {_difference(sheet, cell.bill, cell.meter)} {days}",
         about=_about(sheet, cell.group.name, cell.model, f"sum {cause.kind}"),
         detail=f"Each day is within the tolerance; together they are not. {_why(drift.causes)}",
         evidence={
@@ -107,7 +107,7 @@ def _gap(sheet: Sheet, rows: Sequence[Row]) -> Finding:
         stage=Stage.BILLS,
         kind=UNCLEAR if cause.unknown else GAP,
         severity=Severity.UNKNOWN if cause.unknown else Severity.WARNING,
-        title=f"{_of(sheet, last.project, last.model)}: {what} {days}",
+        title=f"{_of(sheet, sheet.shown_group(last.cell.group), last.model)}: {what} {days}",
         about=_about(sheet, last.project, last.cell.model, cause.kind),
         detail=_why(last.causes) + later,
         evidence={
@@ -134,7 +134,7 @@ def _joined(sheet: Sheet, about: str, found: Sequence[_Part]) -> Finding:
         severity=Severity.UNKNOWN if unknown else Severity.WARNING,
         title=f"{_of(sheet, '', worst.cell.name)}: {what} in {len(parts)} projects, up to {last}",
         about=about,
-        detail=f"The largest gap is that of {worst.cell.group.name}. {_why(worst.causes)}",
+        detail=f"The largest gap is that of {sheet.shown_group(worst.cell.group)}. {_why(worst.causes)}",
         evidence={
             **_evidence(sheet, worst.cell, worst.causes),
             "project": "",

@@ -17,7 +17,7 @@ from afterpilot.decide.bills.gaps import drifted, gaps
 from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
-from afterpilot.domain.bills import family
+from afterpilot.domain.bills import NO_NAMES, ProjectNames, family
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.spend import BillAccount
@@ -43,6 +43,7 @@ class Standing:
     owned: Decimal | None
     priced: Decimal | None
     owned_unknown: str = ""
+    names: ProjectNames = NO_NAMES
 
     @property
     def days_read(self) -> int:
@@ -84,6 +85,7 @@ def stand(facts: Facts, told: AccountFacts) -> Standing:
         owned=share.share,
         priced=priced(sheet),
         owned_unknown=share.unknown,
+        names=told.names,
     )
 
 
@@ -140,7 +142,16 @@ def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:
         "days": [_day_as_dict(day) for day in one.days],
         "unowned": [unowned_as_dict(each) for each in one.unowned],
         "trouble": told.trouble,
+        "names": _names(one),
+        "names_trouble": one.names.trouble,
     }
+
+
+def _names(one: Standing) -> dict[str, str]:
+    """Of the projects that the account's rows and lists show."""
+    shown = {project for row in one.rows for project in row.cell.group.projects}
+    shown |= {each.project for each in one.unowned}
+    return {project: name for project, name in one.names.of.items() if project in shown}
 
 
 def _day_as_dict(day: Day) -> dict[str, Any]:

@@ -24,7 +24,8 @@ _LIKE = 0.8  # of difflib's ratio: names that differ by a letter or two, or by t
 @dataclass(frozen=True, slots=True)
 class Unowned:
     """What a project that no workflow names cost. ``owner`` is a workflow's slug, empty where nobody can be proposed; ``why`` is
-    the evidence for it. ``amount`` is what is known; ``unknown`` lines have none.
+    the evidence for it. ``amount`` is what is known; ``unknown`` lines have none. ``name`` is what the account
+    calls the project, empty where that is not known, or no other word than the project itself.
     """
 
     project: str
@@ -37,6 +38,12 @@ class Unowned:
     person: str
     why: str
     unknown: int = 0
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The project for people: with its name where the account has one."""
+        return f"{self.name} ({self.project})" if self.name else self.project
 
     @property
     def cost(self) -> str:
@@ -58,9 +65,10 @@ def unowned(sheet: Sheet) -> tuple[Unowned, ...]:
 
 def _unowned(sheet: Sheet, project: str, lines: Sequence[BillLine]) -> Unowned:
     models = tuple(sorted({line.model for line in lines if line.model}))
+    name = sheet.told.names.of.get(project, "")
     days = [line.day for line in lines]
     owner, why = next(
-        _proposals(sheet, project, models), (None, "no workflow calls these models or is called like that")
+        _proposals(sheet, name or project, models), (None, "no workflow calls these models or is called like that")
     )
     return Unowned(
         project=project,
@@ -73,6 +81,7 @@ def _unowned(sheet: Sheet, project: str, lines: Sequence[BillLine]) -> Unowned:
         person=owner.person if owner else "",
         why=why,
         unknown=sum(line.amount is None for line in lines),
+        name="" if name == project else name,
     )
 
 

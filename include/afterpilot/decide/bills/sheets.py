@@ -123,6 +123,15 @@ class Sheet:
         days = [self.facts.metered_since[slug] for slug in group.workflows if slug in self.facts.metered_since]
         return min(days, default=None)
 
+    def shown(self, project: str) -> str:
+        """A project for people: with the name that the account has for it, if that is known, and its id."""
+        name = self.told.names.of.get(project, "")
+        return f"{name} ({project})" if name and name != project else project
+
+    def shown_group(self, group: Group) -> str:
+        """The projects of a group for people."""
+        return ", ".join(self.shown(project) for project in sorted(group.projects))
+
     def known(self, group: Group) -> bool:
         """Whether the bill shows any of a group's projects."""
         return not group.projects or bool(group.projects & self._projects)

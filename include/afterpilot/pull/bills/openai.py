@@ -1,7 +1,8 @@
 """OpenAI's organization costs and usage, with an admin key.
 
 Costs have no model: it stands in the name of the line ("gpt-4o-2024-08-06, input"). Amounts are in whole units of the currency.
-Of usage, that of completions is read: input tokens have the cached ones among them.
+Of usage, that of completions is read: input tokens have the cached ones among them. Lines name projects by their ids; what they are called
+is asked apart, and a key that may not know it costs no bill.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
 
-from afterpilot.domain.bills import USAGE, Bill, BillLine
+from afterpilot.domain.bills import USAGE, Bill, BillLine, ProjectNames
+from afterpilot.domain.errors import SourceError
 from afterpilot.domain.ports import Endpoint
 from afterpilot.pull.bills.amounts import amount, count, currency, mapping, name
 from afterpilot.pull.bills.buckets import day_buckets
 from afterpilot.pull.bills.lines import added
+from afterpilot.pull.bills.projects import project_names
 from afterpilot.pull.http.client import Client
 
 _COSTS, _USAGE = "/organization/costs", "/organization/usage/completions"
+_PROJECTS = "/organization/projects"
 _ENDS = ("start_time", "end_time")
 _UNNAMED = "unnamed"
 
@@ -29,6 +33,7 @@ class OpenAiBill:
 
     def __init__(self, endpoint: Endpoint, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._endpoint, self._pause = endpoint, pause
+        self._names: ProjectNames | None = None
         self._root = "" if endpoint.url.rstrip("/").endswith("/v1") else "/v1"
 
     def read(self, first: date, end: date) -> Bill:
@@ -39,10 +44,18 @@ class OpenAiBill:
             costs = day_buckets(client, self._root + _COSTS, [*query, *by], first=first, end=end, ends=_ENDS)
             by = [("group_by[]", "project_id"), ("group_by[]", "model"), ("group_by[]", "batch")]
             usage = day_buckets(client, self._root + _USAGE, [*query, *by], first=first, end=end, ends=_ENDS)
+            if self._names is None:
+                self._names = self._projects(client)
         models = {name(one.get("model")) for results in usage.values() for one in results}
         lines = [_cost(day, one, models) for day, results in costs.items() for one in results]
         lines += [line for day in costs for line in _used(day, usage.get(day, []))]
-        return Bill(added(lines), frozenset(costs))
+        return Bill(added(lines), frozenset(costs), self._names)
+
+    def _projects(self, client: Client) -> ProjectNames:
+        try:
+            return ProjectNames(project_names(client, self._root + _PROJECTS))
+        except SourceError as error:
+            return ProjectNames(trouble=str(error))
 
 
 def _cost(day: date, one: Mapping[str, Any], models: set[str]) -> BillLine:

@@ -181,6 +181,9 @@ def _charts(
     ]
 
 
+_LATER: Mapping[str, Any] = {"project_name": "", "without_amount": 0}  # which evidence of earlier runs has not
+
+
 def _account(one: Mapping[str, Any]) -> Account:
     return Account(
         name=str(one.get("account") or ""),
@@ -191,6 +194,7 @@ def _account(one: Mapping[str, Any]) -> Account:
         read_to=str(one.get("read_to") or ""),
         trouble=str(one.get("trouble") or ""),
         unowned=[
-            {**mapping(each), "amount": amount(mapping(each).get("amount"))} for each in listed(one.get("unowned"))
+            {**_LATER, **mapping(each), "amount": amount(mapping(each).get("amount"))}
+            for each in listed(one.get("unowned"))
         ],
     )
