@@ -73,12 +73,17 @@ class Context:
 
 
 def incident_message(
-    incident: Incident, finding: Finding | None = None, *, context: Context | None = None, news: str = ""
+    incident: Incident,
+    finding: Finding | None = None,
+    *,
+    context: Context | None = None,
+    news: str = "",
+    said: str = "",
 ) -> Message:
     """The one message of an incident as it stands: opened, still there, acknowledged, waived, or over.
 
     ``finding`` is what the last run found; without it the incident's own title and detail are used. ``news`` is what has just
-    happened to it, as its time line calls it.
+    happened to it, as its time line calls it; ``said`` tells it in a sentence.
     """
     given = context or Context()
     severity = finding.severity if finding else incident.severity
@@ -90,7 +95,7 @@ def incident_message(
         tone=tone(incident, severity),
         title=headed if _fits(headed) else f"{headed[: _TITLE - 1].rstrip()}…",
         summary="\n".join(part for part in ("" if _fits(headed) else title, detail) if part),
-        notification=notification(incident, severity, title, news=news),
+        notification=notification(incident, severity, title, news=news, said=said),
         facts=_facts_when_over(incident, given) if over else _facts(incident, severity, given),
         details=() if over else _details(incident, severity, given),
         points=() if over else given.examples[:_EXAMPLES],
@@ -101,7 +106,12 @@ def incident_message(
 
 
 def declaration_message(
-    incident: Incident, problems: Sequence[Problem | str], *, context: Context | None = None, news: str = ""
+    incident: Incident,
+    problems: Sequence[Problem | str],
+    *,
+    context: Context | None = None,
+    news: str = "",
+    said: str = "",
 ) -> Message:
     """The message of a declaration that cannot be used, with every problem by file and line."""
     count = plural(len(problems), "problem")
@@ -114,7 +124,9 @@ def declaration_message(
             else "the workflow is not watched until it is mended"
         ),
     )
-    message = incident_message(replace(incident, title=f"{what} ({count})", detail=""), context=given, news=news)
+    message = incident_message(
+        replace(incident, title=f"{what} ({count})", detail=""), context=given, news=news, said=said
+    )
     if incident.state is IncidentState.RESOLVED:
         return message
     return replace(

@@ -48,9 +48,10 @@ class Messages:
         workflow: Workflow | None = None,
         run_id: uuid.UUID | None = None,
         news: str = "",
+        said: str = "",
     ) -> Message:
         """The incident's one message as it stands now; ``workflow`` is None where its declaration cannot be used. ``news`` is what
-        has just happened to it, as its time line calls it.
+        has just happened to it, as its time line calls it; ``said`` tells it in a sentence.
         """
         evidence = finding.evidence if finding else {}
         context = Context(
@@ -64,8 +65,8 @@ class Messages:
         )
         if incident.kind == BROKEN:
             problems = _lines(evidence, "problems") or tuple(incident.detail.splitlines())
-            return declaration_message(incident, problems, context=context, news=news)
-        return incident_message(incident, finding, context=context, news=news)
+            return declaration_message(incident, problems, context=context, news=news, said=said)
+        return incident_message(incident, finding, context=context, news=news, said=said)
 
     @property
     def review_url(self) -> str:

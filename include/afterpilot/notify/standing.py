@@ -21,6 +21,8 @@ _WORDS: dict[Severity, str] = {
     Severity.INFO: "NOTE",
 }
 
+_SHORT = {IncidentState.ACKNOWLEDGED: "ACK", IncidentState.WAIVED: "WAIVED", IncidentState.RESOLVED: "OVER"}
+
 
 def tone(incident: Incident, severity: Severity) -> Tone:
     """The sign of a message: by severity, calm while the incident is waived, good when it is over."""
@@ -36,14 +38,17 @@ def badge(incident: Incident, severity: Severity) -> str:
     return " · ".join(part for part in (_WORDS[severity], _state(incident)) if part)
 
 
-def notification(incident: Incident, severity: Severity, title: str, *, news: str = "") -> str:
+def notification(incident: Incident, severity: Severity, title: str, *, news: str = "", said: str = "") -> str:
     """The line that a phone shows: what happened to which workflow, e.g. ``ACK by Dana Ruiz invoice_matching: …``.
 
     ``news`` is what has just happened to it, as its time line calls it; without it the line says how the incident stands.
+    ``said`` tells the news in a sentence.
     """
     about = f"{incident.workflow}: {title}"
     word = _WORDS[severity]
-    said = {
+    if said:
+        return f"{_SHORT.get(incident.state, word)} {about}: {said}"
+    lines = {
         "graver": f"{word}, graver than before: {about}",
         "reopened": f"{word}, back again: {about}",
         "escalated": f"{word}, not taken up by anybody: {about}",
@@ -51,10 +56,10 @@ def notification(incident: Incident, severity: Severity, title: str, *, news: st
         "waived": f"WAIVED until {_until(incident)} by {incident.waived_by or 'somebody'} {about}",
         "resolved": f"OVER after {duration(incident)} {about}",
     }
-    if news in said:
-        return said[news]
+    if news in lines:
+        return lines[news]
     if incident.state is not IncidentState.OPEN:
-        return said[str(incident.state)]
+        return lines[str(incident.state)]
     return f"{word} still: {about}" if incident.occurrences > 1 else f"{word} {about}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from afterpilot.decide.routing import routed
 from afterpilot.domain.alerting import Alert, Fate
@@ -64,9 +64,9 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
         at=services.now(),
     )
     fate, why = _held(news, plan.silenced)
-    message = services.messages.incident(incident, news.cause, workflow=workflow, run_id=news.run_id, news=news.what)
-    if news.said:
-        message = replace(message, notification=f"{incident.workflow}: {incident.title}: {news.said}")
+    message = services.messages.incident(
+        incident, news.cause, workflow=workflow, run_id=news.run_id, news=news.what, said=news.said
+    )
     name = f"incident/{incident.id}/{news.what}{f'/{news.mark}' if news.mark else ''}"
     for place, destination in enumerate(plan.to):
         unit.outbox.put(

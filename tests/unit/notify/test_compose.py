@@ -223,6 +223,16 @@ def test_severity_and_state_are_told_at_a_glance(
         assert incident_message(incident).notification == message.notification
 
 
+def test_what_a_person_has_said_is_on_the_phone_after_the_state() -> None:
+    """Words of a person follow the word that says how it stands."""
+    taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Dana Ruiz")
+    message = WRITER.incident(taken, news="acknowledged", said="Dana Ruiz has taken it up: it hangs")
+    assert message.notification == (
+        "ACK invoice_matching: 12 of 203 invoices have no purchase order number: Dana Ruiz has taken it up: it hangs"
+    )
+    assert WRITER.incident(INCIDENT, said="the waiver is over").notification.startswith("FAIL invoice_matching: 12")
+
+
 @pytest.mark.parametrize(("level", "called"), [(0, DANA.slack), (1, LEE.slack), (2, HERE)])
 def test_an_incident_that_nobody_takes_up_calls_the_next(level: int, called: str) -> None:
     """The owner first, then the deputy, then whoever is in the channel."""
