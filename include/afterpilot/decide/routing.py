@@ -41,15 +41,16 @@ def routed(alert: Alert, *, fleet: Alerting, own: Alerting | None, silences: Seq
     return Routed(to, silenced=silenced or kept, steps=tuple(steps))
 
 
-def followed(plan: Routed, told: Sequence[Destination], *, over: bool) -> Routed:
-    """The plan for later news of an incident that has been told: where it stands, whatever the routes say by now.
+def followed(plan: Routed, told: Sequence[Destination], *, anew: bool = False, over: bool = False) -> Routed:
+    """The plan for later news of an incident that has been told: where it stands, and, for news that counts ``anew`` (graver, back
+    again), where the routes lead by now, too.
 
     So nothing stands open in one place and is over in another. What is ``over`` is said there even in a silence: an edit of
-    what stands. A copy that waits for a digest, or was in one, waits for the next one.
+    what stands.
     """
     if not told:
         return plan
-    places = tuple(_once(told))
+    places = tuple(_once((*told, *plan.to) if anew else told))
     silenced = "" if over else plan.silenced
     return replace(plan, to=places, silenced=silenced, steps=(*plan.steps, "later news goes where it was told"))
 

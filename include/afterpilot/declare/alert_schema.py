@@ -75,7 +75,7 @@ class Escalate(Keys):
 class Digest(Keys):
     """One message a day in each channel."""
 
-    at: Clock = Field(description="when it is sent")
+    at: Clock = Field("08:30", validate_default=True, description="when it is sent")
 
 
 class Maintenance(Keys):
