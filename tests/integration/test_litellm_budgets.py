@@ -243,3 +243,34 @@ def test_a_reply_that_tells_nothing_changes_nothing(site: Site, proxy: LiteLlm) 
     office.judged()
     assert (office.sweep().done, proxy.updates) == (0, [])
     assert office.sweep().done == 1
+
+
+def test_a_gateway_that_gets_another_name_keeps_the_budget(site: Site, proxy: LiteLlm) -> None:
+    """By the old name it is taken away, and then set by the new one: never both at once, or the other way round."""
+    site.env["AIRFLOW_CONN_GATE"] = proxy.connection
+    office = Office(site, TEAM)
+    office.judged()
+    office.sweep()
+    office.stop = replace(TEAM, connection="gate")
+    office.judged()
+    with site.wired().services.ops.begin() as unit:
+        (first,) = unit.stop_orders.claim(8)
+    assert (first.action, first.target.connection) == ("resume", "proxy")
+    assert office.sweep().done == 0
+    with site.wired().services.ops.begin() as unit:
+        unit.stop_orders.settle(site.wired().services.stopper.perform(first))
+    assert office.sweep().done == 1
+    assert [one["max_budget"] for one in proxy.updates] == [400.0, None, 400.0]
+
+
+def test_an_old_name_that_leads_nowhere_holds_up_nothing(site: Site, proxy: LiteLlm) -> None:
+    """The connection is gone: the new one is told all the same, after one attempt at the old."""
+    office = Office(site, TEAM)
+    office.judged()
+    office.sweep()
+    site.env["AIRFLOW_CONN_GATE"] = proxy.connection
+    del site.env["AIRFLOW_CONN_PROXY"]
+    office.stop = replace(TEAM, connection="gate", team="team-2")
+    office.judged()
+    assert office.sweep() == SweptStops(done=1, not_done=1)
+    assert proxy.budgets["team-2"]["max_budget"] == 400.0

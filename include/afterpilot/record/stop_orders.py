@@ -67,12 +67,18 @@ class StopOrders:
             )
 
     def claim(self, limit: int) -> Sequence[StopOrder]:
-        """Lease up to ``limit`` orders that are due, the oldest first."""
+        """Lease up to ``limit`` orders that are due, the oldest first. One waits for earlier ones of its receiver until they are over,
+        and for its workflow's others until an attempt was made at them: two names may lead to one gateway.
+        """
         self._replace()
         earlier = stop_orders.alias("earlier")
         waits = sa.exists().where(
             earlier.c.workflow == stop_orders.c.workflow,
-            earlier.c.target == stop_orders.c.target,
+            sa.or_(
+                earlier.c.target == stop_orders.c.target,
+                earlier.c.attempts == 0,
+                earlier.c.leased_until > sa.func.now(),
+            ),
             earlier.c.state == "pending",
             earlier.c.number < stop_orders.c.number,
         )
