@@ -195,7 +195,7 @@ def _names_before(unit: Unit) -> Mapping[str, ProjectNames]:
 def _spenders(services: Services, unit: Unit, workflows: Sequence[Workflow]) -> tuple[Spender, ...]:
     """The workflows as declared; one whose declaration is broken as it was when it could be used last: its spend is still its own."""
     found = {workflow.slug: Spender.of(workflow) for workflow in workflows}
-    for slug, document in unit.bills.broken().items():
+    for slug, document in unit.declarations.broken().items():
         spend = stored_spend(document, services.fleet.spend)
         if slug not in found and spend is not None:
             found[slug] = Spender(slug, spend.billed, spend.team, str(dig(document, "owner", "name") or ""))

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.bills import Bill, BillLine, KeptLine, MeteredDay
-from afterpilot.record.tables import bill_days, bill_lines, current_declarations, declarations, prices, usage_sums
+from afterpilot.record.tables import bill_days, bill_lines, prices, usage_sums
 
 _BATCH = 5_000
 _KEY = ("account", "day", "project", "model", "item")
@@ -113,19 +113,6 @@ class Bills:
             if first is not None:
                 found[slug] = first.astimezone(UTC).date()
         return found
-
-    def broken(self) -> Mapping[str, Mapping[str, Any]]:
-        """The last usable document of each folder that is there and cannot be used as it stands."""
-        here = current_declarations.c
-        statement = (
-            sa.select(here.workflow, declarations.c.document)
-            .join(
-                declarations,
-                sa.and_(declarations.c.workflow == here.workflow, declarations.c.sha256 == here.usable_sha256),
-            )
-            .where(here.present, here.usable_sha256 != here.sha256)
-        )
-        return {row.workflow: row.document for row in self._connection.execute(statement)}
 
     def _lock(self, account: str) -> None:
         """Two readings of an account at once would both take a line for the first."""

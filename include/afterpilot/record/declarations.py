@@ -14,6 +14,15 @@ from afterpilot.domain.workflow import Loaded
 from afterpilot.record.runs import plain
 from afterpilot.record.tables import current_declarations, declarations
 
+# Each workflow that could ever be used, with the last version of its declaration that could.
+USABLE = current_declarations.join(
+    declarations,
+    sa.and_(
+        declarations.c.workflow == current_declarations.c.workflow,
+        declarations.c.sha256 == current_declarations.c.usable_sha256,
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Usable:
@@ -111,9 +120,16 @@ class DeclarationVersions:
                 sa.and_(here.present, version.document["stage"].astext.is_distinct_from("retired")),
                 here.usable_sha256 != here.sha256,
             )
-            .join(declarations, sa.and_(version.workflow == here.workflow, version.sha256 == here.usable_sha256))
+            .select_from(USABLE)
             .order_by(here.workflow)
         )
         return [
             Usable(slug, team or "", used, broken) for slug, team, used, broken in self._connection.execute(statement)
         ]
+
+    def broken(self) -> Mapping[str, Mapping[str, Any]]:
+        """The last usable document of each folder that is there and cannot be used as it stands."""
+        here = current_declarations.c
+        statement = sa.select(here.workflow, declarations.c.document).select_from(USABLE)
+        found = self._connection.execute(statement.where(here.present, here.usable_sha256 != here.sha256))
+        return {row.workflow: row.document for row in found}

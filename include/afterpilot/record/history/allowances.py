@@ -7,17 +7,17 @@ from typing import cast
 import sqlalchemy as sa
 
 from afterpilot.domain.spend import OnUnknown
+from afterpilot.record.declarations import USABLE
 from afterpilot.record.tables import current_declarations, declarations
 
 
 def declared_on_unknown(connection: sa.Connection, workflow: str) -> OnUnknown | None:
     """What a workflow declares for spend that is not known; None for one that is not there, or was never usable."""
-    here, version = current_declarations, declarations
+    here = current_declarations.c
     statement = (
-        sa.select(version.c.document["spend"]["on_unknown"].astext)
-        .select_from(here)
-        .join(version, (version.c.workflow == here.c.workflow) & (version.c.sha256 == here.c.usable_sha256))
-        .where(here.c.workflow == workflow, here.c.present)
+        sa.select(declarations.c.document["spend"]["on_unknown"].astext)
+        .select_from(USABLE)
+        .where(here.workflow == workflow, here.present)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:

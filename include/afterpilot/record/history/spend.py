@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.record.declarations import USABLE
 from afterpilot.record.history.paging import Row, all_rows, one_row
 from afterpilot.record.tables import (
     allowances,
@@ -26,14 +27,6 @@ from afterpilot.record.tables import (
 MOST = 200
 _MOST_WORKFLOWS = 10_000
 _STREAMED = 2_000
-# Each workflow with the last version of its declaration that could be used.
-USABLE = current_declarations.join(
-    declarations,
-    sa.and_(
-        declarations.c.workflow == current_declarations.c.workflow,
-        declarations.c.sha256 == current_declarations.c.usable_sha256,
-    ),
-)
 # 0 is the price of calls that nobody has looked at yet: it stands in no list.
 NOT_LOOKED_AT = "nobody has priced it yet"
 _REASON = sa.func.coalesce(prices.c.reason, NOT_LOOKED_AT).label("reason")

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 
+from afterpilot.record.declarations import USABLE
 from afterpilot.record.history.paging import Row, all_rows
-from afterpilot.record.history.spend import USABLE
 from afterpilot.record.tables import bill_days, bill_lines, current_declarations, declarations, prices, usage_sums
 
 _MOST_WORKFLOWS = 10_000
