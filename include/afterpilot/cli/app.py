@@ -60,7 +60,10 @@ class _Commands(LazyGroup):
             "afterpilot.cli.cost:show",
             "Show what a workflow costs as a whole: calls, evals, judges and people's time, for one record and for a month.",
         ),
-        "incidents": Later("afterpilot.cli.incidents:app", "Open incidents, and what a person says of them."),
+        "incidents": Later(
+            "afterpilot.cli.incidents:app", "What is wrong, all that is known of it, and what people say of it."
+        ),
+        "alerts": Later("afterpilot.cli.alerts:app", "What is told, and what is kept silent."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }

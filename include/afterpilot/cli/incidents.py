@@ -1,66 +1,182 @@
-"""``afterpilot incidents``: what is open, and a person who says that something is settled."""
+"""``afterpilot incidents``: what is wrong, all that is known of it, and what people say of it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from afterpilot.cli.incident_known import at, brief, document, known, lines, standing
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.counting import plural
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.incident import IncidentState
+from afterpilot.domain.until import HOW, until
 from afterpilot.settings import EnvConnections, Settings
 
-app = typer.Typer(help="Open incidents, and what a person says of them.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from afterpilot.domain.workflow import Workflow
+    from afterpilot.pipeline import Answered, Services
+
+app = typer.Typer(help="What is wrong, all that is known of it, and what people say of it.", no_args_is_help=True)
+Which = Annotated[str, typer.Argument(help="The incident's id, or the first digits of it.", metavar="ID")]
+By = Annotated[str, typer.Option("--by", help="Who says so; the time line and the message name them.")]
+_MOST = 200
+_STATES = ("unresolved", *(str(state) for state in IncidentState), "all")
 
 
 @app.command("list")
-def list_open(
-    workflow: Annotated[str | None, typer.Argument(help="Only those of this workflow.")] = None, *, json: AsJson = False
+def list_incidents(
+    workflow: Annotated[str, typer.Argument(help="Only those of this workflow.")] = "",
+    *,
+    state: Annotated[str, typer.Option("--state", help=f"One of {', '.join(_STATES)}.")] = "unresolved",
+    severity: Annotated[str, typer.Option("--severity", help="One of critical, unknown, warning.")] = "",
+    silenced: Annotated[bool, typer.Option("--silenced", help="Only those whose last message was kept.")] = False,
+    json: AsJson = False,
 ) -> None:
-    """Show the incidents that are not over, oldest first."""
-    from afterpilot.record.ops import Ops, connect  # the database alone: a list needs no declaration
+    """Show the incidents that are not over, oldest first; with --state others too.
 
-    with Ops(connect(Settings.from_environment().database_url)).begin() as unit:
-        found = unit.incidents.unresolved(workflow)
-    if json:
-        as_json(
-            [
-                {
-                    "id": one.id,
-                    "workflow": one.workflow,
-                    "kind": one.kind,
-                    "severity": str(one.severity),
-                    "title": one.title,
-                }
-                for one in found
-            ]
+    Example: afterpilot incidents list invoice_matching --state all
+    """
+    from afterpilot.record.history.incidents import list_incidents as listed  # the database alone: no declaration
+
+    if state not in _STATES:
+        raise typer.BadParameter(f"{state!r} is none of {', '.join(_STATES)}", param_hint="--state")
+    with _connect() as connection:
+        page = listed(
+            connection,
+            workflow=workflow,
+            state="" if state == "all" else state,
+            severity=severity,
+            told="silenced" if silenced else "",
+            limit=_MOST,
         )
+    found = page.rows[::-1]
+    if json:
+        as_json([brief(one) for one in found])
         return
     for one in found:
-        said = f"{str(one.id)[:8]}  {one.opened_at:%Y-%m-%d %H:%M}  {one.severity}  {one.workflow}: {one.title}"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
-    if found:
-        console.print(f"{plural(len(found), 'incident')} not over. One that a person has settled: ", end="")
-        console.print("afterpilot incidents resolve ID --by NAME --note WHY", markup=False, highlight=False)
+        _line(
+            f"{str(one['id'])[:8]}  {at(one['opened_at'])}  {one['severity']}  {one['workflow']}: {one['title']}{standing(one)}"
+        )
+    if page.after:
+        console.print(f"Only the newest {_MOST} are shown; name a workflow to see fewer.")
+    if state != "unresolved" or severity or silenced:
+        console.print(f"{plural(len(found), 'incident')}." if found else "No incident fits.")
+    elif found:
+        _line(f"{plural(len(found), 'incident')} not over. All about one: afterpilot incidents show ID")
+        _line("One that you have: afterpilot incidents acknowledge ID --by NAME; may wait: waive; is settled: resolve")
     else:
         console.print("No incident is open.")
 
 
 @app.command()
-def resolve(
-    incident: Annotated[str, typer.Argument(help="The incident's id, or the first digits of it.")],
+def show(incident: Which, *, json: AsJson = False) -> None:
+    """Show all that is known of an incident: how it stands, what explains it, its time line, and what became of its messages.
+
+    Example: afterpilot incidents show 3f2a91c0
+    """
+    with _connect() as connection:
+        found = known(connection, incident)
+    if json:
+        as_json(document(found))
+        return
+    for line in lines(found):
+        _line(line)
+
+
+@app.command()
+def acknowledge(
+    incident: Which,
     *,
-    by: Annotated[str, typer.Option("--by", help="Who says so; it is kept in the incident's time line.")],
-    note: Annotated[str, typer.Option("--note", help="Why it is settled.")] = "",
+    by: By,
+    note: Annotated[str, typer.Option("--note", help="What you are about to do.")] = "",
+    json: AsJson = False,
 ) -> None:
-    """Say that an incident is settled, e.g. that vanished rows were meant to go. A run that finds it anew opens another.
+    """Say that you have it: nobody else is called about it, or about what it explains. If it gets worse, that is told.
+
+    Example: afterpilot incidents acknowledge 3f2a91c0 --by "Dana Ruiz" --note "asking the supplier"
+    """
+    from afterpilot import pipeline
+
+    _answer(lambda services, known: pipeline.acknowledge(services, incident, by=by, note=note, known=known), json=json)
+
+
+@app.command()
+def waive(
+    incident: Which,
+    *,
+    by: By,
+    until_: Annotated[str, typer.Option("--until", "--for", help=f"{HOW[0].upper()}{HOW[1:]}, in UTC.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it may wait; it is kept, and shown with it.")],
+    json: AsJson = False,
+) -> None:
+    """Let it wait for at most 90 days. It is told again then, if it is still there.
+
+    Example: afterpilot incidents waive 3f2a91c0 --for 3d --by "Dana Ruiz" --reason "fixed with Friday's release"
+    """
+    from afterpilot import pipeline
+
+    def answer(services: Services, known: Mapping[str, Workflow]) -> Answered:
+        moment = _moment(until_, services.now())
+        return pipeline.waive(services, incident, by=by, until=moment, reason=reason, known=known)
+
+    _answer(answer, json=json)
+
+
+@app.command()
+def resolve(
+    incident: Which,
+    *,
+    by: By,
+    note: Annotated[str, typer.Option("--note", help="Why it is settled.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Say that an incident is settled, e.g. that vanished rows were meant to go. A run that finds it anew tells it anew.
 
     Example: afterpilot incidents resolve 3f2a91c0 --by "Dana Ruiz" --note "test rows, deleted on purpose"
     """
     from afterpilot import pipeline
+
+    _answer(lambda services, known: pipeline.settle(services, incident, by=by, note=note, known=known), json=json)
+
+
+def _answer(answer: Callable[[Services, Mapping[str, Workflow]], Answered], *, json: bool) -> None:
     from afterpilot.wiring import wire
 
     wired = wire(Settings.from_environment(), EnvConnections())
-    known = {workflow.slug: workflow for workflow in wired.declarations.workflows}
-    over = pipeline.settle(wired.services, incident, by=by, note=note, known=known).incident
-    console.print(f"Over: {over.workflow}: {over.title}", markup=False, highlight=False)
+    done = answer(wired.services, {workflow.slug: workflow for workflow in wired.declarations.workflows})
+    one = done.incident
+    if json:
+        as_json(
+            {
+                "id": one.id,
+                "workflow": one.workflow,
+                "title": one.title,
+                "state": str(one.state),
+                "changed": done.changed,
+                "said": done.said,
+            }
+        )
+        return
+    _line(f"{one.workflow}: {one.title}")
+    _line(done.said)
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        return until(text, now=now)
+    except ValueError as error:
+        raise AnswerRefused(str(error)) from error
+
+
+def _connect() -> Any:  # noqa: ANN401 - a context manager of SQLAlchemy, which a command without a database does not load
+    from afterpilot.record.ops import connect
+
+    return connect(Settings.from_environment().database_url).connect()
+
+
+def _line(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -8,18 +8,36 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
-from afterpilot.record.tables import incident_events, incidents, outbox, runs
+from afterpilot.record.tables import findings, incident_events, incidents, outbox, runs
 
 MOST_EVENTS = 500
+MOST_MESSAGES = 100
+MOST_EXPLAINED = 100
 
 _ORDER = (Key("opened_at", incidents.c.opened_at, moment, newest_first=True), Key("id", incidents.c.id, run_id))
 
 
 def list_incidents(
-    connection: sa.Connection, *, workflow: str = "", state: str = "", after: str = "", limit: int = 50
+    connection: sa.Connection,
+    *,
+    workflow: str = "",
+    state: str = "",
+    severity: str = "",
+    told: str = "",
+    after: str = "",
+    limit: int = 50,
 ) -> Page:
-    """Incidents, newest first. ``state`` is a state, ``unresolved``, or empty for all. Raises ValueError for a bad cursor."""
-    statement = sa.select(incidents)
+    """Incidents, newest first, each with what became of its newest message (``told``).
+
+    ``state`` is a state, ``unresolved``, or empty for all; ``told`` a fate of the newest message. Raises ValueError for a bad
+    cursor.
+    """
+    newest = _newest_fate()
+    statement = sa.select(incidents, newest.label("told"))
+    if severity:
+        statement = statement.where(incidents.c.severity == severity)
+    if told:
+        statement = statement.where(newest == told)
     if workflow:
         statement = statement.where(incidents.c.workflow == workflow)
     if state == "unresolved":
@@ -47,12 +65,12 @@ def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
 
 
 def messages_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
-    """The messages about an incident, newest first."""
+    """The newest messages about an incident, newest first."""
     statement = (
         sa.select(outbox)
         .where(outbox.c.incident_id == which)
         .order_by(outbox.c.created_at.desc(), outbox.c.id)
-        .limit(50)
+        .limit(MOST_MESSAGES)
     )
     return all_rows(connection, statement)
 
@@ -66,3 +84,53 @@ def others_like_it(connection: sa.Connection, fingerprint: str, but: uuid.UUID) 
         .limit(20)
     )
     return all_rows(connection, statement)
+
+
+def explained_by(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
+    """The incidents that this one explains, those that are not over first."""
+    statement = (
+        sa.select(incidents)
+        .where(incidents.c.cause_id == which)
+        .order_by(incidents.c.state == "resolved", incidents.c.workflow, incidents.c.id)
+        .limit(MOST_EXPLAINED)
+    )
+    return all_rows(connection, statement)
+
+
+def hanging_on(connection: sa.Connection, incident: Row) -> Sequence[Row]:
+    """Other incidents that are not over, come from the same (a source, a model), and stand beside this one."""
+    if not incident["hangs_on"]:
+        return ()
+    statement = (
+        sa.select(incidents)
+        .where(
+            incidents.c.hangs_on == incident["hangs_on"],
+            incidents.c.state != "resolved",
+            incidents.c.id != incident["id"],
+            incidents.c.cause_id.is_distinct_from(incident["id"]),
+        )
+        .order_by(incidents.c.workflow, incidents.c.id)
+        .limit(MOST_EXPLAINED)
+    )
+    return all_rows(connection, statement)
+
+
+def evidence_of(connection: sa.Connection, incident: Row) -> Row | None:
+    """What the last run that saw it has found, or None where no run did."""
+    return one_row(
+        connection,
+        sa.select(findings).where(
+            findings.c.run_id == incident["run_id"], findings.c.fingerprint == incident["fingerprint"]
+        ),
+    )
+
+
+def _newest_fate() -> sa.ScalarSelect[str]:
+    """What became of the newest message of an incident."""
+    return (
+        sa.select(outbox.c.state)
+        .where(outbox.c.incident_id == incidents.c.id)
+        .order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
