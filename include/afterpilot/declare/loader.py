@@ -32,8 +32,8 @@ DECLARATION = "workflow.yaml"
 MOST_PROBLEMS = 100
 
 
-def load(folder: Path) -> Declarations:
-    """Read ``_fleet.yaml`` and the folder of every workflow (names that begin with ``_`` or ``.`` are left alone).
+def load(folder: Path, *, only: str = "") -> Declarations:
+    """Read ``_fleet.yaml`` and the folder of every workflow (names that begin with ``_`` or ``.`` are left alone), or of one.
 
     One broken folder never hides another; what is wrong stands in the problems, with file and line.
 
@@ -44,6 +44,8 @@ def load(folder: Path) -> Declarations:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith(("_", ".")) and path.is_dir())
     except OSError as error:
         raise DeclarationError(f"the folder {folder} cannot be listed: {error.strerror or error}") from error
+    if only:
+        paths = [path for path in paths if path.name == only]
     fleet, fleet_problems, shared = read_fleet(folder)
     found = [_isolated(path, shared=shared) for path in paths]
     return Declarations(fleet, fleet_problems, tuple(_no_shared_names(found)))
