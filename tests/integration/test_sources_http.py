@@ -267,15 +267,6 @@ def test_a_service_that_says_nothing_is_asked_again(serve: Serve) -> None:
         nobody.keys()
 
 
-def test_an_answer_that_drips_is_given_up(serve: Serve) -> None:
-    """A body that comes, but never ends in time."""
-    api = serve(lambda _: {"data": RUNS[:1], "padding": "x" * 1_000_000})
-    ticks = itertools.count(0, 10)
-    client = Client(api.endpoint, limits=Limits(attempts=1, answer=15), clock=lambda: float(next(ticks)))
-    with pytest.raises(SourceError, match="the answer took longer than 15 s"):
-        client.get("/runs")
-
-
 def test_patience_ends(serve: Serve) -> None:
     """Five attempts with growing pauses, and the error says what was answered."""
     api = serve(lambda _: Reply({"error": "down"}, 503))

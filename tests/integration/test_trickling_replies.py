@@ -14,12 +14,14 @@ from typing import TypeVar
 import pytest
 import requests
 
+from afterpilot.domain.errors import SourceError
 from afterpilot.domain.http_deadline import within
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect
 from afterpilot.domain.review import CallBack
 from afterpilot.domain.spend import Stop
 from afterpilot.domain.stop_orders import StopOrder
+from afterpilot.pull.http.client import Client, Limits
 from afterpilot.review import call_back as releases
 from afterpilot.spend.stopping import posting
 
@@ -135,6 +137,22 @@ def test_a_release_whose_reply_trickles_is_told_again_later(monkeypatch: pytest.
     with trickling(HEAD) as url:
         (told,) = ended(lambda: releases.perform(Endpoint(url, "key"), CallBack("desk", "/out", "/held"), [effect]))
     assert (told.state, "TimeoutError" in told.error) == ("later", True)
+
+
+@pytest.mark.parametrize("first", [b"", HEAD.replace(b"500 Oh", b"200 OK")], ids=["status line", "body"])
+def test_a_source_that_drips_is_given_up(first: bytes) -> None:
+    """So is a service that records or bills are read from."""
+
+    def asked(url: str) -> str:
+        client = Client(Endpoint(url, "key"), limits=Limits(attempts=1, answer=0.5))
+        try:
+            client.get("/runs")
+        except SourceError as error:
+            return str(error)
+        return "answered"
+
+    with trickling(first) as url:
+        assert "the answer took longer than 0.5 s, 1 times in a row" in ended(lambda: asked(url))
 
 
 def test_a_connection_that_is_kept_for_the_next_exchange_is_watched_too() -> None:

@@ -15,6 +15,7 @@ import requests
 from requests.auth import AuthBase
 
 from afterpilot.domain.errors import SourceError
+from afterpilot.domain.http_deadline import within
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.secrecy import hidden, in_brief
 from afterpilot.pull.json_values import NotJson, loads
@@ -77,7 +78,7 @@ class _Secret(AuthBase):
 
 
 class Client:
-    """Asks one service. ``headers`` go with each request; ``pause`` sleeps, ``clock`` is a monotonic clock, both in seconds."""
+    """Asks one service. ``headers`` go with each request; ``pause`` sleeps, in seconds."""
 
     def __init__(
         self,
@@ -87,12 +88,11 @@ class Client:
         headers: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         pause: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = endpoint.url.rstrip("/")
         self._place = urlsplit(self._base)
         self._limits = limits or Limits()
-        self._pause, self._clock = pause, clock
+        self._pause = pause
         self._waited = 0.0
         self._session = requests.Session()
         self._session.auth = secret = _Secret(endpoint, auth)
@@ -134,13 +134,18 @@ class Client:
     def _once(self, url: str, query: Sequence[tuple[str, str]]) -> Answer:
         timeout = (self._limits.connect, self._limits.silence)
         try:
-            with self._session.get(
-                url, params=list(query), timeout=timeout, stream=True, allow_redirects=False
-            ) as response:
+            with (
+                within(self._session, self._limits.answer),
+                self._session.get(
+                    url, params=list(query), timeout=timeout, stream=True, allow_redirects=False
+                ) as response,
+            ):
                 body = self._body(response)
                 self._judge(url, response, body)
         except requests.exceptions.SSLError:
             raise SourceError(f"{self._name(url)}: its certificate cannot be trusted") from None
+        except TimeoutError:
+            raise _Again(f"the answer took longer than {self._limits.answer:g} s") from None
         except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise _Again(f"no whole answer came ({type(error).__name__})") from None
         try:
@@ -151,15 +156,13 @@ class Client:
         return Answer(found, links, response.url or url)
 
     def _body(self, response: requests.Response) -> bytes:
-        """The whole body, unpacked, within its bounds of size and time."""
-        parts, size, until = [], 0, self._clock() + self._limits.answer
+        """The whole body, unpacked, within its bound of size."""
+        parts, size = [], 0
         for part in response.iter_content(_CHUNK):
             size += len(part)
             if size > self._limits.body:
                 name = self._name(response.url or "")
                 raise SourceError(f"{name}: one page is larger than {self._limits.body:,} bytes; ask for smaller ones")
-            if self._clock() > until:
-                raise _Again(f"the answer took longer than {self._limits.answer:g} s")
             parts.append(part)
         return b"".join(parts)
 
