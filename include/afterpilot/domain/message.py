@@ -36,7 +36,8 @@ class Message:
     ``notification`` is the line that a phone shows. ``mention`` is a Slack user id, ``@here`` (everybody who is in the
     channel now) or empty. ``picture`` is the id of a report whose chart goes with the message, or empty. ``details`` and, in a
     message that has some, ``points`` are the evidence: they stand in the thread where the transport has threads, else below
-    the facts. All strings are data, never markup.
+    the facts. ``point_urls`` are where the points lead to, by their places, empty where one leads nowhere. All strings are data,
+    never markup.
     """
 
     tone: Tone
@@ -51,6 +52,7 @@ class Message:
     footer: str = ""
     picture: str = ""
     picture_alt: str = ""
+    point_urls: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The message as JSON-serialisable data, as the outbox keeps it."""
@@ -63,5 +65,6 @@ class Message:
         fields["facts"] = tuple(Fact(**fact) for fact in data.get("facts", ()))
         fields["details"] = tuple(Fact(**fact) for fact in data.get("details", ()))
         fields["points"] = tuple(data.get("points", ()))
+        fields["point_urls"] = tuple(data.get("point_urls", ()))
         fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
         return cls(**fields)

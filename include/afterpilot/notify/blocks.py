@@ -42,6 +42,7 @@ _VALUE = 400
 _FACTS = 10
 _POINT = 280  # ten of them and their last line stay below the limit of a section
 _POINTS = 10
+_LINKED = 40
 _LINKS = 6
 _URLS = 4000  # all addresses together
 _FOOTER = 300
@@ -136,7 +137,7 @@ def _blocks(message: Message, share: float, *, interactive: bool) -> tuple[Block
         blocks.append({"type": "section", "text": _plain(summary, int(_SUMMARY * share), tail=_MORE)})
     blocks.extend(_fact_blocks(message.facts, share))
     if not message.details:  # what has no details has no thread of its own
-        blocks.extend(_point_blocks(message.points, share))
+        blocks.extend(_point_blocks(message.points, share, message.point_urls))
     if call := mention(message):
         said = _NOBODY if message.mention == HERE else _YOURS
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"{call} {said}"}})
@@ -166,13 +167,29 @@ def _cells(fact: Fact, share: float) -> tuple[Block, Block]:
     return {"type": "mrkdwn", "text": f"*{label}*"}, _plain(value, int(_VALUE * share), tail=_MORE)
 
 
-def _point_blocks(points: Sequence[str], share: float) -> list[Block]:
-    """Up to ten points as one list, and how many more there are."""
+def _point_blocks(points: Sequence[str], share: float, urls: Sequence[str] = ()) -> list[Block]:
+    """Up to ten points as one list, and how many more there are; up to forty where they lead somewhere."""
+    if any(urls):
+        return [_linked_points(points, share, urls)]
     lines = [f"• {fitted(text, int(_POINT * share) - 2)}" for point in points[:_POINTS] if (text := one_line(point))]
     if (left := len(points) - _POINTS) > 0:
         lines.append(f"{left} more: see the run for all")
     text = "\n".join(lines)
     return [{"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}] if text else []
+
+
+def _linked_points(points: Sequence[str], share: float, urls: Sequence[str]) -> Block:
+    """A list whose items are links. Rich text has no markup: what stands in it is shown as it is."""
+    items: list[Block] = []
+    room = _URLS
+    for point, url in zip(points[:_LINKED], (*urls, *[""] * len(points)), strict=False):
+        element: Block = {"type": "text", "text": fitted(one_line(point) or "-", int(_POINT * share))}
+        if _followable(url) and size(url) <= room:
+            element, room = {**element, "type": "link", "url": url}, room - size(url)
+        items.append({"type": "rich_text_section", "elements": [element]})
+    if (left := len(points) - _LINKED) > 0:
+        items.append({"type": "rich_text_section", "elements": [{"type": "text", "text": f"{left} more"}]})
+    return {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": items}]}
 
 
 def _button(link: Link, place: int, *, interactive: bool) -> Block:

@@ -108,6 +108,10 @@ class Messages:
         where = f"{self._base_url}/afterpilot/{chart}/{quote(incident.workflow, safe='')}"
         return (*pages, Link("Chart", where))
 
+    def page(self, incident: Incident) -> str:
+        """The address of an incident's page; empty where no page can be linked."""
+        return self._page(incident.id) if self._base_url else ""
+
     def _page(self, incident_id: uuid.UUID, part: str = "") -> str:
         if not self._base_url:
             return ""

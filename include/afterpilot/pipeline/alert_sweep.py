@@ -1,0 +1,28 @@
+"""What looks after alerts every minute: what is told again, who is called next, which digests are due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.digesting import send_digests
+from afterpilot.pipeline.escalating import escalate
+from afterpilot.pipeline.services import Services
+from afterpilot.pipeline.waivers import tell_again
+
+
+@dataclass(frozen=True, slots=True)
+class SweptAlerts:
+    """What a sweep did: incidents told again after a waiver or a silence, those somebody else was called about, digests queued."""
+
+    waivers: int = 0
+    silences: int = 0
+    called: int = 0
+    digests: int = 0
+
+
+def sweep_alerts(services: Services, known: Mapping[str, Workflow]) -> SweptAlerts:
+    """One sweep; ``known`` are the workflows by slug."""
+    again = tell_again(services, known)
+    return SweptAlerts(again.waivers, again.silences, escalate(services, known), send_digests(services))

@@ -1,0 +1,87 @@
+"""The sweep that calls somebody else about what nobody has taken up: the deputy in the incident's thread, then the channel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from afterpilot.decide.escalating import Call, due_at, next_call
+from afterpilot.decide.routing import routed
+from afterpilot.domain.alerting import Alert
+from afterpilot.domain.incident import Incident
+from afterpilot.domain.workflow import Person, Workflow
+from afterpilot.pipeline.announcing import News, announce
+from afterpilot.pipeline.services import Services
+from afterpilot.record.answers import Answers
+from afterpilot.record.escalations import Escalations
+from afterpilot.record.ops import Unit
+
+log = logging.getLogger(__name__)
+
+
+def escalate(services: Services, known: Mapping[str, Workflow]) -> int:
+    """One sweep; ``known`` are the workflows by slug. Returns how many incidents somebody was called about.
+
+    Each incident is a transaction of its own, looked at again under its workflow's lock: two sweeps call nobody twice. One that
+    breaks holds up no other.
+    """
+    with services.ops.begin() as unit:
+        due = Escalations(unit.connection).due(services.now())
+    called = 0
+    for incident in due:
+        try:
+            called += _escalate(services, known.get(incident.workflow), incident)
+        except Exception:
+            log.exception("%s: incident %s could not be escalated", incident.workflow, incident.id)
+    return called
+
+
+def people_of(services: Services, workflow: Workflow | None) -> tuple[Person | None, Person | None]:
+    """Owner and deputy; where there is no declaration that can be used, the operators of the fleet."""
+    if workflow is not None:
+        return workflow.owner, workflow.deputy
+    first, second, *_ = (*services.fleet.operators, None, None)
+    return first, second
+
+
+def _escalate(services: Services, workflow: Workflow | None, seen: Incident) -> bool:
+    at, fleet, own = services.now(), services.fleet.alerts, workflow.alerts if workflow else None
+    with services.ops.begin() as unit:
+        unit.incidents.lock(seen.workflow)
+        escalations = Escalations(unit.connection)
+        incident = next(iter(escalations.due(at, seen.id)), None)
+        if incident is None:
+            return False
+        if _silenced(services, unit, workflow, incident):  # it counts anew, so that it goes on when the silence is over
+            later = due_at(incident.severity, at, fleet=fleet, own=own)
+            escalations.take(incident, incident.escalation, next_at=later)
+            return False
+        owner, deputy = people_of(services, workflow)
+        call = next_call(incident, owner=owner, deputy=deputy, at=at, fleet=fleet, own=own)
+        if call is None:
+            return False
+        _call(services, unit, workflow, incident, call)
+    return True
+
+
+def _call(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident, call: Call) -> None:
+    at = services.now()
+    called = Escalations(unit.connection).take(incident, call.step, next_at=call.next_at)
+    unit.incidents.note(incident.id, "escalated", at=at, text=call.said)
+    finding = Answers(unit.connection).last_finding(called)
+    news = News("escalated", called, finding, mark=at.isoformat(), run_id=called.run_id, said=call.said)
+    announce(services, unit, workflow, [news])
+
+
+def _silenced(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident) -> bool:
+    at = services.now()
+    channel = workflow.channel if workflow else services.fleet.channel
+    return bool(
+        routed(
+            Alert(incident.workflow, incident.kind, incident.severity, channel),
+            fleet=services.fleet.alerts,
+            own=workflow.alerts if workflow else None,
+            silences=unit.silences.holding(at),
+            at=at,
+        ).silenced
+    )

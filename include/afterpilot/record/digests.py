@@ -1,0 +1,64 @@
+"""Messages that wait to be put into one a day."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from afterpilot.domain.incident import Incident
+from afterpilot.domain.message import Message
+from afterpilot.record.answers import incident_of
+from afterpilot.record.tables import incidents, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waited for the digest, and its incident as it stands now."""
+
+    id: uuid.UUID
+    workflow: str
+    message: Message
+    created_at: datetime
+    incident: Incident | None
+
+
+class Digests:
+    """What waits for the digests of all places."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def due(self, at: datetime) -> Sequence[tuple[str, str]]:
+        """The places (target, channel) whose digest is due."""
+        statement = sa.select(outbox.c.target, outbox.c.channel).distinct().where(_due(at))
+        return [
+            (row.target, row.channel)
+            for row in self._connection.execute(statement.order_by(*statement.selected_columns))
+        ]
+
+    def take(self, target: str, channel: str, at: datetime) -> Sequence[Waiting]:
+        """Take all that is due in a place out of those that wait, oldest first. Another transaction that takes them meanwhile waits
+        for the end of this one, and then has none of them.
+        """
+        taken = (
+            sa.update(outbox)
+            .where(_due(at), outbox.c.target == target, outbox.c.channel == channel)
+            .values(state="digested", why=f"in the digest of {at:%Y-%m-%d %H:%M} UTC")
+            .returning(outbox.c.id, outbox.c.workflow, outbox.c.message, outbox.c.created_at, outbox.c.incident_id)
+        )
+        rows = self._connection.execute(taken).all()
+        about = sa.select(incidents).where(incidents.c.id.in_({row.incident_id for row in rows if row.incident_id}))
+        known = {row.id: incident_of(row) for row in self._connection.execute(about)}
+        found = [
+            Waiting(row.id, row.workflow, Message.from_dict(row.message), row.created_at, known.get(row.incident_id))
+            for row in rows
+        ]
+        return sorted(found, key=lambda one: (one.created_at, one.id))
+
+
+def _due(at: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(outbox.c.state == "digest", outbox.c.not_before <= at)
