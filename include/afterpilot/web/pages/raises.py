@@ -166,7 +166,7 @@ def _page(
     page = frame.page(
         request,
         "raise.html",
-        title=f"{'The fleet' if workflow == FLEET else workflow} at its cap",
+        title=_title(workflow, found),
         here="spend",
         status=status,
         workflow=workflow,
@@ -179,6 +179,13 @@ def _page(
     if found.may:
         keep_token(page, request, token_of, path=frame.base(request))
     return page
+
+
+def _title(workflow: str, found: Standing) -> str:
+    reached = any(one.reached for one in found.caps)
+    if workflow == FLEET:
+        return "The fleet at its cap" if reached else "Caps of the fleet"
+    return f"{workflow} at its cap" if reached else f"Caps of {workflow}"
 
 
 def _somebody(who: Reviewer) -> Somebody:
