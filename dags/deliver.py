@@ -4,7 +4,7 @@ Runs every minute. Review items get their due time, overdue ones go to the deput
 Gateways are told which workflows are to stop at their cap, and which may go on. Incidents whose waiver or silence is over are
 told if they are still there.
 
-Each stage also delivers at once; this sweep takes what Slack refused for a while or a crash left behind.
+Each stage also delivers at once, beside its work; this sweep takes what a target refused for a while or a crash left behind.
 
 **When it is red** a message was refused for good, also by the fallback channel: see Messages in the run history;
 or the review queue of a workflow could not be looked after, which the task's log tells.

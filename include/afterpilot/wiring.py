@@ -5,11 +5,14 @@ A suite from a terminal needs no database, and a stage no Slack: what is not bui
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
+from afterpilot.domain.alerting import SLACK
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
 from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, SourceConnections, Transport
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
@@ -21,15 +24,17 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from afterpilot.evaluate.client import Client
+    from afterpilot.notify.at_once import AtOnce
     from afterpilot.notify.deliver import Delivered
     from afterpilot.pipeline import Services
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
     from afterpilot.pipeline.waivers import ToldAgain
-    from afterpilot.record.outbox import PostgresOutbox
+    from afterpilot.record.delivery import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
+_AT_ONCE_THREADS, _AT_ONCE_WAIT = 4, 1.5  # seconds that a delivery at once waits for a lane or a letter
 _NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=(), prices_whole=False)
 
 
@@ -75,14 +80,31 @@ class Wired:
         return tell_again(self.services, {one.slug: one for one in self.declarations.workflows})
 
     def deliver(self) -> Delivered:
-        """Deliver what waits in the outbox, to Slack or to the preview."""
+        """Deliver what is due in the outbox, to Slack or to the preview and to the declared targets, within a minute."""
         from afterpilot.notify.deliver import deliver
 
-        return deliver(self._outbox(), self.transport(), fallback_channel=self.services.fleet.channel)
+        return deliver(self._outbox(), self.transports())
+
+    def deliver_at_once(self) -> AtOnce:
+        """From now on whatever this process commits is delivered in the background; the sweep takes what that leaves."""
+        from afterpilot.notify.at_once import AtOnce
+        from afterpilot.notify.deliver import deliver
+
+        def work(stop: threading.Event) -> Delivered:
+            outbox, transports = self._outbox(), self.transports()
+            return deliver(outbox, transports, threads=_AT_ONCE_THREADS, longest_wait=_AT_ONCE_WAIT, stop=stop)
+
+        at_once = AtOnce(work)
+        self.services.ops.queued = at_once.nudge
+        return at_once
 
     def oldest_waiting(self) -> timedelta | None:
         """For how long the oldest unsent message has waited; None where none does."""
         return self._outbox().oldest_waiting()
+
+    def transports(self) -> Mapping[str, Transport]:
+        """What delivers to each target."""
+        return {SLACK: self.transport()}
 
     def transport(self) -> Transport:
         """Slack where there is a token, the preview otherwise."""
@@ -95,7 +117,7 @@ class Wired:
         return PreviewTransport()
 
     def _outbox(self) -> PostgresOutbox:
-        from afterpilot.record.outbox import PostgresOutbox
+        from afterpilot.record.delivery import PostgresOutbox
 
         return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kept: list[str] = []
     wired = SimpleNamespace(services=None, declarations=SimpleNamespace(workflows=()))
     monkeypatch.setattr(context, "wired", lambda: wired)
+    monkeypatch.setattr(context, "telling", lambda _wired: contextlib.nullcontext())
     monkeypatch.setattr(context, "trigger", lambda: Trigger("airflow", "r", "provider_bills"))
     monkeypatch.setattr(pipeline, "bills_crashed", lambda _services, error, **_: kept.append(str(error)))
     return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,7 @@ def test_what_changed_is_evaluated_although_another_workflow_of_the_batch_breaks
         return SimpleNamespace(verdict="unknown", summary="")  # type: ignore[return-value]
 
     monkeypatch.setattr(context, "wired", lambda: SimpleNamespace(workflow=workflow, services=None))
+    monkeypatch.setattr(context, "telling", lambda _wired: contextlib.nullcontext())
     monkeypatch.setattr(context, "trigger", lambda: Trigger("airflow", "r", "probe"))
     monkeypatch.setattr(context, "is_last_try", lambda: True)
     monkeypatch.setattr(context, "label", lambda _text: None)

@@ -18,6 +18,7 @@ from afterpilot.domain.errors import (
     DeliveryGone,
     DeliveryRefused,
     DeliveryUnclear,
+    DeliveryUnreachable,
 )
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact, Link, Message
@@ -26,8 +27,9 @@ from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.notify.preview import PreviewTransport
 from afterpilot.notify.slack import SlackTransport
+from afterpilot.record.delivery import PostgresOutbox
 from afterpilot.record.incidents import Incidents
-from afterpilot.record.outbox import OutboxWriter, PostgresOutbox
+from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.tables import outbox, reports, runs
 from doubles.slack import TOKEN, Fault, SlackDouble
 
@@ -62,7 +64,7 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackDouble]:
 
 def transport(slack: SlackDouble, *, token: str = TOKEN, timeout: int = 5) -> SlackTransport:
     """Our transport on the double, without pauses."""
-    return SlackTransport(token, slack.url, timeout=timeout, pause=0.0)
+    return SlackTransport(token, slack.url, timeout=timeout, pace=0.0)
 
 
 def put(ops: sa.Engine, message: Message = MESSAGE, *, key: str = "", channel: str = CHANNEL, **more: object) -> None:
@@ -79,15 +81,15 @@ def put(ops: sa.Engine, message: Message = MESSAGE, *, key: str = "", channel: s
 
 
 def sweep(ops: sa.Engine, through: Transport) -> Delivered:
-    """One sweep, without waiting between looks."""
-    return deliver(
-        PostgresOutbox(ops, fallback_channel=FALLBACK), through, fallback_channel=FALLBACK, sleep=lambda _: None
-    )
+    """One sweep of what is due, without waiting between looks."""
+    outbox = PostgresOutbox(ops, fallback_channel=FALLBACK)
+    return deliver(outbox, {"slack": through}, threads=2, longest_wait=0.0, sleep=lambda _: None)
 
 
 def let_time_pass(ops: sa.Engine) -> None:
     """All leases are over and all pauses too."""
     with ops.begin() as connection:
+        connection.execute(sa.text("UPDATE lanes SET free_at = now()"))
         connection.execute(sa.text("UPDATE outbox SET not_before = now(), leased_until = now() - interval '1 s'"))
 
 
@@ -154,11 +156,68 @@ def test_a_429_is_waited_out_as_slack_says(ops: sa.Engine, slack: SlackDouble) -
     slack.faults.append(Fault("chat.postMessage", status=429, retry_after="41"))
     put(ops, key="a")
     put(ops, key="b")
-    assert sweep(ops, transport(slack)) == Delivered(deferred=2)
+    assert sweep(ops, transport(slack)) == Delivered(deferred=1)
     assert slack.methods() == ["chat.postMessage"]
     with ops.begin() as connection:
-        waits = connection.scalars(sa.text("SELECT extract(epoch FROM not_before - now()) FROM outbox")).all()
-    assert all(30 < float(seconds) <= 41 for seconds in waits)
+        waits = connection.scalars(
+            sa.text("SELECT extract(epoch FROM free_at - now()) FROM lanes WHERE free_at > now()")
+        ).all()
+    assert [30 < float(seconds) <= 41 for seconds in waits] == [True]
+
+
+def test_what_was_limited_is_not_looked_for(ops: sa.Engine, slack: SlackDouble) -> None:
+    """A 429 says that nothing was posted."""
+    slack.faults.append(Fault("chat.postMessage", status=429, retry_after="41"))
+    put(ops)
+    sweep(ops, transport(slack))
+    let_time_pass(ops)
+    assert sweep(ops, transport(slack)) == Delivered(sent=1)
+    assert slack.methods() == ["chat.postMessage", "chat.postMessage"]
+
+
+def test_a_limit_of_the_workspace_holds_for_all_its_channels(ops: sa.Engine, slack: SlackDouble) -> None:
+    """Slack counts every method but posts for the workspace: no other channel is tried meanwhile."""
+    slack.faults.append(Fault("chat.postMessage", status=429, error="message_limit_exceeded", retry_after="41"))
+    put(ops, key="a")
+    put(ops, key="b", channel=FALLBACK)
+    outbox_ = PostgresOutbox(ops, fallback_channel=FALLBACK)
+    through = {"slack": transport(slack)}
+    assert deliver(outbox_, through, threads=1, longest_wait=0.0) == Delivered(deferred=1)
+    assert slack.methods() == ["chat.postMessage"]
+
+
+DETAILED = replace(MESSAGE, details=(Fact("How sure", "certain: every row was looked at"),), points=("row 17",))
+
+
+def test_details_stand_in_the_thread(ops: sa.Engine, slack: SlackDouble) -> None:
+    """The message first, its evidence below it: the letter is sent when both stand."""
+    put(ops, DETAILED)
+    assert sweep(ops, transport(slack)) == Delivered(sent=1)
+    (message,) = slack.root_messages()
+    (below,) = slack.in_thread(message.ts)
+    assert "row 17" in str(below.body["blocks"])
+    assert "row 17" not in str(message.body["blocks"])
+
+
+@pytest.mark.parametrize("lost", ["the message", "its details"])
+def test_details_are_posted_once_although_a_reply_was_lost(ops: sa.Engine, slack: SlackDouble, lost: str) -> None:
+    """The message is found by its reference and its details by theirs."""
+    if lost == "its details":
+        put(ops, DETAILED)
+        through = transport(slack)
+        outbox_ = PostgresOutbox(ops, fallback_channel=FALLBACK)
+        outbox_.tidy()
+        (letter,) = outbox_.claim(1)
+        outbox_.part(letter, through.post(CHANNEL, DETAILED, reference=str(letter.id)), "slack", pace=0.0)
+    else:
+        put(ops, DETAILED)
+    slack.faults.append(Fault("chat.postMessage", lose_reply=True))
+    assert sweep(ops, transport(slack)) == Delivered(deferred=1)
+    let_time_pass(ops)
+    assert sweep(ops, transport(slack)) == Delivered(sent=1)
+    (message,) = slack.root_messages()
+    assert len(slack.in_thread(message.ts)) == 1
+    assert slack.methods().count("chat.postMessage") == 2
 
 
 def test_a_channel_that_is_gone_makes_a_dead_letter_and_a_message_in_the_fallback(
@@ -271,6 +330,8 @@ class Mortal:
     through: SlackTransport
     chance: random.Random
     name: str = "slack"
+    pace: float = 0.0
+    threads: bool = True
 
     def post(self, *args: object, **more: object) -> Posted:
         """Post, unless death comes."""
@@ -393,10 +454,10 @@ def test_every_failure_over_http_has_its_meaning(slack: SlackDouble, fault: Faul
     assert caught.value.__cause__ is None
 
 
-def test_a_workspace_that_cannot_be_reached_is_unclear() -> None:
+def test_a_workspace_that_cannot_be_reached_was_sent_nothing() -> None:
     """Nobody listens there."""
-    with pytest.raises(DeliveryUnclear, match="no reply"):
-        SlackTransport(TOKEN, "http://127.0.0.1:1/api/", pause=0.0).post(CHANNEL, MESSAGE, reference="r")
+    with pytest.raises(DeliveryUnreachable, match="no connection"):
+        SlackTransport(TOKEN, "http://127.0.0.1:1/api/").post(CHANNEL, MESSAGE, reference="r")
 
 
 def test_a_message_that_stood_in_the_preview_is_gone_for_slack(slack: SlackDouble) -> None:
@@ -412,21 +473,3 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: str) -
     with pytest.raises(ConfigurationError) as caught:
         SlackTransport(token)
     assert "xoxb" not in str(caught.value)
-
-
-def test_messages_to_one_channel_keep_slacks_pace(slack: SlackDouble) -> None:
-    """A second between two messages of a channel, by name or by id; other channels do not wait."""
-    slept: list[float] = []
-    now = [100.0]
-
-    def sleep(seconds: float) -> None:
-        slept.append(round(seconds, 3))
-        now[0] += seconds
-
-    sender = SlackTransport(TOKEN, slack.url, clock=lambda: now[0], sleep=sleep)
-    posted = sender.post(CHANNEL, MESSAGE, reference="1")
-    now[0] += 0.25
-    sender.update(posted, MESSAGE, reference="2")
-    sender.post(FALLBACK, MESSAGE, reference="3")
-    sender.post(CHANNEL, MESSAGE, reference="4")
-    assert slept == [0.75, 1.0]

@@ -13,7 +13,8 @@
     └── DeliveryError         a message was not accepted
         ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
         │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
-        ├── DeliveryDeferred  not before ``retry_after`` seconds
+        ├── DeliveryDeferred  not before ``retry_after`` seconds; nothing was posted
+        ├── DeliveryUnreachable  no connection came about: nothing was posted
         └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
 
 No message of any of them may carry a secret.
@@ -67,11 +68,16 @@ class DeliveryGone(DeliveryRefused):
 
 
 class DeliveryDeferred(DeliveryError):
-    """The transport asks to wait ``retry_after`` seconds."""
+    """The transport asks to wait ``retry_after`` seconds: for one place, or for all of them (``everywhere``). Nothing was posted."""
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, everywhere: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.everywhere = everywhere
+
+
+class DeliveryUnreachable(DeliveryError):
+    """No connection came about: nothing was posted."""
 
 
 class DeliveryUnclear(DeliveryError):

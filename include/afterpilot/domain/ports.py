@@ -258,14 +258,19 @@ class Transport(Protocol):
 
     Every method raises ConfigurationError where the installation must be mended first (a revoked token, a missing right):
     that is no fault of the message.
+    ``pace`` is how many seconds lie between two posts to one place. ``threads``: a post takes replies, and details go there.
     """
 
     name: str
+    pace: float
+    threads: bool
 
     def post(
         self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None
     ) -> Posted:
-        """Post it. ``reference`` is an opaque id that :meth:`find` can find again. Raises DeliveryError."""
+        """Post it; in a thread, of a message with details, those. ``reference`` is an opaque id that :meth:`find` can find
+        again. Raises DeliveryError.
+        """
         ...
 
     def update(self, posted: Posted, message: Message, *, reference: str) -> Posted:
@@ -286,7 +291,8 @@ class Letter:
 
     ``target`` names the declared target that it goes to (``slack``: the workspace), ``channel`` the place there. ``stands`` is set
     where the incident's message stands already: then that one is edited (``message`` replaces it), and ``thread_text``, if any,
-    is posted in its thread. ``attempted`` says that an earlier attempt may have got through.
+    is posted in its thread. ``posted`` is set where this letter's own message stands already, and its details in the thread
+    are all that is missing. ``attempted`` says that an earlier attempt may have got through.
     """
 
     id: uuid.UUID
@@ -300,27 +306,50 @@ class Letter:
     target: str = "slack"
     incident_id: uuid.UUID | None = None
     stands: Posted | None = None
+    posted: Posted | None = None
     thread_text: str = ""
     picture: bytes | None = None
 
 
 class Outbox(Protocol):
-    """The queue of messages, in the ops database."""
+    """The queue of messages, in the ops database. Each place (a channel of a target) is a lane that one sender at a time is on."""
+
+    def tidy(self) -> None:
+        """Open lanes to places that are new, and drop older edits that newer ones of the same incident make needless."""
+        ...
 
     def claim(self, limit: int) -> Sequence[Letter]:
-        """Lease up to ``limit`` letters that are due, gravest and oldest first."""
+        """Lease up to ``limit`` letters that are due, gravest and oldest first, each with a free lane, which it takes."""
+        ...
+
+    def due_in(self) -> float | None:
+        """In how many seconds the next letter is due and its lane free; 0 or less: now. None where no letter waits."""
         ...
 
     def begin(self, letter: Letter) -> bool:
-        """Note that a post begins; False where the lease was lost, and then nothing may be sent."""
+        """Note that a post begins, and renew the lease; False where the lease was lost, or everything of the target has
+        to wait meanwhile, and then nothing may be sent.
+        """
         ...
 
-    def sent(self, letter: Letter, posted: Posted, transport: str) -> None:
-        """Note where it stands now."""
+    def put_back(self, letter: Letter) -> None:
+        """Nothing was done about it; a lease that was lost stays with who has it."""
         ...
 
-    def later(self, letter: Letter, *, seconds: float, error: str) -> None:
-        """Give it back, to be tried again after so many seconds."""
+    def part(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
+        """Note where its message stands; its details are due when the place has rested for ``pace`` seconds."""
+        ...
+
+    def sent(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
+        """Note where it stands now. The place rests for ``pace`` seconds."""
+        ...
+
+    def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
+        """Give it back unsent: its place, or everything of its target, takes nothing for so long."""
+        ...
+
+    def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
+        """Give it back, to be tried again after a while, longer each time. Where several fail in a row, all of the target wait."""
         ...
 
     def dead(self, letter: Letter, *, error: str) -> None:

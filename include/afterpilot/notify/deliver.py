@@ -1,17 +1,19 @@
-"""Empties the outbox: each letter once, whatever the transport does.
+"""Empties the outbox: each letter once, whatever the transports do.
 
-Letters are claimed one by one, so that each is sent under a fresh lease. A letter that an earlier attempt may have posted is
-looked for before it is posted again. Editing and finding can be repeated without harm; only a post cannot.
+Several threads work on letters of different lanes. A letter that an earlier attempt may have posted is looked for before it is
+posted again. An attempt posts at most once: the message first, and when its lane has rested its details in its thread, under a
+reference of their own. Editing and finding can be repeated without harm; only a post cannot.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from afterpilot.domain.errors import (
     ConfigurationError,
@@ -19,17 +21,20 @@ from afterpilot.domain.errors import (
     DeliveryError,
     DeliveryGone,
     DeliveryRefused,
+    DeliveryUnreachable,
 )
 from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Outbox, Posted, Transport
 
 log = logging.getLogger(__name__)
 
+THREADS = 8
+BUDGET = 55.0  # seconds: a sweep every minute
 _LOOKS = 2  # a message that is not found twice, two seconds apart, was not posted
 _BETWEEN_LOOKS = 2.0
-_BACK_OFF = 30.0
-_LONGEST = 900.0
-_INSTALLATION = 300.0  # until the installation is tried again
+_INSTALLATION = 45.0  # until the installation is tried again, so that each sweep says that it must be mended
+_TIDY_EVERY = 2.0
+_LONGEST_SLEEP, _SHORTEST_SLEEP = 0.5, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,145 +47,189 @@ class Delivered:
     blocked: str = ""
 
 
+class _LeaseLostError(Exception):
+    """Somebody else has the letter now, or its target has to wait: nothing may be sent."""
+
+
 @dataclass(slots=True)
 class _Sweep:
     outbox: Outbox
-    transport: Transport
-    fallback: str
-    now: Callable[[], float]
+    transports: Mapping[str, Transport]
     sleep: Callable[[float], None]
-    resting: dict[str, float] = field(default_factory=dict)  # channels that asked to wait, until when
     waiting: set[uuid.UUID] = field(default_factory=set)
     sent: int = 0
     dead: int = 0
     blocked: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def deliver(
     outbox: Outbox,
-    transport: Transport,
+    transports: Mapping[str, Transport],
     *,
-    fallback_channel: str,
-    limit: int = 50,
+    threads: int = THREADS,
+    budget: float = BUDGET,
+    longest_wait: float = BUDGET,
+    stop: threading.Event | None = None,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Delivered:
-    """Send up to ``limit`` letters that are due. One bad letter never stops the others.
+    """Send what is due, until nothing is due within ``longest_wait`` seconds, ``budget`` seconds are over, or ``stop`` is set.
 
-    Where the transport refuses the installation rather than a letter, the letters stay and ``blocked`` says why.
+    ``transports`` are by the name of the target. One bad letter never stops the others; letters under way are finished in
+    any case. Where a transport refuses the installation rather than a letter, the letters stay and ``blocked`` says why.
     """
-    sweep = _Sweep(outbox, transport, fallback_channel, now, sleep)
-    for _ in range(limit):
-        letters = outbox.claim(1)
-        if not letters:
-            break
-        for letter in letters:
-            _deliver_one(sweep, letter)
+    sweep = _Sweep(outbox, transports, sleep)
+    end, tidied = now() + budget, float("-inf")
+    busy: set[Future[None]] = set()
+    with ThreadPoolExecutor(threads, thread_name_prefix="deliver") as pool:
+        while now() < end and not (stop and stop.is_set()):
+            if now() - tidied >= _TIDY_EVERY:
+                outbox.tidy()
+                tidied = now()
+            letters = outbox.claim(threads - len(busy)) if len(busy) < threads else ()
+            busy |= {pool.submit(_deliver_one, sweep, letter) for letter in letters}
+            if busy:
+                busy = _unfinished(busy)
+            elif (due := outbox.due_in()) is None or due > min(longest_wait, end - now()):
+                break
+            else:
+                tidied = float("-inf") if due <= 0 else tidied  # it may be the first letter to its place
+                sleep(min(max(due, _SHORTEST_SLEEP), _LONGEST_SLEEP))
+        while busy:
+            busy = _unfinished(busy)
     return Delivered(sweep.sent, len(sweep.waiting), sweep.dead, sweep.blocked)
 
 
+def _unfinished(busy: set[Future[None]]) -> set[Future[None]]:
+    """Wait a moment for some to end; what broke one for good is raised here."""
+    done, rest = wait(busy, timeout=_LONGEST_SLEEP / 2, return_when=FIRST_COMPLETED)
+    for one in done:
+        one.result()
+    return rest
+
+
 def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
-    if (rest := sweep.resting.get(letter.channel, 0.0) - sweep.now()) > 0:
-        _later(sweep, letter, rest, "the channel asked to wait")
+    transport = sweep.transports.get(letter.target)
+    if transport is None:
+        _bury(sweep, letter, f"no target is called {letter.target!r}: see `targets` in _fleet.yaml")
         return
-    if not sweep.outbox.begin(letter):
-        return  # somebody else holds it now
     try:
-        posted = _send(letter, sweep.transport, sweep.sleep)
+        posted = _Attempt(sweep, letter, transport).send()
+    except _LeaseLostError:
+        sweep.outbox.put_back(letter)
     except DeliveryDeferred as error:
-        sweep.resting[letter.channel] = sweep.now() + error.retry_after
-        _later(sweep, letter, error.retry_after, str(error))
+        _noted(sweep, letter)
+        sweep.outbox.asked_to_wait(
+            letter, seconds=max(error.retry_after, 1.0), everywhere=error.everywhere, error=str(error)
+        )
     except DeliveryRefused as error:
         _bury(sweep, letter, str(error))
     except ConfigurationError as error:
-        sweep.blocked = str(error)
-        log.error("nothing can be delivered until the installation is mended: %s", error)  # noqa: TRY400 - no fault of ours
-        _later(sweep, letter, _INSTALLATION, str(error))
+        _noted(sweep, letter, blocked=str(error))
+        log.error("nothing can be delivered to %s until the installation is mended: %s", letter.target, error)  # noqa: TRY400 - no fault of ours
+        sweep.outbox.asked_to_wait(letter, seconds=_INSTALLATION, everywhere=True, error=str(error))
     except DeliveryError as error:
-        _later(sweep, letter, _back_off(letter), str(error))
+        _noted(sweep, letter)
+        sweep.outbox.failed(letter, error=str(error), unsent=isinstance(error, DeliveryUnreachable))
     except Exception as error:
         log.exception("letter %s could not be sent", letter.id)
-        _later(sweep, letter, _back_off(letter), f"unexpected: {type(error).__name__}")
+        _noted(sweep, letter)
+        sweep.outbox.failed(letter, error=f"unexpected: {type(error).__name__}", unsent=False)
     else:
-        sweep.outbox.sent(letter, posted, sweep.transport.name)
-        sweep.sent += 1
-        sweep.waiting.discard(letter.id)
-
-
-def _send(letter: Letter, transport: Transport, sleep: Callable[[float], None]) -> Posted:
-    """Edit the message that stands, or post it unless an earlier attempt has."""
-    reference = str(letter.id)
-    if letter.stands is not None:
-        try:
-            standing = transport.update(letter.stands, letter.message, reference=reference)
-        except DeliveryGone as error:
-            log.info("letter %s: %s; it is posted anew", letter.id, error)
-        else:
-            _reply(letter, standing, transport, sleep)
-            return standing
-    if letter.attempted:
-        found = _found(transport, letter.channel, reference, letter.created_at, sleep)
-        if found is not None:
-            return found
-    return transport.post(letter.channel, letter.message, reference=reference, picture=letter.picture)
-
-
-def _reply(letter: Letter, standing: Posted, transport: Transport, sleep: Callable[[float], None]) -> None:
-    """Post the thread's line, once. The message itself stands: a thread that takes none is not worth a dead letter."""
-    if not letter.thread_text:
-        return
-    # The edited message carries the letter's own reference, so its reply needs another.
-    reference = f"{letter.id}/reply"
-    line = Message(
-        tone=letter.message.tone,
-        title="",
-        summary=letter.thread_text,
-        notification=letter.thread_text,
-        mention=letter.message.mention if letter.kind == "graver" else "",
-    )
-    try:
-        if letter.attempted and _found(
-            transport, standing.channel, reference, letter.created_at, sleep, thread=standing.ts
-        ):
+        if posted.details_missing:
+            sweep.outbox.part(letter, posted.at, transport.name, pace=transport.pace)
             return
-        transport.post(standing.channel, line, reference=reference, thread=standing.ts)
-    except DeliveryRefused as error:
-        log.warning("letter %s: no reply in the thread: %s", letter.id, error)
+        sweep.outbox.sent(letter, posted.at, transport.name, pace=transport.pace)
+        with sweep.lock:
+            sweep.sent += 1
+            sweep.waiting.discard(letter.id)
 
 
-def _found(
-    transport: Transport,
-    channel: str,
-    reference: str,
-    since: datetime,
-    sleep: Callable[[float], None],
-    *,
-    thread: str = "",
-) -> Posted | None:
-    for look in range(_LOOKS):
-        if look:
-            sleep(_BETWEEN_LOOKS)
-        found = transport.find(channel, reference, since, thread=thread)
-        if found is not None:
-            return found
-    return None
+@dataclass(frozen=True, slots=True)
+class _Stands:
+    """Where a message stands now, and whether its details are still to come."""
+
+    at: Posted
+    details_missing: bool = False
 
 
-def _later(sweep: _Sweep, letter: Letter, seconds: float, error: str) -> None:
-    sweep.outbox.later(letter, seconds=max(seconds, 1.0), error=error)
-    sweep.waiting.add(letter.id)
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt at one letter."""
+
+    sweep: _Sweep
+    letter: Letter
+    transport: Transport
+
+    def send(self) -> _Stands:
+        """Edit the message that stands, or post it unless an earlier attempt has, or post its details."""
+        letter, transport = self.letter, self.transport
+        if letter.posted is not None:
+            self._in_thread(letter.posted, letter.message, "details", picture=letter.picture)
+            return _Stands(letter.posted)
+        if letter.stands is not None:
+            self._begin()
+            try:
+                standing = transport.update(letter.stands, letter.message, reference=str(letter.id))
+            except DeliveryGone as error:
+                log.info("letter %s: %s; it is posted anew", letter.id, error)
+            else:
+                self._add_line(standing)
+                return _Stands(standing)
+        in_thread = transport.threads and bool(letter.message.details)
+        if letter.attempted and (found := self._found(letter.channel, str(letter.id))) is not None:
+            return _Stands(found, in_thread)
+        self._begin()
+        picture = None if in_thread else letter.picture
+        posted = transport.post(letter.channel, letter.message, reference=str(letter.id), picture=picture)
+        return _Stands(posted, in_thread)
+
+    def _add_line(self, standing: Posted) -> None:
+        """The thread's line about the edit: an edit alone notifies nobody."""
+        letter = self.letter
+        if not letter.thread_text or not self.transport.threads:
+            return
+        called = letter.message.mention if letter.kind in {"graver", "reopened", "escalated"} else ""
+        text = letter.thread_text
+        line = Message(tone=letter.message.tone, title="", summary=text, notification=text, mention=called)
+        self._in_thread(standing, line, "reply")
+
+    def _in_thread(self, root: Posted, message: Message, part: str, *, picture: bytes | None = None) -> None:
+        """Post it in the thread, once. The message itself stands: a thread that takes none is not worth a dead letter."""
+        letter = self.letter
+        reference = f"{letter.id}/{part}"  # the message in the channel carries the letter's own
+        try:
+            if letter.attempted and self._found(root.channel, reference, thread=root.ts):
+                return
+            self._begin()
+            self.transport.post(root.channel, message, reference=reference, thread=root.ts, picture=picture)
+        except DeliveryRefused as error:
+            log.warning("letter %s: no %s in the thread: %s", letter.id, part, error)
+
+    def _found(self, channel: str, reference: str, *, thread: str = "") -> Posted | None:
+        for look in range(_LOOKS):
+            if look:
+                self.sweep.sleep(_BETWEEN_LOOKS)
+            found = self.transport.find(channel, reference, self.letter.created_at, thread=thread)
+            if found is not None:
+                return found
+        return None
+
+    def _begin(self) -> None:
+        if not self.sweep.outbox.begin(self.letter):
+            raise _LeaseLostError
+
+
+def _noted(sweep: _Sweep, letter: Letter, *, blocked: str = "") -> None:
+    with sweep.lock:
+        sweep.waiting.add(letter.id)
+        sweep.blocked = blocked or sweep.blocked
 
 
 def _bury(sweep: _Sweep, letter: Letter, error: str) -> None:
     sweep.outbox.dead(letter, error=error)
-    sweep.dead += 1
-    if letter.channel == sweep.fallback:
-        log.error("letter %s was refused even by the fallback channel: %s", letter.id, error)
-    else:
-        log.warning("letter %s was refused by %s: %s", letter.id, letter.channel, error)
-
-
-def _back_off(letter: Letter) -> float:
-    """Seconds until the next attempt: 30, 60, 120 ... up to 15 minutes."""
-    doublings = min(max(letter.attempts - 1, 0), 10)
-    return min(_BACK_OFF * float(2**doublings), _LONGEST)
+    with sweep.lock:
+        sweep.dead += 1
+        sweep.waiting.discard(letter.id)
+    log.warning("letter %s was refused by %s, %s: %s", letter.id, letter.target, letter.channel, error)

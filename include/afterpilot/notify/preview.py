@@ -35,6 +35,8 @@ class PreviewTransport:
     """
 
     name = "preview"
+    pace = 0.0
+    threads = False
 
     def post(
         self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None

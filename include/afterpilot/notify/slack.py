@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from slack_sdk import WebClient
 from afterpilot.domain.errors import ConfigurationError, DeliveryGone, DeliveryRefused, DeliveryUnclear
 from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Posted
-from afterpilot.notify.blocks import render
+from afterpilot.notify.blocks import render, render_thread
 from afterpilot.notify.slack_errors import translated
 from afterpilot.notify.text import one_line
 
@@ -45,13 +44,15 @@ class SlackTransport:
         token: the bot token.
         base_url: another address than Slack's, e.g. of a test double.
         timeout: seconds for each HTTP request; the outbox's lease must be longer than those of one post and its picture.
-        pause: seconds between two messages to one channel (Slack allows about one a second).
+        pace: seconds between two posts to one channel (Slack allows about one a second).
+        interactive: whether the installation takes answers, so that buttons act at once.
 
     Raises:
         ConfigurationError: the token cannot be one.
     """
 
     name = "slack"
+    threads = True
 
     def __init__(
         self,
@@ -59,33 +60,28 @@ class SlackTransport:
         base_url: str | None = None,
         *,
         timeout: int = 15,
-        pause: float = 1.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        pace: float = 1.0,
+        interactive: bool = False,
     ) -> None:
         if not _PRINTABLE.fullmatch(token.strip()):
             raise ConfigurationError("the Slack token is empty or holds characters that no token has")
         self._client = WebClient(
             token=token.strip(), base_url=base_url or SLACK, timeout=timeout, retry_handlers=[], logger=_quiet()
         )
-        self._pause = pause
-        self._clock = clock
-        self._sleep = sleep
+        self.pace = pace
+        self._interactive = interactive
         self._ids: dict[str, str] = {}
-        self._last: dict[str, float] = {}
 
     def post(
         self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None
     ) -> Posted:
         """Post it, and its picture in its thread; a picture that fails is logged and never costs the message."""
-        content = _content(message, reference)
+        content = self._content(message, reference, in_thread=bool(thread))
         where = self._ids.get(channel.lstrip("#"), channel)
-        self._wait_for(where)
         quiet = {"unfurl_links": False, "unfurl_media": False}
         in_thread = {"thread_ts": thread} if thread else {}
         posted = self._write("chat.postMessage", {"channel": where, **content, **quiet, **in_thread})
         self._ids[channel.lstrip("#")] = posted.channel
-        self._last[posted.channel] = self._last[where]
         if picture is not None:
             self._add_picture(posted, picture, message, thread=thread or posted.ts)
         return posted
@@ -94,8 +90,7 @@ class SlackTransport:
         """Replace the message that stands there; a message of the preview never stood in Slack and counts as gone."""
         if not _TIME_STAMP.fullmatch(posted.ts):
             raise DeliveryGone("the message was never posted in Slack")
-        content = _content(message, reference)
-        self._wait_for(posted.channel)
+        content = self._content(message, reference)
         return self._write("chat.update", {"channel": posted.channel, "ts": posted.ts, **content})
 
     def find(self, channel: str, reference: str, since: datetime, *, thread: str = "") -> Posted | None:
@@ -165,12 +160,13 @@ class SlackTransport:
         except Exception as error:  # noqa: BLE001 - the message stands; whatever broke here must not post it again
             log.warning("a chart could not be uploaded: %s", translated("files.upload", error))
 
-    def _wait_for(self, channel: str) -> None:
-        """Keep to Slack's pace in a channel."""
-        now = self._clock()
-        if (left := self._last.get(channel, now - self._pause) + self._pause - now) > 0:
-            self._sleep(left)
-        self._last[channel] = self._clock()
+    def _content(self, message: Message, reference: str, *, in_thread: bool = False) -> dict[str, Any]:
+        rendered = (render_thread(message) if in_thread else None) or render(message, interactive=self._interactive)
+        return {
+            "text": rendered.text,
+            "blocks": list(rendered.blocks),
+            "metadata": {"event_type": EVENT, "event_payload": {"reference": reference}},
+        }
 
     def _write(self, method: str, asked: Mapping[str, Any]) -> Posted:
         answer = self._call(method, json=dict(asked))
@@ -187,15 +183,6 @@ class SlackTransport:
         if not isinstance(answer, dict):
             raise DeliveryUnclear(f"{method}: the reply is not an object")
         return answer
-
-
-def _content(message: Message, reference: str) -> dict[str, Any]:
-    rendered = render(message)
-    return {
-        "text": rendered.text,
-        "blocks": list(rendered.blocks),
-        "metadata": {"event_type": EVENT, "event_payload": {"reference": reference}},
-    }
 
 
 def _quiet() -> logging.Logger:

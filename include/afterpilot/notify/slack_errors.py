@@ -2,7 +2,9 @@
 
 - Refused for good (``channel_not_found``, ``is_archived``, ``invalid_blocks``): DeliveryRefused.
 - The message to be edited is not there (``message_not_found``): DeliveryGone.
-- Too fast (429): DeliveryDeferred, with the waiting time that Slack names.
+- Too fast (429): DeliveryDeferred, with the waiting time that Slack names. Posts are limited for each channel, every other
+  method for the whole workspace.
+- No connection came about: DeliveryUnreachable, nothing was posted.
 - Not certain (5xx, ``internal_error``, a lost or unreadable reply): DeliveryUnclear, to be reconciled before it is sent again.
 - The installation is at fault (``token_revoked``, ``missing_scope``): ConfigurationError. The fallback channel would need the
   same token, so no message may be given up for it.
@@ -11,8 +13,10 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError
 
@@ -23,6 +27,7 @@ from afterpilot.domain.errors import (
     DeliveryGone,
     DeliveryRefused,
     DeliveryUnclear,
+    DeliveryUnreachable,
 )
 from afterpilot.notify.text import one_line
 
@@ -41,7 +46,8 @@ _INSTALLATION = {
     "token_revoked",
     "two_factor_setup_required",
 }
-_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+_WORKSPACE_LIMIT = "message_limit_exceeded"
+_LIMITED = {"ratelimited", "rate_limited", _WORKSPACE_LIMIT}
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable"}
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,80}")
@@ -54,14 +60,15 @@ _SERVER_ERRORS = 500
 def translated(method: str, error: Exception) -> AfterpilotError:
     """The error in our own terms. Its text names the method and Slack's code, never what was sent."""
     if not isinstance(error, SlackApiError):
-        return DeliveryUnclear(f"{method}: no reply ({type(error).__name__})")
+        return _without_answer(method, error)
     status = int(getattr(error.response, "status_code", 0) or 0)
     data = getattr(error.response, "data", None)
     answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     code = str(answer.get("error") or "")
     if status == _TOO_MANY or code in _LIMITED:
         wait = _retry_after(getattr(error.response, "headers", None) or {})
-        return DeliveryDeferred(f"{method}: Slack asks to wait {wait:.0f} s", retry_after=wait)
+        everywhere = method != "chat.postMessage" or code == _WORKSPACE_LIMIT
+        return DeliveryDeferred(f"{method}: Slack asks to wait {wait:.0f} s", retry_after=wait, everywhere=everywhere)
     if status >= _SERVER_ERRORS or code in _UNCLEAR or not _CODE.fullmatch(code):
         # A reply that is no proper one (a proxy's page, half a document) says nothing about the message.
         return DeliveryUnclear(f"{method}: HTTP {status}, {code if _CODE.fullmatch(code) else 'unreadable reply'}")
@@ -71,6 +78,13 @@ def translated(method: str, error: Exception) -> AfterpilotError:
     if code in _GONE and method == "chat.update":
         return DeliveryGone(f"{method}: {code}")
     return DeliveryRefused(f"{method}: {code}{_reasons(answer)}")
+
+
+def _without_answer(method: str, error: Exception) -> AfterpilotError:
+    reason = error.reason if isinstance(error, URLError) else None
+    if isinstance(reason, ConnectionRefusedError | socket.gaierror):
+        return DeliveryUnreachable(f"{method}: no connection ({type(reason).__name__})")
+    return DeliveryUnclear(f"{method}: no reply ({type(error).__name__})")
 
 
 def _reasons(answer: Mapping[str, Any]) -> str:

@@ -85,11 +85,26 @@ def each(
     becomes an UNKNOWN run with an incident. Where a later task waits for this one (``others_wait``), the last try then ends
     well: the other workflows of the batch go on, and :func:`broken` names the ones that did not.
 
+    What each workflow has to tell is delivered as soon as it is stored, beside the work on the next one.
+
     Raises:
         AirflowException: the stage broke for some workflow; everything else is stored by then.
     """
     context.label(batch["label"])
     wired, last = context.wired(), context.is_last_try()
+    with context.telling(wired):
+        return _each(wired, batch, stage, work, others_wait=others_wait, last=last)
+
+
+def _each(
+    wired: Wired,
+    batch: Mapping[str, Any],
+    stage: Stage,
+    work: Callable[[Wired, Workflow], Run | None],
+    *,
+    others_wait: bool,
+    last: bool,
+) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     troubled: list[str] = []
     for slug in batch["workflows"]:

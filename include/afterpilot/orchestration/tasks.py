@@ -226,12 +226,13 @@ def provider_bills() -> dict[str, str]:
     A bill that cannot be read is no failure of this task: the fleet's run is UNKNOWN, with an incident of its own.
     """
     wired, trigger = context.wired(), context.trigger()
-    try:
-        done = pipeline.bills(wired.services, wired.declarations.workflows, trigger=trigger)
-    except Exception as error:
-        if context.is_last_try():
-            pipeline.bills_crashed(wired.services, error, trigger=trigger)
-        raise
+    with context.telling(wired):
+        try:
+            done = pipeline.bills(wired.services, wired.declarations.workflows, trigger=trigger)
+        except Exception as error:
+            if context.is_last_try():
+                pipeline.bills_crashed(wired.services, error, trigger=trigger)
+            raise
     if done is None or done.run is None:
         log.info("_fleet.yaml declares no account under spend.bills")
         return {}
@@ -268,7 +269,8 @@ def report(batch: Batch) -> dict[str, str]:
 def sync_declarations() -> dict[str, str]:
     """Load every folder, keep each version, and tell of the broken ones."""
     wired = context.wired()
-    runs = pipeline.declare(wired.services, wired.declarations, trigger=context.trigger())
+    with context.telling(wired):
+        runs = pipeline.declare(wired.services, wired.declarations, trigger=context.trigger())
     for problem in wired.declarations.problems:
         log.error("%s", problem)
     return _verdicts({run.workflow: run for run in runs})

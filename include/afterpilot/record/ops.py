@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -71,16 +71,24 @@ class Unit:
 
 
 class Ops:
-    """The ops database."""
+    """The ops database. ``queued`` is called after each commit of letters that may be sent at once."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self.queued: Callable[[], None] = _nobody
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Unit]:
         """A transaction: all of it is kept when the block ends well, none of it otherwise."""
         with self.engine.begin() as connection:
-            yield unit_of(connection)
+            unit = unit_of(connection)
+            yield unit
+        if unit.outbox.queued:
+            self.queued()
+
+
+def _nobody() -> None:
+    """The sweep of the outbox finds them."""
 
 
 def unit_of(connection: sa.Connection) -> Unit:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +19,9 @@ from afterpilot.domain.errors import (
     DeliveryGone,
     DeliveryRefused,
     DeliveryUnclear,
+    DeliveryUnreachable,
 )
-from afterpilot.domain.message import Message
+from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.ports import Letter, Posted
 from afterpilot.notify.deliver import Delivered, deliver
 
@@ -49,24 +51,44 @@ class FakeOutbox:
     lost: set[uuid.UUID] = field(default_factory=set)
     begun: list[uuid.UUID] = field(default_factory=list)
     kept: dict[uuid.UUID, tuple[str, object]] = field(default_factory=dict)
+    due: list[float] = field(default_factory=list)
+
+    def tidy(self) -> None:
+        """There is nothing to tidy."""
 
     def claim(self, limit: int) -> Sequence[Letter]:
         """Give the next ones out."""
         taken, self.letters = self.letters[:limit], self.letters[limit:]
         return taken
 
+    def due_in(self) -> float | None:
+        """As it is told to, then nothing."""
+        return self.due.pop(0) if self.due else None
+
     def begin(self, letter: Letter) -> bool:
         """Whether the lease still holds."""
         self.begun.append(letter.id)
         return letter.id not in self.lost
 
-    def sent(self, letter: Letter, posted: Posted, transport: str) -> None:
+    def put_back(self, letter: Letter) -> None:
+        """Note it."""
+        self.kept[letter.id] = ("put back", None)
+
+    def part(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
+        """Note it."""
+        self.kept[letter.id] = (f"part by {transport}, pace {pace:g}", posted)
+
+    def sent(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
         """Note it."""
         self.kept[letter.id] = (f"sent by {transport}", posted)
 
-    def later(self, letter: Letter, *, seconds: float, error: str) -> None:
+    def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
         """Note it."""
-        self.kept[letter.id] = (f"later: {error}", seconds)
+        self.kept[letter.id] = (f"{'all wait' if everywhere else 'waits'}: {error}", seconds)
+
+    def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
+        """Note it."""
+        self.kept[letter.id] = (f"failed: {error}", unsent)
 
     def dead(self, letter: Letter, *, error: str) -> None:
         """Note it."""
@@ -78,6 +100,8 @@ class ScriptedTransport:
     """Answers as it is told to, by letter; logs every call."""
 
     name: str = "scripted"
+    pace: float = 1.0
+    threads: bool = True
     errors: dict[tuple[str, str], Exception] = field(default_factory=dict)
     standing: dict[tuple[str, str], Posted] = field(default_factory=dict)
     log: list[tuple[str, ...]] = field(default_factory=list)
@@ -109,9 +133,9 @@ class ScriptedTransport:
 
 
 def run(outbox: FakeOutbox, transport: ScriptedTransport, slept: list[float] | None = None) -> Delivered:
-    """One sweep, without waiting."""
+    """One sweep in one thread, without waiting."""
     slept = [] if slept is None else slept
-    return deliver(outbox, transport, fallback_channel="#fallback", now=lambda: 100.0, sleep=slept.append)
+    return deliver(outbox, {"slack": transport}, threads=1, now=lambda: 100.0, sleep=slept.append)
 
 
 def test_a_new_letter_is_posted_without_a_look() -> None:
@@ -129,7 +153,7 @@ def test_a_letter_whose_lease_was_lost_is_not_sent() -> None:
     outbox, transport = FakeOutbox([one], lost={one.id}), ScriptedTransport()
     assert run(outbox, transport) == Delivered()
     assert transport.log == []
-    assert outbox.kept == {}
+    assert outbox.kept[one.id][0] == "put back"
 
 
 def test_an_attempted_letter_that_stands_already_is_not_posted_again() -> None:
@@ -160,26 +184,25 @@ def test_an_attempted_letter_that_is_nowhere_is_posted() -> None:
     assert [call[0] for call in transport.log] == ["find", "find", "post"]
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 30.0), (2, 60.0), (4, 240.0), (9, 900.0), (4000, 900.0)])
-def test_an_unclear_answer_waits_longer_each_time(attempts: int, seconds: float) -> None:
-    """The letter stays, with growing pauses up to a quarter of an hour."""
-    one = letter(attempts=attempts)
+@pytest.mark.parametrize(
+    ("error", "unsent"), [(DeliveryUnclear("no reply"), False), (DeliveryUnreachable("no connection"), True)]
+)
+def test_what_brought_no_answer_is_tried_again(error: Exception, *, unsent: bool) -> None:
+    """The letter stays; where no connection came about, it need not be looked for."""
+    one = letter()
     outbox = FakeOutbox([one])
-    transport = ScriptedTransport(errors={("post", "any"): DeliveryUnclear("no reply")})
-    assert run(outbox, transport) == Delivered(deferred=1)
-    assert outbox.kept[one.id] == ("later: no reply", seconds)
+    assert run(outbox, ScriptedTransport(errors={("post", "any"): error})) == Delivered(deferred=1)
+    assert outbox.kept[one.id] == (f"failed: {error}", unsent)
 
 
-def test_a_channel_that_asks_to_wait_is_left_alone_and_others_are_not() -> None:
-    """No request is made to it inside its waiting time."""
-    slow, behind, other = letter("#slow"), letter("#slow"), letter("#other")
-    outbox = FakeOutbox([slow, behind, other])
-    transport = ScriptedTransport(errors={("post", str(slow.id)): DeliveryDeferred("wait", retry_after=17)})
-    assert run(outbox, transport) == Delivered(sent=1, deferred=2)
-    assert [call[1] for call in transport.log] == [str(slow.id), str(other.id)]
-    assert outbox.kept[slow.id][1] == 17
-    assert outbox.kept[behind.id][1] == 17
-    assert behind.id not in outbox.begun
+@pytest.mark.parametrize(("everywhere", "word"), [(False, "waits"), (True, "all wait")])
+def test_a_place_that_asks_to_wait_waits_for_as_long_as_it_says(*, everywhere: bool, word: str) -> None:
+    """It alone, or all of its target; other letters are sent."""
+    slow, other = letter("#slow"), letter("#other")
+    outbox = FakeOutbox([slow, other])
+    deferred = DeliveryDeferred("wait", retry_after=17, everywhere=everywhere)
+    assert run(outbox, ScriptedTransport(errors={("post", str(slow.id)): deferred})) == Delivered(sent=1, deferred=1)
+    assert outbox.kept[slow.id] == (f"{word}: wait", 17)
 
 
 def test_a_refused_letter_is_dead_and_the_next_one_is_sent() -> None:
@@ -197,7 +220,7 @@ def test_a_revoked_token_gives_no_letter_up_and_is_named() -> None:
     outbox = FakeOutbox([one, two])
     transport = ScriptedTransport(errors={("post", "any"): ConfigurationError("chat.postMessage: token_revoked")})
     assert run(outbox, transport) == Delivered(deferred=2, blocked="chat.postMessage: token_revoked")
-    assert {what for what, _ in outbox.kept.values()} == {"later: chat.postMessage: token_revoked"}
+    assert set(outbox.kept.values()) == {("all wait: chat.postMessage: token_revoked", 45.0)}
 
 
 def test_without_a_look_nothing_is_posted_again() -> None:
@@ -214,7 +237,10 @@ def test_an_unforeseen_error_stops_no_other_letter(error: Exception) -> None:
     bad, good = letter(), letter()
     outbox = FakeOutbox([bad, good])
     assert run(outbox, ScriptedTransport(errors={("post", str(bad.id)): error})) == Delivered(sent=1, deferred=1)
-    assert outbox.kept[bad.id][1] == 30.0
+    assert outbox.kept[bad.id] == (
+        f"failed: {error if isinstance(error, DeliveryError) else f'unexpected: {type(error).__name__}'}",
+        False,
+    )
     assert outbox.kept[good.id][0] == "sent by scripted"
 
 
@@ -268,9 +294,85 @@ def test_a_deleted_message_is_not_posted_anew_twice() -> None:
     assert [call[0] for call in transport.log] == ["update", "find"]
 
 
-def test_a_sweep_takes_no_more_than_its_limit() -> None:
-    """What is left waits for the next sweep."""
-    outbox = FakeOutbox([letter() for _ in range(5)])
-    sent = deliver(outbox, ScriptedTransport(), fallback_channel="#f", limit=3, now=lambda: 0.0, sleep=lambda _: None)
-    assert sent == Delivered(sent=3)
-    assert len(outbox.letters) == 2
+def test_details_follow_in_the_thread_when_the_message_stands() -> None:
+    """One attempt posts the message, the next one its details, under a reference of their own."""
+    with_details = replace(letter().message, details=(Fact("How sure", "certain"),))
+    one = letter(message=with_details)
+    outbox, transport = FakeOutbox([one]), ScriptedTransport()
+    assert run(outbox, transport) == Delivered()
+    assert outbox.kept[one.id] == ("part by scripted, pace 1", Posted("C1", "1.0"))
+    again = FakeOutbox([replace(one, posted=Posted("C1", "1.0"))])
+    assert run(again, transport) == Delivered(sent=1)
+    assert transport.log[1:] == [("post", f"{one.id}/details", "C1", "1.0")]
+    assert again.kept[one.id] == ("sent by scripted", Posted("C1", "1.0"))
+
+
+def test_details_that_may_stand_are_looked_for() -> None:
+    """An attempt that was killed after it posted them is not repeated."""
+    message = replace(letter().message, details=(Fact("How sure", "certain"),))
+    one = letter(message=message, posted=Posted("C1", "1.0"), attempted=True)
+    transport = ScriptedTransport(standing={("1.0", f"{one.id}/details"): Posted("C1", "2.0")})
+    assert run(FakeOutbox([one]), transport) == Delivered(sent=1)
+    assert [call[0] for call in transport.log] == ["find"]
+
+
+def test_where_there_are_no_threads_the_message_is_all() -> None:
+    """Its details stand in it."""
+    one = letter(message=replace(letter().message, details=(Fact("How sure", "certain"),)))
+    edit = letter(stands=Posted("C1", "5.0"), thread_text="Over")
+    transport = ScriptedTransport(threads=False)
+    assert run(FakeOutbox([one, edit]), transport) == Delivered(sent=2)
+    assert [call[0] for call in transport.log] == ["post", "update"]
+
+
+def test_a_target_that_nobody_knows_is_no_place_to_wait_for() -> None:
+    """The letter is dead there, and its copy goes to the fallback."""
+    one = letter(target="pager")
+    outbox = FakeOutbox([one])
+    assert run(outbox, ScriptedTransport()) == Delivered(dead=1)
+    assert outbox.kept[one.id] == ("dead", "no target is called 'pager': see `targets` in _fleet.yaml")
+
+
+def test_letters_go_to_the_transport_of_their_target() -> None:
+    """Each to its own."""
+    slack, mail = ScriptedTransport(), ScriptedTransport(name="mail")
+    one, two = letter(), letter(target="mail", channel="ap@example.com")
+    outbox = FakeOutbox([one, two])
+    assert deliver(outbox, {"slack": slack, "mail": mail}, threads=1) == Delivered(sent=2)
+    assert outbox.kept[two.id][0] == "sent by mail"
+    assert [call[1] for call in slack.log] == [str(one.id)]
+
+
+def test_a_sweep_waits_for_what_is_due_soon_and_not_for_what_is_late() -> None:
+    """It sleeps until the next letter's time, half a second at most, and ends where that is too far off."""
+    slept: list[float] = []
+    outbox = FakeOutbox([], due=[0.2, 30.0, 1.6])
+    deliver(outbox, {}, longest_wait=40.0, now=lambda: 100.0, sleep=slept.append)
+    assert slept == [0.2, 0.5, 0.5]
+    slept.clear()
+    deliver(FakeOutbox([], due=[0.2, 1.6, 0.1]), {}, longest_wait=1.5, now=lambda: 100.0, sleep=slept.append)
+    assert slept == [0.2]
+
+
+def test_a_sweep_ends_when_its_time_is_over_or_it_is_told_to() -> None:
+    """What is left waits for the next one."""
+    times = iter(range(1000))
+    outbox = FakeOutbox([letter() for _ in range(500)])
+    deliver(outbox, {"slack": ScriptedTransport()}, threads=1, budget=20, now=lambda: float(next(times)))
+    assert 0 < len(outbox.letters) < 500
+    stop = threading.Event()
+    stop.set()
+    assert deliver(FakeOutbox([letter()]), {"slack": ScriptedTransport()}, stop=stop) == Delivered()
+
+
+def test_many_letters_are_under_way_at_once() -> None:
+    """Four threads: four posts meet before any of them ends."""
+    meet = threading.Barrier(4, timeout=20)
+
+    class Meeting(ScriptedTransport):
+        def post(self, *args: object, **more: object) -> Posted:
+            meet.wait()
+            return Posted("C1", "1.0")
+
+    outbox = FakeOutbox([letter(f"#c{number}") for number in range(4)])
+    assert deliver(outbox, {"slack": Meeting()}, threads=4) == Delivered(sent=4)

@@ -23,14 +23,17 @@ silences = sa.Table(
     sa.Index("ix_silences_ends_at", "ends_at"),
 )
 
-# One place of one target, such as a channel: when the next message may go there, whichever process sends it.
+# One place of one target, such as a channel: when the next message may go there, whichever process sends it. The channel * is the
+# target itself: while it is closed, nothing goes to any of its places.
 lanes = sa.Table(
     "lanes",
     metadata,
     sa.Column("target", sa.Text, primary_key=True),
     sa.Column("channel", sa.Text, primary_key=True),
     time_column("free_at"),
-    text_column("why"),
+    sa.Column("lease", UUID(as_uuid=True)),  # of the letter that is on it
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # of the target, in a row
+    text_column("why"),  # it was asked to wait; empty: it is only taken, or rests
 )
 
 # The last pass of everything that must keep passing.

@@ -64,6 +64,12 @@ def _outbox() -> None:
     op.add_column("outbox", sa.Column("gravity", sa.SmallInteger(), server_default="3", nullable=False))
     op.drop_constraint(op.f("ck_outbox_state"), "outbox", type_="check")
     op.create_check_constraint(op.f("ck_outbox_state"), "outbox", f"state IN ({_STATES})")
+    op.create_index(
+        "ix_outbox_lane",
+        "outbox",
+        ["target", "channel", "gravity", "created_at", "id"],
+        postgresql_where=sa.text("state = 'pending'"),
+    )
     op.create_index("ix_outbox_digest", "outbox", ["not_before"], postgresql_where=sa.text("state = 'digest'"))
     op.execute(
         "UPDATE outbox SET gravity = CASE incidents.severity WHEN 'critical' THEN 0 WHEN 'unknown' THEN 1 WHEN 'warning' THEN 2 "
@@ -92,6 +98,8 @@ def _new_tables() -> None:
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         _time("free_at", nullable=False),
+        sa.Column("lease", sa.UUID(), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         _text("why"),
         sa.PrimaryKeyConstraint("target", "channel", name=op.f("pk_lanes")),
     )
@@ -130,6 +138,7 @@ def downgrade() -> None:
     for table in ("taken_requests", "task_failures", "beats", "lanes", "silences"):
         op.drop_table(table)
     op.drop_index("ix_outbox_digest", table_name="outbox")
+    op.drop_index("ix_outbox_lane", table_name="outbox")
     # What was never meant to be sent is not to be sent by an older version either.
     op.execute("UPDATE outbox SET state = 'dead', error = why WHERE state NOT IN ('pending', 'sent', 'dead')")
     op.drop_constraint(op.f("ck_outbox_state"), "outbox", type_="check")

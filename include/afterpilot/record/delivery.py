@@ -1,0 +1,226 @@
+"""The outbox as those see it who deliver: letters claimed with a lease and a lane, and what became of each.
+
+A letter's id is the reference in the transport's metadata, so that an attempt that may have got through is looked for before it
+is made again. The first letter of an incident posts; later ones edit that message. So does the first one of a week, and
+those that correct it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from afterpilot.domain.alerting import SLACK
+from afterpilot.domain.message import Message
+from afterpilot.domain.ports import Letter, Posted
+from afterpilot.record import lanes
+from afterpilot.record.leasing import after, back_off, ended, held
+from afterpilot.record.tables import outbox, reports
+
+LEASE = timedelta(minutes=1)  # longer than one HTTP request of a transport may take; each post renews it
+_LONGEST_WAIT = (
+    60.0  # seconds until a letter is tried again: what an outage has held up is not to wait for long after it
+)
+
+# An edit alone notifies nobody: these have a line in the thread.
+_TOLD = ("resolved", "graver", "corrected", "answered", "reopened", "escalated", "acknowledged", "waived")
+
+# Edits that nobody has begun to send, between a message that stands or goes first and a later one that replaces it.
+_NEEDLESS = """
+UPDATE outbox SET state = 'superseded', why = 'newer news of the same incident came before it was sent' WHERE id IN (
+  SELECT letter.id FROM outbox AS letter WHERE letter.state = 'pending' AND letter.incident_id IS NOT NULL
+    AND letter.kind <> ALL(:told) AND NOT letter.attempted AND letter.posted_ts = ''
+    AND (letter.leased_until IS NULL OR letter.leased_until < now())
+    AND EXISTS (SELECT FROM outbox AS earlier WHERE earlier.incident_id = letter.incident_id
+      AND earlier.target = letter.target AND earlier.channel = letter.channel AND earlier.state IN ('pending', 'sent')
+      AND (earlier.created_at, earlier.id) < (letter.created_at, letter.id))
+    AND EXISTS (SELECT FROM outbox AS later WHERE later.incident_id = letter.incident_id
+      AND later.target = letter.target AND later.channel = letter.channel AND later.state = 'pending'
+      AND (later.created_at, later.id) > (letter.created_at, letter.id))
+  FOR UPDATE OF letter SKIP LOCKED)
+"""
+
+
+class PostgresOutbox:
+    """The outbox as :mod:`afterpilot.notify` sees it. Each call is a transaction of its own.
+
+    Args:
+        engine: the ops database.
+        fallback_channel: where in Slack letters go that are refused where they should go.
+        lease: how long a sender that is not heard of keeps its letter and its lane.
+    """
+
+    def __init__(self, engine: sa.Engine, *, fallback_channel: str, lease: timedelta = LEASE) -> None:
+        self._engine = engine
+        self._fallback = fallback_channel
+        self._lease = lease
+
+    def tidy(self) -> None:
+        """Open lanes to places that are new, and drop older edits that newer ones of the same incident make needless."""
+        with self._engine.begin() as connection:
+            lanes.open_new(connection)
+            connection.execute(sa.text(_NEEDLESS), {"told": list(_TOLD)})
+
+    def claim(self, limit: int) -> Sequence[Letter]:
+        """Lease letters that are due and have a free lane, one for each lane; of each incident only the oldest unsent one."""
+        lease = uuid.uuid4()
+        with self._engine.begin() as connection:
+            ids = lanes.claim(connection, limit, lease, self._lease)
+            letters = {letter.id: letter for letter in _letters(connection, ids, lease)} if ids else {}
+        return [letters[letter_id] for letter_id in ids]
+
+    def due_in(self) -> float | None:
+        """In how many seconds the next letter is due and its lane free; 0 or less: now. None where no letter waits."""
+        with self._engine.connect() as connection:
+            return lanes.due_in(connection)
+
+    def begin(self, letter: Letter) -> bool:
+        """Note that a post begins, and renew the lease; False where it was lost, or all of the target has to wait meanwhile."""
+        until = sa.func.now() + self._lease
+        with self._engine.begin() as connection:
+            whole = lanes.whole_is_open(letter.target)
+            if not _owned(connection, letter, whole, attempted=True, leased_until=until):
+                return False
+            lanes.keep(connection, letter, self._lease)
+            return True
+
+    def put_back(self, letter: Letter) -> None:
+        """Nothing was done about it."""
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, **ended()):
+                lanes.leave(connection, letter, pace=0.0)
+
+    def part(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
+        """Its message stands in the channel; its details are due when the lane has rested."""
+        stands = {"posted_channel": posted.channel, "posted_ts": posted.ts, "transport": transport}
+        rest = {"not_before": after(pace), "attempts": 0, "attempted": False, "error": "", **ended()}
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, **stands, **rest):
+                _answered(connection, letter, pace)
+
+    def sent(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
+        """It stands in the channel."""
+        stands = {"posted_channel": posted.channel, "posted_ts": posted.ts, "transport": transport}
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, state="sent", sent_at=sa.func.now(), error="", **stands, **ended()):
+                _answered(connection, letter, pace)
+
+    def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
+        """Not now: its lane is closed, or all of its target. Nothing was posted by this attempt."""
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, error=error, attempted=letter.attempted, **ended()):
+                lanes.close(connection, letter, seconds=seconds, everywhere=everywhere, why=error)
+
+    def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
+        """No clear answer, or none at all: tried again after ten seconds, twice as long after each, a minute at most."""
+        wait = back_off(letter.attempts, longest=_LONGEST_WAIT)
+        known = {"attempted": letter.attempted} if unsent else {}
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, not_before=after(wait), error=error, **known, **ended()):
+                lanes.leave(connection, letter, pace=1.0)
+                lanes.unclear(connection, letter.target, why=error)
+
+    def dead(self, letter: Letter, *, error: str) -> None:
+        """Not there, ever: keep it as dead and send the same to the fallback channel, unless that is where it failed."""
+        with self._engine.begin() as connection:
+            if not _owned(connection, letter, state="dead", error=error, **ended()):
+                return
+            _answered(connection, letter, 0.0)
+            if (letter.target, letter.channel) == (SLACK, self._fallback):
+                return
+            row = connection.execute(sa.select(outbox).where(outbox.c.id == letter.id)).one()
+            copied = ("message", "workflow", "kind", "incident_id", "report_id", "gravity")
+            connection.execute(
+                insert(outbox)
+                .values(
+                    **{name: getattr(row, name) for name in copied},
+                    dedupe_key=f"{row.dedupe_key}/fallback",
+                    target=SLACK,
+                    channel=self._fallback,
+                )
+                .on_conflict_do_nothing(index_elements=["dedupe_key"])
+            )
+
+    def oldest_waiting(self) -> timedelta | None:
+        """For how long the oldest unsent letter has waited; None where none does."""
+        with self._engine.connect() as connection:
+            now, since = connection.execute(
+                sa.select(sa.func.now(), sa.func.min(outbox.c.created_at)).where(outbox.c.state == "pending")
+            ).one()
+        return now - since if since else None
+
+
+def _answered(connection: sa.Connection, letter: Letter, pace: float) -> None:
+    lanes.leave(connection, letter, pace=pace)
+    lanes.answered(connection, letter.target)
+
+
+def _owned(connection: sa.Connection, letter: Letter, *only: sa.ColumnElement[bool], **values: object) -> bool:
+    statement = sa.update(outbox).where(*held(outbox, letter.id, letter.lease), *only).values(**values)
+    return connection.execute(statement.returning(outbox.c.id)).first() is not None
+
+
+def _letters(connection: sa.Connection, ids: Sequence[uuid.UUID], lease: uuid.UUID) -> Sequence[Letter]:
+    first = outbox.alias("first")
+    stands = (
+        sa.select(first.c.posted_channel, first.c.posted_ts)
+        .where(sa.or_(_same_incident(first), _same_week(first)), first.c.state == "sent", first.c.posted_ts != "")
+        .order_by(first.c.sent_at.desc())
+        .limit(1)
+        .lateral("stands")
+    )
+    at = (stands.c.posted_channel.label("at_channel"), stands.c.posted_ts.label("at_ts"))
+    statement = (
+        sa.select(outbox, reports.c.chart, *at)
+        .outerjoin(reports, reports.c.id == outbox.c.report_id)
+        .outerjoin(stands, sa.true())
+        .where(outbox.c.id.in_(ids))
+    )
+    return [_letter(row, lease) for row in connection.execute(statement)]
+
+
+def _letter(row: sa.Row[Any], lease: uuid.UUID) -> Letter:
+    return Letter(
+        id=row.id,
+        lease=lease,
+        kind=row.kind,
+        channel=row.channel,
+        message=Message.from_dict(row.message),
+        created_at=row.created_at,
+        attempts=row.attempts,
+        attempted=row.attempted,
+        target=row.target,
+        incident_id=row.incident_id,
+        stands=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
+        posted=Posted(row.posted_channel, row.posted_ts) if row.posted_ts else None,
+        thread_text=row.message["notification"] if row.at_ts and row.kind in _TOLD else "",
+        picture=row.chart,
+    )
+
+
+def _same_incident(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether another letter is of the same incident, and goes to the same place."""
+    return sa.and_(
+        other.c.incident_id == outbox.c.incident_id,
+        other.c.target == outbox.c.target,
+        other.c.channel == outbox.c.channel,
+    )
+
+
+def _same_week(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether another letter is of the week that a letter of the outbox corrects."""
+    own, same = reports.alias("own_week"), reports.alias("same_week")
+    weeks = own.join(same, sa.and_(same.c.workflow == own.c.workflow, same.c.week == own.c.week))
+    of_the_week = (
+        sa.select(sa.literal(1))
+        .select_from(weeks)
+        .where(own.c.id == outbox.c.report_id, same.c.id == other.c.report_id)
+        .correlate(outbox, other)
+        .exists()
+    )
+    return sa.and_(outbox.c.kind == "corrected", other.c.id != outbox.c.id, of_the_week)
