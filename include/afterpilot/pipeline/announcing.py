@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from afterpilot.decide.routing import routed
-from afterpilot.domain.alerting import Alert, Fate
+from afterpilot.decide.consequences import may_explain
+from afterpilot.decide.escalating import due_at
+from afterpilot.decide.routing import followed, next_digest, routed
+from afterpilot.domain.alerting import SLACK, Alert, Destination, Fate, Routed
 from afterpilot.domain.incident import Incident, IncidentState
-from afterpilot.domain.verdict import Finding
+from afterpilot.domain.run import FLEET
+from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Workflow
+from afterpilot.pipeline.explaining import explained_by, facts_of
 from afterpilot.pipeline.services import Services
+from afterpilot.record.escalations import Escalations
+from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
+from afterpilot.record.told_places import told_places
+
+# How long a letter waits whose incident hangs on what others may hang on: forty of them become one before the first is sent.
+TOGETHER = timedelta(seconds=30)
 
 # News that is worth a line in the thread: an edit of the message alone notifies nobody.
 _IN_THREAD = (
@@ -29,6 +40,10 @@ _IN_THREAD = (
     "silence_over",
     "answered",
 )
+_BACK = ("flapping", "unexplained")  # told like one that is back
+
+# News that makes the incident somebody's to take up anew.
+_ANEW = ("opened", "graver", "reopened", "waiver_over", "silence_over", *_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +71,91 @@ def announce(services: Services, unit: Unit, workflow: Workflow | None, news: Se
 def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: News) -> None:
     incident, severity = news.incident, (news.cause or news.incident).severity
     channel = news.channel or (workflow.channel if workflow else services.fleet.channel)
-    plan = routed(
-        Alert(incident.workflow, incident.kind, severity, channel),
-        fleet=services.fleet.alerts,
-        own=workflow.alerts if workflow else None,
-        silences=unit.silences.holding(services.now()),
-        at=services.now(),
+    plan = _plan(
+        services, unit, workflow, news, Alert(incident.workflow, incident.kind, severity, channel, _mail(workflow))
     )
-    fate, why = _held(news, plan.silenced)
+    fate, why, kind = _held(unit, news, plan.silenced)
     message = services.messages.incident(
         incident, news.cause, workflow=workflow, run_id=news.run_id, news=news.what, said=news.said
     )
-    name = f"incident/{incident.id}/{news.what}{f'/{news.mark}' if news.mark else ''}"
+    if incident.cause_id is not None or may_explain(incident.kind):
+        message = replace(message, facts=(*message.facts, *facts_of(unit, incident)))
+    waits = _waits(news) if fate is Fate.PENDING else None
+    name = _name(news)
     for place, destination in enumerate(plan.to):
         unit.outbox.put(
             message,
             dedupe_key=f"{name}/{destination.target}/{destination.channel}" if place else name,
             workflow=incident.workflow,
-            kind=news.what if news.what in _IN_THREAD else "incident",
+            kind=kind,
             channel=destination.channel,
             target=destination.target,
             incident_id=incident.id,
             severity=severity,
             fate=Fate.DIGEST if destination.digest_at and fate is Fate.PENDING else fate,
-            not_before=destination.digest_at,
+            not_before=destination.digest_at or waits,
             why=why,
         )
+    if fate is Fate.PENDING and any(one.digest_at is None for one in plan.to):
+        _expect(services, unit, workflow, news, severity)
 
 
-def _held(news: News, silenced: str) -> tuple[Fate, str]:
-    """What becomes of the message of this news, and why where it is not sent. That somebody waived it is told, nothing after it."""
+def _plan(services: Services, unit: Unit, workflow: Workflow | None, news: News, alert: Alert) -> Routed:
+    """Where the news goes: by the routes, and where the incident was told before."""
+    at, fleet, own = services.now(), services.fleet.alerts, workflow.alerts if workflow else None
+    plan = routed(alert, fleet=fleet, own=own, silences=unit.silences.holding(at), at=at)
+    if news.what == "escalated":  # whoever is called is called in the channel, too, where it was told elsewhere alone
+        plan = replace(plan, to=(Destination(SLACK, alert.channel),))
+    if news.what == "opened":
+        return plan
+    told = [
+        Destination(target, channel, next_digest(fleet, own, at) if waits else None)
+        for target, channel, waits in told_places(unit.connection, news.incident.id)
+    ]
+    return followed(plan, told, anew=news.what in (*_ANEW, "escalated"), over=news.what == "resolved")
+
+
+def _expect(services: Services, unit: Unit, workflow: Workflow | None, news: News, severity: Severity) -> None:
+    """Set when somebody else is called, now that this one was told and waits for somebody to take it up."""
     incident = news.incident
+    if incident.state is not IncidentState.OPEN or incident.cause_id is not None or news.what == "escalated":
+        return
+    own = workflow.alerts if workflow else None
+    due = due_at(severity, services.now(), fleet=services.fleet.alerts, own=own)
+    if due is not None:
+        Escalations(unit.connection).expect(incident.id, due, anew=news.what in _ANEW)
+
+
+def _mail(workflow: Workflow | None) -> str:
+    return workflow.owner.email if workflow else ""
+
+
+def _held(unit: Unit, news: News, silenced: str) -> tuple[Fate, str, str]:
+    """What becomes of the message of this news, why where it is not sent, and its kind. That somebody waived it is told, nothing
+    after it. What another incident explains is not told; where it was told before, its message is edited, and nobody is notified.
+    """
+    incident = news.incident
+    kind = "reopened" if news.what in _BACK else news.what if news.what in _IN_THREAD else "incident"
     if incident.cause_id is not None:
-        return Fate.SUPPRESSED, f"explained by incident {str(incident.cause_id)[:8]}"
+        if not LinkedIncidents(unit.connection).told(incident.id):
+            return Fate.SUPPRESSED, explained_by(incident.cause_id), kind
+        kind = "incident"
     if incident.state is IncidentState.WAIVED and incident.waived_until is not None and news.what != "waived":
-        return Fate.SILENCED, f"waived until {incident.waived_until:%Y-%m-%d %H:%M} UTC by {incident.waived_by}"
-    return (Fate.SILENCED, silenced) if silenced else (Fate.PENDING, "")
+        return (
+            Fate.SILENCED,
+            f"waived until {incident.waived_until:%Y-%m-%d %H:%M} UTC by {incident.waived_by}",
+            kind,
+        )
+    return (Fate.SILENCED, silenced, kind) if silenced else (Fate.PENDING, "", kind)
+
+
+def _waits(news: News) -> datetime | None:
+    """Until when a first message waits for others of the same cause; by the real clock, as the outbox goes by its own."""
+    alone = not news.incident.hangs_on or news.incident.workflow == FLEET
+    return None if alone or news.what not in ("opened", "reopened", *_BACK) else datetime.now(UTC) + TOGETHER
+
+
+def _name(news: News) -> str:
+    """The name of this news: the same for every attempt, another one each time that the incident comes back."""
+    again = f"again-{news.incident.reopened}" if news.incident.reopened else ""
+    return "/".join(part for part in ("incident", str(news.incident.id), news.what, news.mark, again) if part)

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from afterpilot.decide import incidents as life_cycle
+from afterpilot.decide.consequences import LASTS
+from afterpilot.decide.lasting import Silent, accounted_for, lasting, lasts
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.storable import storable
-from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pipeline.announcing import News, announce
+from afterpilot.pipeline.following_up import Found, follow_up
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
 
@@ -41,12 +42,14 @@ def concluded(
     ran: bool = True,
     corrects: uuid.UUID | None = None,
     channel: Callable[[Incident], str] | None = None,
+    closes: str = "",
 ) -> Run:
     """Write run, incidents and messages in one transaction; where another attempt was first, its run stands.
 
     ``ran`` is False for a stage that crashed or had nothing to work on: then no incident of it is over, and its evidence
     says so. What it should have looked at is left to the next run. ``corrects`` is the run whose place this one takes.
-    ``channel`` says where an incident is told, empty for the usual place: the workflow's, or without one the fleet's.
+    ``channel`` says where an incident is told, empty for the usual place: the workflow's, or without one the fleet's. ``closes``
+    says why nobody looks for anything of this workflow any more: its incidents of other stages are over.
     """
     at = services.now()
     result = _storable(result if ran else replace(result, evidence={**result.evidence, "ran": False}))
@@ -54,6 +57,7 @@ def concluded(
     if workflow is not None:
         stamps["declaration"] = workflow.sha256
     with services.ops.begin() as unit:
+        result = _with_lasting(unit, result, at)
         run_id, new = unit.runs.add(
             result,
             window=window,
@@ -68,7 +72,8 @@ def concluded(
                 also(unit, run_id)
             if ran:
                 result = replace(result, covered=(*result.covered, f"{result.stage}.did_not_run"))
-            _follow_up(services, unit, result, workflow, run_id, at, corrects, channel)
+            found = Found(at=at, run_id=run_id, corrects=corrects, closes=closes, channel=channel)
+            follow_up(services, unit, result, workflow, found)
         run = unit.runs.get(run_id)
     if run is None:  # pragma: no cover - it was written or found in the same transaction
         raise LookupError(f"run {run_id} is gone")
@@ -121,6 +126,19 @@ def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseExc
     return concluded(services, result, workflow, Window(at, at), trigger, at, ran=False)
 
 
+def _with_lasting(unit: Unit, result: StageResult, at: datetime) -> StageResult:
+    """The result, with a finding where it is UNKNOWN for days and nothing says why; over is that once the stage says something."""
+    kind = f"{result.stage}.{LASTS}"
+    if result.verdict is not Verdict.UNKNOWN:
+        return replace(result, covered=(*result.covered, kind))
+    if any(finding.severity is not Severity.INFO for finding in result.findings):
+        return result
+    before = Silent(*unit.runs.unknown_before(result.workflow, Stage(result.stage)))
+    if not lasts(result, before, at=at) or accounted_for(result, unit.incidents.unresolved(result.workflow)):
+        return result
+    return replace(result, findings=(*result.findings, lasting(result, before, at=at)))
+
+
 def _storable(result: StageResult) -> StageResult:
     """The same result in words that can be kept: an error that a server or model has worded may hold what no database takes."""
     findings = tuple(
@@ -128,35 +146,3 @@ def _storable(result: StageResult) -> StageResult:
         for one in result.findings
     )
     return replace(result, summary=storable(result.summary), findings=findings)
-
-
-def _follow_up(
-    services: Services,
-    unit: Unit,
-    result: StageResult,
-    workflow: Workflow | None,
-    run_id: uuid.UUID,
-    at: datetime,
-    corrects: uuid.UUID | None = None,
-    channel: Callable[[Incident], str] | None = None,
-) -> None:
-    """Open, renew and resolve incidents, and queue the message of each change."""
-    unit.incidents.lock(result.workflow)
-    unresolved = unit.incidents.unresolved(result.workflow)
-    failing = set(unit.incidents.failing_windows(result.workflow)) if result.stage == Stage.CHECK else set()
-    if corrects is not None:  # an older window says nothing about what was found in others since
-        own = {corrects, *unit.runs.corrections(corrects)}
-        failing |= {incident.id for incident in unresolved if incident.run_id not in own}
-    changes = life_cycle.changes(result, unresolved, failing=failing)
-    where = channel or (lambda _: "")
-    opened = [unit.incidents.open(finding, run_id=run_id, at=at) for finding in changes.opened]
-    news = [News("opened", one, finding) for one, finding in zip(opened, changes.opened, strict=True)]
-    for incident, finding in changes.again:
-        renewed = unit.incidents.see_again(incident, finding, run_id=run_id, at=at)
-        if renewed.severity.graver_than(incident.severity):
-            news.append(News("graver", renewed, finding, mark=str(run_id)))
-        elif (renewed.title, renewed.severity) != (incident.title, incident.severity):
-            news.append(News("changed", renewed, finding, mark=str(run_id)))
-    over = [unit.incidents.resolve(incident, run_id=run_id, at=at) for incident in changes.resolved]
-    news += [News("resolved", one) for one in over]
-    announce(services, unit, workflow, [replace(one, run_id=run_id, channel=where(one.incident)) for one in news])

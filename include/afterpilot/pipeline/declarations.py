@@ -68,11 +68,14 @@ def _judged(
         and all(latest.evidence.get(name) == value for name, value in (told or {}).items())
     ):
         return latest
-    return concluded(services, result, loaded.workflow, Window(at, at), trigger, at)
+    retired = loaded.workflow is not None and loaded.workflow.stage == "retired"
+    closes = "the workflow is retired" if retired else ""
+    return concluded(services, result, loaded.workflow, Window(at, at), trigger, at, closes=closes)
 
 
 def _gone(services: Services, slug: str, *, retired: bool, trigger: Trigger, at: datetime) -> Run:
     def mark(unit: Unit, _run_id: uuid.UUID) -> None:
         unit.declarations.mark_absent(slug)
 
-    return concluded(services, judge_gone(slug, retired=retired), None, Window(at, at), trigger, at, also=mark)
+    result, closes = judge_gone(slug, retired=retired), f"the workflow is {'retired' if retired else 'gone'}"
+    return concluded(services, result, None, Window(at, at), trigger, at, also=mark, closes=closes)

@@ -9,14 +9,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from afterpilot.decide import incidents as life_cycle
 from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
-from afterpilot.pipeline.announcing import News, announce
+from afterpilot.pipeline.following_up import Found, follow_up
 from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
@@ -30,16 +29,7 @@ _ANSWER = "Answer"
 
 def tell(services: Services, unit: Unit, workflow: Workflow, result: StageResult) -> None:
     """Open, renew and end the incidents that the result covers, and queue their messages, within the caller's transaction."""
-    unit.incidents.lock(workflow.slug)
-    at = services.now()
-    changes = life_cycle.changes(result, unit.incidents.unresolved(workflow.slug))
-    news = [News("opened", unit.incidents.open(one, run_id=None, at=at), one) for one in changes.opened]
-    for incident, finding in changes.again:
-        if (incident.title, incident.detail) != (finding.title, finding.detail):
-            again = unit.incidents.see_again(incident, finding, run_id=incident.run_id, at=at)
-            news.append(News("changed", again, finding, mark=at.isoformat()))
-    news += [News("resolved", unit.incidents.resolve(one, run_id=None, at=at)) for one in changes.resolved]
-    announce(services, unit, workflow, news)
+    follow_up(services, unit, result, workflow, Found(at=services.now()))
 
 
 def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, at: datetime) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.domain.incident import Incident, IncidentState
-from afterpilot.domain.verdict import Finding, Severity
+from afterpilot.domain.verdict import Finding
 from afterpilot.domain.window import Window
+from afterpilot.record.answers import incident_of
 from afterpilot.record.tables import findings, incident_events, incidents, runs
 
 _UNSURE = ("quality.no_rows", "quality.could_not_run")  # findings of checks that could not say
+_SEEN = ("opened", "seen", "changed", "reopened")  # events of runs that found it
 
 
 class Incidents:
@@ -30,7 +31,7 @@ class Incidents:
         )
         if workflow is not None:
             statement = statement.where(incidents.c.workflow == workflow)
-        return [_incident(row) for row in self._connection.execute(statement)]
+        return [incident_of(row) for row in self._connection.execute(statement)]
 
     def standing(self, stage: str) -> Sequence[tuple[str, str, str]]:
         """The incidents of a stage that are not over, of all workflows: slug, kind, and what each is about, as it was found."""
@@ -49,16 +50,12 @@ class Incidents:
         """By open incident of the check, the windows whose records failed and that no later check has judged again without
         finding it: its trouble is not over there, whatever newer records say.
         """
-        found, later, other = runs, runs.alias("later"), findings.alias("other")
-        unsure = other.c.kind.in_(_UNSURE) | ((other.c.kind == findings.c.kind) & (other.c.severity == "unknown"))
-        judged_again = sa.exists().where(
-            later.c.workflow == found.c.workflow,
-            later.c.stage == found.c.stage,
-            later.c.finished_at > found.c.finished_at,
-            later.c.window_start <= found.c.window_start,
-            later.c.window_end >= found.c.window_end,
-            later.c.evidence["ran"].astext.is_distinct_from("false"),
-            ~sa.exists().where(other.c.run_id == later.c.id, (other.c.fingerprint == findings.c.fingerprint) | unsure),
+        found = runs
+        ended = incident_events.alias("ended")
+        last_end = (
+            sa.select(sa.func.max(ended.c.id))
+            .where(ended.c.incident_id == incidents.c.id, ended.c.what == "resolved")
+            .scalar_subquery()
         )
         statement = (
             sa.select(incidents.c.id, found.c.window_start, found.c.window_end)
@@ -70,9 +67,10 @@ class Incidents:
                 incidents.c.workflow == workflow,
                 incidents.c.state != IncidentState.RESOLVED,
                 incidents.c.stage == "check",
-                incident_events.c.what.in_(("opened", "seen", "changed")),
+                incident_events.c.what.in_(_SEEN),
+                incident_events.c.id > sa.func.coalesce(last_end, 0),
                 sa.func.jsonb_array_length(sa.func.coalesce(findings.c.evidence["failing_keys"], sa.text("'[]'"))) > 0,
-                ~judged_again,
+                ~_judged_again(found),
             )
             .order_by(found.c.window_start)
         )
@@ -80,6 +78,41 @@ class Incidents:
         for row in self._connection.execute(statement):
             windows.setdefault(row.id, []).append(Window(row.window_start, row.window_end))
         return windows
+
+    def unmended(self, workflow: str) -> Collection[uuid.UUID]:
+        """The incidents that are not over and whose last sighting stands: no later run over its window has missed it."""
+        statement = (
+            sa.select(incidents.c.id)
+            .join(runs, runs.c.id == incidents.c.run_id)
+            .join(findings, (findings.c.run_id == runs.c.id) & (findings.c.fingerprint == incidents.c.fingerprint))
+            .where(incidents.c.workflow == workflow, incidents.c.state != IncidentState.RESOLVED, ~_judged_again(runs))
+        )
+        return set(self._connection.scalars(statement))
+
+    def ended(self, marks: Collection[str], since: datetime) -> Sequence[tuple[Incident, int]]:
+        """The newest incident of each fingerprint that ended since then, with how often it was re-opened since then; nothing where
+        one of its kind stands.
+        """
+        again = (
+            sa.select(sa.func.count())
+            .where(
+                incident_events.c.incident_id == incidents.c.id,
+                incident_events.c.what == "reopened",
+                incident_events.c.at >= since,
+            )
+            .scalar_subquery()
+        )
+        statement = (
+            sa.select(incidents, again.label("reopenings"))
+            .distinct(incidents.c.fingerprint)
+            .where(
+                incidents.c.fingerprint.in_(list(marks)),
+                incidents.c.state == IncidentState.RESOLVED,
+                incidents.c.resolved_at >= since,
+            )
+            .order_by(incidents.c.fingerprint, incidents.c.resolved_at.desc())
+        )
+        return [(incident_of(row), row.reopenings) for row in self._connection.execute(statement)]
 
     def lock(self, workflow: str) -> None:
         """Let no other transaction change incidents of this workflow until this one ends."""
@@ -107,7 +140,7 @@ class Incidents:
             .returning(incidents)
         ).one()
         self.note(row.id, "opened", at=at, run_id=run_id, text=finding.title)
-        return _incident(row)
+        return incident_of(row)
 
     def see_again(self, incident: Incident, finding: Finding, *, run_id: uuid.UUID | None, at: datetime) -> Incident:
         """The trouble was found again, perhaps in other words or gravity."""
@@ -118,15 +151,65 @@ class Incidents:
                 severity=str(finding.severity),
                 title=finding.title,
                 detail=finding.detail,
+                hangs_on=finding.hangs_on,
                 last_seen_at=at,
                 occurrences=incidents.c.occurrences + 1,
                 run_id=run_id,
+                good_runs=0,
             )
             .returning(incidents)
         ).one()
         changed = (incident.title, incident.severity) != (finding.title, finding.severity)
         self.note(incident.id, "changed" if changed else "seen", at=at, run_id=run_id, text=finding.title)
-        return _incident(row)
+        return incident_of(row)
+
+    def reopen(
+        self,
+        incident: Incident,
+        finding: Finding,
+        *,
+        state: IncidentState,
+        flaps: bool,
+        run_id: uuid.UUID | None,
+        at: datetime,
+    ) -> Incident:
+        """It is back soon after its end: nobody has taken this up yet, and nobody was called about it."""
+        row = self._connection.execute(
+            sa.update(incidents)
+            .where(incidents.c.id == incident.id)
+            .values(
+                state=str(state),
+                severity=str(finding.severity),
+                title=finding.title,
+                detail=finding.detail,
+                hangs_on=finding.hangs_on,
+                last_seen_at=at,
+                occurrences=incidents.c.occurrences + 1,
+                run_id=run_id,
+                resolved_at=None,
+                acknowledged_by="",
+                acknowledged_at=None,
+                cause_id=None,
+                reopened=incidents.c.reopened + 1,
+                flapping=flaps,
+                good_runs=0,
+                escalation=0,
+                escalate_at=None,
+            )
+            .returning(incidents)
+        ).one()
+        self.note(incident.id, "reopened", at=at, run_id=run_id, text=finding.title)
+        if flaps:
+            self.note(incident.id, "flapping", at=at, run_id=run_id, text="it came and went too often within a day")
+        return incident_of(row)
+
+    def calm(self, incident: Incident, *, run_id: uuid.UUID | None, at: datetime) -> None:
+        """A run did not find a flapping one: one more in a row. That is on its time line, as it is not told."""
+        self._connection.execute(
+            sa.update(incidents).where(incidents.c.id == incident.id).values(good_runs=incidents.c.good_runs + 1)
+        )
+        text = f"not found; {incident.good_runs + 1} good in a row"
+        self.note(incident.id, "gone", at=at, run_id=run_id, text=text)
 
     def resolve(
         self,
@@ -141,11 +224,18 @@ class Incidents:
         row = self._connection.execute(
             sa.update(incidents)
             .where(incidents.c.id == incident.id)
-            .values(state=str(IncidentState.RESOLVED), resolved_at=at, last_seen_at=incident.last_seen_at)
+            .values(
+                state=str(IncidentState.RESOLVED),
+                resolved_at=at,
+                last_seen_at=incident.last_seen_at,
+                flapping=False,
+                good_runs=0,
+                escalate_at=None,
+            )
             .returning(incidents)
         ).one()
         self.note(incident.id, "resolved", at=at, run_id=run_id, actor=actor, text=text)
-        return _incident(row)
+        return incident_of(row)
 
     def note(
         self,
@@ -165,31 +255,16 @@ class Incidents:
         )
 
 
-def _incident(row: sa.Row[Any]) -> Incident:
-    return Incident(
-        id=row.id,
-        fingerprint=row.fingerprint,
-        workflow=row.workflow,
-        stage=row.stage,
-        kind=row.kind,
-        severity=Severity(row.severity),
-        state=IncidentState(row.state),
-        title=row.title,
-        detail=row.detail,
-        opened_at=row.opened_at,
-        last_seen_at=row.last_seen_at,
-        occurrences=row.occurrences,
-        resolved_at=row.resolved_at,
-        acknowledged_by=row.acknowledged_by,
-        run_id=row.run_id,
-        acknowledged_at=row.acknowledged_at,
-        waived_until=row.waived_until,
-        waived_by=row.waived_by,
-        waived_reason=row.waived_reason,
-        hangs_on=row.hangs_on,
-        cause_id=row.cause_id,
-        reopened=row.reopened,
-        flapping=row.flapping,
-        good_runs=row.good_runs,
-        escalation=row.escalation,
+def _judged_again(found: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a later run over the window of ``found`` could look for what it found (``findings``), and did not find it."""
+    later, other = runs.alias("later"), findings.alias("other")
+    unsure = other.c.kind.in_(_UNSURE) | ((other.c.kind == findings.c.kind) & (other.c.severity == "unknown"))
+    return sa.exists().where(
+        later.c.workflow == found.c.workflow,
+        later.c.stage == found.c.stage,
+        later.c.finished_at > found.c.finished_at,
+        later.c.window_start <= found.c.window_start,
+        later.c.window_end >= found.c.window_end,
+        later.c.evidence["ran"].astext.is_distinct_from("false"),
+        ~sa.exists().where(other.c.run_id == later.c.id, (other.c.fingerprint == findings.c.fingerprint) | unsure),
     )

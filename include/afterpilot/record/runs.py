@@ -189,6 +189,15 @@ class Runs:
             statement = statement.where(runs.c.finished_at > moment)
         return [_run(row) for row in self._connection.execute(statement).mappings()]
 
+    def unknown_before(self, workflow: str, stage: Stage) -> tuple[int, datetime | None]:
+        """How many runs of the stage were UNKNOWN in a row up to now, and when the first of them ended; 0 and None for none."""
+        own = (runs.c.workflow == workflow, runs.c.stage == str(stage), runs.c.corrects.is_(None))
+        said = sa.select(sa.func.max(runs.c.finished_at)).where(*own, runs.c.verdict != "UNKNOWN").scalar_subquery()
+        since = sa.or_(said.is_(None), runs.c.finished_at > said)
+        statement = sa.select(sa.func.count(), sa.func.min(runs.c.finished_at)).where(*own, since)
+        count, first = self._connection.execute(statement).one()
+        return count, first
+
     def kinds_found(self, run_id: uuid.UUID) -> Sequence[str]:
         """The kinds of what a run found, each with what it is about, in alphabetical order."""
         statement = sa.select(findings.c.kind, findings.c.about).where(findings.c.run_id == run_id)

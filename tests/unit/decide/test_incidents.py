@@ -39,45 +39,45 @@ def incident(of: Finding) -> Incident:
 
 def test_a_new_finding_opens_an_incident() -> None:
     """Without an incident of its fingerprint a finding opens one."""
-    assert changes(result(finding()), []).opened == (finding(),)
+    assert changes(result(finding()), [], at=AT).opened == (finding(),)
 
 
 def test_a_known_finding_renews_its_incident() -> None:
     """The same trouble again is the same incident, also in other words and gravity."""
     known = incident(finding())
     again = finding(severity=Severity.WARNING)
-    found = changes(result(again), [known])
+    found = changes(result(again), [known], at=AT)
     assert (found.opened, found.again, found.resolved) == ((), ((known, again),), ())
 
 
 def test_an_incident_not_found_again_is_over() -> None:
     """A run that covered its kind and did not find it resolves it."""
     known = incident(finding())
-    assert changes(result(), [known]).resolved == (known,)
+    assert changes(result(), [known], at=AT).resolved == (known,)
 
 
 def test_a_run_that_could_not_look_resolves_nothing() -> None:
     """A kind that the run did not cover stays open."""
     known = incident(finding())
-    assert changes(result(covered=()), [known]).resolved == ()
-    assert changes(result(covered=("quality",)), [known]).resolved == ()
+    assert changes(result(covered=()), [known], at=AT).resolved == ()
+    assert changes(result(covered=("quality",)), [known], at=AT).resolved == ()
 
 
 def test_an_incident_of_another_stage_is_left_alone() -> None:
     """A check does not resolve what an eval run found."""
     other = incident(Finding("w", "evaluate", "quality.not_null", Severity.CRITICAL, ""))
-    assert changes(result(), [other]).resolved == ()
+    assert changes(result(), [other], at=AT).resolved == ()
 
 
 def test_information_opens_nothing() -> None:
     """A finding of mere information is no incident, and resolves the one that stood."""
     known = incident(finding())
-    found = changes(result(finding(severity=Severity.INFO)), [known])
+    found = changes(result(finding(severity=Severity.INFO)), [known], at=AT)
     assert (found.opened, found.resolved) == ((), (known,))
 
 
 def test_an_incident_with_failing_records_outlives_good_ones() -> None:
     """A run that covered its kind and did not find it leaves it open while the windows of its records still fail."""
     known = incident(finding())
-    assert changes(result(), [known], failing={known.id}).resolved == ()
-    assert changes(result(), [known], failing={uuid.uuid4()}).resolved == (known,)
+    assert changes(result(), [known], at=AT, failing={known.id}).resolved == ()
+    assert changes(result(), [known], at=AT, failing={uuid.uuid4()}).resolved == (known,)

@@ -1,0 +1,70 @@
+"""One trouble of many workflows: the incident of the fleet about what they all hang on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from afterpilot.domain.counting import plural
+from afterpilot.domain.incident import Incident
+from afterpilot.domain.run import FLEET
+from afterpilot.domain.verdict import Finding, Severity
+
+MANY = 3  # workflows
+NAMED = 10
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "source": (
+        "The source {name} cannot be read",
+        "See whether the system behind the connection {name} is up, and whether its login still holds.",
+    ),
+    "model": (
+        "The model behind {name} does not answer",
+        "See whether the endpoint of the connection {name} answers, and whether its key still holds.",
+    ),
+    "column": (
+        "The column {name} is gone",
+        "Ask who changed the table; bring the column back, or declare its new name.",
+    ),
+    "price": ("The price of {name} is not known", "Name the price of {name} under prices in _fleet.yaml."),
+    "gateway": ("{name} takes no orders", "See whether {name} is up, and stop what is over its cap by hand meanwhile."),
+}
+
+
+def kind_of(key: str) -> str:
+    """The kind of the fleet's incident: ``shared.source`` for ``source erp``."""
+    return f"shared.{key.partition(' ')[0]}"
+
+
+def shared(key: str, hanging: Sequence[Incident], *, ever: int) -> Finding:
+    """What is told of ``key``: how many workflows have hung on it since it began (``ever``), and who still does.
+
+    It is as grave as the gravest of theirs, and of the stage that most of theirs are of.
+    """
+    what, _, name = key.partition(" ")
+    said, to_do = _WORDS.get(what, ("{key}", "See the incidents of these workflows: what do they have in common?"))
+    slugs = sorted({one.workflow for one in hanging})
+    more = f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else ""
+    stage = Counter(one.stage for one in hanging).most_common(1)[0][0]
+    severity = Severity.WARNING
+    for one in hanging:
+        severity = one.severity if one.severity.graver_than(severity) else severity
+    count = max(ever, len(slugs))
+    return Finding(
+        workflow=FLEET,
+        stage=stage,
+        kind=kind_of(key),
+        severity=severity,
+        title=f"{said.format(name=name, key=key)}: {plural(count, 'workflow')} {'hangs' if count == 1 else 'hang'} on it",
+        about=key,
+        detail=f"{'Still ' if len(slugs) < count else ''}{', '.join(slugs[:NAMED])}{more}.",
+        evidence={
+            "workflows": slugs,
+            "certainty": "certain: each of these workflows has found it by itself",
+            "cost": f"what goes wrong in {plural(count, 'workflow')} meanwhile is not seen"
+            if severity is Severity.UNKNOWN
+            else "see the incidents of these workflows",
+            "to_do": f"{to_do.format(name=name)} Their own incidents end by themselves.",
+            "examples": [f"{one.workflow}: {one.title}" for one in sorted(hanging, key=lambda one: one.workflow)[:5]],
+        },
+        hangs_on=key,
+    )
