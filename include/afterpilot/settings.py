@@ -201,7 +201,11 @@ def _from_uri(name: str, text: str) -> ConnectionParts:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The variables that Afterpilot reads. ``slack_token`` empty means: messages go to the preview."""
+    """The variables that Afterpilot reads. ``slack_token`` empty means: messages go to the preview.
+
+    ``slack_signing_secret`` proves that a click comes from Slack, ``slack_app_token`` opens Socket Mode: with either of them
+    buttons in messages act at once.
+    """
 
     database_url: str = field(repr=False)
     workflows: Path
@@ -209,6 +213,13 @@ class Settings:
     slack_token: str = field(repr=False)
     slack_api_url: str
     code_version: str
+    slack_signing_secret: str = field(default="", repr=False)
+    slack_app_token: str = field(default="", repr=False)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether people can answer in Slack."""
+        return bool(self.slack_token and (self.slack_signing_secret or self.slack_app_token))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -231,6 +242,8 @@ class Settings:
             slack_token=env.get("SLACK_BOT_TOKEN", ""),
             slack_api_url=env.get("SLACK_API_URL", ""),
             code_version=code_version(env),
+            slack_signing_secret=slack_signing_secret(env),
+            slack_app_token=env.get("SLACK_APP_TOKEN", "").strip(),
         )
 
 
@@ -244,6 +257,12 @@ def gateway_tokens(environ: Mapping[str, str] | None = None) -> str:
     """``AFTERPILOT_GATEWAY_TOKENS``: hashes of the tokens with which gateways ask for allowances, with commas between them."""
     env = os.environ if environ is None else environ
     return env.get("AFTERPILOT_GATEWAY_TOKENS", "")
+
+
+def slack_signing_secret(environ: Mapping[str, str] | None = None) -> str:
+    """``SLACK_SIGNING_SECRET``: what Slack signs its requests with; empty: none are taken."""
+    env = os.environ if environ is None else environ
+    return env.get("SLACK_SIGNING_SECRET", "").strip()
 
 
 def code_version(environ: Mapping[str, str] | None = None) -> str:

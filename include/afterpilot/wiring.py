@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from afterpilot.evaluate.client import Client
     from afterpilot.notify.at_once import AtOnce
     from afterpilot.notify.deliver import Delivered
+    from afterpilot.notify.interactions import Interactions
     from afterpilot.pipeline import Services
+    from afterpilot.pipeline.alert_sweep import SweptAlerts
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
-    from afterpilot.pipeline.waivers import ToldAgain
     from afterpilot.record.delivery import PostgresOutbox
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -73,11 +74,11 @@ class Wired:
 
         return sweep_stops(self.services, {one.slug: one for one in self.declarations.workflows})
 
-    def sweep_alerts(self) -> ToldAgain:
-        """Tell what is still there after its waiver or its silence is over."""
-        from afterpilot.pipeline.waivers import tell_again
+    def sweep_alerts(self) -> SweptAlerts:
+        """Tell what is still there after its waiver or its silence is over, call whoever is next, and send what waited for its day."""
+        from afterpilot.pipeline.alert_sweep import sweep_alerts
 
-        return tell_again(self.services, {one.slug: one for one in self.declarations.workflows})
+        return sweep_alerts(self.services, {one.slug: one for one in self.declarations.workflows})
 
     def deliver(self) -> Delivered:
         """Deliver what is due in the outbox, to Slack or to the preview and to the declared targets, within a minute."""
@@ -111,7 +112,11 @@ class Wired:
         if self.settings.slack_token:
             from afterpilot.notify.slack import SlackTransport
 
-            return SlackTransport(self.settings.slack_token, base_url=self.settings.slack_api_url or None)
+            return SlackTransport(
+                self.settings.slack_token,
+                base_url=self.settings.slack_api_url or None,
+                interactive=self.settings.interactive,
+            )
         from afterpilot.notify.preview import PreviewTransport
 
         return PreviewTransport()
@@ -122,8 +127,10 @@ class Wired:
         return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel)
 
 
-def wire(settings: Settings, connections: SourceConnections) -> Wired:
-    """Load the declarations and build the services over the ops database."""
+def wire(
+    settings: Settings, connections: SourceConnections, *, only: str = "", engine: sa.Engine | None = None
+) -> Wired:
+    """Load the declarations, or only one workflow's, and build the services over the ops database, by its engine if there is one."""
     from afterpilot.check.fleet import FleetChecker
     from afterpilot.check.gate import Gate
     from afterpilot.check.references import SqlReferences
@@ -138,11 +145,9 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
     from afterpilot.review.write_back import SourceWriteBack
     from afterpilot.spend.stopping import GatewayStopper
 
-    declarations = load(settings.workflows)
-    fleet = declarations.fleet or _NO_FLEET
-    if not fleet.channel:
-        fleet = replace(fleet, channel=_LAST_CHANNEL)
-    engine = connect(settings.database_url)
+    declarations = load(settings.workflows, only=only)
+    fleet = _fleet(declarations)
+    engine = engine or connect(settings.database_url)
     prices = Prices(fleet.prices)
     base_url = (settings.base_url or fleet.base_url).rstrip("/")
 
@@ -165,6 +170,7 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
             base_url=base_url,
             runbook_url=f"{base_url}/afterpilot/runbooks/{{workflow}}" if base_url else "",
             operators=fleet.operators,
+            interactive=settings.interactive,
         ),
         source=lambda workflow: source_of(workflow, connections),
         bills=lambda account: reader_of(account, connections),
@@ -180,6 +186,42 @@ def wire(settings: Settings, connections: SourceConnections) -> Wired:
         now=lambda: datetime.now(UTC),
     )
     return Wired(settings=settings, declarations=declarations, services=services, engine=engine)
+
+
+def interactions(settings: Settings, connections: SourceConnections) -> Interactions:
+    """What takes people's answers from Slack. It builds the rest at the first answer, and reads the declarations anew by itself."""
+    from afterpilot.notify.interactions import Interactions
+    from afterpilot.pipeline.slack_answers import Declared, SlackAnswers
+
+    built: list[Wired] = []
+
+    def read() -> Declared:
+        if not built:
+            built.append(wire(settings, connections))
+            if not _targets(built[0].declarations):  # the connection of a target may be known to Airflow's tasks alone
+                built[0].deliver_at_once()
+            return Declared(built[0].services, built[0].declarations.workflows)
+        again = load(settings.workflows)
+        return Declared(replace(built[0].services, fleet=_fleet(again)), again.workflows)
+
+    return Interactions(
+        SlackAnswers(read),
+        token=settings.slack_token,
+        base_url=settings.slack_api_url,
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+def _targets(declarations: Declarations) -> bool:
+    """Whether any place outside Slack's workspace is declared."""
+    own = any(workflow.alerts and workflow.alerts.targets for workflow in declarations.workflows)
+    return own or bool(declarations.fleet and declarations.fleet.alerts.targets)
+
+
+def _fleet(declarations: Declarations) -> Fleet:
+    """The fleet as it is declared, with a channel in any case."""
+    fleet = declarations.fleet or _NO_FLEET
+    return fleet if fleet.channel else replace(fleet, channel=_LAST_CHANNEL)
 
 
 def suite_runner(connections: Connections, prices: PriceList) -> EvalRunner:

@@ -63,7 +63,9 @@ class _Commands(LazyGroup):
         "incidents": Later(
             "afterpilot.cli.incidents:app", "What is wrong, all that is known of it, and what people say of it."
         ),
+        "routes": Later("afterpilot.cli.routes:app", "Where alerts go, and why."),
         "alerts": Later("afterpilot.cli.alerts:app", "What is told, and what is kept silent."),
+        "slack": Later("afterpilot.cli.slack:app", "Take the answers that people give in Slack."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }

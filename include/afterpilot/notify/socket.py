@@ -1,0 +1,121 @@
+"""Socket Mode: what people answer in Slack, over a connection that this machine opens; nothing of it can be reached from outside.
+
+https://docs.slack.dev/apis/events-api/using-socket-mode
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.error import URLError
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.builtin.client import SocketModeClient
+from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.notify.sdk_log import quiet
+from afterpilot.notify.slack import SLACK
+from afterpilot.notify.slack_errors import translated
+
+log = logging.getLogger(__name__)
+
+_HTTP = 15  # seconds for a request to Slack
+_PING = 5.0  # seconds between two looks at the connection
+_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds until Slack is asked for a first connection again
+
+
+class SocketMode:
+    """Listens until it is stopped; a connection that ends is opened anew.
+
+    Args:
+        app_token: the app-level token with the scope ``connections:write``.
+        answer: gives the body of the reply to an interaction payload, within Slack's three seconds.
+        take: whether an envelope is new; Slack sends one again where the reply did not arrive.
+        base_url: another address than Slack's, e.g. of a test double.
+        ping: seconds between two looks at the connection.
+        once: stop after the first answer.
+    """
+
+    def __init__(
+        self,
+        app_token: str,
+        *,
+        answer: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        take: Callable[[str], bool],
+        base_url: str = "",
+        ping: float = _PING,
+        once: bool = False,
+    ) -> None:
+        self._app_token = app_token
+        self._answer = answer
+        self._take = take
+        self._base_url = base_url or SLACK
+        self._ping = ping
+        self._once = once
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """End :meth:`listen`; answers under way are finished."""
+        self._stop.set()
+
+    def listen(self, *, connected: Callable[[], None] = lambda: None) -> None:
+        """Take answers until :meth:`stop`. ``connected`` is called when the first connection stands.
+
+        Raises:
+            ConfigurationError: Slack does not take the token.
+        """
+        web = WebClient(
+            token=self._app_token, base_url=self._base_url, timeout=_HTTP, retry_handlers=[], logger=quiet()
+        )
+        client = SocketModeClient(
+            self._app_token,
+            web_client=web,
+            logger=quiet(),
+            ping_interval=self._ping,
+            on_error_listeners=[lambda error: log.warning("Socket Mode: %s", type(error).__name__)],
+        )
+        client.socket_mode_request_listeners.append(self._received)
+        try:
+            if self._open(client):
+                log.info("listening for answers from Slack")
+                connected()
+                self._stop.wait()
+        finally:
+            client.close()
+
+    def _open(self, client: SocketModeClient) -> bool:
+        """Open the first connection; False where it was stopped meanwhile. Later ones the client opens itself."""
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                client.wss_uri = None
+                client.connect()
+            except (SlackApiError, URLError, OSError) as error:
+                ours = translated("apps.connections.open", error)
+                if isinstance(ours, ConfigurationError):
+                    raise ours from None
+                log.warning("%s; it is tried again", ours)
+            if client.is_connected():
+                return True
+            self._stop.wait(_AGAIN[min(tries, len(_AGAIN) - 1)])
+            tries += 1
+        return False
+
+    def _received(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+        body: Mapping[str, Any] = {}
+        interactive = request.type == "interactive"
+        try:
+            if interactive and self._take(f"envelope:{request.envelope_id}"):
+                body = self._answer(request.payload)
+        except Exception:
+            log.exception("an answer from Slack could not be taken")
+            return  # no reply: the person sees that it did not work
+        client.send_socket_mode_response(SocketModeResponse(request.envelope_id, dict(body) or None))
+        if interactive and self._once:
+            self.stop()
