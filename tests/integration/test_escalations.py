@@ -1,0 +1,160 @@
+"""Somebody else is called about what nobody takes up: the deputy, then the channel, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from path_site import SLUG, Site, trigger
+
+from afterpilot import pipeline
+from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.window import Window
+from afterpilot.pipeline.alert_sweep import SweptAlerts, sweep_alerts
+from afterpilot.pipeline.conclude import concluded
+from afterpilot.pipeline.silencing import Asked, begin_silence
+
+pytestmark = pytest.mark.integration
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+CHANNEL = "#ap-automation"
+
+
+@pytest.fixture(autouse=True)
+def declared(site: Site) -> None:
+    """Critical ones are escalated after a quarter of an hour."""
+    site.edit("_fleet.yaml", "escalate: {critical: 30m,", "escalate: {critical: 15m,")
+
+
+def found(severity: Severity = Severity.CRITICAL, kind: str = "quality.fresh_within") -> Finding:
+    """A trouble of the check."""
+    return Finding(SLUG, "check", kind, severity, "The newest row is 9 h old", about="finished_at")
+
+
+def ran(site: Site, *findings: Finding) -> None:
+    """A run of the check that found just that."""
+    wired = site.wired()
+    result = StageResult(SLUG, "check", "looked", findings, checked=1, covered=("quality.*",))
+    concluded(wired.services, result, wired.workflow(SLUG), Window(site.now - HOUR, site.now), trigger(), site.now)
+
+
+def swept(site: Site, later: timedelta = timedelta(0)) -> SweptAlerts:
+    """A sweep of the alerts so much later."""
+    site.now += later
+    return site.wired().sweep_alerts()
+
+
+def line(site: Site) -> Sequence[str]:
+    """The words of the time line."""
+    return [row["what"] for row in site.rows("SELECT what FROM incident_events ORDER BY id")]
+
+
+def test_first_the_deputy_then_the_channel_then_nobody(site: Site) -> None:
+    """Each in the thread of the message that stands, after its time; the time line says so."""
+    ran(site, found())
+    assert swept(site, 14 * MINUTE).called == 0
+    assert swept(site, 2 * MINUTE).called == 1
+    assert swept(site, 14 * MINUTE).called == 0
+    assert swept(site, 2 * MINUTE).called == 1
+    assert swept(site, 9 * HOUR).called == 0
+    first, deputy, channel = site.letters()
+    assert (first["kind"], deputy["kind"], channel["kind"]) == ("incident", "escalated", "escalated")
+    assert deputy["message"]["mention"] == "U05EF6GH7"
+    assert "Lee Okafor, the deputy, is called" in deputy["message"]["notification"]
+    assert channel["message"]["mention"] == "@here"
+    assert {row["channel"] for row in (first, deputy, channel)} == {CHANNEL}
+    assert line(site) == ["opened", "escalated", "escalated"]
+
+
+def test_nobody_is_called_for_what_is_not_declared(site: Site) -> None:
+    """A warning, in the example."""
+    ran(site, found(Severity.WARNING))
+    assert swept(site, 99 * HOUR).called == 0
+
+
+def test_what_somebody_has_or_what_is_over_calls_nobody(site: Site) -> None:
+    """Taken up in time, or gone in time."""
+    ran(site, found(), found(kind="quality.volume_between"))
+    which = {row["kind"]: str(row["id"]) for row in site.incidents()}
+    wired = site.wired()
+    known = {SLUG: wired.workflow(SLUG)}
+    pipeline.acknowledge(wired.services, which["quality.fresh_within"], by="Dana Ruiz", note="", known=known)
+    pipeline.settle(wired.services, which["quality.volume_between"], by="Dana Ruiz", note="", known=known)
+    assert swept(site, HOUR).called == 0
+
+
+def test_a_graver_turn_counts_anew(site: Site) -> None:
+    """From when it became critical."""
+    ran(site, found(Severity.WARNING))
+    site.now += 10 * HOUR
+    ran(site, found())
+    assert swept(site, 14 * MINUTE).called == 0
+    assert swept(site, 2 * MINUTE).called == 1
+
+
+def test_a_silence_puts_it_off(site: Site) -> None:
+    """Nobody is called while it holds; when it is over and nobody has it, somebody is."""
+    ran(site, found())
+    asked = Asked(SLUG, "", site.now + HOUR, "Dana Ruiz", "we know")
+    with site.wired().services.ops.begin() as unit:
+        begin_silence(unit, asked, workflows=[SLUG], now=site.now)
+    assert [swept(site, 20 * MINUTE).called for _ in range(2)] == [0, 0]
+    assert swept(site, 30 * MINUTE).called == 1
+
+
+def test_maintenance_keeps_it_and_tells_it_at_its_end(site: Site) -> None:
+    """On record with why; what is still wrong is told when it ends, and only then somebody may be called."""
+    site.edit("_fleet.yaml", "  digest:", "  maintenance: [{from: 2026-11-18T11:00, until: 2026-11-18T14:00, reason: ERP upgrade, by: Sam Whitfield}]\n  digest:")  # fmt: skip
+    ran(site, found())
+    (kept,) = site.letters()
+    assert (kept["state"], kept["why"]) == (
+        "silenced",
+        "maintenance until 2026-11-18 14:00 UTC by Sam Whitfield: ERP upgrade",
+    )
+    assert swept(site, HOUR) == SweptAlerts()
+    assert swept(site, HOUR) == SweptAlerts(silences=1)
+    assert [row["state"] for row in site.letters()] == ["silenced", "pending"]
+    assert swept(site, 16 * MINUTE) == SweptAlerts(called=1)
+
+
+def test_without_a_deputy_the_channel_is_called(site: Site) -> None:
+    """A folder that cannot be read has one operator, and the channel of the fleet."""
+    lost = StageResult("gone", "check", "looked", (replace(found(), workflow="gone"),), checked=1)
+    concluded(site.wired().services, lost, None, Window(site.now - HOUR, site.now), trigger(), site.now)
+    assert swept(site, 16 * MINUTE).called == 1
+    called = site.letters()[-1]
+    assert (called["channel"], called["message"]["mention"]) == ("#ai-operations", "@here")
+
+
+def test_what_was_told_by_night_is_over_by_day_in_the_same_places(site: Site) -> None:
+    """Whatever the routes say by then; the call for the channel goes to the channel."""
+    site.edit("_fleet.yaml", "  routes: ", "  targets: {pager: {kind: pagerduty, connection: pd}}\n  routes: ")
+    site.edit("_fleet.yaml", "    - {workflow: invoice_reader_calls", '    - {severity: critical, hours: "off", to: pager}\n    - {workflow: invoice_reader_calls')  # fmt: skip
+    site.now += 11 * HOUR
+    ran(site, found())
+    assert swept(site, 16 * MINUTE).called == 1
+    site.now += 10 * HOUR
+    ran(site)
+    assert site.letters()[0]["target"] == "pager"
+    places = sorted((row["kind"], row["target"], row["channel"]) for row in site.letters())
+    assert places == [
+        ("escalated", "pager", "pager"),
+        ("escalated", "slack", CHANNEL),
+        ("incident", "pager", "pager"),
+        ("resolved", "pager", "pager"),
+        ("resolved", "slack", CHANNEL),
+    ]
+
+
+def test_two_sweeps_at_once_call_nobody_twice(site: Site) -> None:
+    """Forty incidents, four sweeps: forty calls."""
+    ran(site, *(found(kind=f"quality.check_{number}") for number in range(40)))
+    site.now += 16 * MINUTE
+    wired = site.wired()
+    known = {SLUG: wired.workflow(SLUG)}
+    with ThreadPoolExecutor(4) as workers:
+        done = list(workers.map(lambda _: sweep_alerts(wired.services, known).called, range(4)))
+    assert sum(done) == 40
+    assert site.rows("SELECT count(*) FROM outbox WHERE kind = 'escalated'")[0]["count"] == 40
