@@ -8,6 +8,9 @@ from datetime import datetime
 
 from afterpilot.domain.looking import ChangedType, Columns, KnownColumn, LostColumn
 from afterpilot.domain.ports import Judged
+from afterpilot.domain.workflow import Workflow
+
+_LOST = "the source has lost the column "
 
 
 def known_columns(
@@ -47,6 +50,19 @@ def withheld(judged: Sequence[Judged], lost: Mapping[str, datetime], *, until: d
     return [_withheld(one, named) if (named := sorted(gone & _columns(one))) else one for one in judged]
 
 
+def hangs_on_column(connection: str, table: str, name: str) -> str:
+    """What all trouble with a column hangs on."""
+    return f"column {connection}.{table}.{name}".replace(" .", " ")
+
+
+def hangs_on_lost(workflow: Workflow, error: str) -> str:
+    """The same for an expectation without a verdict; empty where its error names no single lost column."""
+    name = error.removeprefix(_LOST)
+    if name == error or ", " in name:
+        return ""
+    return hangs_on_column(workflow.source.connection, workflow.source.table, name)
+
+
 def _columns(one: Judged) -> set[str]:
     params = one.check.params
     pair = [params.get(name) for name in ("column_A", "column_B")]
@@ -62,5 +78,5 @@ def _withheld(one: Judged, lost: Sequence[str]) -> Judged:
         failing_total=0,
         failing_keys=(),
         result={},
-        error=f"the source has lost the column {', '.join(lost)}",
+        error=f"{_LOST}{', '.join(lost)}",
     )

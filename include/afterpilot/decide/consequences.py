@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from afterpilot.decide import declaring, eval_findings, pulling, quality, regressions, sources
+from afterpilot.decide.bills.findings import UNREAD, UNREADABLE
 from afterpilot.decide.reporting import INCOMPLETE as REPORT_INCOMPLETE
 from afterpilot.decide.spend.kinds import STALE
 from afterpilot.domain.incident import Incident
@@ -80,6 +81,7 @@ RULES = (
         "a model that does not answer cannot be measured",
         late=True,
     ),
+    Rule((UNREADABLE,), (UNREAD,), "a bill that cannot be read is not known", same_thing=True),
     Rule((regressions.REGRESSED,), (eval_findings.BELOW,), "the same run fell below its bar by it", same_run=True),
     Rule(
         (eval_findings.BELOW,),

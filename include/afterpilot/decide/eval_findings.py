@@ -16,7 +16,7 @@ from afterpilot.domain.intervals import Interval, percent
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.domain.workflow import Workflow
+from afterpilot.domain.workflow import JsonTarget, ModelTarget, Workflow
 
 INCOMPLETE, BELOW, NEVER_RIGHT = "evals.incomplete", "evals.below_bar", "evals.class_never_right"
 NOTHING_DECIDES, BUDGET = "evals.nothing_decides", "evals.budget_spent"
@@ -79,6 +79,7 @@ def out_of_reach(workflow: Workflow, error: str, *, times: int) -> Finding:
         detail=short(error, 500),
         certainty="certain that the probes had no answer; whether production has the same trouble is not known",
         to_do="See whether the endpoint answers, and whether key and model name are right. The suite runs as soon as it answers.",
+        hangs_on=f"model {_connection(workflow)}" if _connection(workflow) else "",
     )
 
 
@@ -184,6 +185,7 @@ def _unknown(
     certainty: str,
     to_do: str,
     examples: Sequence[Any] = (),
+    hangs_on: str = "",
 ) -> Finding:
     return Finding(
         workflow=workflow.slug,
@@ -193,4 +195,11 @@ def _unknown(
         title=title,
         detail=detail,
         evidence={"certainty": certainty, "cost": _UNSEEN, "to_do": to_do, "examples": list(examples)},
+        hangs_on=hangs_on,
     )
+
+
+def _connection(workflow: Workflow) -> str:
+    """What the target of the suite listens behind; empty where it is none that others may have too."""
+    target = workflow.evals.target if workflow.evals else None
+    return target.connection if isinstance(target, ModelTarget | JsonTarget) else ""

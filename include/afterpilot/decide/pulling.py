@@ -109,6 +109,7 @@ def _unreadable(workflow: Workflow, window: Window, error: AfterpilotError) -> F
         about=workflow.source.connection or workflow.source.table,
         detail=f"{error} The window {window} is pulled again by the next run.",
         evidence={"connection": workflow.source.connection, "table": workflow.source.table, "error": str(error)},
+        hangs_on=f"source {workflow.source.connection}" if workflow.source.connection else "",
     )
 
 

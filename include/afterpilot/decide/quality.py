@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from afterpilot.decide.columns import hangs_on_lost
 from afterpilot.decide.quality_words import affected, in_words, parameters
 from afterpilot.domain.counting import plural
 from afterpilot.domain.ports import Judged
@@ -103,6 +104,7 @@ def _group(workflow: Workflow, judged: Sequence[Judged], error: str, window: Win
         severity=severity,
         title=title,
         about="" if kind == NO_ROWS else error[:_ABOUT],  # several errors are several troubles
+        hangs_on=hangs_on_lost(workflow, error),
         detail=f"Window: {window}",
         evidence={
             "expectations": names,
@@ -155,6 +157,7 @@ def _unknown(workflow: Workflow, one: Judged, about: str) -> Finding:
             "to_do": "Mend what the reason names, or the expectation in workflow.yaml.",
             "examples": [],
         },
+        hangs_on=hangs_on_lost(workflow, one.error),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from afterpilot.decide.columns import hangs_on_column
 from afterpilot.domain.counting import plural
 from afterpilot.domain.looking import ChangedType, Look, LostColumn, Vanished
 from afterpilot.domain.run import Stage
@@ -40,6 +41,7 @@ def _lost(workflow: Workflow, one: LostColumn) -> Finding:
         Severity.CRITICAL,
         f"{table} has no column {name}",
         about=one.name,
+        hangs_on=hangs_on_column(workflow.source.connection, table, name),
         detail=f"Rows since {_at(one.since)} lack it; {one.instead or 'nothing of a similar name is there'}.",
         cost="its values are missing, the expectations on it are UNKNOWN, and outputs that need it go to people; "
         "all other columns are pulled",
@@ -134,9 +136,20 @@ def _finding(
     *,
     about: str = "",
     detail: str = "",
+    hangs_on: str = "",
     **evidence: Any,  # noqa: ANN401 - JSON-serialisable facts, and words for the message
 ) -> Finding:
-    return Finding(workflow.slug, Stage.PULL, kind, severity, title, about=about, detail=detail, evidence=evidence)
+    return Finding(
+        workflow.slug,
+        Stage.PULL,
+        kind,
+        severity,
+        title,
+        about=about,
+        detail=detail,
+        evidence=evidence,
+        hangs_on=hangs_on,
+    )
 
 
 def _place(workflow: Workflow, column: str) -> tuple[str, str]:

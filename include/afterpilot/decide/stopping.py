@@ -47,4 +47,5 @@ def not_carried_out(workflow: Workflow, trouble: StopTrouble) -> Finding:
             "action": order.action,
             "examples": [order.reason],
         },
+        hangs_on=f"gateway {order.target.connection}" if order.target.connection and not trouble.refused else "",
     )

@@ -17,7 +17,7 @@ AT = datetime(2026, 11, 16, tzinfo=UTC)
 WORKFLOW = cast(
     "Workflow",
     SimpleNamespace(
-        slug="invoices", source=SimpleNamespace(table="runs", time="at", decisions=SimpleNamespace(table="decided"))
+        slug="invoices", source=SimpleNamespace(connection="erp", table="runs", time="at", decisions=SimpleNamespace(table="decided"))
     ),
 )
 

@@ -52,6 +52,7 @@ def unread(sheet: Sheet) -> Iterator[Finding]:
             "to_do": "Mend the connection, then run `afterpilot bills`: days that were missed are read for five weeks.",
             "examples": [],
         },
+        hangs_on=f"bill {sheet.account.name}",
     )
 
 
@@ -71,6 +72,7 @@ def _unreadable(sheet: Sheet) -> Finding:
             "to_do": f"Mend the connection {sheet.account.connection}: its password must be an admin key that may read costs and usage.",
             "examples": [],
         },
+        hangs_on=f"bill {sheet.account.name}",
     )
 
 

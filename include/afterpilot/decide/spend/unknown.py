@@ -15,6 +15,8 @@ from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
 
+_NO_PRICE = "no price is known for "
+_LONGEST_MODEL = 100  # characters of a name that anybody may have written
 LONGEST_SILENCE = timedelta(hours=26)  # a daily pull that comes a little late is no news
 
 
@@ -109,7 +111,16 @@ def _finding(slug: str, calls: Calls, when: str, silent: Sequence[str]) -> Findi
             if count
             else "See the incidents of these workflows.",
         },
+        hangs_on=f"price {model}" if (model := _unpriced_model(calls)) and not silent else "",
     )
+
+
+def _unpriced_model(calls: Calls) -> str:
+    """The model that nobody has a price for, where that is the only reason; else an empty text."""
+    lines = calls.unknown_lines
+    models = {line.model for line in lines}
+    same = len(models) == 1 and all(line.cost is None and line.reason.startswith(_NO_PRICE) for line in lines)
+    return models.pop()[:_LONGEST_MODEL] if same else ""
 
 
 def _reasons(calls: Calls) -> list[str]:
