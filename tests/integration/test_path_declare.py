@@ -111,7 +111,7 @@ def test_a_broken_fleet_file(site: Site) -> None:
     assert (runs["_fleet"].verdict, runs["bills"].verdict) == (Verdict.FAIL, Verdict.PASS)
     (letter,) = site.letters()
     assert letter["channel"] == "#ai-operations"
-    assert letter["message"]["points"][0].startswith("_fleet.yaml:11: prices[0].input_per_million")
+    assert letter["message"]["points"][0].startswith("_fleet.yaml:17: prices[0].input_per_million")
     site.invoices([1])
     assert pulled(site).verdict is Verdict.PASS
     site.edit("_fleet.yaml", "input_per_million: free", "input_per_million: 0.046")
