@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from airflow.api_fastapi.app import get_auth_manager
@@ -13,10 +13,15 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
 from afterpilot.record.ops import connect
-from afterpilot.settings import Settings, gateway_tokens, workflows_folder
+from afterpilot.settings import EnvConnections, Settings, gateway_tokens, slack_signing_secret, workflows_folder
+from afterpilot.web.api.slack import FromSlack
 from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.app import create_app
 from afterpilot.web.review.people import Reviewer, Reviewers
+
+if TYPE_CHECKING:
+    from afterpilot.notify.interactions import Interactions
+    from afterpilot.wiring import Wired
 
 PREFIX = "/afterpilot"
 
@@ -29,6 +34,19 @@ def _engine() -> sa.Engine:
 @functools.cache
 def _gateway_tokens() -> GatewayTokens:
     return GatewayTokens.parse(gateway_tokens())
+
+
+@functools.cache
+def _interactions() -> Interactions:
+    from afterpilot.wiring import interactions  # only where an answer comes in
+
+    return interactions(Settings.from_environment(), EnvConnections())
+
+
+def _answering(workflow: str) -> Wired:
+    from afterpilot.wiring import wire  # only where an answer comes in
+
+    return wire(Settings.from_environment(), EnvConnections(), only=workflow, engine=_engine())
 
 
 def _login(next_url: str) -> str:
@@ -60,6 +78,8 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 prefix=PREFIX,
                 workflows=workflows_folder(),
                 gateway_tokens=_gateway_tokens,
+                answering=_answering,
+                slack=FromSlack(slack_signing_secret, _interactions),
                 reviewers=Reviewers(
                     _who, gate=[Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.RUN))]
                 ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Any
 
 from afterpilot.domain.alerting import Silence
 from afterpilot.domain.counting import plural
@@ -84,6 +85,12 @@ def covered(silence: Silence) -> str:
     """What it keeps, in words."""
     what = f"{silence.kind} of " if silence.kind else "everything of "
     return what + (silence.workflow or "all workflows")
+
+
+def keeps(workflow: str, kind: str, incident: Mapping[str, Any]) -> bool:
+    """Whether a silence of that workflow and kind, patterns or empty, keeps the messages of an incident's row."""
+    own = incident["workflow"], incident["kind"]
+    return all(not pattern or fnmatchcase(name, pattern) for name, pattern in zip(own, (workflow, kind), strict=True))
 
 
 def _must_exist(workflow: str, workflows: Collection[str]) -> None:

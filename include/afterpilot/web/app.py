@@ -1,4 +1,4 @@
-"""The FastAPI application: every page behind the gate; nothing but the review queue and the answers at caps can change anything."""
+"""The FastAPI application: every page behind the gate; only the review queue, and the answers at caps and to incidents, change anything."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.params import Depends
 
+from afterpilot.record.taken import take
 from afterpilot.web import failures
 from afterpilot.web.api.allowance import KEPT, AllowanceApi
+from afterpilot.web.api.slack import FromSlack, SlackApi
 from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
@@ -29,6 +31,7 @@ from afterpilot.web.pages import (
     runbooks,
     runs,
     samples,
+    silences,
     spend,
     status,
 )
@@ -48,6 +51,8 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     gateway_tokens: Callable[[], GatewayTokens] = GatewayTokens,
     allowances_kept: float = KEPT,
+    answering: incidents.Answering | None = None,
+    slack: FromSlack | None = None,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
 
@@ -64,6 +69,9 @@ def create_app(
         clock: says what time it is, aware UTC.
         gateway_tokens: who may ask what machines ask, under ``/api/v1``; the gate does not hold there. Unless said nobody may.
         allowances_kept: for how many seconds what gateways are told is kept in memory.
+        answering: everything for one workflow, for people's answers to its incidents; without it these pages can only be read.
+        slack: how people's answers in Slack are taken, under ``/api/v1/slack``; the gate does not hold there, Slack's signature
+            does. Unless said none are.
     """
     app = FastAPI(
         title="Afterpilot",
@@ -76,18 +84,33 @@ def create_app(
     frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
     app.add_middleware(SecurityHeaders)
     failures.install(app, frame, login=login)
-    for pages in (assets, status, runs, samples, incidents, messages, outputs, declarations):
+    for pages in (assets, status, runs, samples, messages, outputs, declarations):
         app.include_router(pages.router(frame))
     app.include_router(review.router(frame, reviewers or Reviewers(nobody)))
     app.include_router(raises.reading(frame, reviewers or Reviewers(nobody)))
+    app.include_router(silences.reading(frame, reviewers or Reviewers(nobody)))
+    app.include_router(incidents.reading(frame, reviewers or Reviewers(nobody), answering))
     if reviewers is not None:
         app.include_router(actions.router(frame, reviewers))
         app.include_router(raises.writing(frame, reviewers))
+        app.include_router(silences.writing(frame, reviewers))
+        if answering is not None:
+            app.include_router(incidents.writing(frame, reviewers, answering))
     app.include_router(evals.router(frame))
     app.include_router(spend.router(frame, reviewers or Reviewers(nobody)))
     app.include_router(eval_compare.router(frame))
     app.include_router(eval_cases.router(frame, workflows))
     app.include_router(runbooks.router(frame, workflows))
+    if slack is not None:
+        app.mount("/api/v1/slack", SlackApi(slack, take=_taking(frame), clock=clock))
     app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock, kept=allowances_kept))
     app.include_router(failures.router())  # last: what no page has answered
     return app
+
+
+def _taking(frame: Frame) -> Callable[[str, datetime], bool]:
+    def taken(signature: str, at: datetime) -> bool:
+        with frame.writing() as connection:
+            return take(connection, signature, at=at)
+
+    return taken

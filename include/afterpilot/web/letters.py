@@ -9,6 +9,14 @@ from afterpilot.domain.message import Message
 from afterpilot.record.history.paging import Row
 
 PREVIEW = "preview"
+_NOT_SENT = {
+    "dead": "could not be delivered",
+    "digest": "waits for the digest",
+    "digested": "told in the digest",
+    "silenced": "not sent",
+    "suppressed": "not sent",
+    "superseded": "newer news came first",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,6 @@ def _fate(row: Row) -> str:
         return "preview: not sent to Slack"
     if state == "sent":
         return f"sent through {row['transport'] or 'an unnamed transport'}"
-    if state == "dead":
-        return "could not be delivered"
-    return "waits to be sent" if row["attempts"] == 0 else "waits to be sent again"
+    if state == "pending":
+        return "waits to be sent" if row["attempts"] == 0 else "waits to be sent again"
+    return _NOT_SENT.get(state, state)

@@ -1,68 +1,204 @@
-"""Incidents: the list, and one with its time line and messages."""
+"""Incidents: the list, one with all that is known of it, and the forms by which people answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from afterpilot.decide.routing import hours_of
+from afterpilot.domain.errors import AfterpilotError, AnswerRefused
 from afterpilot.domain.incident import IncidentState
+from afterpilot.domain.until import until
+from afterpilot.domain.verdict import Severity
+from afterpilot.pipeline import Answered, Services, acknowledge, settle, waive
 from afterpilot.record.history import incidents, status
 from afterpilot.web.filters import Asked, identity
-from afterpilot.web.frame import Frame
-from afterpilot.web.letters import letters
+from afterpilot.web.frame import Frame, address
+from afterpilot.web.incident_view import View, view
 from afterpilot.web.paging import listed
+from afterpilot.web.review.forms import Form, Given
+from afterpilot.web.review.people import Reviewers, asking
+from afterpilot.web.review.safety import holds, keep_token, token
+
+if TYPE_CHECKING:
+    from afterpilot.domain.workflow import Workflow
+    from afterpilot.wiring import Wired
+
+Answering = Callable[[str], "Wired"]  # everything for one workflow, as its folder stands now
 
 STATES = ("unresolved", *(str(state) for state in IncidentState))
+SEVERITIES = tuple(str(one) for one in (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING))
+TOLD = ("sent", "pending", "silenced", "suppressed", "digest", "dead")  # what became of the newest message
+WAIVERS = {"1h": "1 hour", "4h": "4 hours", "tomorrow": "until tomorrow 9:00", "1w": "1 week"}
+OTHER = "other"
+_OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
+_DONE = {
+    "acknowledge": "You have it now. Nobody else is called about it; if it gets worse, that is told.",
+    "waive": "It is waived. If it is still there at the end, it is told again.",
+    "settle": "It is over. A run that finds it anew tells it anew.",
+    "nothing": "That is so already; nothing was changed.",
+}
 
 
-def router(frame: Frame) -> APIRouter:
-    """Routes of incidents."""
-    routes = APIRouter()
+def reading(frame: Frame, reviewers: Reviewers, answering: Answering | None) -> APIRouter:
+    """The pages."""
+    routes = APIRouter(dependencies=reviewers.reading)
 
     @routes.get("/incidents")
     def incident_list(request: Request) -> HTMLResponse:
-        asked = Asked(request)
-        workflow, state = asked.text("workflow"), asked.choice("state", STATES)
-        with frame.reading() as connection:
-            page = listed(
-                asked,
-                lambda: incidents.list_incidents(connection, workflow=workflow, state=state, after=asked.after),
-            )
-            slugs = status.slugs(connection)
-        return frame.page(
-            request,
-            "incidents.html",
-            title="Incidents",
-            here="incidents",
-            page=page,
-            query={"workflow": workflow, "state": state},
-            states=STATES,
-            slugs=slugs,
-            problems=asked.problems,
-            paged=bool(asked.after),
-        )
+        return _list(frame, request)
 
     @routes.get("/incidents/{incident_id}")
     def one(request: Request, incident_id: str) -> HTMLResponse:
-        which = identity(incident_id)
-        with frame.reading() as connection:
-            incident = incidents.one_incident(connection, which)
-            if incident is None:
-                raise HTTPException(404, "No incident with this id is kept.")
-            events = incidents.events_of(connection, which)
-            messages = incidents.messages_of(connection, which)
-            others = incidents.others_like_it(connection, incident["fingerprint"], which)
-        return frame.page(
-            request,
-            "incident.html",
-            title=incident["title"],
-            here="incidents",
-            incident=incident,
-            events=events,
-            more_events=len(events) >= incidents.MOST_EVENTS,
-            letters=letters(messages),
-            others=others,
-        )
+        return _one(frame, request, incident_id, takes_answers=answering is not None)
 
     return routes
+
+
+def writing(frame: Frame, reviewers: Reviewers, answering: Answering) -> APIRouter:
+    """The answers: behind the gate, the right to write, and the proof that one of our pages sent them."""
+    routes = APIRouter(dependencies=reviewers.writing)
+
+    def answer(request: Request, incident_id: str, form: Form, action: str) -> Response:
+        which, problem = identity(incident_id), ""
+        try:
+            if not holds(request, form.text("token")):
+                raise AnswerRefused(_OLD)
+            done = _answered(frame, answering, str(which), action, form, asking(request).login)
+            here = address(frame.base(request), "incidents", which, done=action if done.changed else "nothing")
+            return RedirectResponse(here, 303)
+        except AfterpilotError as error:
+            problem = str(error)
+        status_code = 403 if problem == _OLD else 422
+        return _one(
+            frame, request, incident_id, takes_answers=True, given=(action, form, problem), status_code=status_code
+        )
+
+    @routes.post("/incidents/{incident_id}/acknowledge")
+    def acknowledged(request: Request, incident_id: str, form: Given) -> Response:
+        return answer(request, incident_id, form, "acknowledge")
+
+    @routes.post("/incidents/{incident_id}/waive")
+    def waived(request: Request, incident_id: str, form: Given) -> Response:
+        return answer(request, incident_id, form, "waive")
+
+    @routes.post("/incidents/{incident_id}/settle")
+    def settled(request: Request, incident_id: str, form: Given) -> Response:
+        return answer(request, incident_id, form, "settle")
+
+    return routes
+
+
+def _list(frame: Frame, request: Request) -> HTMLResponse:
+    asked = Asked(request)
+    query = {
+        "workflow": asked.text("workflow"),
+        "state": asked.choice("state", STATES),
+        "severity": asked.choice("severity", SEVERITIES),
+        "told": asked.choice("told", TOLD),
+    }
+    with frame.reading() as connection:
+        page = listed(
+            asked,
+            lambda: incidents.list_incidents(
+                connection,
+                workflow=query["workflow"],
+                state=query["state"],
+                severity=query["severity"],
+                told=query["told"],
+                after=asked.after,
+            ),
+        )
+        slugs = status.slugs(connection)
+    return frame.page(
+        request,
+        "incidents.html",
+        title="Incidents",
+        here="incidents",
+        page=page,
+        query=query,
+        states=STATES,
+        severities=SEVERITIES,
+        fates=TOLD,
+        slugs=slugs,
+        problems=asked.problems,
+        paged=bool(asked.after),
+    )
+
+
+def _one(
+    frame: Frame,
+    request: Request,
+    incident_id: str,
+    *,
+    takes_answers: bool,
+    given: tuple[str, Form, str] | None = None,
+    status_code: int = 200,
+) -> HTMLResponse:
+    """The page of one; ``given`` is an answer that could not be taken: which form, what was typed, and why not."""
+    which = identity(incident_id)
+    with frame.reading() as connection:
+        found = view(connection, which, asking(request), frame.clock(), takes_answers=takes_answers)
+    if found is None:
+        raise HTTPException(404, "No incident with this id is kept.")
+    action, form, problem = given or ("", Form({}), "")
+    page = frame.page(
+        request,
+        "incident.html",
+        title=found.row["title"],
+        here="incidents",
+        status=status_code,
+        view=found,
+        incident=found.row,
+        lasted=found.lasted(frame.clock()),
+        waivers=WAIVERS,
+        token=(held := token(request)),
+        action=action,
+        form=form,
+        problem=problem,
+        done=_DONE.get(Asked(request).text("done"), ""),
+    )
+    return _with_token(page, request, frame, held, found)
+
+
+def _with_token(page: HTMLResponse, request: Request, frame: Frame, held: str, found: View) -> HTMLResponse:
+    if found.may:
+        keep_token(page, request, held, path=frame.base(request))
+    return page
+
+
+def _answered(frame: Frame, answering: Answering, which: str, action: str, form: Form, by: str) -> Answered:
+    """Take an answer. Raises AnswerRefused, or whatever keeps the declarations from being read."""
+    with frame.reading() as connection:
+        row = incidents.one_incident(connection, identity(which))
+    if row is None:
+        raise AnswerRefused("No incident with this id is kept.")
+    wired = answering(row["workflow"])
+    services = replace(wired.services, now=frame.clock)
+    known = {one.slug: one for one in wired.declarations.workflows}
+    if action == "acknowledge":
+        return acknowledge(services, which, by=by, note=form.text("note"), known=known)
+    if action == "settle":
+        return settle(services, which, by=by, note=form.text("note"), known=known)
+    moment = _until(form, services, known.get(row["workflow"]))
+    return waive(services, which, by=by, until=moment, reason=form.reason, known=known)
+
+
+def _until(form: Form, services: Services, workflow: Workflow | None) -> datetime:
+    """The chosen end of a waiver; tomorrow is where the workflow's people are, a typed date is UTC as all on the pages."""
+    chosen = form.text("for")
+    if chosen not in WAIVERS and not (chosen == OTHER and form.text("until")):
+        raise AnswerRefused("Say until when it may wait.")
+    zone = hours_of(services.fleet.alerts, workflow.alerts if workflow else None).zone
+    try:
+        if chosen == OTHER:
+            return until(form.text("until"), now=services.now())
+        return until(chosen, now=services.now(), zone=zone)
+    except ValueError as error:
+        raise AnswerRefused(str(error)) from error

@@ -6,14 +6,28 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.alerting import Fate
 from afterpilot.record.history import messages, status
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
 from afterpilot.web.paging import listed
 
-KINDS = ("incident", "graver", "resolved", "weekly", "corrected")
-STATES = ("pending", "sent", "dead")
+KINDS = (
+    "incident",
+    "graver",
+    "reopened",
+    "acknowledged",
+    "waived",
+    "waiver_over",
+    "silence_over",
+    "escalated",
+    "answered",
+    "resolved",
+    "weekly",
+    "corrected",
+)
+STATES = tuple(str(fate) for fate in Fate)
 
 
 def router(frame: Frame) -> APIRouter:

@@ -1,0 +1,125 @@
+"""Silences: what is kept and not sent now and why, and the forms by which people begin and end them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.until import until
+from afterpilot.pipeline.silencing import Asked as Silence
+from afterpilot.pipeline.silencing import begin_silence, end_silence
+from afterpilot.record.history import silences, status
+from afterpilot.record.ops import unit_of
+from afterpilot.web.filters import Asked, identity
+from afterpilot.web.frame import Frame, address
+from afterpilot.web.paging import listed
+from afterpilot.web.review.forms import Form, Given
+from afterpilot.web.review.people import Reviewer, Reviewers, asking
+from afterpilot.web.review.safety import holds, keep_token, token
+
+LENGTHS = {"1h": "1 hour", "2h": "2 hours", "8h": "8 hours", "1d": "1 day", "1w": "1 week"}
+_EVERYTHING = "all"
+_OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
+_DONE = {
+    "begun": "It is silent now. What is kept is on record, and told at the end if it is still there.",
+    "ended": "The silence is over. What is still there is told within a minute.",
+    "nothing": "It was over already; nothing was changed.",
+}
+
+
+def reading(frame: Frame, reviewers: Reviewers) -> APIRouter:
+    """The page."""
+    routes = APIRouter(dependencies=reviewers.reading)
+
+    @routes.get("/silences")
+    def page(request: Request) -> HTMLResponse:
+        return _page(frame, request)
+
+    return routes
+
+
+def writing(frame: Frame, reviewers: Reviewers) -> APIRouter:
+    """The answers: behind the gate, the right to write, and the proof that one of our pages sent them."""
+    routes = APIRouter(dependencies=reviewers.writing)
+
+    @routes.post("/silences")
+    def begin(request: Request, form: Given) -> Response:
+        try:
+            _needs_token(request, form)
+            with frame.writing() as connection:
+                _begun(connection, form, asking(request).login, frame.clock())
+        except AnswerRefused as error:
+            return _page(frame, request, form=form, problem=str(error))
+        return RedirectResponse(address(frame.base(request), "silences", done="begun"), 303)
+
+    @routes.post("/silences/{silence_id}/end")
+    def end(request: Request, silence_id: str, form: Given) -> Response:
+        which = str(identity(silence_id))
+        try:
+            _needs_token(request, form)
+            with frame.writing() as connection:
+                _, changed = end_silence(unit_of(connection), which, by=asking(request).login, now=frame.clock())
+        except AnswerRefused as error:
+            return _page(frame, request, problem=str(error))
+        done = "ended" if changed else "nothing"
+        return RedirectResponse(address(frame.base(request), "silences", done=done), 303)
+
+    return routes
+
+
+def _needs_token(request: Request, form: Form) -> None:
+    if not holds(request, form.text("token")):
+        raise AnswerRefused(_OLD)
+
+
+def _begun(connection: sa.Connection, form: Form, by: str, now: datetime) -> None:
+    """Begin the silence that the form asks for. Raises AnswerRefused."""
+    workflow = form.text("workflow")
+    if not workflow and form.text("scope") != _EVERYTHING:
+        raise AnswerRefused("Name a workflow, or say that it is for all of them.")
+    if workflow and form.text("scope") == _EVERYTHING:
+        raise AnswerRefused(f"Is it {workflow} or all workflows? Say one of them.")
+    try:
+        moment = until(form.text("until") or form.text("for"), now=now)
+    except ValueError as error:
+        raise AnswerRefused(str(error)) from error
+    asked = Silence(workflow, form.text("kind"), moment, by, form.reason)
+    begin_silence(unit_of(connection), asked, workflows=status.slugs(connection), now=now)
+
+
+def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: str = "") -> HTMLResponse:
+    asked, who, now = Asked(request), asking(request), frame.clock()
+    with frame.reading() as connection:
+        held = silences.holding(connection, now)
+        past = listed(asked, lambda: silences.over(connection, now, after=asked.after))
+        slugs, kinds = status.slugs(connection), silences.kinds(connection)
+    page = frame.page(
+        request,
+        "silences.html",
+        title="Silences",
+        here="incidents",
+        status=(403 if problem == _OLD else 422) if problem else 200,
+        held=held,
+        past=past,
+        slugs=slugs,
+        kinds=kinds,
+        lengths=LENGTHS,
+        form=form or Form({name: asked.text(name) for name in ("workflow", "kind")}),
+        may=_may(who),
+        problem=problem,
+        problems=asked.problems,
+        paged=bool(asked.after),
+        token=(token_of := token(request)),
+        done=_DONE.get(asked.text("done"), ""),
+    )
+    if _may(who):
+        keep_token(page, request, token_of, path=frame.base(request))
+    return page
+
+
+def _may(who: Reviewer) -> bool:
+    return who.may_decide and bool(who.login)
