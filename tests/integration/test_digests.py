@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from path_site import SLUG, Site, trigger
 
+from afterpilot import pipeline
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.pipeline import digesting
 from afterpilot.pipeline.conclude import concluded
+from afterpilot.pipeline.silencing import Asked, begin_silence
 
 pytestmark = pytest.mark.integration
 HOUR = timedelta(hours=1)
@@ -101,9 +103,10 @@ def test_sweeps_at_once_send_one_digest(site: Site) -> None:
     """Four of them, for two hundred notices."""
     ran(site, *(f"check_{number}" for number in range(200)))
     site.now += 24 * HOUR
-    services = site.wired().services
+    wired = site.wired()
+    known = {SLUG: wired.workflow(SLUG)}
     with ThreadPoolExecutor(4) as workers:
-        done = list(workers.map(lambda _: digesting.send_digests(services), range(4)))
+        done = list(workers.map(lambda _: digesting.send_digests(wired.services, known), range(4)))
     assert sum(done) == 1
     assert states(site) == {"digested": 200, "pending": 1}
     assert digest(site)["message"]["title"].startswith("200 notices since")
@@ -123,6 +126,29 @@ def test_a_sweep_that_is_cut_off_has_taken_nothing(site: Site, monkeypatch: pyte
     assert states(site) == {"digest": 2}
     assert site.wired().sweep_alerts().digests == 1
     assert states(site) == {"digested": 2, "pending": 1}
+
+
+def test_a_silence_keeps_what_has_waited(site: Site) -> None:
+    """It is on record with why, and in the digest after the silence; what is waived by then is kept too."""
+    ran(site, "fresh", "volume", "labels")
+    wired = site.wired()
+    which = {row["kind"]: str(row["id"]) for row in site.incidents()}
+    known = {SLUG: wired.workflow(SLUG)}
+    until = site.now + 30 * HOUR
+    pipeline.waive(wired.services, which["quality.volume"], by="Dana Ruiz", until=until, reason="known", known=known)
+    with wired.services.ops.begin() as unit:
+        begin_silence(unit, Asked(SLUG, "quality.fresh", until, "Dana Ruiz", "we know"), workflows=[SLUG], now=site.now)
+    assert due(site) == 1
+    assert digest(site)["message"]["points"] == [f"{SLUG}: labels is off (warning, for 20 h 31 min)"]
+    kept = {row["why"].split(" until")[0] for row in site.letters() if row["state"] == "silenced"}
+    assert kept == {"silenced", "waived"}
+    site.now += 12 * HOUR
+    assert site.wired().sweep_alerts().silences == 1
+    assert due(site) == 1
+    newest = site.rows("SELECT message FROM outbox WHERE kind = 'digest' ORDER BY created_at DESC LIMIT 1")[0][
+        "message"
+    ]
+    assert any("fresh is off" in point for point in newest["points"])
 
 
 def test_nobody_is_called_for_what_waits(site: Site) -> None:

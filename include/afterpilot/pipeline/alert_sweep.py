@@ -25,4 +25,4 @@ class SweptAlerts:
 def sweep_alerts(services: Services, known: Mapping[str, Workflow]) -> SweptAlerts:
     """One sweep; ``known`` are the workflows by slug."""
     again = tell_again(services, known)
-    return SweptAlerts(again.waivers, again.silences, escalate(services, known), send_digests(services))
+    return SweptAlerts(again.waivers, again.silences, escalate(services, known), send_digests(services, known))

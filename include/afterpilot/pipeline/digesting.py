@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from afterpilot.domain.alerting import Fate
+from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Severity
+from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.digest import Notice, digest_message
+from afterpilot.pipeline.explaining import explained_by
+from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.services import Services
 from afterpilot.record.digests import Digests, Waiting
+from afterpilot.record.ops import Unit
 
 
-def send_digests(services: Services) -> int:
-    """Queue the digest of each place where one is due, and return how many.
+def send_digests(services: Services, known: Mapping[str, Workflow]) -> int:
+    """Queue the digest of each place where one is due, and return how many; ``known`` are the workflows by slug.
 
     Each is one transaction with the messages that it takes the place of: cut off, it is made again; made twice at once, the
     second finds nothing.
@@ -20,13 +26,13 @@ def send_digests(services: Services) -> int:
     at = services.now()
     with services.ops.begin() as unit:
         places = Digests(unit.connection).due(at)
-    return sum(_send(services, target, channel) for target, channel in places)
+    return sum(_send(services, known, target, channel) for target, channel in places)
 
 
-def _send(services: Services, target: str, channel: str) -> bool:
+def _send(services: Services, known: Mapping[str, Workflow], target: str, channel: str) -> bool:
     at = services.now()
     with services.ops.begin() as unit:
-        taken = Digests(unit.connection).take(target, channel, at)
+        taken = _told(services, unit, known, Digests(unit.connection).take(target, channel, at))
         if not taken:
             return False
         slugs = {one.workflow for one in taken}
@@ -40,6 +46,30 @@ def _send(services: Services, target: str, channel: str) -> bool:
             severity=Severity.INFO,
         )
     return True
+
+
+def _told(services: Services, unit: Unit, known: Mapping[str, Workflow], taken: Sequence[Waiting]) -> Sequence[Waiting]:
+    """Those that are told now: a silence that has begun meanwhile, a waiver or a cause keeps a notice that has waited, too."""
+    about = {one.incident.id: one.incident for one in taken if one.incident is not None}
+    kept = {key: _kept(services, unit, known.get(one.workflow), one) for key, one in about.items()}
+    told = []
+    for one in taken:
+        why = kept[one.incident.id] if one.incident is not None else None
+        if why is None:
+            told.append(one)
+        else:
+            Digests(unit.connection).keep(one, *why)
+    return told
+
+
+def _kept(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident) -> tuple[Fate, str] | None:
+    """What becomes of a notice that is not told, and why."""
+    if incident.cause_id is not None:
+        return Fate.SUPPRESSED, explained_by(incident.cause_id)
+    if incident.state is IncidentState.WAIVED and incident.waived_until is not None:
+        return Fate.SILENCED, f"waived until {incident.waived_until:%Y-%m-%d %H:%M} UTC by {incident.waived_by}"
+    why = kept_by(services, unit, workflow, incident)
+    return (Fate.SILENCED, why) if why else None
 
 
 def _notices(services: Services, taken: Sequence[Waiting]) -> Sequence[Notice]:

@@ -6,11 +6,10 @@ import logging
 from collections.abc import Mapping
 
 from afterpilot.decide.escalating import Call, due_at, next_call
-from afterpilot.decide.routing import routed
-from afterpilot.domain.alerting import Alert
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.workflow import Person, Workflow
 from afterpilot.pipeline.announcing import News, announce
+from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
 from afterpilot.record.escalations import Escalations
@@ -52,7 +51,7 @@ def _escalate(services: Services, workflow: Workflow | None, seen: Incident) -> 
         incident = next(iter(escalations.due(at, seen.id)), None)
         if incident is None:
             return False
-        if _silenced(services, unit, workflow, incident):  # it counts anew, so that it goes on when the silence is over
+        if kept_by(services, unit, workflow, incident):  # it counts anew, so that it goes on when the silence is over
             later = due_at(incident.severity, at, fleet=fleet, own=own)
             escalations.take(incident, incident.escalation, next_at=later)
             return False
@@ -71,17 +70,3 @@ def _call(services: Services, unit: Unit, workflow: Workflow | None, incident: I
     finding = Answers(unit.connection).last_finding(called)
     news = News("escalated", called, finding, mark=at.isoformat(), run_id=called.run_id, said=call.said)
     announce(services, unit, workflow, [news])
-
-
-def _silenced(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident) -> bool:
-    at = services.now()
-    channel = workflow.channel if workflow else services.fleet.channel
-    return bool(
-        routed(
-            Alert(incident.workflow, incident.kind, incident.severity, channel),
-            fleet=services.fleet.alerts,
-            own=workflow.alerts if workflow else None,
-            silences=unit.silences.holding(at),
-            at=at,
-        ).silenced
-    )

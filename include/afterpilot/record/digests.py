@@ -9,6 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from afterpilot.domain.alerting import Fate
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Message
 from afterpilot.record.answers import incident_of
@@ -58,6 +59,11 @@ class Digests:
             for row in rows
         ]
         return sorted(found, key=lambda one: (one.created_at, one.id))
+
+    def keep(self, waiting: Waiting, fate: Fate, why: str) -> None:
+        """One of those that were taken is not told after all."""
+        statement = sa.update(outbox).where(outbox.c.id == waiting.id)
+        self._connection.execute(statement.values(state=str(fate), why=why))
 
 
 def _due(at: datetime) -> sa.ColumnElement[bool]:
