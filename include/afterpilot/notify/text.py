@@ -8,6 +8,7 @@ ELLIPSIS = "…"
 _LONGEST = 20_000  # characters of one text that are looked at; no limit of Slack is near it
 _JOINERS = {"\u200c", "\u200d"}  # Persian words and composed emoji need them; they can hide nothing
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPES = str.maketrans(_ENTITIES)
 
 
 def clean(text: str) -> str:
@@ -16,7 +17,10 @@ def clean(text: str) -> str:
     Line breaks stay; lone halves of surrogate pairs become U+FFFD. At most the first 20,000 characters. A text in which
     nothing can be seen becomes empty.
     """
-    shown = "".join(_shown(sign) for sign in text[:_LONGEST].replace("\r\n", "\n")).strip()
+    given = text[:_LONGEST]
+    if not given.isprintable():  # printable is what is no control, format, surrogate or separator but the blank
+        given = "".join(map(_shown, given.replace("\r\n", "\n")))
+    shown = given.strip()
     return shown if any(unicodedata.category(sign)[0] not in "CMZ" for sign in shown) else ""
 
 
@@ -27,7 +31,7 @@ def one_line(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The text with the three characters that open Slack's markup (mentions, links, entities) as entities."""
-    return "".join(_ENTITIES.get(sign, sign) for sign in text)
+    return text.translate(_ESCAPES)
 
 
 def size(text: str) -> int:
