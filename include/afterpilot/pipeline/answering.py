@@ -13,12 +13,16 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.people import folded
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.announcing import News, announce
+from afterpilot.pipeline.explaining import Sighting
+from afterpilot.pipeline.rolling_up import roll_up
 from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
+from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 LONGEST_WAIVER = timedelta(days=90)
@@ -105,6 +109,8 @@ def settle(services: Services, which: str, *, by: str, note: str = "", known: Ma
         over = unit.incidents.resolve(incident, run_id=None, at=at, actor=by, text=note)
         why = f"{by} says that it is settled{f': {note}' if note else ''}"
         _tell(services, unit, known, News("resolved", over, _sure(over, why), mark=at.isoformat()))
+        if over.hangs_on and over.workflow != FLEET:  # the fleet's incident may have been about this one alone
+            announce(services, unit, None, roll_up(unit, [over.hangs_on], Sighting(at)))
     return Answered(over, changed=True, said="It is over. A run that finds it anew tells it anew.")
 
 
@@ -132,6 +138,7 @@ def _meant(unit: Unit, which: str) -> Incident:
     if not fit:
         raise AnswerRefused(f"No incident has an id that begins with {which.strip()!r}.")
     unit.incidents.lock(fit[0].workflow)
+    LinkedIncidents(unit.connection).lock([fit[0].hangs_on])
     return answers.now(fit[0].id) or fit[0]
 
 
