@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from path_site import SLUG, Site, trigger
 
 from afterpilot import pipeline
 from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.pipeline.answering import Answered
@@ -135,6 +137,47 @@ def test_whoever_takes_the_cause_up_has_what_it_explains_too(site: Site) -> None
         "quality.no_rows": "waived",
     }
     assert line(site)[-1] == ("acknowledged", "Dana Ruiz", f"with {str(cause)[:8]}, which explains it")
+
+
+@pytest.fixture
+def shared(site: Site) -> tuple[uuid.UUID, Site]:
+    """Three workflows on one source that is down: the fleet's incident about it, and the site."""
+    for slug in ("second", "third"):
+        site.add(slug)
+    wired = site.wired()
+    for slug in (SLUG, "second", "third"):
+        down = Finding(
+            slug, "pull", "source.unreadable", Severity.CRITICAL, "The source is down", hangs_on="source erp"
+        )
+        result = StageResult(slug, "pull", "down", (down,), covered=("source.*",))
+        concluded(wired.services, result, wired.workflow(slug), Window(site.now - HOUR, site.now), trigger(), site.now)
+    (whole,) = [row["id"] for row in site.incidents() if row["workflow"] == FLEET]
+    return whole, site
+
+
+def test_whoever_takes_the_fleets_incident_up_has_its_parts(shared: tuple[uuid.UUID, Site]) -> None:
+    """In all workflows, whichever of them the answer knows."""
+    whole, site = shared
+    acknowledged(site, which=str(whole))
+    assert {(row["state"], row["acknowledged_by"]) for row in site.incidents()} == {("acknowledged", "Dana Ruiz")}
+
+
+def test_a_settled_incident_of_the_fleet_takes_its_parts_with_it(shared: tuple[uuid.UUID, Site]) -> None:
+    """Each says with which one, and the sweep begins none of them anew."""
+    whole, site = shared
+    pipeline.settle(site.wired().services, str(whole), by="Dana", note="the ERP was moved", known=known(site))
+    assert {row["state"] for row in site.incidents()} == {"resolved"}
+    notes = sorted(note for what, _, note in line(site) if what == "resolved")
+    assert notes == ["the ERP was moved"] + 3 * [f"with {str(whole)[:8]}, which explains it"]
+
+
+def test_the_last_part_that_is_settled_ends_the_fleets_incident(shared: tuple[uuid.UUID, Site]) -> None:
+    """Nothing hangs on the source any more."""
+    whole, site = shared
+    for row in site.incidents():
+        if row["id"] != whole:
+            pipeline.settle(site.wired().services, str(row["id"]), by="Dana", note="moved", known=known(site))
+    assert {row["state"] for row in site.incidents()} == {"resolved"}
 
 
 def test_a_waiver_is_told_and_then_nothing_until_its_time_is_over(site: Site) -> None:

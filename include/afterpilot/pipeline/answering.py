@@ -94,7 +94,8 @@ def waive(
 
 
 def settle(services: Services, which: str, *, by: str, note: str = "", known: Mapping[str, Workflow]) -> Answered:
-    """End an incident: no run can know that deleted rows were meant to go. A run that finds it anew tells it anew.
+    """End an incident, and with one of the fleet its parts: no run can know that deleted rows were meant to go. A run that finds
+    it anew tells it anew.
 
     Raises:
         AnswerRefused: nobody says so, or no incident can be meant.
@@ -109,9 +110,21 @@ def settle(services: Services, which: str, *, by: str, note: str = "", known: Ma
         over = unit.incidents.resolve(incident, run_id=None, at=at, actor=by, text=note)
         why = f"{by} says that it is settled{f': {note}' if note else ''}"
         _tell(services, unit, known, News("resolved", over, _sure(over, why), mark=at.isoformat()))
-        if over.hangs_on and over.workflow != FLEET:  # the fleet's incident may have been about this one alone
+        if over.workflow == FLEET:
+            _settle_parts(services, unit, over, by=by, at=at, known=known)
+        elif over.hangs_on:  # the fleet's incident may have been about this one alone
             announce(services, unit, None, roll_up(unit, [over.hangs_on], Sighting(at)))
     return Answered(over, changed=True, said="It is over. A run that finds it anew tells it anew.")
+
+
+def _settle_parts(
+    services: Services, unit: Unit, whole: Incident, *, by: str, at: datetime, known: Mapping[str, Workflow]
+) -> None:
+    """What is part of a settled incident of the fleet is settled with it: else it would begin anew at once."""
+    for part in Answers(unit.connection).explained_by(whole.id):
+        text = f"with {_short(whole)}, which explains it"
+        over = unit.incidents.resolve(part, run_id=None, at=at, actor=by, text=text)
+        _tell(services, unit, known, News("resolved", over, _sure(over, f"{by} says so, {text}"), mark=at.isoformat()))
 
 
 def _unresolved(unit: Unit, which: str) -> Incident:

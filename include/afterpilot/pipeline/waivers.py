@@ -14,6 +14,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
+from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 _STILL = "it is still there"
@@ -81,8 +82,9 @@ def _silence_over(services: Services, known: Mapping[str, Workflow], seen: Incid
 
 
 def _locked(unit: Unit, seen: Incident) -> Incident | None:
-    """The incident as it stands now; nobody else changes it meanwhile. The workflow's lock comes first, as in every stage."""
+    """The incident as it stands now; nobody else changes it meanwhile. The locks are taken in the order of every stage."""
     unit.incidents.lock(seen.workflow)
+    LinkedIncidents(unit.connection).lock([seen.hangs_on])
     return Answers(unit.connection).now(seen.id)
 
 
