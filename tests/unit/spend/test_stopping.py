@@ -11,9 +11,10 @@ import pytest
 
 from afterpilot.domain.http_replies import LONGEST_PAUSE, asked_to_wait, meaning
 from afterpilot.domain.people import Somebody
+from afterpilot.domain.signing import signature, signing_key
 from afterpilot.domain.spend import Stop
 from afterpilot.domain.stop_orders import StopOrder
-from afterpilot.spend.stopping.call_back import body, signature, signing_key
+from afterpilot.spend.stopping.call_back import body
 
 ORDER = StopOrder(
     uuid.UUID(int=7),
