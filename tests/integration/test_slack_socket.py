@@ -170,10 +170,11 @@ def test_the_command_takes_an_answer_to_an_incident(ops: sa.Engine, ops_url: str
     assert APP_TOKEN not in out
 
 
-def test_the_command_ends_cleanly_when_it_is_told_to(ops_url: str, slack: SlackAppDouble) -> None:
-    """As a container is stopped: the connection is closed, and the exit status is 0."""
-    process = listening(environment(ops_url, slack))
-    slack.wait(lambda: slack.connections)
+def test_the_command_ends_cleanly_when_it_is_told_to(ops_url: str, slack: SlackAppDouble, tmp_path: Path) -> None:
+    """As a container is stopped: the connection is closed, and the exit status is 0. The health check saw that it was connected."""
+    connected = tmp_path / "connected"
+    process = listening(environment(ops_url, slack), "--alive", str(connected))
+    slack.wait(lambda: slack.connections and connected.exists())
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0, out

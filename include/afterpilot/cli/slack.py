@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +23,13 @@ def _group() -> None:
 
 
 @app.command()
-def listen(*, once: Annotated[bool, typer.Option("--once", help="Stop after the first answer.")] = False) -> None:
+def listen(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the first answer.")] = False,
+    alive: Annotated[
+        Path | None, typer.Option("--alive", help="Touch this file every few seconds while Slack is connected.")
+    ] = None,
+) -> None:
     """Take clicks on Acknowledge and Waive through Socket Mode, until it is stopped: Slack needs no way in.
 
     Needs SLACK_APP_TOKEN (scope connections:write) and SLACK_BOT_TOKEN. docs/deployment.md says how the Slack app is set up.
@@ -53,6 +60,9 @@ def listen(*, once: Annotated[bool, typer.Option("--once", help="Stop after the 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: socket.stop())
     try:
-        socket.listen(connected=lambda: console.print("Listening for answers from Slack."))
+        socket.listen(
+            connected=lambda: console.print("Listening for answers from Slack."),
+            alive=lambda: alive.touch() if alive else None,
+        )
     finally:
         answers.close()

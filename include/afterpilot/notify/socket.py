@@ -64,8 +64,9 @@ class SocketMode:
         """End :meth:`listen`; answers under way are finished."""
         self._stop.set()
 
-    def listen(self, *, connected: Callable[[], None] = lambda: None) -> None:
-        """Take answers until :meth:`stop`. ``connected`` is called when the first connection stands.
+    def listen(self, *, connected: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
+        """Take answers until :meth:`stop`. ``connected`` is called when the first connection stands, ``alive`` every few seconds
+        while one does.
 
         Raises:
             ConfigurationError: Slack does not take the token.
@@ -85,7 +86,10 @@ class SocketMode:
             if self._open(client):
                 log.info("listening for answers from Slack")
                 connected()
-                self._stop.wait()
+                alive()
+                while not self._stop.wait(self._ping):
+                    if client.is_connected():
+                        alive()
         finally:
             client.close()
 

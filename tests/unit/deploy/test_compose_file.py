@@ -62,6 +62,14 @@ def test_the_services_of_airflow_3_are_all_there(services: dict[str, Any]) -> No
         "dag-processor",
         "triggerer",
         "worker",
+        "slack-answers",
+    }
+
+
+def test_only_who_asks_for_it_listens_to_slack(services: dict[str, Any]) -> None:
+    """Without an app-level token the service could only fail: it stands in a profile of its own."""
+    assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
+        "slack-answers": ["slack-answers"]
     }
 
 
