@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.ports import Endpoint, MailServer
 
 _DIALECTS = {
     "postgres": "postgresql+psycopg",
@@ -25,6 +25,7 @@ _DIALECTS = {
     "mssql": "mssql+pymssql",
 }
 _HTTP = {"http", "https"}
+_SMTP, _SMTPS, _SUBMISSION = 25, 465, 587
 _AMAZON, _GOOGLE, _AZURE = (
     "apache-airflow-providers-amazon[s3fs]",
     "apache-airflow-providers-google",
@@ -87,6 +88,30 @@ class ConnectionParts:
         url = f"{scheme.lower()}://{'/'.join(part for part in parts if part)}"
         return Endpoint(url, self.password, self.login, str(self.extra.get("signing_secret") or ""))
 
+    @property
+    def mail_server(self) -> MailServer:
+        """Where mail is handed in: ``tls`` of the extra is ``starttls`` (the default), ``tls`` (on port 465) or ``none``, ``from`` the
+        address that mail comes from, the login's unless said.
+
+        Raises:
+            ConfigurationError: there is no host, no such ``tls``, no sender, or a password that would be sent in the clear.
+        """
+        place = f"the connection {self.name!r}"
+        tls = str(self.extra.get("tls") or ("tls" if self.port == _SMTPS else "starttls")).lower()
+        sender = str(self.extra.get("from") or (self.login if "@" in self.login else ""))
+        if not self.host or "/" in self.host:
+            raise ConfigurationError(f"{place} names no mail server: its host is a name without an address around it")
+        if tls not in ("starttls", "tls", "none"):
+            raise ConfigurationError(f"{place}: `tls` of its extra is starttls, tls or none")
+        if not sender:
+            raise ConfigurationError(f"{place} needs `from` in its extra: the address that mail comes from")
+        if tls == "none" and self.password:
+            raise ConfigurationError(f"{place}: its password would be sent in the clear; `tls` is starttls or tls")
+        port = self.port or (_SMTPS if tls == "tls" else _SUBMISSION if tls == "starttls" else _SMTP)
+        return MailServer(
+            self.host, port, sender, self.login, self.password, cast('Literal["starttls", "tls", "none"]', tls)
+        )
+
     def storage_options(self, scheme: str) -> dict[str, object]:
         """What fsspec's filesystem of that scheme is built with: the extra as it stands, and for S3 the login and password as
         key and secret.
@@ -134,6 +159,10 @@ class EnvConnections:
     def endpoint(self, name: str) -> Endpoint:
         """An HTTP service. Raises ConfigurationError where the variable is missing or unreadable."""
         return self._parts(name).endpoint
+
+    def mail_server(self, name: str) -> MailServer:
+        """A mail server. Raises ConfigurationError where the variable is missing or unreadable, or names none."""
+        return self._parts(name).mail_server
 
     def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
         """An fsspec filesystem. Raises ConfigurationError where it cannot be built."""
@@ -201,10 +230,11 @@ def _from_uri(name: str, text: str) -> ConnectionParts:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The variables that Afterpilot reads. ``slack_token`` empty means: messages go to the preview.
+    """The variables that Afterpilot reads. ``slack_token`` empty means: messages go to ``slack_webhook_url``, and without that
+    to the preview.
 
     ``slack_signing_secret`` proves that a click comes from Slack, ``slack_app_token`` opens Socket Mode: with either of them
-    buttons in messages act at once.
+    buttons in messages act at once. ``heartbeat_url`` is called after each good pass of the watchdog.
     """
 
     database_url: str = field(repr=False)
@@ -215,6 +245,8 @@ class Settings:
     code_version: str
     slack_signing_secret: str = field(default="", repr=False)
     slack_app_token: str = field(default="", repr=False)
+    heartbeat_url: str = field(default="", repr=False)  # whoever knows it can keep it quiet
+    slack_webhook_url: str = field(default="", repr=False)
 
     @property
     def interactive(self) -> bool:
@@ -244,6 +276,8 @@ class Settings:
             code_version=code_version(env),
             slack_signing_secret=slack_signing_secret(env),
             slack_app_token=env.get("SLACK_APP_TOKEN", "").strip(),
+            heartbeat_url=env.get("AFTERPILOT_HEARTBEAT_URL", "").strip(),
+            slack_webhook_url=env.get("SLACK_WEBHOOK_URL", "").strip(),
         )
 
 

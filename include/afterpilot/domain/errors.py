@@ -14,6 +14,7 @@
         ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
         │   └── DeliveryGone  the message to be edited does not stand any more: post it anew
         ├── DeliveryDeferred  not before ``retry_after`` seconds; nothing was posted
+        ├── DeliveryNeedless  an edit for a place that knows none; it is no message of its own: nothing was posted, nor need be
         ├── DeliveryUnreachable  no connection came about: nothing was posted
         └── DeliveryUnclear   it may or may not have been posted: reconcile before it is sent again
 
@@ -74,6 +75,10 @@ class DeliveryDeferred(DeliveryError):
         super().__init__(message)
         self.retry_after = retry_after
         self.everywhere = everywhere
+
+
+class DeliveryNeedless(DeliveryError):
+    """The place knows no edits, and the news is not worth a message of its own. Nothing was posted."""
 
 
 class DeliveryUnreachable(DeliveryError):

@@ -30,14 +30,33 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """The incident that a message is about, for receivers that are programs; the words are those of
+    :class:`afterpilot.domain.incident.Incident`.
+
+    ``event`` is what has just happened to it, as its time line calls it (opened, graver, changed, acknowledged, resolved …), ``at``
+    when, in ISO 8601. ``quiet``: an edit of what stands is enough, and nobody needs to be told anew.
+    """
+
+    incident: str
+    workflow: str
+    kind: str
+    severity: str
+    state: str
+    event: str
+    at: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A neutral message: title, one-sentence summary, facts, bullet points, links and at most one picture.
 
     ``notification`` is the line that a phone shows. ``mention`` is a Slack user id, ``@here`` (everybody who is in the
     channel now) or empty. ``picture`` is the id of a report whose chart goes with the message, or empty. ``details`` and, in a
     message that has some, ``points`` are the evidence: they stand in the thread where the transport has threads, else below
-    the facts. ``point_urls`` are where the points lead to, by their places, empty where one leads nowhere. All strings are data,
-    never markup.
+    the facts. ``point_urls`` are where the points lead to, by their places, empty where one leads nowhere. ``about`` is None where the message
+    is about no incident. All strings are data, never markup.
     """
 
     tone: Tone
@@ -53,6 +72,7 @@ class Message:
     picture: str = ""
     picture_alt: str = ""
     point_urls: tuple[str, ...] = ()
+    about: About | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The message as JSON-serialisable data, as the outbox keeps it."""
@@ -67,4 +87,5 @@ class Message:
         fields["points"] = tuple(data.get("points", ()))
         fields["point_urls"] = tuple(data.get("point_urls", ()))
         fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
+        fields["about"] = About(**about) if (about := data.get("about")) else None
         return cls(**fields)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from afterpilot.domain.charging import Linear
 from afterpilot.domain.errors import CheckError
@@ -61,6 +61,33 @@ class SourceConnections(Connections, Protocol):
         Raises ConfigurationError where there is no such connection, or nothing that reads such a store is installed.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in (SMTP), and ``sender``, the address that it comes from. The password never shows.
+
+    ``tls``: from the first byte (``tls``), after a plain greeting (``starttls``), or not at all (``none``).
+    """
+
+    host: str
+    port: int
+    sender: str
+    login: str = ""
+    password: str = field(default="", repr=False)
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class AlertConnections(Connections, Protocol):
+    """Named connections of all that alerts are sent to: mail servers too."""
+
+    def mail_server(self, name: str) -> MailServer:
+        """A mail server. Raises ConfigurationError where there is no such connection, or it names none."""
+        ...
+
+
+class InstalledConnections(SourceConnections, AlertConnections, Protocol):
+    """Named connections of the whole path."""
 
 
 class RecordSource(Protocol):
@@ -247,10 +274,13 @@ class PriceBook(PriceList, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a message stands now: the transport's channel id and time stamp (Slack's ``ts``)."""
+    """Where a message stands now: the transport's channel id and time stamp (Slack's ``ts``). ``answer`` is what the other side
+    said to it in words of its own, where it says any.
+    """
 
     channel: str
     ts: str
+    answer: str = field(default="", compare=False)
 
 
 class Transport(Protocol):
@@ -274,7 +304,9 @@ class Transport(Protocol):
         ...
 
     def update(self, posted: Posted, message: Message, *, reference: str) -> Posted:
-        """Replace a message that stands. Raises DeliveryError; DeliveryGone where it does not stand any more."""
+        """Replace a message that stands. Raises DeliveryError; DeliveryGone where it does not stand any more, DeliveryNeedless where
+        the place knows no edits and this one is not worth a message of its own.
+        """
         ...
 
     def find(self, channel: str, reference: str, since: datetime, *, thread: str = "") -> Posted | None:
@@ -350,6 +382,10 @@ class Outbox(Protocol):
 
     def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
         """Give it back, to be tried again after a while, longer each time. Where several fail in a row, all of the target wait."""
+        ...
+
+    def needless(self, letter: Letter, *, why: str) -> None:
+        """It need not be sent there: keep it as superseded, and why."""
         ...
 
     def dead(self, letter: Letter, *, error: str) -> None:

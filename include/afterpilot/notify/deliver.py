@@ -20,6 +20,7 @@ from afterpilot.domain.errors import (
     DeliveryDeferred,
     DeliveryError,
     DeliveryGone,
+    DeliveryNeedless,
     DeliveryRefused,
     DeliveryUnreachable,
 )
@@ -118,6 +119,8 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
         posted = _Attempt(sweep, letter, transport).send()
     except _LeaseLostError:
         sweep.outbox.put_back(letter)
+    except DeliveryNeedless as error:
+        sweep.outbox.needless(letter, why=str(error))
     except DeliveryDeferred as error:
         _noted(sweep, letter)
         sweep.outbox.asked_to_wait(

@@ -8,7 +8,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.ports import Endpoint, MailServer
 from afterpilot.settings import ConnectionParts, not_installed
 
 
@@ -22,6 +22,10 @@ class AirflowConnections:
     def endpoint(self, name: str) -> Endpoint:
         """An HTTP service. Raises ConfigurationError where Airflow knows no such connection."""
         return self._parts(name).endpoint
+
+    def mail_server(self, name: str) -> MailServer:
+        """A mail server. Raises ConfigurationError where Airflow knows no such connection, or it names none."""
+        return self._parts(name).mail_server
 
     def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
         """Airflow's own object storage. Raises ConfigurationError where no provider reads such a store."""

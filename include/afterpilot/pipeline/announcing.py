@@ -13,8 +13,10 @@ from datetime import UTC, datetime, timedelta
 from afterpilot.decide.consequences import may_explain
 from afterpilot.decide.escalating import due_at
 from afterpilot.decide.routing import followed, next_digest, routed
+from afterpilot.decide.watching import EVERYWHERE, everywhere
 from afterpilot.domain.alerting import SLACK, Alert, Destination, Fate, Routed
 from afterpilot.domain.incident import Incident, IncidentState
+from afterpilot.domain.message import About
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Workflow
@@ -80,6 +82,8 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
     )
     if incident.cause_id is not None or may_explain(incident.kind):
         message = replace(message, facts=(*message.facts, *facts_of(unit, incident)))
+    quiet = kind == "incident" and news.what != "opened"
+    message = replace(message, about=_about(services, news, severity, quiet=quiet))
     waits = _waits(news) if fate is Fate.PENDING else None
     name = _name(news)
     for place, destination in enumerate(plan.to):
@@ -104,6 +108,8 @@ def _plan(services: Services, unit: Unit, workflow: Workflow | None, news: News,
     """Where the news goes: by the routes, and where the incident was told before."""
     at, fleet, own = services.now(), services.fleet.alerts, workflow.alerts if workflow else None
     plan = routed(alert, fleet=fleet, own=own, silences=unit.silences.holding(at), at=at)
+    if alert.kind in EVERYWHERE:
+        plan = everywhere(plan, fleet)
     if news.what == "escalated":  # whoever is called is called in the channel, too, where it was told elsewhere alone
         plan = replace(plan, to=(Destination(SLACK, alert.channel),))
     if news.what == "opened":
@@ -124,6 +130,20 @@ def _expect(services: Services, unit: Unit, workflow: Workflow | None, news: New
     due = due_at(severity, services.now(), fleet=services.fleet.alerts, own=own)
     if due is not None:
         Escalations(unit.connection).expect(incident.id, due, anew=news.what in _ANEW)
+
+
+def _about(services: Services, news: News, severity: Severity, *, quiet: bool) -> About:
+    incident, at = news.incident, services.now().isoformat()
+    return About(
+        incident=str(incident.id),
+        workflow=incident.workflow,
+        kind=incident.kind,
+        severity=str(severity),
+        state=str(incident.state),
+        event=news.what,
+        at=at,
+        quiet=quiet,
+    )
 
 
 def _mail(workflow: Workflow | None) -> str:

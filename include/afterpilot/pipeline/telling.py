@@ -45,7 +45,8 @@ def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, a
     if last is not None:
         stands, channel = last
         facts = tuple(fact for fact in stands.facts if fact.label != _ANSWER)
-        message = replace(stands, notification=text, facts=(*facts, Fact(_ANSWER, text)))
+        about = replace(stands.about, event="answered", at=at.isoformat(), quiet=False) if stands.about else None
+        message = replace(stands, notification=text, facts=(*facts, Fact(_ANSWER, text)), about=about)
     else:
         message = Message(tone="info", title=title, summary=text, notification=text)
     if channel:

@@ -125,6 +125,12 @@ class PostgresOutbox:
                 lanes.leave(connection, letter, pace=1.0)
                 lanes.unclear(connection, letter.target, why=error)
 
+    def needless(self, letter: Letter, *, why: str) -> None:
+        """The place knows no edits, and this one is not worth a message of its own."""
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, state="superseded", why=why, error="", **ended()):
+                lanes.leave(connection, letter, pace=0.0)
+
     def dead(self, letter: Letter, *, error: str) -> None:
         """Not there, ever: keep it as dead and send the same to the fallback channel, unless that is where it failed."""
         with self._engine.begin() as connection:

@@ -90,6 +90,10 @@ class FakeOutbox:
         """Note it."""
         self.kept[letter.id] = (f"failed: {error}", unsent)
 
+    def needless(self, letter: Letter, *, why: str) -> None:
+        """Note it."""
+        self.kept[letter.id] = ("needless", why)
+
     def dead(self, letter: Letter, *, error: str) -> None:
         """Note it."""
         self.kept[letter.id] = ("dead", error)
