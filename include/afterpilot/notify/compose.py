@@ -28,7 +28,7 @@ _STAGES = {
     "report": "the weekly report",
 }
 _TO_DO = {
-    "declare": "Mend the lines named below; the next load takes them up by itself.",
+    "declare": "Mend the lines that are named; the next load takes them up by itself.",
     "pull": "See why the source cannot be read. Nothing is lost: the next run reads what was missed.",
     "check": "See which rows fail and why, and mend the source or what feeds it.",
     "gate": "Decide on the outputs that wait; see what they have in common.",
@@ -207,7 +207,10 @@ def _who(incident: Incident, given: Context) -> str:
         return "the team of the folder" if incident.workflow != FLEET else "the operators of the fleet"
     if incident.state is IncidentState.ACKNOWLEDGED and incident.acknowledged_by:
         since = f" since {at(incident.acknowledged_at)}" if incident.acknowledged_at else ""
-        return f"{incident.acknowledged_by}{since} (owner: {given.owner.name})"
+        owner = f" (owner: {given.owner.name})" if given.owner.name != incident.acknowledged_by else ""
+        return f"{incident.acknowledged_by}{since}{owner}"
+    if incident.state is IncidentState.WAIVED:
+        return f"{given.owner.name}, when the waiver is over"
     if incident.escalation and given.deputy:
         return f"{given.deputy.name} (deputy): {given.owner.name} has not taken it up in time"
     return f"{given.owner.name}{f' (deputy: {given.deputy.name})' if given.deputy else ''}"

@@ -39,7 +39,7 @@ def badge(incident: Incident, severity: Severity) -> str:
 
 
 def notification(incident: Incident, severity: Severity, title: str, *, news: str = "", said: str = "") -> str:
-    """The line that a phone shows: what happened to which workflow, e.g. ``ACK by Dana Ruiz invoice_matching: …``.
+    """The line that a phone shows: what happened to which workflow, e.g. ``ACK by Dana Ruiz · invoice_matching: …``.
 
     ``news`` is what has just happened to it, as its time line calls it; without it the line says how the incident stands.
     ``said`` tells the news in a sentence.
@@ -52,9 +52,9 @@ def notification(incident: Incident, severity: Severity, title: str, *, news: st
         "graver": f"{word}, graver than before: {about}",
         "reopened": f"{word}, back again: {about}",
         "escalated": f"{word}, not taken up by anybody: {about}",
-        "acknowledged": f"ACK by {incident.acknowledged_by or 'somebody'} {about}",
-        "waived": f"WAIVED until {_until(incident)} by {incident.waived_by or 'somebody'} {about}",
-        "resolved": f"OVER after {duration(incident)} {about}",
+        "acknowledged": f"ACK by {incident.acknowledged_by or 'somebody'} · {about}",
+        "waived": f"WAIVED until {_until(incident)} by {incident.waived_by or 'somebody'} · {about}",
+        "resolved": f"OVER after {duration(incident)} · {about}",
     }
     if news in lines:
         return lines[news]

@@ -96,13 +96,17 @@ def messages() -> dict[str, Message]:
         ),
         Problem("include/workflows/invoice_matching/cases.jsonl", 3, "", "not JSON"),
     )
+
+    def of(incident: Incident, given: Context = context) -> Context:
+        return replace(given, links=WRITER.incident(incident, run_id=RUN).links)
+
     return {
-        "opened": incident_message(INCIDENT, FINDING, context=context),
-        "still_there": incident_message(later, FINDING, context=context),
-        "acknowledged": incident_message(taken, FINDING, context=context, news="acknowledged"),
-        "waived": incident_message(waived, FINDING, context=context, news="waived"),
+        "opened": incident_message(INCIDENT, FINDING, context=of(INCIDENT)),
+        "still_there": incident_message(later, FINDING, context=of(later)),
+        "acknowledged": incident_message(taken, FINDING, context=of(taken), news="acknowledged"),
+        "waived": incident_message(waived, FINDING, context=of(waived), news="waived"),
         "escalated": incident_message(replace(later, escalation=1), FINDING, context=context, news="escalated"),
-        "resolved": incident_message(over, context=context, news="resolved"),
+        "resolved": incident_message(over, context=of(over, replace(context, certainty="")), news="resolved"),
         "unknown": incident_message(blind, context=replace(context, certainty="", cost="", examples=())),
         "declaration": declaration_message(broken, problems, context=replace(context, examples=())),
     }
@@ -198,15 +202,15 @@ def test_a_resolved_incident_calls_nobody() -> None:
         ({"escalation": 1}, "escalated", "critical", "FAIL · ESCALATED", "FAIL, not taken up by anybody: invoice_m"),
         (
             {"state": IncidentState.ACKNOWLEDGED, "acknowledged_by": "Dana Ruiz"},
-            *("acknowledged", "critical", "FAIL · ACK", "ACK by Dana Ruiz invoice_matching: 12 of"),
+            *("acknowledged", "critical", "FAIL · ACK", "ACK by Dana Ruiz · invoice_matching: 12 of"),
         ),
         (
             {"state": IncidentState.WAIVED, "waived_by": "Lee", "waived_until": BEGAN},
-            *("waived", "info", "FAIL · WAIVED", "WAIVED until 2026-11-20 14:00 UTC by Lee invoice_matching: 12"),
+            *("waived", "info", "FAIL · WAIVED", "WAIVED until 2026-11-20 14:00 UTC by Lee · invoice_matching: 12"),
         ),
         (
             {"state": IncidentState.RESOLVED, "resolved_at": BEGAN + timedelta(minutes=192)},
-            *("resolved", "good", "OVER after 3 h 12 min", "OVER after 3 h 12 min invoice_matching: 12 of"),
+            *("resolved", "good", "OVER after 3 h 12 min", "OVER after 3 h 12 min · invoice_matching: 12 of"),
         ),
     ],
 )
@@ -285,6 +289,8 @@ def test_somebody_who_took_it_up_is_named() -> None:
     taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Lee Okafor", acknowledged_at=BEGAN)
     message = incident_message(taken, context=given)
     assert facts(message)["Who acts"] == "Lee Okafor since 2026-11-20 14:00 UTC (owner: Dana Ruiz)"
+    own = incident_message(replace(taken, acknowledged_by="Dana Ruiz"), context=given)
+    assert facts(own)["Who acts"] == "Dana Ruiz since 2026-11-20 14:00 UTC"
     assert message.mention == ""
 
 
