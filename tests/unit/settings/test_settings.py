@@ -103,3 +103,20 @@ def test_a_connection_bears_the_secret_that_messages_are_signed_with() -> None:
         assert endpoint.signing_secret == "whsec_abc"
         assert "whsec_abc" not in repr(endpoint)
     assert EnvConnections({"AIRFLOW_CONN_DESK": "http://desk.example"}).endpoint("desk").signing_secret == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "live"),
+    [
+        ({}, False),
+        ({"SLACK_BOT_TOKEN": "xoxb-1"}, False),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": " s "}, True),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}, True),
+        ({"SLACK_SIGNING_SECRET": "s", "SLACK_APP_TOKEN": "xapp-1"}, False),
+    ],
+)
+def test_buttons_act_where_answers_can_come_back(variables: dict[str, str], live: bool) -> None:  # noqa: FBT001 - pytest's way
+    """It takes the bot's token, and a way for answers; no secret shows."""
+    settings = Settings.from_environment({"AFTERPILOT_DATABASE_URL": "postgresql://db/x", **variables})
+    assert settings.interactive is live
+    assert not [secret for secret in ("xoxb", "xapp", "' s'", "'s'") if secret in repr(settings)]
