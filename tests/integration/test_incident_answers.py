@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_the_same_person_again_changes_nothing_and_is_told_so(site: Site) -> Non
     assert len(told(site)) == 2
     assert acknowledged(site, by="Lee Okafor").changed
     assert site.incidents()[0]["acknowledged_by"] == "Lee Okafor"
+
+
+def test_two_clicks_at_the_same_moment_are_one(site: Site) -> None:
+    """One of them is told that it is so already; the message is edited once."""
+    ran(site, [stale()])
+    wired, which, workflows = site.wired(), str(site.incidents()[0]["id"]), known(site)
+    with ThreadPoolExecutor(4) as pool:
+        clicks = [
+            pool.submit(pipeline.acknowledge, wired.services, which, by="Dana Ruiz", note="", known=workflows)
+            for _ in range(4)
+        ]
+    assert sorted(click.result().changed for click in clicks) == [False, False, False, True]
+    assert [what for what, _, _ in line(site)] == ["opened", "acknowledged"]
+    assert len(told(site)) == 2
 
 
 def test_a_graver_turn_of_what_somebody_has_is_told_all_the_same(site: Site) -> None:

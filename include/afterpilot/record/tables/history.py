@@ -170,6 +170,7 @@ outbox = sa.Table(
         postgresql_where=sa.text("state = 'pending'"),
     ),
     sa.Index("ix_outbox_digest", "not_before", postgresql_where=sa.text("state = 'digest'")),
+    sa.Index("ix_outbox_silenced", "created_at", postgresql_where=sa.text("state = 'silenced'")),
     sa.Index("ix_outbox_incident_id", "incident_id"),
     sa.Index("ix_outbox_created", sa.text("created_at DESC"), "id"),
     sa.Index("ix_outbox_report_id", "report_id"),

@@ -71,6 +71,7 @@ def _outbox() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("ix_outbox_digest", "outbox", ["not_before"], postgresql_where=sa.text("state = 'digest'"))
+    op.create_index("ix_outbox_silenced", "outbox", ["created_at"], postgresql_where=sa.text("state = 'silenced'"))
     op.execute(
         "UPDATE outbox SET gravity = CASE incidents.severity WHEN 'critical' THEN 0 WHEN 'unknown' THEN 1 WHEN 'warning' THEN 2 "
         "ELSE 3 END FROM incidents WHERE incidents.id = outbox.incident_id AND outbox.state = 'pending'"
@@ -137,6 +138,7 @@ def _new_tables() -> None:
 def downgrade() -> None:
     for table in ("taken_requests", "task_failures", "beats", "lanes", "silences"):
         op.drop_table(table)
+    op.drop_index("ix_outbox_silenced", table_name="outbox")
     op.drop_index("ix_outbox_digest", table_name="outbox")
     op.drop_index("ix_outbox_lane", table_name="outbox")
     # What was never meant to be sent is not to be sent by an older version either.
