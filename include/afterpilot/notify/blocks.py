@@ -42,7 +42,7 @@ _VALUE = 400
 _FACTS = 10
 _POINT = 280  # ten of them and their last line stay below the limit of a section
 _POINTS = 10
-_LINKED = 40
+_LINKED, _POINT_URLS = 40, 5000  # points that lead somewhere, and all their addresses together
 _LINKS = 6
 _URLS = 4000  # all addresses together
 _FOOTER = 300
@@ -168,8 +168,8 @@ def _cells(fact: Fact, share: float) -> tuple[Block, Block]:
 
 
 def _point_blocks(points: Sequence[str], share: float, urls: Sequence[str] = ()) -> list[Block]:
-    """Up to ten points as one list, and how many more there are; up to forty where they lead somewhere."""
-    if any(urls):
+    """Up to ten points as one list, and how many more there are; more where they lead somewhere and there is room."""
+    if points and any(urls) and share > _SHARES[-1]:
         return [_linked_points(points, share, urls)]
     lines = [f"• {fitted(text, int(_POINT * share) - 2)}" for point in points[:_POINTS] if (text := one_line(point))]
     if (left := len(points) - _POINTS) > 0:
@@ -179,9 +179,9 @@ def _point_blocks(points: Sequence[str], share: float, urls: Sequence[str] = ())
 
 
 def _linked_points(points: Sequence[str], share: float, urls: Sequence[str]) -> Block:
-    """A list whose items are links. Rich text has no markup: what stands in it is shown as it is."""
+    """A list whose items are links. Rich text has no markup; what could be some is escaped all the same."""
     items: list[Block] = []
-    room = _URLS
+    room = _POINT_URLS
     for point, url in zip(points[:_LINKED], (*urls, *[""] * len(points)), strict=False):
         element: Block = {"type": "text", "text": fitted(one_line(point) or "-", int(_POINT * share))}
         if _followable(url) and size(url) <= room:

@@ -28,7 +28,10 @@ _LONGEST_WAIT = (
 )
 
 # An edit alone notifies nobody: these have a line in the thread.
-_TOLD = ("resolved", "graver", "corrected", "answered", "reopened", "escalated", "acknowledged", "waived")
+_TOLD = (
+    *("resolved", "graver", "corrected", "answered", "reopened", "escalated", "acknowledged", "waived"),
+    *("waiver_over", "silence_over"),
+)
 
 # Edits that nobody has begun to send, between a message that stands or goes first and a later one that replaces it.
 _NEEDLESS = """

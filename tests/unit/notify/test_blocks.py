@@ -61,6 +61,7 @@ MESSAGES = st.builds(
     links=st.lists(st.builds(Link, LONG, URL, st.booleans(), ACTION), max_size=9).map(tuple),
     mention=st.one_of(LONG, st.just("U02AB3CD4"), st.just("U02AB3CD4> <!channel"), st.just("S0TEAM000"), st.just(HERE)),
     footer=LONG,
+    point_urls=st.lists(st.one_of(st.just(""), URL), max_size=60).map(tuple),
 )
 
 
@@ -180,6 +181,17 @@ def test_details_and_their_evidence_stand_in_the_thread() -> None:
     assert thread.text == "How sure: certain"
     assert render_thread(replace(message, details=())) is None
     assert "• row 1" in list(texts(render(replace(message, details=())).blocks))
+
+
+def test_points_that_lead_somewhere_are_links_without_markup() -> None:
+    """What could be markup is escaped; an address that nobody may follow is left out; many are counted."""
+    urls = ("https://x.example/1", "javascript:alert(1)")
+    message = replace(PLAIN, points=("<!channel> *one*", "two", *(f"row {n}" for n in range(50))), point_urls=urls)
+    (items,) = render(message).blocks[-1]["elements"]
+    one, two, *_, last = (section["elements"][0] for section in items["elements"])
+    assert one == {"type": "link", "text": "&lt;!channel&gt; *one*", "url": urls[0]}
+    assert two == {"type": "text", "text": "two"}
+    assert (len(items["elements"]), last["text"]) == (41, "12 more")
 
 
 def test_a_button_acts_or_opens_the_page_that_does_the_same() -> None:
