@@ -5,8 +5,9 @@ A suite from a terminal needs no database, and a stage no Slack: what is not bui
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from afterpilot.declare import load
 from afterpilot.domain.alerting import SLACK
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
 from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, SourceConnections, Transport
+from afterpilot.domain.watching import DEAD_MAN, DELIVERY, Looked, beat_of
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
 from afterpilot.settings import Settings
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
     from afterpilot.record.delivery import PostgresOutbox
+
+log = logging.getLogger(__name__)
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
@@ -84,7 +88,47 @@ class Wired:
         """Deliver what is due in the outbox, to Slack or to the preview and to the declared targets, within a minute."""
         from afterpilot.notify.deliver import deliver
 
-        return deliver(self._outbox(), self.transports())
+        delivered = deliver(self._outbox(), self.transports())
+        self._beat(DELIVERY, blocked=delivered.blocked)
+        return delivered
+
+    def watch(self, *, paused: Callable[[str], bool] | None = None, own: bool = False) -> Looked:
+        """See what is overdue, stuck or broken, tell it, and deliver. ``paused`` says whether a DAG is switched off in Airflow;
+        ``own``: it is the watchdog's own pass. Delivery that breaks is one of the things that are told.
+        """
+        from afterpilot.pipeline.watching import watch
+
+        self._deliver_anyway()
+        looked = watch(self.services, {one.slug: one for one in self.declarations.workflows}, paused=paused, own=own)
+        self._deliver_anyway()
+        return looked
+
+    def call_dead_man(self) -> str:
+        """Call the heartbeat's URL, where there is one; what went wrong, empty where nothing did."""
+        from afterpilot.notify.dead_man import call
+
+        if not self.settings.heartbeat_url:
+            return ""
+        error = call(self.settings.heartbeat_url)
+        self._beat(DEAD_MAN, error=error)
+        return error
+
+    def passed(self, dag_id: str) -> None:
+        """Put on record that a DAG has come to its end once more."""
+        self._beat(beat_of(dag_id))
+
+    def _deliver_anyway(self) -> None:
+        try:
+            self.deliver()
+        except Exception as error:
+            log.exception("the outbox could not be swept")
+            self._beat(DELIVERY, blocked=f"the sweep of the outbox breaks off ({type(error).__name__})")
+
+    def _beat(self, name: str, **detail: object) -> None:
+        from afterpilot.record.beats import Beats
+
+        with self.engine.begin() as connection:
+            Beats(connection).beat(name, at=self.services.now(), detail=detail)
 
     def deliver_at_once(self) -> AtOnce:
         """From now on whatever this process commits is delivered in the background; the sweep takes what that leaves."""

@@ -67,6 +67,10 @@ class _Commands(LazyGroup):
         "alerts": Later("afterpilot.cli.alerts:app", "What is told, and what is kept silent."),
         "slack": Later("afterpilot.cli.slack:app", "Take the answers that people give in Slack."),
         "baseline": Later("afterpilot.cli.baseline:app", "The eval runs that later ones are compared with."),
+        "watch": Later(
+            "afterpilot.cli.watch:watch",
+            "Look from outside Airflow at what must keep happening, tell what is overdue, stuck or broken, and deliver it.",
+        ),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }
 

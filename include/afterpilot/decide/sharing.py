@@ -26,6 +26,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Ask who changed the table; bring the column back, or declare its new name.",
     ),
     "price": ("The price of {name} is not known", "Name the price of {name} under prices in _fleet.yaml."),
+    "dag": (
+        "The DAG {name} brings no verdicts",
+        "See in Airflow whether {name} is switched on, queued or red, and whether the scheduler runs.",
+    ),
+    "task": ("The task {name} failed", "See its log in Airflow."),
     "gateway": ("{name} takes no orders", "See whether {name} is up, and stop what is over its cap by hand meanwhile."),
 }
 

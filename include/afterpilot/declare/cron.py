@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -62,20 +63,58 @@ def most_days_between(expression: str) -> int | None:
     return max((later - day for day, later in itertools.pairwise(due)), default=None)
 
 
+def due_before(expression: str, moment: datetime) -> Iterator[datetime]:
+    """When a cron expression fell due, in UTC, newest first: from the moment itself back over 28 years.
+
+    Raises:
+        ValueError: it is no cron expression.
+    """
+    if error := cron_error(expression):
+        raise ValueError(f"{expression!r} {error}")
+    days, hours, minutes = _Days(expression), *_times(expression)
+    last = moment.astimezone(UTC)
+    for back in range(_CYCLE):
+        day = last.date() - timedelta(back)
+        if day not in days:
+            continue
+        for hour, minute in itertools.product(hours, minutes):
+            due = datetime.combine(day, time(hour, minute), UTC)
+            if due <= last:
+                yield due
+
+
+def _times(expression: str) -> tuple[list[int], list[int]]:
+    """The hours and the minutes of an expression without a flaw, latest first."""
+    minute, hour = expression.lower().split()[:2]
+    return sorted(_values(hour, _FIELDS[1]), reverse=True), sorted(_values(minute, _FIELDS[0]), reverse=True)
+
+
 def _due_days(expression: str) -> list[int]:
     """The days of 28 years, from 0, on which an expression without a flaw falls due."""
-    texts = expression.lower().split()[2:]
-    days, months, weekdays = (_values(text, field) for text, field in zip(texts, _FIELDS[2:], strict=True))
-    weekdays = {day % 7 for day in weekdays}
-    free = (len(days) == _MOST_DAYS and "*" in texts[2]), (len(weekdays) == len(_DAYS) and "*" in texts[0])
-    either = "*" not in {texts[0], texts[2]} and not any(free)
-    due = []
-    for number in range(_CYCLE):
-        day = _FIRST + timedelta(number)
-        if day.month in months:
-            found = day.day in days, day.isoweekday() % 7 in weekdays
-            due += [number] if (any(found) if either else all(found)) else []
-    return due
+    days = _Days(expression)
+    return [number for number in range(_CYCLE) if _FIRST + timedelta(number) in days]
+
+
+class _Days:
+    """The days on which an expression without a flaw falls due."""
+
+    def __init__(self, expression: str) -> None:
+        texts = expression.lower().split()[2:]
+        self._days, self._months, weekdays = (
+            _values(text, field) for text, field in zip(texts, _FIELDS[2:], strict=True)
+        )
+        self._weekdays = {day % 7 for day in weekdays}
+        free = (
+            (len(self._days) == _MOST_DAYS and "*" in texts[2]),
+            (len(self._weekdays) == len(_DAYS) and "*" in texts[0]),
+        )
+        self._either = "*" not in {texts[0], texts[2]} and not any(free)
+
+    def __contains__(self, day: date) -> bool:
+        if day.month not in self._months:
+            return False
+        found = day.day in self._days, day.isoweekday() % 7 in self._weekdays
+        return any(found) if self._either else all(found)
 
 
 def _values(text: str, field: tuple[str, int, int, tuple[str, ...]]) -> set[int]:

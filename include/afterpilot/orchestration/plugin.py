@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,6 +14,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
+from afterpilot.orchestration import listener
 from afterpilot.record.ops import connect
 from afterpilot.settings import EnvConnections, Settings, gateway_tokens, slack_signing_secret, workflows_folder
 from afterpilot.web.api.slack import FromSlack
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from afterpilot.wiring import Wired
 
 PREFIX = "/afterpilot"
+_COMPONENTS = {
+    "scheduler": "latest_scheduler_heartbeat",
+    "dag_processor": "latest_dag_processor_heartbeat",
+}
 
 
 @functools.cache
@@ -65,6 +72,19 @@ def _other_names(user: object) -> tuple[str, ...]:
     return tuple(name for name in (f"{first} {last}".strip(), str(getattr(user, "email", "") or "")) if name)
 
 
+def _heartbeats() -> Mapping[str, datetime | None]:
+    """When each of Airflow's own components was alive last, where they run as they should; None where one does not."""
+    from airflow.api.common.airflow_health import get_airflow_health
+
+    found = get_airflow_health()
+    return {
+        name: datetime.fromisoformat(beat)
+        if found[name]["status"] == "healthy" and (beat := found[name].get(key))
+        else None
+        for name, key in _COMPONENTS.items()
+    }
+
+
 class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
     """Mounts the pages. Reading runs in Airflow is what it takes to read them, changing runs what it takes to decide."""
 
@@ -78,6 +98,7 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 prefix=PREFIX,
                 workflows=workflows_folder(),
                 gateway_tokens=_gateway_tokens,
+                heartbeats=_heartbeats,
                 answering=_answering,
                 slack=FromSlack(slack_signing_secret, _interactions),
                 reviewers=Reviewers(
@@ -88,6 +109,7 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
             "name": "Afterpilot",
         }
     ]
+    listeners: list[Any] = [listener]  # noqa: RUF012 - Airflow's interface
     external_views: list[dict[str, Any]] = [  # noqa: RUF012 - Airflow's interface
         {"name": "Afterpilot", "href": f"{PREFIX}/", "url_route": "afterpilot", "destination": "nav"}
     ]

@@ -105,7 +105,9 @@ def route(batch: Batch) -> dict[str, str]:
 @task
 def plan_gates() -> list[Batch]:
     """Decide which workflows have outputs that wait for release: all that declare `release`."""
-    return batches.plan_gates()
+    planned = batches.plan_gates()
+    context.wired().passed(context.trigger().dag_id)
+    return planned
 
 
 @task(map_index_template="{{ batch_label }}")
@@ -321,6 +323,7 @@ def deliver() -> dict[str, int]:
     """
     wired = context.wired()
     delivered = wired.deliver()
+    wired.passed(context.trigger().dag_id)
     waited = wired.oldest_waiting()
     log.info("%s, the oldest waiting for %s", delivered, waited)
     if delivered.blocked:

@@ -13,10 +13,12 @@ from fastapi.params import Depends
 from afterpilot.record.taken import take
 from afterpilot.web import failures
 from afterpilot.web.api.allowance import KEPT, AllowanceApi
+from afterpilot.web.api.health import HealthApi
 from afterpilot.web.api.slack import FromSlack, SlackApi
 from afterpilot.web.api.tokens import GatewayTokens
 from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
+from afterpilot.web.health import Health, Heartbeats
 from afterpilot.web.pages import (
     assets,
     declarations,
@@ -35,6 +37,7 @@ from afterpilot.web.pages import (
     spend,
     status,
 )
+from afterpilot.web.pages import health as health_page
 from afterpilot.web.review import actions
 from afterpilot.web.review.people import Reviewers, nobody
 
@@ -53,6 +56,7 @@ def create_app(
     allowances_kept: float = KEPT,
     answering: incidents.Answering | None = None,
     slack: FromSlack | None = None,
+    heartbeats: Heartbeats | None = None,
 ) -> FastAPI:
     """The pages as an application to be mounted, or run alone.
 
@@ -72,6 +76,7 @@ def create_app(
         answering: everything for one workflow, for people's answers to its incidents; without it these pages can only be read.
         slack: how people's answers in Slack are taken, under ``/api/v1/slack``; the gate does not hold there, Slack's signature
             does. Unless said none are.
+        heartbeats: when each of Airflow's components was alive last; without it the page of health does not say.
     """
     app = FastAPI(
         title="Afterpilot",
@@ -101,6 +106,10 @@ def create_app(
     app.include_router(eval_compare.router(frame))
     app.include_router(eval_cases.router(frame, workflows))
     app.include_router(runbooks.router(frame, workflows))
+    health = Health(frame.reading_quickly, heartbeats, clock=clock)
+    app.include_router(health_page.router(frame, health))
+    # For monitors: the gate does not hold there.
+    app.add_route("/api/v1/health", HealthApi(health).answer, methods=["GET"])
     if slack is not None:
         app.mount("/api/v1/slack", SlackApi(slack, take=_taking(frame), clock=clock))
     app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock, kept=allowances_kept))

@@ -33,6 +33,7 @@ NAVIGATION = (
     ("review", "review", "Review"),
     ("messages", "messages", "Messages"),
     ("declarations", "declarations", "Declarations"),
+    ("health", "health", "Health"),
 )
 
 
