@@ -2,7 +2,8 @@
 
 Runs every minute. Review items get their due time, overdue ones go to the deputy, decisions are written back to their sources.
 Gateways are told which workflows are to stop at their cap, and which may go on. Incidents whose waiver or silence is over are
-told if they are still there.
+told if they are still there; about what nobody has taken up in time the deputy is called, then the channel; and what could wait
+goes out in one message a day.
 
 Each stage also delivers at once, beside its work; this sweep takes what a target refused for a while or a crash left behind.
 

@@ -63,7 +63,7 @@ def deliver(*, json: AsJson = False) -> None:
 
     Before that, the review queue is looked after: overdue items go to the deputy, decisions are written back to their sources;
     gateways are told which workflows are to stop at their cap, or may go on; and what is still there after its waiver or its
-    silence is over is told.
+    silence is over is told, the deputy is called about what nobody has taken up, and what could wait for its digest goes out.
     """
     wired = wire(Settings.from_environment(), EnvConnections())
     swept, stops, alerts = wired.sweep_reviews(), wired.sweep_stops(), wired.sweep_alerts()
@@ -79,6 +79,10 @@ def deliver(*, json: AsJson = False) -> None:
         if stops.done or stops.not_done:
             console.print(
                 f"{plural(stops.done, 'order')} to stop or to go on carried out, {stops.not_done} could not be"
+            )
+        if alerts.called or alerts.digests:
+            console.print(
+                f"somebody else is called about {plural(alerts.called, 'incident')}, {plural(alerts.digests, 'digest')} queued"
             )
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
         if delivered.blocked:

@@ -12,6 +12,7 @@ from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.record.answers import incident_of
 from afterpilot.record.tables import incidents
 
+_AT_MOST = 1_000  # in one sweep, which has a minute
 _LAST = 2  # the step that calls the channel: there is none after it
 
 
@@ -31,7 +32,9 @@ class Escalations:
         )
 
     def due(self, at: datetime, which: uuid.UUID | None = None) -> Sequence[Incident]:
-        """Open incidents whose next step is due, the gravest and longest due first; ``which`` narrows it down to one."""
+        """Open incidents whose next step is due, the gravest and longest due first, at most a thousand; ``which`` narrows it down to
+        one.
+        """
         grave = sa.case({"critical": 0, "unknown": 1}, value=incidents.c.severity, else_=2)
         statement = (
             sa.select(incidents)
@@ -42,6 +45,7 @@ class Escalations:
                 incidents.c.escalation < _LAST,
             )
             .order_by(grave, incidents.c.escalate_at)
+            .limit(_AT_MOST)
         )
         if which is not None:
             statement = statement.where(incidents.c.id == which)
