@@ -64,7 +64,8 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
         ),
         "AFTERPILOT_GATEWAY_TOKENS": hash_of(state.secrets["gateway"]),
     }
-    chosen = {name: state.environ[name] for name in ("SLACK_BOT_TOKEN", "SLACK_API_URL") if state.environ.get(name)}
+    slack = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "SLACK_API_URL")
+    chosen = {name: state.environ[name] for name in slack if state.environ.get(name)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     keys = {f"AIRFLOW__{name}": value for name, value in airflow.items()}
     return {**os.environ, "PATH": path, "AIRFLOW_HOME": str(home), **keys, **ours, **chosen}
