@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from afterpilot.decide.bills import CORRECTED, LOOK_BACK, AccountFacts, Facts, Spender, Standing, judge_bills
 from afterpilot.decide.bills.facts import DAY, GRACE, over
+from afterpilot.decide.crashing import did_not_run
 from afterpilot.declare.rules import dig
 from afterpilot.declare.spend_schema import stored_spend
 from afterpilot.domain.bills import NO_NAMES, ProjectNames
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError
 from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.spend import BillAccount
-from afterpilot.domain.verdict import Finding, Severity, StageResult
+from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded
@@ -81,14 +82,7 @@ def bill_standings(services: Services, workflows: Sequence[Workflow]) -> tuple[S
 def bills_crashed(services: Services, error: BaseException, *, trigger: Trigger) -> Run:
     """The stage itself failed: an UNKNOWN run with the reason, never silence."""
     at = services.now()
-    finding = Finding(
-        workflow=FLEET,
-        stage=Stage.BILLS,
-        kind=f"{Stage.BILLS}.did_not_run",
-        severity=Severity.UNKNOWN,
-        title=f"The stage {Stage.BILLS} could not run: {type(error).__name__}",
-        detail=str(error)[:1000] if isinstance(error, AfterpilotError) else "The task's log has the details.",
-    )
+    finding = did_not_run(FLEET, Stage.BILLS, error)
     result = StageResult(
         workflow=FLEET,
         stage=Stage.BILLS,

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from afterpilot.decide.consequences import LASTS
+from afterpilot.decide.crashing import did_not_run
 from afterpilot.decide.lasting import Silent, accounted_for, lasting, lasts
-from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.storable import storable
-from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
+from afterpilot.domain.verdict import Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.following_up import Found, follow_up
@@ -108,14 +108,7 @@ def not_run(services: Services, workflow: Workflow, stage: Stage, why: str, *, w
 def crashed(services: Services, workflow: Workflow, stage: Stage, error: BaseException, *, trigger: Trigger) -> Run:
     """The stage itself failed: an UNKNOWN run with the reason, never silence."""
     at = services.now()
-    finding = Finding(
-        workflow=workflow.slug,
-        stage=stage,
-        kind=f"{stage}.did_not_run",
-        severity=Severity.UNKNOWN,
-        title=f"The stage {stage} could not run: {type(error).__name__}",
-        detail=str(error)[:1000] if isinstance(error, AfterpilotError) else "The task's log has the details.",
-    )
+    finding = did_not_run(workflow.slug, stage, error)
     result = StageResult(
         workflow=workflow.slug,
         stage=stage,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from afterpilot.decide.consequences import Cause, causes
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact
 from afterpilot.domain.run import FLEET
+from afterpilot.notify.amended import EXPLAINED, explained_message
 from afterpilot.record.linked_incidents import LinkedIncidents, Standing
 from afterpilot.record.ops import Unit
 
-EXPLAINED, BECAUSE_OF_IT = "Explained by", "Because of it"
+BECAUSE_OF_IT = "Because of it"
 _NAMED = 5
 
 
@@ -82,10 +83,9 @@ def facts_of(unit: Unit, incident: Incident) -> tuple[Fact, ...]:
 
 
 def _edit(unit: Unit, incident: Incident, place: Standing, cause: Cause, seen: Sighting) -> None:
-    facts = tuple(fact for fact in place.message.facts if fact.label != EXPLAINED)
     told = f"{_named(cause.incident)}: {cause.because}"
     unit.outbox.put(
-        replace(place.message, facts=(*facts, Fact(EXPLAINED, told))),
+        explained_message(place.message, told),
         dedupe_key=f"incident/{incident.id}/explained/{cause.incident.id}/{seen.at.isoformat()}/{place.target}/{place.channel}",
         workflow=incident.workflow,
         kind="incident",

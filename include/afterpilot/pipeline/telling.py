@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.incident import Incident
-from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
+from afterpilot.notify.amended import answered_message
 from afterpilot.pipeline.following_up import Found, follow_up
 from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
@@ -24,7 +23,6 @@ _PACES = (
     "spend.burning",
     "spend.leaking",
 )  # one incident for all caps, whose title names the one that is used up the fastest
-_ANSWER = "Answer"
 
 
 def tell(services: Services, unit: Unit, workflow: Workflow, result: StageResult) -> None:
@@ -41,14 +39,8 @@ def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, a
     if incident is not None:
         unit.incidents.note(incident.id, "answered", at=at, text=text)
     last = unit.outbox.last(incident.id) if incident else None
-    title = f"{workflow}: an answer about a cap"
-    if last is not None:
-        stands, channel = last
-        facts = tuple(fact for fact in stands.facts if fact.label != _ANSWER)
-        about = replace(stands.about, event="answered", at=at.isoformat(), quiet=False) if stands.about else None
-        message = replace(stands, notification=text, facts=(*facts, Fact(_ANSWER, text)), about=about)
-    else:
-        message = Message(tone="info", title=title, summary=text, notification=text)
+    stands, channel = last or (None, channel)
+    message = answered_message(stands, workflow, text, at=at)
     if channel:
         unit.outbox.put(
             message,
