@@ -12,7 +12,7 @@ import pytest
 from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, trigger
 
 from afterpilot import pipeline
-from afterpilot.domain.errors import CheckError
+from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 
@@ -286,7 +286,7 @@ def test_a_pull_that_is_repeated_doubles_no_finding(site: Site) -> None:
 
 
 def test_rows_that_were_meant_to_go_are_settled_by_a_person(site: Site) -> None:
-    """It is not told again, unless more of them go; the message says who settled it."""
+    """It is not told again, unless more of them go: then it is back. The message says who settled it."""
     pulled(site)
     site.produce("DELETE FROM ai_invoice_runs WHERE run_id = 'r-00002'")
     assert after_an_hour(site).verdict is Verdict.FAIL
@@ -294,7 +294,7 @@ def test_rows_that_were_meant_to_go_are_settled_by_a_person(site: Site) -> None:
     wired = site.wired()
     known = {one.slug: one for one in wired.declarations.workflows}
     for wrong in ("", "zz"):
-        with pytest.raises(CheckError, match="open incidents have an id that begins with"):
+        with pytest.raises(AnswerRefused, match="has an id that begins with"):
             pipeline.settle(wired.services, wrong, by="Dana Ruiz", note="", known=known)
     pipeline.settle(wired.services, str(incident["id"])[:8], by="Dana Ruiz", note="a test row", known=known)
     assert [row["state"] for row in site.incidents()] == ["resolved"]
@@ -303,7 +303,7 @@ def test_rows_that_were_meant_to_go_are_settled_by_a_person(site: Site) -> None:
     assert after_an_hour(site).verdict is Verdict.PASS
     site.produce("DELETE FROM ai_invoice_runs WHERE run_id = 'r-00003'")
     assert after_an_hour(site).verdict is Verdict.FAIL
-    assert [row["state"] for row in site.incidents()] == ["resolved", "open"]
+    assert [(row["state"], row["reopened"]) for row in site.incidents()] == [("open", 1)]
 
 
 def test_thousands_of_rows_that_vanish_are_told_from_those_that_moved(site: Site) -> None:
