@@ -43,6 +43,8 @@ class Site:
             f"/runs/{evaluated}/samples/case-060/0",
             "/incidents",
             f"/incidents/{incident}",
+            f"/incidents/{self.kept.incidents['pull']}",
+            "/silences",
             "/messages",
             "/review?state=all",
             f"/review?run={run}",

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from incident_site import HOUR, NOW, SLUG, IncidentSite, stale
+from outline import outline
 from serving import served
 
 from afterpilot.domain.verdict import Finding, Severity
@@ -213,6 +214,44 @@ def test_what_explains_it_and_what_it_explains_are_linked(desk: IncidentSite) ->
     explained = dana.get(f"/afterpilot/incidents/{few['id']}").text
     assert "Explained by" in explained
     assert f'/afterpilot/incidents/{desk.one()["id"]}"' in explained
+
+
+@pytest.mark.parametrize(
+    ("workflow", "stage", "links"),
+    [
+        (SLUG, "evaluate", (f"/runbooks/{SLUG}", f"/evals/{SLUG}")),
+        (SLUG, "spend", (f"/runbooks/{SLUG}", f"/spend/{SLUG}")),
+        (SLUG, "pull", (f"/runbooks/{SLUG}",)),
+        ("_fleet", "spend", ()),
+    ],
+)
+def test_runbook_and_chart_are_linked_where_there_is_one(
+    desk: IncidentSite, workflow: str, stage: str, links: tuple[str, ...]
+) -> None:
+    """Of the workflow and of the stage; the fleet has neither."""
+    with desk.engine.begin() as connection:
+        connection.execute(sa.update(tables.incidents).values(workflow=workflow, stage=stage))
+    page = desk.person("dana").get(path(desk)).text
+    buttons = page[page.index('id="do"') : page.index('id="answer"')]
+    found = [
+        href for href in re.findall(r'href="/afterpilot(/[^"]+)"', buttons) if not href.startswith(("/runs", "/sil"))
+    ]
+    assert tuple(found) == links
+
+
+def test_every_form_is_well_formed_with_all_that_can_stand_on_the_page(desk: IncidentSite) -> None:
+    """Waived, silenced, with long texts: elements are closed in order and stand where HTML allows them, ids once each."""
+    dana = desk.person("dana")
+    send(dana, "/afterpilot/silences", "/afterpilot/silences", workflow=SLUG, reason="long " * 150, **{"for": "2h"})
+    send(dana, path(desk, "waive"), reason="why " * 240, **{"for": "4h"})
+    desk.ran([stale(Severity.CRITICAL, "word " * 200)])
+    for address in (path(desk), "/afterpilot/silences", "/afterpilot/incidents"):
+        page = outline(dana.get(address).text)
+        assert (page.open, page.crossed, page.misplaced) == ([], [], []), address
+        ids = [value for _, name, value in page.attributes if name == "id"]
+        assert len(ids) == len(set(ids)), address
+        inputs = {value for tag, name, value in page.attributes if tag in {"input", "select"} and name == "id"}
+        assert inputs <= set(page.values("label", "for")), address
 
 
 def test_the_list_is_narrowed_by_severity_and_by_what_was_told(desk: IncidentSite) -> None:

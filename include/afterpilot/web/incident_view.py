@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.incident import IncidentState
+from afterpilot.domain.people import Somebody
 from afterpilot.domain.run import FLEET
 from afterpilot.pipeline.silencing import keeps
 from afterpilot.record.history import declarations, incidents, silences
@@ -75,7 +76,8 @@ class View:
     @property
     def mine(self) -> bool:
         """Whether whoever asks has it already."""
-        return bool(self.row["state"] == IncidentState.ACKNOWLEDGED and self.row["acknowledged_by"] == self.who.login)
+        person = Somebody(self.who.login, self.who.also)
+        return self.row["state"] == "acknowledged" and person.is_one_of(self.row["acknowledged_by"])
 
     def lasted(self, now: datetime) -> timedelta:
         """For how long it has been there, or was."""
