@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 from afterpilot.declare import load
 from afterpilot.domain.alerting import SLACK
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
-from afterpilot.domain.ports import Connections, DecisionSink, EvalRunner, PriceList, SourceConnections, Transport
+from afterpilot.domain.ports import (
+    AlertConnections,
+    Connections,
+    DecisionSink,
+    EvalRunner,
+    InstalledConnections,
+    PriceList,
+    Transport,
+)
 from afterpilot.domain.watching import DEAD_MAN, DELIVERY, Looked, beat_of
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
@@ -51,6 +59,7 @@ class Wired:
     declarations: Declarations
     services: Services
     engine: sa.Engine
+    connections: AlertConnections
 
     def workflow(self, slug: str) -> Workflow:
         """A usable workflow by slug.
@@ -135,9 +144,10 @@ class Wired:
         from afterpilot.notify.at_once import AtOnce
         from afterpilot.notify.deliver import deliver
 
+        transports = self.transports()  # here, as connections may be known to the task's own thread alone
+
         def work(stop: threading.Event) -> Delivered:
-            outbox, transports = self._outbox(), self.transports()
-            return deliver(outbox, transports, threads=_AT_ONCE_THREADS, longest_wait=_AT_ONCE_WAIT, stop=stop)
+            return deliver(self._outbox(), transports, threads=_AT_ONCE_THREADS, longest_wait=_AT_ONCE_WAIT, stop=stop)
 
         at_once = AtOnce(work)
         self.services.ops.queued = at_once.nudge
@@ -148,11 +158,17 @@ class Wired:
         return self._outbox().oldest_waiting()
 
     def transports(self) -> Mapping[str, Transport]:
-        """What delivers to each target."""
-        return {SLACK: self.transport()}
+        """What delivers to each target; one whose connection is missing holds its letters, and says so."""
+        from afterpilot.notify.targets import NotThere, transports_of
+
+        try:
+            slack: Transport = self.transport()
+        except ConfigurationError as error:
+            slack = NotThere(str(error))
+        return {**transports_of(self.services.fleet.alerts.targets, self.connections), SLACK: slack}
 
     def transport(self) -> Transport:
-        """Slack where there is a token, the preview otherwise."""
+        """Slack where there is a token, else its incoming webhook where there is one, the preview otherwise."""
         if self.settings.slack_token:
             from afterpilot.notify.slack import SlackTransport
 
@@ -161,6 +177,10 @@ class Wired:
                 base_url=self.settings.slack_api_url or None,
                 interactive=self.settings.interactive,
             )
+        if self.settings.slack_webhook_url:
+            from afterpilot.notify.incoming_webhook import IncomingWebhook
+
+            return IncomingWebhook(self.settings.slack_webhook_url, place="SLACK_WEBHOOK_URL")
         from afterpilot.notify.preview import PreviewTransport
 
         return PreviewTransport()
@@ -172,7 +192,7 @@ class Wired:
 
 
 def wire(
-    settings: Settings, connections: SourceConnections, *, only: str = "", engine: sa.Engine | None = None
+    settings: Settings, connections: InstalledConnections, *, only: str = "", engine: sa.Engine | None = None
 ) -> Wired:
     """Load the declarations, or only one workflow's, and build the services over the ops database, by its engine if there is one."""
     from afterpilot.check.fleet import FleetChecker
@@ -229,10 +249,12 @@ def wire(
         code_version=settings.code_version,
         now=lambda: datetime.now(UTC),
     )
-    return Wired(settings=settings, declarations=declarations, services=services, engine=engine)
+    return Wired(
+        settings=settings, declarations=declarations, services=services, engine=engine, connections=connections
+    )
 
 
-def interactions(settings: Settings, connections: SourceConnections) -> Interactions:
+def interactions(settings: Settings, connections: InstalledConnections) -> Interactions:
     """What takes people's answers from Slack. It builds the rest at the first answer, and reads the declarations anew by itself."""
     from afterpilot.notify.interactions import Interactions
     from afterpilot.pipeline.slack_answers import Declared, SlackAnswers

@@ -23,6 +23,10 @@ class _Alerts(LazyGroup):
             "afterpilot.cli.silences:unsilence",
             "End a silence before its time. What it has kept and is still there is told within a minute.",
         ),
+        "send-test": Later(
+            "afterpilot.cli.alerts_test:send_test",
+            "Send one message, marked as a test, to a declared target, and say what the other side answered.",
+        ),
     }
 
 

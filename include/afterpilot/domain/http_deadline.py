@@ -64,8 +64,7 @@ class _Watched:
 
     def _new_conn(self) -> socket.socket:
         made: socket.socket = super()._new_conn()  # type: ignore[misc] # urllib3's
-        if (watch := _watch.get()) is not None:
-            watch.add(made.dup(), own=True)  # TLS takes the first one over before it shakes hands
+        watch_socket(made)
         return made
 
     def getresponse(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - handed through
@@ -84,6 +83,17 @@ def within(session: Any, seconds: float) -> Iterator[None]:  # noqa: ANN401 - a 
     """
     for adapter in session.adapters.values():
         _prepare(adapter)
+    with sockets_within(seconds):
+        yield
+
+
+@contextlib.contextmanager
+def sockets_within(seconds: float) -> Iterator[None]:
+    """Every socket that this thread gives to :func:`watch_socket` meanwhile is shut after that many seconds in all.
+
+    Raises:
+        TimeoutError: it was cut off.
+    """
     watch = _Watch()
     timer = threading.Timer(seconds, watch.end)
     timer.daemon = True
@@ -101,6 +111,12 @@ def within(session: Any, seconds: float) -> Iterator[None]:  # noqa: ANN401 - a 
         watch.close()
     if watch.over:
         raise TimeoutError(f"longer than {seconds:g} s")
+
+
+def watch_socket(made: socket.socket) -> None:
+    """Shut it when the time is over. To be called before TLS takes it over."""
+    if (watch := _watch.get()) is not None:
+        watch.add(made.dup(), own=True)
 
 
 def _prepare(adapter: Any) -> None:  # noqa: ANN401 - a requests.adapters.HTTPAdapter
