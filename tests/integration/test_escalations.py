@@ -16,6 +16,7 @@ from afterpilot.domain.window import Window
 from afterpilot.pipeline.alert_sweep import SweptAlerts, sweep_alerts
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.silencing import Asked, begin_silence
+from doubles.slack import TOKEN, SlackDouble
 
 pytestmark = pytest.mark.integration
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -146,6 +147,24 @@ def test_what_was_told_by_night_is_over_by_day_in_the_same_places(site: Site) ->
         ("resolved", "pager", "pager"),
         ("resolved", "slack", CHANNEL),
     ]
+
+
+def test_in_slack_it_stays_one_message_whose_thread_calls(site: Site) -> None:
+    """The deputy and then everybody who is there, each in the thread; the message itself is edited."""
+    with SlackDouble() as slack:
+        site.env |= {"SLACK_BOT_TOKEN": TOKEN, "SLACK_API_URL": slack.url}
+        ran(site, found())
+        site.wired().deliver()
+        for _ in range(2):
+            assert swept(site, 16 * MINUTE).called == 1
+            site.wired().deliver()
+    (root,) = [one for one in slack.messages if not one.thread]
+    calls = [
+        str(one.body) for one in slack.messages if one.thread == root.ts and "nobody has taken it up" in str(one.body)
+    ]
+    assert ["<@U05EF6GH7>" in one for one in calls] == [True, False]
+    assert ["<!here>" in one for one in calls] == [False, True]
+    assert "<!here>" in str(root.body)
 
 
 def test_two_sweeps_at_once_call_nobody_twice(site: Site) -> None:
