@@ -16,9 +16,9 @@ from afterpilot.decide.spend.kinds import STALE
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Severity
+from afterpilot.domain.watching import OVERDUE
 
 LASTS = "unknown_lasts"  # after the name of the stage
-OVERDUE = "watch.overdue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,12 @@ class _Book:
             self._now("opened", incidents.open(finding, run_id=run_id, at=at), finding)
         for back in changes.reopened:
             again = incidents.reopen(
-                back.incident, back.finding, state=back.state, flaps=back.flaps, run_id=run_id, at=at
+                back.incident,
+                back.finding,
+                state=back.state,
+                flaps=back.flaps,
+                run_id=run_id or back.incident.run_id,
+                at=at,
             )
             self._now("flapping" if back.flaps else "reopened", again, back.finding, said=_FLAPS if back.flaps else "")
         for incident, finding in changes.again:

@@ -119,7 +119,8 @@ incident_events = sa.Table(
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("incident_id", UUID(as_uuid=True), sa.ForeignKey("incidents.id"), nullable=False, index=True),
     time_column("at"),
-    # opened, seen, changed, reopened, resolved, acknowledged, waived, explained, escalated, flapping, answered
+    # opened, seen, changed, gone (a flapping one was not found), reopened, flapping, resolved, acknowledged, waived, explained,
+    # unexplained (its cause is over), escalated, answered …
     sa.Column("what", sa.Text, nullable=False),
     text_column("actor"),
     text_column("note"),
