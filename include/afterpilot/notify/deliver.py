@@ -229,6 +229,7 @@ class _Attempt:
         for look in range(_LOOKS):
             if look:
                 self.sweep.sleep(_BETWEEN_LOOKS)
+            self._begin()  # a look is a request too: none while all of the target has to wait
             found = self.transport.find(channel, reference, self.letter.created_at, thread=thread)
             if found is not None:
                 return found

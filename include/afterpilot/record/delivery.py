@@ -20,7 +20,7 @@ from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record import lanes
 from afterpilot.record.leasing import after, back_off, ended, held
-from afterpilot.record.tables import outbox, reports
+from afterpilot.record.tables import outbox
 
 LEASE = timedelta(minutes=1)  # longer than one HTTP request of a transport may take; each post renews it
 _LONGEST_WAIT = (
@@ -46,6 +46,18 @@ UPDATE outbox SET state = 'superseded', why = 'newer news of the same incident c
       AND later.target = letter.target AND later.channel = letter.channel AND later.state = 'pending'
       AND (later.created_at, later.id) > (letter.created_at, letter.id))
   FOR UPDATE OF letter SKIP LOCKED)
+"""
+# Letters with their charts, and where the message stands that they edit: their incident's in the same place, or their week's.
+_LETTERS = """
+SELECT letter.*, reports.chart, stands.posted_channel AS at_channel, stands.posted_ts AS at_ts
+FROM outbox AS letter LEFT JOIN reports ON reports.id = letter.report_id LEFT JOIN LATERAL (
+  SELECT posted_channel, posted_ts FROM (
+    SELECT * FROM outbox WHERE incident_id = letter.incident_id AND target = letter.target AND channel = letter.channel
+    UNION ALL SELECT first.* FROM reports AS own JOIN reports AS same USING (workflow, week)
+      JOIN outbox AS first ON first.report_id = same.id
+      WHERE letter.kind = 'corrected' AND own.id = letter.report_id AND first.id <> letter.id
+  ) AS first WHERE state = 'sent' AND posted_ts <> '' ORDER BY sent_at DESC LIMIT 1
+) AS stands ON true WHERE letter.id = ANY(:ids)
 """
 
 
@@ -175,22 +187,7 @@ def _owned(connection: sa.Connection, letter: Letter, *only: sa.ColumnElement[bo
 
 
 def _letters(connection: sa.Connection, ids: Sequence[uuid.UUID], lease: uuid.UUID) -> Sequence[Letter]:
-    first = outbox.alias("first")
-    stands = (
-        sa.select(first.c.posted_channel, first.c.posted_ts)
-        .where(sa.or_(_same_incident(first), _same_week(first)), first.c.state == "sent", first.c.posted_ts != "")
-        .order_by(first.c.sent_at.desc())
-        .limit(1)
-        .lateral("stands")
-    )
-    at = (stands.c.posted_channel.label("at_channel"), stands.c.posted_ts.label("at_ts"))
-    statement = (
-        sa.select(outbox, reports.c.chart, *at)
-        .outerjoin(reports, reports.c.id == outbox.c.report_id)
-        .outerjoin(stands, sa.true())
-        .where(outbox.c.id.in_(ids))
-    )
-    return [_letter(row, lease) for row in connection.execute(statement)]
+    return [_letter(row, lease) for row in connection.execute(sa.text(_LETTERS), {"ids": list(ids)})]
 
 
 def _letter(row: sa.Row[Any], lease: uuid.UUID) -> Letter:
@@ -210,26 +207,3 @@ def _letter(row: sa.Row[Any], lease: uuid.UUID) -> Letter:
         thread_text=row.message["notification"] if row.at_ts and row.kind in _TOLD else "",
         picture=row.chart,
     )
-
-
-def _same_incident(other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether another letter is of the same incident, and goes to the same place."""
-    return sa.and_(
-        other.c.incident_id == outbox.c.incident_id,
-        other.c.target == outbox.c.target,
-        other.c.channel == outbox.c.channel,
-    )
-
-
-def _same_week(other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether another letter is of the week that a letter of the outbox corrects."""
-    own, same = reports.alias("own_week"), reports.alias("same_week")
-    weeks = own.join(same, sa.and_(same.c.workflow == own.c.workflow, same.c.week == own.c.week))
-    of_the_week = (
-        sa.select(sa.literal(1))
-        .select_from(weeks)
-        .where(own.c.id == outbox.c.report_id, same.c.id == other.c.report_id)
-        .correlate(outbox, other)
-        .exists()
-    )
-    return sa.and_(outbox.c.kind == "corrected", other.c.id != outbox.c.id, of_the_week)

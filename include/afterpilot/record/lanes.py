@@ -58,11 +58,13 @@ WHERE state = 'pending' AND NOT EXISTS (SELECT FROM lanes WHERE lanes.target = l
 ON CONFLICT DO NOTHING
 """
 _DUE = f"""
-SELECT CAST(extract(epoch FROM min(greatest(letter.not_before, letter.leased_until, lane.free_at, whole.free_at))
-  - clock_timestamp()) AS float)
-FROM outbox AS letter LEFT JOIN lanes AS lane ON lane.target = letter.target AND lane.channel = letter.channel
-LEFT JOIN lanes AS whole ON whole.target = letter.target AND whole.channel = '{WHOLE}'
-WHERE letter.state = 'pending' AND NOT ({BEHIND})
+SELECT CAST(extract(epoch FROM free_at - clock_timestamp()) AS float) FROM (
+  SELECT letter.id, letter.kind, letter.target, letter.channel, letter.incident_id, letter.report_id, letter.created_at,
+    greatest(letter.not_before, letter.leased_until, lane.free_at, whole.free_at) AS free_at
+  FROM outbox AS letter LEFT JOIN lanes AS lane ON lane.target = letter.target AND lane.channel = letter.channel
+  LEFT JOIN lanes AS whole ON whole.target = letter.target AND whole.channel = '{WHOLE}'
+  WHERE letter.state = 'pending' ORDER BY free_at OFFSET 0
+) AS letter WHERE NOT ({BEHIND}) LIMIT 1
 """  # noqa: S608 - made of constants
 
 
