@@ -193,11 +193,13 @@ def _linked_points(points: Sequence[str], share: float, urls: Sequence[str]) -> 
 
 
 def _button(link: Link, place: int, *, interactive: bool) -> Block:
-    button: Block = {"type": "button", "text": _plain(one_line(link.text) or "Open", BUTTON)}
-    if interactive and (match := _ACTION.fullmatch(link.action)):
-        button |= {"action_id": match.group(1), "value": match.group(2)}
-    else:
-        button |= {"action_id": f"open_{place}", "url": link.url}
+    match = _ACTION.fullmatch(link.action) if interactive else None
+    button: Block = {
+        "type": "button",
+        "action_id": match.group(1) if match else f"open_{place}",
+        "text": _plain(one_line(link.text) or "Open", BUTTON),
+        **({"value": match.group(2)} if match else {"url": link.url}),
+    }
     return {**button, "style": "primary"} if link.primary else button
 
 
