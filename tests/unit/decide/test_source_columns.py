@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
-from afterpilot.decide.columns import known_columns, lost_columns, withheld
+from afterpilot.decide.columns import hangs_on_lost, known_columns, lost_columns, withheld
 from afterpilot.decide.sources import source_findings
 from afterpilot.domain.looking import Columns, KnownColumn, Look, LostColumn, Vanished
 from afterpilot.domain.ports import Judged
@@ -17,7 +17,8 @@ AT = datetime(2026, 11, 16, tzinfo=UTC)
 WORKFLOW = cast(
     "Workflow",
     SimpleNamespace(
-        slug="invoices", source=SimpleNamespace(connection="erp", table="runs", time="at", decisions=SimpleNamespace(table="decided"))
+        slug="invoices",
+        source=SimpleNamespace(connection="erp", table="runs", time="at", decisions=SimpleNamespace(table="decided")),
     ),
 )
 
@@ -77,3 +78,14 @@ def test_a_few_rows_that_vanish_are_a_warning_and_many_are_grave() -> None:
         (finding,) = source_findings(WORKFLOW, Look(looked=True, vanished=days))
         assert finding.severity is severity
         assert finding.title == f"{2 * gone} rows that were pulled from runs are not there any more"
+
+
+def test_a_lost_column_and_what_cannot_be_judged_for_it_hang_on_the_same() -> None:
+    """Workflows that read the same table share it; an error that names several columns, or none, hangs on nothing."""
+    (lost,) = source_findings(WORKFLOW, Look(looked=True, lost=(LostColumn("total", AT),)))
+    assert lost.hangs_on == "column erp.runs.total"
+    given = Judged(Check("some_check", Severity.WARNING, {"column": "total"}), False, "30 %", 10, 3, ("r1",), {"x": 1})
+    (unjudged,) = withheld([given], {"total": AT}, until=AT + timedelta(hours=1))
+    assert hangs_on_lost(WORKFLOW, unjudged.error) == lost.hangs_on
+    assert hangs_on_lost(WORKFLOW, f"{unjudged.error}, currency") == ""
+    assert hangs_on_lost(WORKFLOW, "no rows") == ""
