@@ -13,7 +13,7 @@ from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Person, Problem
 from afterpilot.notify.blocks import HEADER, HERE
-from afterpilot.notify.standing import at, badge, duration, lasted, notification, tone
+from afterpilot.notify.standing import at, badge, duration, lasted, notification, tone, whose
 from afterpilot.notify.text import escaped, one_line, size
 
 _STAGES = {
@@ -26,6 +26,7 @@ _STAGES = {
     "spend": "spend against the cap",
     "bills": "the providers' bills against the meter",
     "report": "the weekly report",
+    "watch": "the watchdog",
 }
 _TO_DO = {
     "declare": "Mend the lines that are named; the next load takes them up by itself.",
@@ -137,7 +138,7 @@ def declaration_message(
 
 
 def _title(incident: Incident, severity: Severity, title: str) -> str:
-    return f"{badge(incident, severity)} · {incident.workflow}: {title}"
+    return f"{badge(incident, severity)} · {whose(incident.workflow)}: {title}"
 
 
 def _fits(title: str) -> bool:
@@ -193,6 +194,8 @@ def _certainty(incident: Incident, severity: Severity, given: Context) -> str:
     if severity is not Severity.UNKNOWN:
         return given.certainty or _SURE.get(incident.stage, _NOT_KNOWN)
     reason = given.certainty.removeprefix("UNKNOWN: ") or "the check could not say"
+    if reason.startswith("certain"):  # of what is seen: that nothing is known
+        return reason
     return f"UNKNOWN: {reason}"
 
 

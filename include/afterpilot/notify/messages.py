@@ -82,7 +82,7 @@ class Messages:
             links.append(Link("Open the run", f"{self._base_url}/afterpilot/runs/{run_id}", primary=True))
         if self._base_url and incident_id:
             links.append(Link("Incident", self._page(incident_id)))
-        if self._runbook_url:
+        if self._runbook_url and workflow != FLEET:  # a runbook lies in the folder of a workflow
             links.append(Link("Runbook", self._runbook_url.replace("{workflow}", quote(workflow, safe=""))))
         return tuple(links)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Tone
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Severity
 
 _TONES: dict[Severity, Tone] = {
@@ -44,7 +45,7 @@ def notification(incident: Incident, severity: Severity, title: str, *, news: st
     ``news`` is what has just happened to it, as its time line calls it; without it the line says how the incident stands.
     ``said`` tells the news in a sentence.
     """
-    about = f"{incident.workflow}: {title}"
+    about = f"{whose(incident.workflow)}: {title}"
     word = _WORDS[severity]
     if said:
         return f"{_SHORT.get(incident.state, word)} {about}: {said}"
@@ -61,6 +62,11 @@ def notification(incident: Incident, severity: Severity, title: str, *, news: st
     if incident.state is not IncidentState.OPEN:
         return lines[str(incident.state)]
     return f"{word} still: {about}" if incident.occurrences > 1 else f"{word} {about}"
+
+
+def whose(workflow: str) -> str:
+    """What people call a workflow in a message: by its name; what is of all of them is the fleet's."""
+    return "Fleet" if workflow == FLEET else workflow
 
 
 def duration(incident: Incident) -> str:

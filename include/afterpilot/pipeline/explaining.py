@@ -11,12 +11,9 @@ from afterpilot.decide.consequences import Cause, causes
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact
 from afterpilot.domain.run import FLEET
-from afterpilot.notify.amended import EXPLAINED, explained_message
+from afterpilot.notify.amended import EXPLAINED, because_of_it, explained_message
 from afterpilot.record.linked_incidents import LinkedIncidents, Standing
 from afterpilot.record.ops import Unit
-
-BECAUSE_OF_IT = "Because of it"
-_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,7 @@ def facts_of(unit: Unit, incident: Incident) -> tuple[Fact, ...]:
     if incident.cause_id is not None:
         cause = linked.get(incident.cause_id)
         return (Fact(EXPLAINED, _named(cause)),) if cause is not None else ()
-    titles = [one.title for one in linked.explained_by(incident.id)]
-    if not titles:
-        return ()
-    more = f"; {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
-    return (Fact(BECAUSE_OF_IT, f"{'; '.join(titles[:_NAMED])}{more}"),)
+    return because_of_it([one.title for one in linked.explained_by(incident.id)])
 
 
 def _edit(unit: Unit, incident: Incident, place: Standing, cause: Cause, seen: Sighting) -> None:

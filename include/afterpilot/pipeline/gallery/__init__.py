@@ -1,0 +1,8 @@
+"""Every kind of message that Afterpilot sends, made of realistic data by the functions that real runs use."""
+
+from __future__ import annotations
+
+from afterpilot.pipeline.gallery.specimens import GROUPS, gallery
+from afterpilot.pipeline.gallery.story import Specimen
+
+__all__ = ["GROUPS", "Specimen", "gallery"]
