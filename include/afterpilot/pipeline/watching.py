@@ -9,6 +9,7 @@ import functools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -149,11 +150,13 @@ def _passes(
 
 
 def _seen(watched: Watched, crons: Mapping[str, str], now: datetime) -> Sequence[Seen]:
-    """What is on record of all verdicts that the schedules promise. One whose rhythm was another when it was due is left out."""
+    """What is on record of all verdicts that the schedules promise; where a schedule's rhythm was another when one was due, that one
+    was not promised.
+    """
     ticks = {name: tick for name, cron in crons.items() if (tick := _tick(cron, now)) is not None}
-    then = {name: watched.crons(at=tick.due).get(name) for name, tick in ticks.items()}
-    same = {name: tick for name, tick in ticks.items() if then[name] == crons[name]}
-    return watched.seen(watched.expected(same))
+    same = {name for name, tick in ticks.items() if watched.crons(at=tick.due).get(name) == crons[name]}
+    seen = watched.seen(watched.expected(ticks))
+    return [one if one.expected.schedule in same else replace(one, promised=False) for one in seen]
 
 
 def _broken(beats: Mapping[str, Beat], now: datetime) -> Mapping[str, str]:

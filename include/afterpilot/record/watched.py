@@ -30,6 +30,7 @@ LEFT JOIN LATERAL (
   WHERE runs.workflow = wanted.workflow AND runs.stage = 'declare' AND runs.finished_at <= wanted.due
   ORDER BY finished_at DESC LIMIT 1) AS loaded ON newest.finished_at IS NULL OR newest.finished_at < wanted.due
 LEFT JOIN declarations AS said ON said.workflow = wanted.workflow AND said.sha256 = loaded.sha256
+ORDER BY wanted.at
 """
 
 _OUTBOX = """
