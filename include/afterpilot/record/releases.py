@@ -18,7 +18,7 @@ from afterpilot.domain.releasing import LEASE, Effect, Performed, Standing, Trou
 from afterpilot.domain.review import Release
 from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Workflow
-from afterpilot.record.leasing import back_off, free
+from afterpilot.record.leasing import back_off, due, ended, free, leased
 from afterpilot.record.tables import gate_decisions, human_decisions, releases
 
 OVERDUE = timedelta(minutes=15)
@@ -104,21 +104,19 @@ class Releases:
             other.c.state == "pending",
             other.c.number < releases.c.number,
         )
-        due = (
+        ready = (
             sa.select(releases.c.key, releases.c.number)
-            .where(releases.c.workflow == workflow, *free(releases), releases.c.not_before <= sa.func.now(), ~earlier)
+            .where(releases.c.workflow == workflow, *due(releases), ~earlier)
             .order_by(releases.c.not_before, releases.c.key)
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("due")
+            .cte("ready")
         )
         claimed = (
             sa.update(releases)
-            .where(releases.c.workflow == workflow, releases.c.key == due.c.key, releases.c.number == due.c.number)
+            .where(releases.c.workflow == workflow, releases.c.key == ready.c.key, releases.c.number == ready.c.number)
             .values(
-                lease=uuid.uuid4(),
-                leased_until=sa.func.now() + LEASE,
-                attempts=releases.c.attempts + 1,
+                **leased(releases, uuid.uuid4(), LEASE),
                 unsure=sa.or_(
                     releases.c.unsure, releases.c.lease.is_not(None)
                 ),  # nobody noted how the attempt before ended
@@ -148,8 +146,7 @@ class Releases:
                 unsure=sa.or_(releases.c.unsure, given("b_unsure", type_=sa.Boolean)),
                 not_before=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, given("b_wait", type_=sa.Float)),
                 done_at=sa.case((given("b_state", type_=sa.Text) == "pending", None), else_=sa.func.now()),
-                lease=None,
-                leased_until=None,
+                **ended(),
             )
         )
         self._connection.execute(statement, [_settled(one) for one in performed])

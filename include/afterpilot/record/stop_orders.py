@@ -18,7 +18,7 @@ from afterpilot.domain.allowance import stop_as_data, stop_of
 from afterpilot.domain.spend import Stop
 from afterpilot.domain.stop_orders import LEASE, OVERDUE, Budget, Carried, StopOrder, StopTrouble
 from afterpilot.domain.storable import storable
-from afterpilot.record.leasing import back_off, free
+from afterpilot.record.leasing import after, back_off, due, ended, free, held, leased
 from afterpilot.record.tables import stop_orders
 
 _ABOUT_BUDGET = sa.func.coalesce(stop_orders.c.target["budget"].as_boolean(), sa.false())
@@ -82,18 +82,18 @@ class StopOrders:
             earlier.c.state == "pending",
             earlier.c.number < stop_orders.c.number,
         )
-        due = (
+        ready = (
             sa.select(stop_orders.c.id)
-            .where(*free(stop_orders), stop_orders.c.not_before <= sa.func.now(), ~waits)
+            .where(*due(stop_orders), ~waits)
             .order_by(stop_orders.c.number)
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("due")
+            .cte("ready")
         )
         claimed = (
             sa.update(stop_orders)
-            .where(stop_orders.c.id == due.c.id)
-            .values(lease=uuid.uuid4(), leased_until=sa.func.now() + LEASE, attempts=stop_orders.c.attempts + 1)
+            .where(stop_orders.c.id == ready.c.id)
+            .values(leased(stop_orders, uuid.uuid4(), LEASE))
             .returning(stop_orders)
         )
         return [_order(row) for row in self._connection.execute(claimed)]
@@ -104,15 +104,14 @@ class StopOrders:
         wait = 0.0 if done else max(carried.wait or 0.0, back_off(order.attempts))
         self._connection.execute(
             sa.update(stop_orders)
-            .where(stop_orders.c.id == order.id, stop_orders.c.lease == order.lease, stop_orders.c.state == "pending")
+            .where(*held(stop_orders, order.id, order.lease))
             .values(
                 state="done" if done else "pending",
                 error=storable(carried.error)[:500],
                 refused=carried.state == "refused",
-                not_before=sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, wait),
+                not_before=after(wait),
                 done_at=sa.func.now() if done else None,
-                lease=None,
-                leased_until=None,
+                **ended(),
             )
         )
 
@@ -139,7 +138,7 @@ class StopOrders:
         self._connection.execute(
             sa.update(stop_orders)
             .where(*free(stop_orders), newer)
-            .values(state="overtaken", done_at=sa.func.now(), lease=None, leased_until=None)
+            .values(state="overtaken", done_at=sa.func.now(), **ended())
         )
 
 
