@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from afterpilot.domain.errors import (
     AfterpilotError,
@@ -51,7 +52,7 @@ class IncomingWebhook:
     def __init__(self, url: str, *, place: str = "Slack's incoming webhook", pace: float = 1.0) -> None:
         self._url = checked(url, place=place)
         self._place = place
-        self._secrets = (url, url.partition("/services/")[2])
+        self._secrets = (url, urlsplit(url).path, url.rpartition("/")[2])
         self.pace = pace
 
     @classmethod
