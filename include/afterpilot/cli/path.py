@@ -67,7 +67,8 @@ def deliver(*, json: AsJson = False) -> None:
     """
     wired = wire(Settings.from_environment(), EnvConnections())
     swept, stops, alerts = wired.sweep_reviews(), wired.sweep_stops(), wired.sweep_alerts()
-    delivered = wired.deliver()
+    with console.status("delivering …"):
+        delivered = wired.deliver()
     if json:
         as_json({**asdict(delivered), "reviews": asdict(swept), "stops": asdict(stops), "alerts": asdict(alerts)})
     else:

@@ -97,7 +97,7 @@ def deliver(
             busy |= {pool.submit(_deliver_one, sweep, letter) for letter in letters}
             if busy:
                 busy = _unfinished(busy)
-            elif (due := outbox.due_in()) is None or due > min(longest_wait, end - now()):
+            elif (due := outbox.due_in()) is None or due > _patience(sweep, min(longest_wait, end - now())):
                 break
             else:
                 tidied = float("-inf") if due <= 0 else tidied  # it may be the first letter to its place
@@ -105,6 +105,11 @@ def deliver(
         while busy:
             busy = _unfinished(busy)
     return Delivered(sweep.sent, len(sweep.waiting), sweep.dead, sweep.blocked)
+
+
+def _patience(sweep: _Sweep, seconds: float) -> float:
+    """For how long it is worth waiting: not for an installation that somebody has to mend first."""
+    return 0.0 if sweep.blocked else seconds
 
 
 def _unfinished(busy: set[Future[None]]) -> set[Future[None]]:

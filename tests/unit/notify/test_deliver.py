@@ -221,10 +221,12 @@ def test_a_refused_letter_is_dead_and_the_next_one_is_sent() -> None:
 def test_a_revoked_token_gives_no_letter_up_and_is_named() -> None:
     """The operator must act; the letters wait."""
     one, two = letter(), letter()
-    outbox = FakeOutbox([one, two])
+    outbox = FakeOutbox([one, two], due=[45.0, 45.0])
     transport = ScriptedTransport(errors={("post", "any"): ConfigurationError("chat.postMessage: token_revoked")})
-    assert run(outbox, transport) == Delivered(deferred=2, blocked="chat.postMessage: token_revoked")
+    slept: list[float] = []
+    assert run(outbox, transport, slept) == Delivered(deferred=2, blocked="chat.postMessage: token_revoked")
     assert set(outbox.kept.values()) == {("all wait: chat.postMessage: token_revoked", 45.0)}
+    assert slept == []  # nobody mends it meanwhile
 
 
 def test_without_a_look_nothing_is_posted_again() -> None:
