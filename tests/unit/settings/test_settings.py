@@ -120,3 +120,39 @@ def test_buttons_act_where_answers_can_come_back(variables: dict[str, str], live
     settings = Settings.from_environment({"AFTERPILOT_DATABASE_URL": "postgresql://db/x", **variables})
     assert settings.interactive is live
     assert not [secret for secret in ("xoxb", "xapp", "' s'", "'s'") if secret in repr(settings)]
+
+
+MAIL = {"conn_type": "smtp", "host": "smtp.example", "login": "ops@a.example", "password": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "port", "tls", "sender"),
+    [
+        ({}, 587, "starttls", "ops@a.example"),
+        ({"port": 465}, 465, "tls", "ops@a.example"),
+        ({"port": 2525, "extra": {"tls": "TLS", "from": "x@b.example"}}, 2525, "tls", "x@b.example"),
+        ({"password": "", "extra": {"tls": "none"}}, 25, "none", "ops@a.example"),
+    ],
+)
+def test_a_mail_connection_becomes_a_server(changed: dict[str, object], port: int, tls: str, sender: str) -> None:
+    """TLS unless it is said otherwise; the password never shows."""
+    server = connections(json.dumps({**MAIL, **changed})).mail_server("erp")
+    assert (server.host, server.port, server.tls, server.sender) == ("smtp.example", port, tls, sender)
+    assert "hunter2" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"host": ""}, "names no mail server"),
+        ({"host": "https://smtp.example"}, "names no mail server"),
+        ({"extra": {"tls": "yes"}}, "starttls, tls or none"),
+        ({"login": "ops"}, "needs `from`"),
+        ({"extra": {"tls": "none"}}, "sent in the clear"),
+    ],
+)
+def test_a_mail_connection_that_cannot_work_says_why(changed: dict[str, object], why: str) -> None:
+    """Without its password."""
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        connections(json.dumps({**MAIL, **changed})).mail_server("erp")
+    assert "hunter2" not in str(caught.value)
