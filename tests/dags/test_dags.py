@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from afterpilot.domain.watching import DAGS, dag_of
+
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
@@ -20,7 +22,7 @@ from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(dag_folder=sys.argv[1])
 dags = {
     dag.dag_id: {
-        "schedule": str(getattr(dag.timetable, "summary", "")),
+        "schedule": str(dag.schedule),
         "owner": dag.owner,
         "tags": sorted(dag.tags),
         "doc": dag.doc_md or "",
@@ -76,8 +78,25 @@ def test_exactly_these_dags_are_there(loaded: dict) -> None:
         "records.nightly",
         "spend",
         "spot_checks",
+        "watchdog",
         "weekly_outcomes.monday_morning",
     ]
+
+
+def test_the_watchdog_knows_the_rhythm_of_every_dag(loaded: dict) -> None:
+    """Those of its table, as the files have them; the others are named after a schedule of the fleet."""
+    known = {dag_id: dag["schedule"] for dag_id, dag in loaded["dags"].items() if "." not in dag_id}
+    assert known == dict(DAGS)
+    named = [dag_of(name) for name in ("records.hourly", "records.nightly", "evals.nightly", "report.monday_morning")]
+    assert sorted(named) == sorted(dag_id for dag_id in loaded["dags"] if "." in dag_id)
+
+
+def test_the_watchdog_is_apart(loaded: dict) -> None:
+    """One task, which looks and delivers by itself; its code takes nothing from that of the other tasks."""
+    assert loaded["dags"]["watchdog"]["tasks"] == {"watch": []}
+    text = (ROOT / "include" / "afterpilot" / "orchestration" / "watchdog.py").read_text()
+    assert "orchestration.tasks" not in text
+    assert "import tasks" not in text
 
 
 def test_parsing_imports_nothing_heavy(loaded: dict) -> None:
@@ -187,6 +206,6 @@ def test_a_broken_fleet_file_is_told_and_leaves_the_reporter_alive(tmp_path: Pat
     folder.mkdir()
     (folder / "_fleet.yaml").write_text("schedules: [")
     found = probe(tmp_path, folder)
-    assert {"declarations", "deliver", "gate", "probe", "provider_bills", "spend"} <= found["dags"].keys()
+    assert {"declarations", "deliver", "gate", "probe", "provider_bills", "spend", "watchdog"} <= found["dags"].keys()
     assert all("_fleet.yaml" in text for text in found["errors"].values())
     assert len(found["errors"]) == 3

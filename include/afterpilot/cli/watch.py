@@ -21,7 +21,8 @@ def watch(*, json: AsJson = False) -> None:
     """Look at what must keep happening, tell what is overdue, stuck or broken, and deliver that. For cron, on another machine than
     Airflow's best.
 
-    Exit status: 0 all is good, 1 something is overdue, stuck or broken, 2 it could not look.
+    Exit status: 0 all is good, 1 something is overdue, stuck or broken, 2 it could not look, or nothing
+    has ever passed here.
 
     Example: */10 * * * * afterpilot watch --json
     """
@@ -32,6 +33,8 @@ def watch(*, json: AsJson = False) -> None:
         as_json(_document(looked))
     else:
         _print(looked)
+    if all(one.last is None for one in looked.passes):
+        raise typer.Exit(2)  # nothing has ever passed here: that is no good state, and no bad one
     raise typer.Exit(0 if looked.good else 1)
 
 
@@ -69,7 +72,10 @@ def _rows(looked: Looked) -> Sequence[Mapping[str, str]]:
 
 def _lines(looked: Looked) -> Sequence[str]:
     box = looked.outbox
-    lines = [f"{len(looked.overdue)} of {plural(looked.judged, 'verdict')} overdue."]
+    lines = (
+        [] if any(one.last for one in looked.passes) else ["Nothing has ever passed here: are the DAGs switched on?"]
+    )
+    lines += [f"{len(looked.overdue)} of {plural(looked.judged, 'verdict')} overdue."]
     if looked.dead_since is not None:
         lines.append(f"Airflow has started nothing since {_at(looked.dead_since)} UTC.")
     if looked.catching_up:
