@@ -12,6 +12,10 @@ from afterpilot.cli.lazy import MARKUP, Later, LazyGroup
 
 class _Alerts(LazyGroup):
     later: ClassVar[Mapping[str, Later]] = {
+        "preview": Later(
+            "afterpilot.cli.alerts_preview:preview",
+            "Show every kind of message that Afterpilot sends, made from data of an example by what makes the real ones.",
+        ),
         "silence": Later(
             "afterpilot.cli.silences:silence",
             "Keep alerts for at most 30 days and send none of them. What is still there at the end is told then.",

@@ -214,6 +214,9 @@ def _who(incident: Incident, given: Context) -> str:
         return f"{incident.acknowledged_by}{since}{owner}"
     if incident.state is IncidentState.WAIVED:
         return f"{given.owner.name}, when the waiver is over"
+    if incident.escalation > 1:
+        called = f"{given.owner.name}{f' nor {given.deputy.name}' if given.deputy else ''}"
+        return f"whoever sees this first: {'neither ' if given.deputy else 'not '}{called} has taken it up in time"
     if incident.escalation and given.deputy:
         return f"{given.deputy.name} (deputy): {given.owner.name} has not taken it up in time"
     return f"{given.owner.name}{f' (deputy: {given.deputy.name})' if given.deputy else ''}"

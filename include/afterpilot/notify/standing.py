@@ -48,7 +48,8 @@ def notification(incident: Incident, severity: Severity, title: str, *, news: st
     about = f"{whose(incident.workflow)}: {title}"
     word = _WORDS[severity]
     if said:
-        return f"{_SHORT.get(incident.state, word)} {about}: {said}"
+        # What has just happened comes first: a phone cuts the line, and in the thread the title stands above.
+        return f"{_SHORT.get(incident.state, word)} {whose(incident.workflow)}: {said} · {title}"
     lines = {
         "graver": f"{word}, graver than before: {about}",
         "reopened": f"{word}, back again: {about}",

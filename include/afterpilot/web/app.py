@@ -20,6 +20,7 @@ from afterpilot.web.frame import Frame, utc_now
 from afterpilot.web.headers import SecurityHeaders
 from afterpilot.web.health import Health, Heartbeats
 from afterpilot.web.pages import (
+    alert_preview,
     assets,
     declarations,
     eval_cases,
@@ -101,6 +102,7 @@ def create_app(
         app.include_router(silences.writing(frame, reviewers))
         if answering is not None:
             app.include_router(incidents.writing(frame, reviewers, answering))
+    app.include_router(alert_preview.router(frame))
     app.include_router(evals.router(frame))
     app.include_router(spend.router(frame, reviewers or Reviewers(nobody)))
     app.include_router(eval_compare.router(frame))

@@ -232,9 +232,9 @@ def test_what_a_person_has_said_is_on_the_phone_after_the_state() -> None:
     taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="Dana Ruiz")
     message = WRITER.incident(taken, news="acknowledged", said="Dana Ruiz has taken it up: it hangs")
     assert message.notification == (
-        "ACK invoice_matching: 12 of 203 invoices have no purchase order number: Dana Ruiz has taken it up: it hangs"
+        "ACK invoice_matching: Dana Ruiz has taken it up: it hangs · 12 of 203 invoices have no purchase order number"
     )
-    assert WRITER.incident(INCIDENT, said="the waiver is over").notification.startswith("FAIL invoice_matching: 12")
+    assert WRITER.incident(INCIDENT, said="the waiver is over").notification.startswith("FAIL invoice_matching: the waiver is over")
 
 
 @pytest.mark.parametrize(("level", "called"), [(0, DANA.slack), (1, LEE.slack), (2, HERE)])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from afterpilot.pipeline.gallery.office import PEOPLE
 from afterpilot.pipeline.gallery.specimens import GROUPS, gallery
 from afterpilot.pipeline.gallery.story import Specimen
 
-__all__ = ["GROUPS", "Specimen", "gallery"]
+__all__ = ["GROUPS", "PEOPLE", "Specimen", "gallery"]

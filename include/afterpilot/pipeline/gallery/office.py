@@ -24,6 +24,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WINDOW = Window(AT - HOUR - timedelta(minutes=5), AT - timedelta(minutes=5))
 DANA, LEE = Person("Dana Ruiz", "U02AB3CD4"), Person("Lee Okafor", "U05EF6GH7")
 OPERATOR = Person("Sam Lindqvist", "U07AP0001")
+PEOPLE = {one.slack: one.name for one in (DANA, LEE, OPERATOR)}
 CHANNELS = {FLEET: "#ai-operations"}
 
 MISSING = Check("column_values_to_not_be_null", Severity.CRITICAL, {"column": "po_number", "mostly": 0.98})
