@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def watch(*, json: AsJson = False) -> None:
-    """Look at what must keep happening, tell what is overdue, stuck or broken, and deliver that. For cron, on another machine than
-    Airflow's best.
+    """Look from outside Airflow at what must keep happening, tell what is overdue, stuck or broken, and deliver it.
+
+    For cron, on another machine than Airflow's best: a dead scheduler tells nothing.
 
     Exit status: 0 all is good, 1 something is overdue, stuck or broken, 2 it could not look, or nothing
     has ever passed here.
