@@ -66,10 +66,7 @@ def test_all_that_waited_is_one_message(site: Site) -> None:
     message = sent["message"]
     assert (sent["channel"], sent["state"], sent["workflow"]) == ("#ap-automation", "pending", "_fleet")
     assert message["title"] == "3 notices since yesterday"
-    assert message["facts"] == [
-        {"label": SLUG, "value": "2, 1 of them over"},
-        {"label": OTHER, "value": "1"},
-    ]
+    assert message["facts"] == [{"label": "By workflow", "value": f"{SLUG} 2, 1 of them over, {OTHER} 1"}]
     assert message["points"] == [
         f"{SLUG}: volume is off (warning, for 20 h 31 min)",
         f"{SLUG}: fresh is off (over, it lasted less than a minute)",

@@ -18,6 +18,7 @@ from typing import Any
 from afterpilot import pipeline
 from afterpilot.demo.steps import Steps
 from afterpilot.domain.evals import Case, Reply
+from afterpilot.domain.incident import IncidentState
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
 from afterpilot.domain.run import Stage, Trigger
@@ -31,6 +32,8 @@ NIGHTS = 28
 APPROVED_AFTER = 14  # nights; these are the baseline
 SHORTENED = range(18, 20)  # the nights of the shorter prompt
 _HOUR = 2  # UTC, as the schedule ``nightly`` has it
+_MORNING = timedelta(hours=6, minutes=20)  # after the night's run
+_NOTE = "the shorter prompt is taken back today"
 PROMPT_DIGITS = 12  # of a prompt's hash, by which the recording names it
 
 
@@ -84,6 +87,8 @@ def replay(services: Services, workflow: Workflow, nights: Nights, *, now: datet
         for night in range(NIGHTS):
             at = last - timedelta(days=NIGHTS - 1 - night)
             _night(services, workflow, nights, night=night, at=at)
+            if night in SHORTENED:
+                _taken_up(_at(services, at + _MORNING), workflow)
             if night + 1 == APPROVED_AFTER:
                 note = "the first two weeks, which nobody changed"
                 pipeline.approve(_at(services, at), workflow, by="make demo", note=note)
@@ -102,6 +107,16 @@ def _night(services: Services, workflow: Workflow, nights: Nights, *, night: int
     then = _at(services, at)
     then = replace(then, runner=lambda _workflow: Runner(opened, services.prices, now=lambda: at))
     pipeline.evaluate(then, tried, trigger=Trigger(origin="recorded", run_id=f"{at:%Y-%m-%d}"))
+
+
+def _taken_up(services: Services, workflow: Workflow) -> None:
+    """What the owner does in the morning: says once, and to all, who has the trouble of the night."""
+    with services.ops.begin() as unit:
+        found = [one for one in unit.incidents.unresolved(workflow.slug) if one.state is IncidentState.OPEN]
+    for incident in found:
+        pipeline.acknowledge(
+            services, str(incident.id), by=workflow.owner.name, note=_NOTE, known={workflow.slug: workflow}
+        )
 
 
 def _at(services: Services, at: datetime) -> Services:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,14 @@ _EXAMPLES = 4
 _WEEKS = 4  # this one and those before it; of an earlier one the first pull has read a part
 _MESSAGES = 5
 _WEEKS_OF = {"weekly", "corrected"}  # kinds of messages
+_IN_THREAD = {
+    "acknowledged",
+    "waived",
+    "graver",
+    "reopened",
+    "escalated",
+    "resolved",
+}  # those that are told in the thread, too
 
 
 def show(
@@ -78,8 +87,10 @@ def show(
     console.rule("[bold]Money: caps, bill against meter, whole-life cost", style="dim")
     console.print(shown_money(money))
     console.rule("[bold]Messages, as they would look in Slack", style="dim")
-    for channel, message in messages:
-        console.print(Panel(render_terminal(message), title=channel, title_align="left", border_style="dim"))
+    for channel, message, thread in messages:
+        lines = [Text.assemble(("  ↳ ", "dim"), line) for line in thread]
+        shown_message = Group(render_terminal(message), *lines)
+        console.print(Panel(shown_message, title=channel, title_align="left", border_style="dim"))
 
 
 def _run(unit: Unit, workflow: str, stage: Stage, made: Mapping[str, str]) -> Run | None:
@@ -106,6 +117,7 @@ def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_
         ("afterpilot preview invoice_matching", "which checks would have fired, window by window"),
         (f"afterpilot check table --url erp --table ai_invoice_runs --suite {suite}", "any table, any suite"),
         ("afterpilot new", "propose a declaration from a table, such as mailbox's triage_runs"),
+        ("afterpilot incidents", "what is wrong, and who has it; `afterpilot alerts preview`: every kind of message"),
         ("afterpilot spend", "how every cap stands; `afterpilot bills show`: the bill against the meter"),
         ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
         (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', ""),
@@ -204,16 +216,20 @@ def _reviews(connection: sa.Connection, workflow: str) -> list[tuple[str, str]]:
     return list(shown.values())[:_EXAMPLES]
 
 
-def _messages(connection: sa.Connection, shadows: Collection[str]) -> list[tuple[str, Message]]:
-    """The newest message of each incident and report, one of each kind and tone; what is over comes last, but for a regression.
+def _messages(connection: sa.Connection, shadows: Collection[str]) -> list[tuple[str, Message, tuple[str, ...]]]:
+    """The newest message of each incident and report with the lines that its thread has got, one of each kind and tone; what is over
+    comes last, but for a regression.
 
     The week of a workflow that runs in the shadow is not among them: those that people depend on come first.
     """
     statement = sa.select(outbox).where(outbox.c.state != "dead").order_by(outbox.c.created_at.desc()).limit(500)
     current: dict[object, sa.Row[Any]] = {}
+    threads: defaultdict[object, list[str]] = defaultdict(list)
     for row in connection.execute(statement):
+        if row.kind in _IN_THREAD and row.incident_id:
+            threads[row.incident_id].insert(0, str(row.message["notification"]))
         current.setdefault(("week", row.workflow) if row.kind in _WEEKS_OF else row.incident_id or row.id, row)
-    shown: dict[tuple[int, str, str], tuple[str, Message]] = {}
+    shown: dict[tuple[int, str, str], tuple[str, Message, tuple[str, ...]]] = {}
     for row in current.values():
         if row.kind in _WEEKS_OF and row.workflow in shadows:
             continue
@@ -221,5 +237,8 @@ def _messages(connection: sa.Connection, shadows: Collection[str]) -> list[tuple
         regressed = "evals.regressed" in message.footer
         kind = "weekly" if row.kind in _WEEKS_OF else row.kind
         rank = {"weekly": 2, "resolved": 1 if regressed else 3}.get(kind, 0)
-        shown.setdefault((rank, kind, "regressed" if regressed else message.tone), (row.channel, message))
+        shown.setdefault(
+            (rank, kind, "regressed" if regressed else message.tone),
+            (row.channel, message, tuple(threads[row.incident_id])),
+        )
     return [shown[kind] for kind in sorted(shown, key=lambda kind: kind[0])[:_MESSAGES]]

@@ -11,7 +11,7 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.verdict import Severity
-from afterpilot.notify.standing import lasted
+from afterpilot.notify.standing import lasted, whose
 
 _A_DAY = timedelta(hours=30)  # a digest that is some hours late is still one of yesterday's
 _ORDER = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
@@ -38,9 +38,9 @@ def digest_message(notices: Sequence[Notice], *, since: datetime, at: datetime) 
         tone="info",
         title=title,
         summary="None of them was grave enough to be told at once.",
-        notification=f"{title}: {', '.join(f'{slug} {count}' for slug, count in counted.items())}",
-        facts=tuple(Fact(slug, count) for slug, count in counted.items()),
-        points=tuple(f"{one.workflow}: {one.title} ({_state(one.incident, at)})" for one in ordered),
+        notification=f"{title}: {', '.join(f'{whose(slug)} {count}' for slug, count in counted.items())}",
+        facts=(Fact("By workflow", ", ".join(f"{whose(slug)} {count}" for slug, count in counted.items())),),
+        points=tuple(f"{whose(one.workflow)}: {one.title} ({_state(one.incident, at)})" for one in ordered),
         point_urls=tuple(one.url for one in ordered),
         footer="Afterpilot · daily digest · alerts.routes to: digest",
     )

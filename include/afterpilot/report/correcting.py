@@ -23,7 +23,11 @@ class Corrected:
     now: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.was} → {self.now}"
+        """What is another now; parts between semicolons that read alike are left out."""
+        was, now = self.was.split("; "), self.now.split("; ")
+        gone = [one for one in was if one not in now] or was
+        new = [one for one in now if one not in was] or now
+        return f"{self.name}: {'; '.join(gone)} → {'; '.join(new)}"
 
 
 def corrected_figures(reported: Mapping[str, Any], outcome: WeeklyOutcome) -> tuple[Corrected, ...]:
