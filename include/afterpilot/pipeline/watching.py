@@ -104,10 +104,12 @@ def watch(
         findings = _findings(unit.connection, looked)
         if own:
             _pass(Beats(unit.connection), now, looked.paused)
-        standing = Watched(unit.connection).watched_over()
+        standing = Watched(unit.connection).standing()
     covered = _covered(looked)
     for slug in sorted({FLEET, *findings, *standing}, key=lambda one: (one != FLEET, one)):
         result = StageResult(slug, WATCH, "", findings=tuple(findings.get(slug, ())), covered=covered)
+        if standing.get(slug, frozenset()) == {(one.fingerprint, one.title, one.detail) for one in result.findings}:
+            continue  # nothing has changed, of a thousand of them
         try:
             with services.ops.begin() as unit:
                 follow_up(services, unit, result, known.get(slug), Found(at=now))

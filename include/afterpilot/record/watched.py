@@ -113,7 +113,16 @@ class Watched:
         statement = sa.text("SELECT workflow, stage FROM incidents WHERE state <> 'resolved' AND kind = ANY(:kinds)")
         return frozenset((row.workflow, row.stage) for row in self._connection.execute(statement, {"kinds": kinds}))
 
-    def watched_over(self) -> frozenset[str]:
-        """The workflows that have an incident of the watchdog's which is not over."""
-        statement = sa.text("SELECT DISTINCT workflow FROM incidents WHERE state <> 'resolved' AND stage = 'watch'")
-        return frozenset(self._connection.scalars(statement))
+    def standing(self) -> Mapping[str, frozenset[tuple[str, str, str]]]:
+        """The watchdog's incidents that are not over, by workflow: fingerprint, title and detail of each. One that flaps is like
+        nothing that is found, as its good runs are counted.
+        """
+        statement = sa.text(
+            "SELECT workflow, array_agg(fingerprint) AS marks, array_agg(title) AS titles,"
+            " array_agg(CASE WHEN flapping THEN '(flaps)' ELSE detail END) AS details"
+            " FROM incidents WHERE state <> 'resolved' AND stage = 'watch' GROUP BY workflow"
+        )
+        return {
+            row.workflow: frozenset(zip(row.marks, row.titles, row.details, strict=True))
+            for row in self._connection.execute(statement)
+        }
