@@ -11,6 +11,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -219,3 +220,19 @@ def test_a_message_is_worded_for_people(name: str) -> None:
     assert not any(link.url.endswith("runbooks/_fleet") for link in one.links)
     if one.details:
         assert {"Since", "Who acts", "What to do"} <= {fact.label for fact in one.facts}
+
+
+def test_every_kind_leads_to_a_runbook() -> None:
+    """By the table of the runbooks: in full, by its family, or by its ending."""
+    folder = Path(__file__).parents[3] / "docs" / "runbooks"
+    rows = [
+        line.split("|")[1:3] for line in (folder / "README.md").read_text(encoding="utf-8").splitlines() if "](" in line
+    ]
+    patterns: dict[str, str] = {}
+    for kinds, page in rows:
+        for kind in re.findall(r"`([^`]+)`", kinds):
+            patterns[f"*{kind}" if kind.startswith(".") else kind] = re.findall(r"\(([^)]+)\)", page)[0]
+    wanted = {one.kind for one in SPECIMENS.values() if "." in one.kind}
+    found = {kind: [page for pattern, page in patterns.items() if fnmatchcase(kind, pattern)] for kind in wanted}
+    assert {kind for kind, pages in found.items() if not pages} == set()
+    assert all((folder / page).is_file() for pages in found.values() for page in pages)

@@ -23,7 +23,7 @@ MONDAY = date(2026, 11, 16)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WINDOW = Window(AT - HOUR - timedelta(minutes=5), AT - timedelta(minutes=5))
 DANA, LEE = Person("Dana Ruiz", "U02AB3CD4"), Person("Lee Okafor", "U05EF6GH7")
-OPERATOR = Person("Sam Lindqvist", "U07AP0001")
+OPERATOR = Person("Sam Whitfield", "U07OP1QR2")
 PEOPLE = {one.slack: one.name for one in (DANA, LEE, OPERATOR)}
 CHANNELS = {FLEET: "#ai-operations"}
 
