@@ -112,7 +112,11 @@ def _night(services: Services, workflow: Workflow, nights: Nights, *, night: int
 def _taken_up(services: Services, workflow: Workflow) -> None:
     """What the owner does in the morning: says once, and to all, who has the trouble of the night."""
     with services.ops.begin() as unit:
-        found = [one for one in unit.incidents.unresolved(workflow.slug) if one.state is IncidentState.OPEN]
+        found = [
+            one
+            for one in unit.incidents.unresolved(workflow.slug)
+            if one.state is IncidentState.OPEN and one.cause_id is None
+        ]
     for incident in found:
         pipeline.acknowledge(
             services, str(incident.id), by=workflow.owner.name, note=_NOTE, known={workflow.slug: workflow}
