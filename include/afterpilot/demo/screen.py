@@ -117,7 +117,10 @@ def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_
         ("afterpilot preview invoice_matching", "which checks would have fired, window by window"),
         (f"afterpilot check table --url erp --table ai_invoice_runs --suite {suite}", "any table, any suite"),
         ("afterpilot new", "propose a declaration from a table, such as mailbox's triage_runs"),
-        ("afterpilot incidents list", "what is wrong, and who has it; `afterpilot alerts preview`: every kind of message"),
+        (
+            "afterpilot incidents list",
+            "what is wrong, and who has it; `afterpilot alerts preview`: every kind of message",
+        ),
         ("afterpilot spend", "how every cap stands; `afterpilot bills show`: the bill against the meter"),
         ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
         (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', ""),

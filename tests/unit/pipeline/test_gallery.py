@@ -21,7 +21,6 @@ from rich.console import Console
 
 import afterpilot
 from afterpilot import decide, domain
-from afterpilot.decide.sharing import kind_of
 from afterpilot.domain.run import Stage
 from afterpilot.notify.blocks import render, render_thread
 from afterpilot.notify.preview import render_terminal
@@ -79,7 +78,7 @@ def sent_kinds() -> set[str]:
                 found |= {
                     word.value.value
                     for word in node.keywords
-                    if word.arg == "kind" and isinstance(word.value, ast.Constant)
+                    if word.arg == "kind" and isinstance(word.value, ast.Constant) and isinstance(word.value.value, str)
                 }
     return found
 
@@ -89,8 +88,9 @@ def message_functions() -> set[tuple[str, str]]:
     found = set()
     for path, tree in trees():
         for node in ast.walk(tree):
-            makes = isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Constant(None)) == "Message"
-            if makes and node.name not in {"from_dict", "_message"}:
+            if not isinstance(node, ast.FunctionDef) or node.returns is None or ast.unparse(node.returns) != "Message":
+                continue
+            if node.name not in {"from_dict", "_message"}:
                 found.add((str(path), node.name))
     return found
 
@@ -112,7 +112,7 @@ def test_every_thing_that_many_hang_on_is_in_the_gallery() -> None:
         for match in re.finditer(r"f'([a-z]+) \{", ast.unparse(node.value))
     }
     assert keys >= {"source", "model"}
-    assert {kind_of(key) for key in keys - NOT_SHARED} - {one.kind for one in SPECIMENS.values()} == set()
+    assert {f"shared.{key}" for key in keys - NOT_SHARED} - {one.kind for one in SPECIMENS.values()} == set()
 
 
 @pytest.mark.parametrize("ending", ["did_not_run", "unknown_lasts"])

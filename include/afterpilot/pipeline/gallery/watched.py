@@ -21,12 +21,16 @@ _PLACES = ("at", "be", "ch", "de", "dk", "es", "fr", "it", "nl", "pl")
 _FORTY = tuple(f"{what}_{where}" for what in ("claims", "invoices", "mails", "orders") for where in _PLACES)
 _TICK = Tick(AT - timedelta(hours=2, minutes=5), HOUR)
 _OF_THINGS = {
-    "model openai_prod": ("evals.target_out_of_reach", "The model did not answer 3 probes in a row"),
-    "column erp.purchase_orders.status": ("pull.column_lost", "purchase_orders has no column status"),
-    "price gpt-6-nano": ("spend.unknown", "The cost of 4.1% of the calls of this month is not known"),
-    "dag records.hourly": ("watch.overdue", "No verdict of the stage check since 2026-11-20 11:05 UTC"),
-    "task records.hourly.check": ("watch.task_failed", "The task check of records.hourly failed"),
-    "gateway litellm_prod": ("spend.order_not_carried_out", "The order to stop is not carried out by litellm_prod"),
+    "model openai_prod": ("evaluate", "evals.target_out_of_reach", "The model did not answer 3 probes in a row"),
+    "column erp.purchase_orders.status": ("pull", "pull.column_lost", "purchase_orders has no column status"),
+    "price gpt-6-nano": ("spend", "spend.unknown", "The cost of 4.1% of the calls of this month is not known"),
+    "dag records.hourly": ("watch", "watch.overdue", "No verdict of the stage check since 2026-11-20 11:05 UTC"),
+    "task records.hourly.check": ("watch", "watch.task_failed", "The task check of records.hourly failed"),
+    "gateway litellm_prod": (
+        "spend",
+        "spend.order_not_carried_out",
+        "The order to stop is not carried out by litellm_prod",
+    ),
 }
 
 
@@ -71,9 +75,9 @@ def together() -> Iterator[Specimen]:
         ),
     )
     yield told("rolled-up-over", "None of them suffers any more.", all_of_them, over(1.6))
-    for key, (kind, title) in _OF_THINGS.items():
+    for key, (stage, kind, title) in _OF_THINGS.items():
         what = key.partition(" ")[0]
-        hanging = [replace(_one(slug), kind=kind, title=title, hangs_on=key) for slug in _FORTY[:4]]
+        hanging = [replace(_one(slug), stage=stage, kind=kind, title=title, hangs_on=key) for slug in _FORTY[:4]]
         when = f"Several workflows hang on the same {_NAMES.get(what, what)}."
         yield told(f"shared-{what}", when, shared(key, hanging, ever=4))
 
