@@ -85,10 +85,12 @@ def deliver(*, json: AsJson = False) -> None:
             console.print(
                 f"somebody else is called about {plural(alerts.called, 'incident')}, {plural(alerts.digests, 'digest')} queued"
             )
+        if alerts.broken:
+            console.print(f"{plural(alerts.broken, 'alert')} could not be looked after; the log says why")
         console.print(f"{delivered.sent} sent, {delivered.deferred} deferred, {delivered.dead} refused for good")
         if delivered.blocked:
             console.print(f"Nothing more can be sent until this is mended: {delivered.blocked}", markup=False)
-    if delivered.dead:
+    if delivered.dead or alerts.broken:
         raise typer.Exit(1)
     if delivered.blocked:
         raise typer.Exit(2)

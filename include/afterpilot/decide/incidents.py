@@ -80,13 +80,26 @@ def changes(
         opened=tuple(finding for mark, finding in anew.items() if mark not in back),
         again=tuple((standing[mark], finding) for mark, finding in found.items() if mark in standing),
         resolved=tuple(incident for incident in gone if _over(incident, at)),
-        reopened=tuple(_reopening(back[mark], finding, at) for mark, finding in anew.items() if mark in back),
+        reopened=tuple(reopening(back[mark], finding, at) for mark, finding in anew.items() if mark in back),
         calmer=tuple(incident for incident in gone if not _over(incident, at)),
     )
 
 
+def reopening(ended: Ended, finding: Finding, at: datetime) -> Reopening:
+    """It is open again even if somebody had it, as nobody has taken this up; a waiver that still holds goes on."""
+    until = ended.incident.waived_until
+    state = IncidentState.WAIVED if until is not None and until > at else IncidentState.OPEN
+    return Reopening(ended.incident, finding, state, flaps=ended.reopenings + 1 >= FLAPS_AFTER)
+
+
 def _found(result: StageResult) -> dict[str, Finding]:
-    return {finding.fingerprint: finding for finding in result.findings if finding.severity is not Severity.INFO}
+    """What was found beside mere information, by fingerprint; of several with the same one, the gravest."""
+    found: dict[str, Finding] = {}
+    for finding in result.findings:
+        known = found.get(finding.fingerprint)
+        if finding.severity is not Severity.INFO and (known is None or finding.severity.graver_than(known.severity)):
+            found[finding.fingerprint] = finding
+    return found
 
 
 def _end(incident: Incident) -> datetime:
@@ -97,13 +110,6 @@ def _over(incident: Incident, at: datetime) -> bool:
     """Whether it is over with this good run."""
     calm = incident.good_runs + 1 >= CALM_AFTER and at - incident.last_seen_at >= CALM_FOR
     return calm or not incident.flapping
-
-
-def _reopening(ended: Ended, finding: Finding, at: datetime) -> Reopening:
-    """It is open again even if somebody had it, as nobody has taken this up; a waiver that still holds goes on."""
-    until = ended.incident.waived_until
-    state = IncidentState.WAIVED if until is not None and until > at else IncidentState.OPEN
-    return Reopening(ended.incident, finding, state, flaps=ended.reopenings + 1 >= FLAPS_AFTER)
 
 
 def _covers(covered: Sequence[str], kind: str) -> bool:

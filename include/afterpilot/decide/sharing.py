@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from afterpilot.domain.counting import plural
 from afterpilot.domain.incident import Incident
-from afterpilot.domain.run import FLEET
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
+from afterpilot.domain.watching import WATCH
 
 MANY = 3  # workflows
 NAMED = 10
-_WORDS: Mapping[str, tuple[str, str]] = {
+SHARED = (
+    "shared."  # how the kind of such an incident begins; what is shared follows: ``shared.source`` for ``source erp``
+)
+# The stage, always the same for one thing, as it is part of the fingerprint; what is told; what to do.
+_WORDS: Mapping[str, tuple[str, str, str]] = {
     "source": (
+        Stage.PULL,
         "The source {name} cannot be read",
         "See whether the system behind the connection {name} is up, and whether its login still holds.",
     ),
     "model": (
+        Stage.EVALUATE,
         "The model behind {name} does not answer",
         "See whether the endpoint of the connection {name} answers, and whether its key still holds.",
     ),
     "column": (
+        Stage.PULL,
         "The column {name} is gone",
         "Ask who changed the table; bring the column back, or declare its new name.",
     ),
-    "price": ("The price of {name} is not known", "Name the price of {name} under prices in _fleet.yaml."),
+    "price": (Stage.SPEND, "The price of {name} is not known", "Name the price of {name} under prices in _fleet.yaml."),
     "dag": (
+        WATCH,
         "The DAG {name} brings no verdicts",
         "See in Airflow whether {name} is switched on, queued or red, and whether the scheduler runs.",
     ),
-    "task": ("The task {name} failed", "See its log in Airflow."),
-    "gateway": ("{name} takes no orders", "See whether {name} is up, and stop what is over its cap by hand meanwhile."),
+    "task": (WATCH, "The task {name} failed", "See its log in Airflow."),
+    "gateway": (
+        Stage.SPEND,
+        "{name} takes no orders",
+        "See whether {name} is up, and stop what is over its cap by hand meanwhile.",
+    ),
 }
-
-
-def kind_of(key: str) -> str:
-    """The kind of the fleet's incident: ``shared.source`` for ``source erp``."""
-    return f"shared.{key.partition(' ')[0]}"
+_OTHER = (WATCH, "{key}", "See the incidents of these workflows: what do they have in common?")
 
 
 def shared(key: str, hanging: Sequence[Incident], *, ever: int) -> Finding:
     """What is told of ``key``: how many workflows have hung on it since it began (``ever``), and who still does.
 
-    It is as grave as the gravest of theirs, and of the stage that most of theirs are of.
+    It is as grave as the gravest of theirs.
     """
     what, _, name = key.partition(" ")
-    said, to_do = _WORDS.get(what, ("{key}", "See the incidents of these workflows: what do they have in common?"))
+    stage, said, to_do = _WORDS.get(what, _OTHER)
     slugs = sorted({one.workflow for one in hanging})
     more = f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else ""
-    stage = Counter(one.stage for one in hanging).most_common(1)[0][0]
     severity = Severity.WARNING
     for one in hanging:
         severity = one.severity if one.severity.graver_than(severity) else severity
@@ -57,7 +64,7 @@ def shared(key: str, hanging: Sequence[Incident], *, ever: int) -> Finding:
     return Finding(
         workflow=FLEET,
         stage=stage,
-        kind=kind_of(key),
+        kind=f"{SHARED}{what}",
         severity=severity,
         title=f"{said.format(name=name, key=key)}: {plural(count, 'workflow')} {'hangs' if count == 1 else 'hang'} on it",
         about=key,

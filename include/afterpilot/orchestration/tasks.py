@@ -307,9 +307,17 @@ def carry_out_stops() -> dict[str, int]:
 
 @task(trigger_rule="all_done")
 def look_after_alerts() -> dict[str, int]:
-    """Tell what is still there after its waiver or its silence is over."""
+    """Tell what is still there after its waiver or its silence is over, call whoever is next, and send what waited for its day.
+
+    Raises:
+        AirflowFailException: some of it broke; the rest is done.
+    """
     swept = context.wired().sweep_alerts()
     log.info("%s", swept)
+    if swept.broken:
+        raise AirflowFailException(
+            f"{swept.broken} could not be looked after; the others are done, and the log says why"
+        )
     return asdict(swept)
 
 

@@ -107,7 +107,7 @@ def settle(services: Services, which: str, *, by: str, note: str = "", known: Ma
             return Answered(
                 incident, changed=False, said=f"It is over since {_at(incident.resolved_at)}; nothing was changed."
             )
-        over = unit.incidents.resolve(incident, run_id=None, at=at, actor=by, text=note)
+        over = Answers(unit.connection).settle(incident, by=by, note=note, at=at)
         why = f"{by} says that it is settled{f': {note}' if note else ''}"
         _tell(services, unit, known, News("resolved", over, _sure(over, why), mark=at.isoformat()))
         if over.workflow == FLEET:
@@ -121,9 +121,9 @@ def _settle_parts(
     services: Services, unit: Unit, whole: Incident, *, by: str, at: datetime, known: Mapping[str, Workflow]
 ) -> None:
     """What is part of a settled incident of the fleet is settled with it: else it would begin anew at once."""
-    for part in Answers(unit.connection).explained_by(whole.id):
-        text = f"with {_short(whole)}, which explains it"
-        over = unit.incidents.resolve(part, run_id=None, at=at, actor=by, text=text)
+    answers, text = Answers(unit.connection), f"with {_short(whole)}, which explains it"
+    for part in answers.explained_by(whole.id):
+        over = answers.settle(part, by=by, note=text, at=at)
         _tell(services, unit, known, News("resolved", over, _sure(over, f"{by} says so, {text}"), mark=at.isoformat()))
 
 
@@ -141,8 +141,8 @@ def _meant(unit: Unit, which: str) -> Incident:
 
     One that is over is meant only where none that stands is. Raises AnswerRefused.
     """
-    answers, digits = Answers(unit.connection), which.strip().lower()
-    found = answers.find(digits) if len(digits) >= _FEWEST_DIGITS else ()
+    digits = which.strip().lower()
+    found = Answers(unit.connection).find(digits) if len(digits) >= _FEWEST_DIGITS else ()
     standing = [one for one in found if one.state is not IncidentState.RESOLVED]
     fit = standing or found
     if len(fit) > 1:
@@ -150,9 +150,7 @@ def _meant(unit: Unit, which: str) -> Incident:
         raise AnswerRefused(f"{plural(len(fit), 'incident')} fit to {digits!r}, say more digits: {named}")
     if not fit:
         raise AnswerRefused(f"No incident has an id that begins with {which.strip()!r}.")
-    unit.incidents.lock(fit[0].workflow)
-    LinkedIncidents(unit.connection).lock([fit[0].hangs_on])
-    return answers.now(fit[0].id) or fit[0]
+    return LinkedIncidents(unit.connection).hold(fit[0]) or fit[0]
 
 
 def _tell(services: Services, unit: Unit, known: Mapping[str, Workflow], news: News) -> None:

@@ -12,12 +12,13 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.digest import Notice, digest_message
 from afterpilot.pipeline.explaining import explained_by
 from afterpilot.pipeline.keeping import kept_by
+from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
 from afterpilot.record.digests import Digests, Waiting
 from afterpilot.record.ops import Unit
 
 
-def send_digests(services: Services, known: Mapping[str, Workflow]) -> int:
+def send_digests(services: Services, known: Mapping[str, Workflow]) -> Swept:
     """Queue the digest of each place where one is due, and return how many; ``known`` are the workflows by slug.
 
     Each is one transaction with the messages that it takes the place of: cut off, it is made again; made twice at once, the
@@ -26,7 +27,7 @@ def send_digests(services: Services, known: Mapping[str, Workflow]) -> int:
     at = services.now()
     with services.ops.begin() as unit:
         places = Digests(unit.connection).due(at)
-    return sum(_send(services, known, target, channel) for target, channel in places)
+    return one_by_one(lambda place: _send(services, known, *place), places, named=lambda place: f"digest of {place}")
 
 
 def _send(services: Services, known: Mapping[str, Workflow], target: str, channel: str) -> bool:
@@ -50,8 +51,13 @@ def _send(services: Services, known: Mapping[str, Workflow], target: str, channe
 
 def _told(services: Services, unit: Unit, known: Mapping[str, Workflow], taken: Sequence[Waiting]) -> Sequence[Waiting]:
     """Those that are told now: a silence that has begun meanwhile, a waiver or a cause keeps a notice that has waited, too."""
-    about = {one.incident.id: one.incident for one in taken if one.incident is not None}
-    kept = {key: _kept(services, unit, known.get(one.workflow), one) for key, one in about.items()}
+    at = services.now()
+    silences = unit.silences.holding(at)
+
+    def why_kept(incident: Incident) -> tuple[Fate, str] | None:
+        return _kept(incident, kept_by(services, silences, known.get(incident.workflow), incident, at=at))
+
+    kept = {one.incident.id: why_kept(one.incident) for one in taken if one.incident is not None}
     told = []
     for one in taken:
         why = kept[one.incident.id] if one.incident is not None else None
@@ -62,14 +68,13 @@ def _told(services: Services, unit: Unit, known: Mapping[str, Workflow], taken: 
     return told
 
 
-def _kept(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident) -> tuple[Fate, str] | None:
-    """What becomes of a notice that is not told, and why."""
+def _kept(incident: Incident, silenced: str) -> tuple[Fate, str] | None:
+    """What becomes of a notice that is not told, and why; None for one that is."""
     if incident.cause_id is not None:
         return Fate.SUPPRESSED, explained_by(incident.cause_id)
     if incident.state is IncidentState.WAIVED and incident.waived_until is not None:
         return Fate.SILENCED, f"waived until {incident.waived_until:%Y-%m-%d %H:%M} UTC by {incident.waived_by}"
-    why = kept_by(services, unit, workflow, incident)
-    return (Fate.SILENCED, why) if why else None
+    return (Fate.SILENCED, silenced) if silenced else None
 
 
 def _notices(services: Services, taken: Sequence[Waiting]) -> Sequence[Notice]:

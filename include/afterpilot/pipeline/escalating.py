@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from afterpilot.decide.escalating import Call, due_at, next_call
@@ -10,29 +9,24 @@ from afterpilot.domain.incident import Incident
 from afterpilot.domain.workflow import Person, Workflow
 from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.keeping import kept_by
+from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
 from afterpilot.record.escalations import Escalations
+from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
-log = logging.getLogger(__name__)
 
-
-def escalate(services: Services, known: Mapping[str, Workflow]) -> int:
+def escalate(services: Services, known: Mapping[str, Workflow]) -> Swept:
     """One sweep; ``known`` are the workflows by slug. Returns how many incidents somebody was called about.
 
-    Each incident is a transaction of its own, looked at again under its workflow's lock: two sweeps call nobody twice. One that
-    breaks holds up no other.
+    Each incident is looked at again under its workflow's lock: two sweeps call nobody twice.
     """
     with services.ops.begin() as unit:
         due = Escalations(unit.connection).due(services.now())
-    called = 0
-    for incident in due:
-        try:
-            called += _escalate(services, known.get(incident.workflow), incident)
-        except Exception:
-            log.exception("%s: incident %s could not be escalated", incident.workflow, incident.id)
-    return called
+    return one_by_one(
+        lambda one: _escalate(services, known.get(one.workflow), one), due, named=lambda one: f"incident {one.id}"
+    )
 
 
 def people_of(services: Services, workflow: Workflow | None) -> tuple[Person | None, Person | None]:
@@ -46,12 +40,14 @@ def people_of(services: Services, workflow: Workflow | None) -> tuple[Person | N
 def _escalate(services: Services, workflow: Workflow | None, seen: Incident) -> bool:
     at, fleet, own = services.now(), services.fleet.alerts, workflow.alerts if workflow else None
     with services.ops.begin() as unit:
-        unit.incidents.lock(seen.workflow)
+        LinkedIncidents(unit.connection).hold(seen)
         escalations = Escalations(unit.connection)
         incident = next(iter(escalations.due(at, seen.id)), None)
         if incident is None:
             return False
-        if kept_by(services, unit, workflow, incident):  # it counts anew, so that it goes on when the silence is over
+        if kept_by(
+            services, unit.silences.holding(at), workflow, incident, at=at
+        ):  # it counts anew, so that it goes on when the silence is over
             later = due_at(incident.severity, at, fleet=fleet, own=own)
             escalations.take(incident, incident.escalation, next_at=later)
             return False

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from afterpilot.decide import incidents as life_cycle
 from afterpilot.decide.consequences import Cause
-from afterpilot.decide.sharing import MANY, shared
-from afterpilot.domain.incident import Incident, IncidentState
+from afterpilot.decide.sharing import MANY, SHARED, shared
 from afterpilot.domain.run import FLEET
-from afterpilot.domain.verdict import Finding, StageResult
+from afterpilot.domain.verdict import Finding
 from afterpilot.pipeline.announcing import News
 from afterpilot.pipeline.explaining import Sighting, explain
 from afterpilot.record.linked_incidents import LinkedIncidents
@@ -30,7 +29,7 @@ def roll_up(unit: Unit, keys: Collection[str], seen: Sighting) -> Sequence[News]
 def _one(unit: Unit, key: str, seen: Sighting) -> Iterable[News]:
     linked = LinkedIncidents(unit.connection)
     found = linked.hanging_on(key)
-    whole = next((one for one in found if one.workflow == FLEET and one.kind.startswith("shared.")), None)
+    whole = next((one for one in found if one.workflow == FLEET and one.kind.startswith(SHARED)), None)
     hanging = [one for one in found if one.workflow != FLEET]
     if whole is not None and not hanging:
         yield News("resolved", unit.incidents.resolve(whole, run_id=None, at=seen.at))
@@ -49,7 +48,7 @@ def _one(unit: Unit, key: str, seen: Sighting) -> Iterable[News]:
     elif joined or finding.detail != whole.detail:
         again = unit.incidents.see_again(whole, finding, run_id=None, at=seen.at)
         what = "graver" if again.severity.graver_than(whole.severity) else "changed"
-        yield News(what, again, finding, mark=seen.at.isoformat())
+        yield News(what, again, finding, mark=str(again.occurrences))
 
 
 def _begun(unit: Unit, finding: Finding, seen: Sighting) -> News:
@@ -57,10 +56,6 @@ def _begun(unit: Unit, finding: Finding, seen: Sighting) -> News:
     ended = unit.incidents.ended([finding.fingerprint], seen.at - life_cycle.RETURNS_WITHIN)
     if not ended:
         return News("opened", unit.incidents.open(finding, run_id=None, at=seen.at), finding)
-    incident: Incident = ended[0][0]
-    result = StageResult(FLEET, finding.stage, "", findings=(finding,))
-    (back,) = life_cycle.changes(result, (), at=seen.at, ended=[life_cycle.Ended(incident, 0)]).reopened
-    again = unit.incidents.reopen(
-        incident, finding, state=back.state or IncidentState.OPEN, flaps=False, run_id=None, at=seen.at
-    )
+    back = life_cycle.reopening(life_cycle.Ended(*ended[0]), finding, seen.at)
+    again = unit.incidents.reopen(back.incident, finding, state=back.state, flaps=False, run_id=None, at=seen.at)
     return News("reopened", again, finding)

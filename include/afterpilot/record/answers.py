@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from afterpilot.record.tables import findings, incident_events, incidents, outbo
 
 _FIELDS = tuple(field.name for field in fields(Incident))
 _MOST = 11  # that a few first digits may fit before whoever typed them has to say more
+_NO_WAIVER: Mapping[str, Any] = {"waived_until": None, "waived_by": "", "waived_reason": ""}
 _REMEMBERED = timedelta(days=100)  # longer than anything may be silenced
 
 
@@ -34,11 +35,6 @@ class Answers:
         over = incidents.c.state == IncidentState.RESOLVED
         statement = sa.select(incidents).where(fits).order_by(over, incidents.c.opened_at.desc(), incidents.c.id)
         return [incident_of(row) for row in self._connection.execute(statement.limit(_MOST))]
-
-    def now(self, which: uuid.UUID) -> Incident | None:
-        """An incident as it stands now, or None; nobody else changes it until the transaction ends."""
-        row = self._connection.execute(sa.select(incidents).where(incidents.c.id == which).with_for_update()).first()
-        return incident_of(row) if row else None
 
     def explained_by(self, cause: uuid.UUID) -> Sequence[Incident]:
         """The incidents that are not over and that another one explains, by workflow."""
@@ -78,9 +74,7 @@ class Answers:
             at=at,
             acknowledged_by=by,
             acknowledged_at=at,
-            waived_until=None,
-            waived_by="",
-            waived_reason="",
+            **_NO_WAIVER,
         )
 
     def waive(self, incident: Incident, *, by: str, until: datetime, reason: str, at: datetime) -> Incident:
@@ -88,6 +82,12 @@ class Answers:
         note = f"until {until:%Y-%m-%d %H:%M} UTC: {reason}"
         return self._change(
             incident, "waived", by=by, note=note, at=at, waived_until=until, waived_by=by, waived_reason=reason
+        )
+
+    def settle(self, incident: Incident, *, by: str, note: str, at: datetime) -> Incident:
+        """It is over, as a person says, and so is a waiver: should it be back, that is news."""
+        return self._change(
+            incident, "resolved", by=by, note=note, at=at, resolved_at=at, flapping=False, good_runs=0, **_NO_WAIVER
         )
 
     def end_waiver(self, incident: Incident, *, at: datetime) -> Incident:

@@ -217,24 +217,22 @@ class Incidents:
         *,
         at: datetime,
         run_id: uuid.UUID | None = None,
-        actor: str = "afterpilot",
         text: str = "",
     ) -> Incident:
-        """The trouble is over, as a run has found or a person says."""
+        """The trouble is over, as was found; a person who says so settles it (:class:`~afterpilot.record.answers.Answers`)."""
         row = self._connection.execute(
             sa.update(incidents)
             .where(incidents.c.id == incident.id)
             .values(
                 state=str(IncidentState.RESOLVED),
                 resolved_at=at,
-                last_seen_at=incident.last_seen_at,
                 flapping=False,
                 good_runs=0,
                 escalate_at=None,
             )
             .returning(incidents)
         ).one()
-        self.note(incident.id, "resolved", at=at, run_id=run_id, actor=actor, text=text)
+        self.note(incident.id, "resolved", at=at, run_id=run_id, text=text)
         return incident_of(row)
 
     def note(

@@ -13,6 +13,7 @@ from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import FLEET
 from afterpilot.record.answers import incident_of
+from afterpilot.record.incidents import Incidents
 from afterpilot.record.tables import incident_events, incidents, outbox
 
 _NOT_BEGUN = sa.and_(outbox.c.state.in_(("pending", "digest")), sa.not_(outbox.c.attempted), outbox.c.posted_ts == "")
@@ -44,6 +45,16 @@ class LinkedIncidents:
             self._connection.execute(
                 sa.text("SELECT pg_advisory_xact_lock(hashtext('hangs on'), hashtext(:key))"), {"key": key}
             )
+
+    def hold(self, seen: Incident) -> Incident | None:
+        """An incident as it stands now, or None. Nobody else changes it until the transaction ends: the locks of its workflow and of
+        what it hangs on are taken, in the order of every stage.
+        """
+        Incidents(self._connection).lock(seen.workflow)
+        if (incident := self.get(seen.id)) is None:
+            return None
+        self.lock([incident.hangs_on])
+        return self.get(seen.id)
 
     def get(self, which: uuid.UUID) -> Incident | None:
         """One incident, or None."""

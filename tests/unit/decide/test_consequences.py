@@ -10,7 +10,7 @@ import pytest
 
 from afterpilot.decide.consequences import RULES, causes
 from afterpilot.decide.lasting import Silent, accounted_for, lasting, lasts
-from afterpilot.decide.sharing import kind_of, shared
+from afterpilot.decide.sharing import shared
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity, StageResult
@@ -164,7 +164,7 @@ def test_what_many_hang_on_is_told_with_ten_of_their_names() -> None:
     many = [incident("pull.source_unreadable", workflow=f"w{n:02d}", hangs_on="source erp") for n in range(12)]
     finding = shared("source erp", many, ever=0)
     assert (finding.workflow, finding.stage, finding.kind) == (FLEET, "pull", "shared.source")
-    assert finding.kind == kind_of("source erp")
+    assert finding.kind == "shared.source"
     assert finding.title == "The source erp cannot be read: 12 workflows hang on it"
     assert finding.detail == "w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 2 more."
     assert finding.severity is Severity.UNKNOWN
