@@ -109,6 +109,16 @@ def test_the_same_person_again_changes_nothing_and_is_told_so(site: Site) -> Non
     assert site.incidents()[0]["acknowledged_by"] == "Lee Okafor"
 
 
+@pytest.mark.parametrize(("first", "second"), [("@eve (U01)", "@bob (U02)"), ("🦊", "🐻")])
+def test_people_who_are_not_declared_are_told_apart(site: Site, first: str, second: str) -> None:
+    """Slack's names of strangers begin with @: the second of them takes it over, and is not told to have it already."""
+    ran(site, [stale()])
+    acknowledged(site, by=first)
+    assert not acknowledged(site, by=first).changed
+    assert acknowledged(site, by=second).changed
+    assert site.incidents()[0]["acknowledged_by"] == second
+
+
 def test_two_clicks_at_the_same_moment_are_one(site: Site) -> None:
     """One of them is told that it is so already; the message is edited once."""
     ran(site, [stale()])

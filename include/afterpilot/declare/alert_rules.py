@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
@@ -12,6 +12,7 @@ from afterpilot.domain.alerting import CHANNEL, DIGEST, OWNER, SLACK
 
 _RESERVED = (CHANNEL, DIGEST, OWNER, SLACK)
 _GRAVE = ("critical", "unknown")
+_FURTHEST = timedelta(hours=14)  # from UTC, of all zones: what a time without an offset may be off by
 _CONDITIONS = ("severity", "kind", "hours", "workflow")
 _NEVER_KEPT = "what is critical or could not be checked is always told at once"
 
@@ -89,8 +90,15 @@ def _places(path: Path, route: Data, targets: Collection[str] | None) -> Iterato
 def _maintenance(windows: Any) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything
     for index, window in items(windows):
         start, end = (_moment(dig(window, key)) for key in ("from", "until"))
-        if start is not None and end is not None and (start.tzinfo is None) == (end.tzinfo is None) and end <= start:
+        if start is None or end is None:
+            continue
+        apart = timedelta() if (start.tzinfo is None) == (end.tzinfo is None) else _FURTHEST
+        if _as_utc(start) - _as_utc(end) >= apart:
             yield Flaw(("alerts", "maintenance", index, "until"), "is not after `from`")
+
+
+def _as_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _moment(value: object) -> datetime | None:

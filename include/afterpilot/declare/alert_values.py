@@ -15,7 +15,11 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$", re.ASCII)
 _MIDNIGHT = "24:00"  # as people write the end of a day
 _WORKING = " working"
+# As a mail is sent: an address of other letters would be refused when there is something to tell.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL = rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 _MOST = 50
+_YEARS = range(2000, 3000)  # the first and the last day of the calendar have no time in other zones
 
 
 def _days(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - YAML holds anything
@@ -49,6 +53,8 @@ def _moment(value: Any) -> datetime:  # noqa: ANN401
         moment = None
     if moment is None or len(text) < len("2026-12-01T20:00"):
         raise Wrong(f"{describe(value)} is not a day with a time", "such as 2026-12-01T20:00")
+    if moment.year not in _YEARS:
+        raise Wrong(f"{describe(value)} is not of this millennium", "such as 2026-12-01T20:00")
     return moment
 
 
@@ -66,7 +72,7 @@ def _escalation(value: Any) -> Escalation:  # noqa: ANN401
 
 def _address(value: Any) -> str:  # noqa: ANN401
     return matching(
-        r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,190}", "an e-mail address", "such as ops@example.com", most=254
+        _MAIL, "an e-mail address", "such as ops@example.com; other letters than a to z are not sent to", most=254
     )(value)
 
 

@@ -9,8 +9,9 @@ _APART = re.compile(r"[\W_]+")
 
 
 def folded(name: str) -> str:
-    """What dana.ruiz, Dana Ruiz and dana.ruiz@example.com have in common."""
-    return _APART.sub(" ", name.split("@", maxsplit=1)[0].casefold()).strip()
+    """What dana.ruiz, Dana Ruiz and dana.ruiz@example.com have in common; what has no such words stands for itself alone."""
+    whole = name.casefold().strip()
+    return _APART.sub(" ", whole.split("@", maxsplit=1)[0]).strip() or whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from afterpilot.declare import load
 from afterpilot.domain.alerting import Alerting, Escalation, Maintenance, Route, Target
+from afterpilot.domain.ports import MailServer
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.working_hours import WorkingHours
+from afterpilot.notify.email import MailTransport
 
 FLEET = """
 alerts:
@@ -153,6 +155,15 @@ WRONG = {
     "maintenance: [{from: 2026-12-02T10:00, until: 2026-12-02T10:00, reason: r, by: b}]": [
         "alerts.maintenance[0].until: is not after `from`"
     ],
+    "maintenance: [{from: '0001-01-01T00:00+14:00', until: 2026-12-02T11:00, reason: r, by: b}]": [
+        "alerts.maintenance[0].from: '0001-01-01T00:00+14:00' is not of this millennium",
+    ],
+    "maintenance: [{from: 2026-12-02T10:00, until: '9999-12-31T23:59-10:00', reason: r, by: b}]": [
+        "alerts.maintenance[0].until: '9999-12-31T23:59-10:00' is not of this millennium",
+    ],
+    "maintenance: [{from: 2026-12-02T10:00, until: '2026-12-01T20:00Z', reason: r, by: b}]": [
+        "alerts.maintenance[0].until: is not after `from`"
+    ],
     "maintenance: [{from: 2026-12-02T10:00, until: 2026-12-02T11:00, reason: r}]": [
         "alerts.maintenance[0].by: is missing"
     ],
@@ -166,6 +177,31 @@ def test_what_is_wrong_is_said_and_left_out_of_the_fleet(good: Path, wrong: str)
     assert _problems(good) == WRONG[wrong]
     assert alerts.digest_at == time(7)
     assert len(load(good).workflows) == 1
+
+
+ADDRESSES = (
+    "jürgen@example.com",
+    "ops@müller.example",
+    "a..b@example.com",
+    "a@b..example",
+    ".a@example.com",
+    "a@-b.example",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_that_no_mail_can_be_sent_to_is_refused(good: Path, address: str) -> None:
+    """When it is declared, and not when there is something to tell."""
+    _fleet(good, f"alerts: {{targets: {{m: {{kind: email, connection: smtp, to: [ops@example.com, {address}]}}}}}}\n")
+    assert _problems(good) == [f"alerts.targets.m.to: {address!r} is not an e-mail address"]
+
+
+@pytest.mark.parametrize("address", ["a@b", "o'neill+night_1@mail.example.co.uk", f"{'a' * 64}@example.com"])
+def test_what_may_be_declared_can_be_sent_to(good: Path, address: str) -> None:
+    """The transport takes every address that a declaration may hold."""
+    alerts = _fleet(good, f'alerts: {{targets: {{m: {{kind: email, connection: smtp, to: ["{address}"]}}}}}}\n')
+    assert alerts.targets[0].to == address
+    MailTransport(MailServer("localhost", 25, sender=address))
 
 
 def test_of_wrong_routes_the_right_ones_are_kept(good: Path) -> None:
