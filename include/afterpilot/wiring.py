@@ -5,9 +5,10 @@ A suite from a terminal needs no database, and a stage no Slack: what is not bui
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
 _AT_ONCE_THREADS, _AT_ONCE_WAIT = 4, 1.5  # seconds that a delivery at once waits for a lane or a letter
+_NOT_AT_ONCE = ("none", "preview")  # transports
+_TO_TELL = 5.0  # seconds that a process stays for what it has to tell, and as long again for what it has begun
 _NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=(), prices_whole=False)
 
 
@@ -97,7 +100,10 @@ class Wired:
         """Deliver what is due in the outbox, to Slack or to the preview and to the declared targets, within a minute."""
         from afterpilot.notify.deliver import deliver
 
-        delivered = deliver(self._outbox(), self.transports())
+        known = self.transports()
+        # A target whose own lines are broken just now is not gone: its letters wait until _fleet.yaml is mended.
+        targets = known if self.declarations.fleet_problems else None
+        delivered = deliver(self._outbox(targets), known)
         self._beat(DELIVERY, blocked=delivered.blocked)
         return delivered
 
@@ -140,18 +146,32 @@ class Wired:
             Beats(connection).beat(name, at=self.services.now(), detail=detail)
 
     def deliver_at_once(self) -> AtOnce:
-        """From now on whatever this process commits is delivered in the background; the sweep takes what that leaves."""
+        """From now on whatever this process commits is delivered in the background, as far as it knows how; the sweep takes what that
+        leaves: targets whose connection this process does not know, and the preview, as another may know Slack's token.
+        """
         from afterpilot.notify.at_once import AtOnce
         from afterpilot.notify.deliver import deliver
 
-        transports = self.transports()  # here, as connections may be known to the task's own thread alone
+        # Here, as connections may be known to the task's own thread alone.
+        known = {name: one for name, one in self.transports().items() if one.name not in _NOT_AT_ONCE}
 
         def work(stop: threading.Event) -> Delivered:
-            return deliver(self._outbox(), transports, threads=_AT_ONCE_THREADS, longest_wait=_AT_ONCE_WAIT, stop=stop)
+            outbox = self._outbox(known)
+            return deliver(outbox, known, threads=_AT_ONCE_THREADS, longest_wait=_AT_ONCE_WAIT, stop=stop)
 
         at_once = AtOnce(work)
-        self.services.ops.queued = at_once.nudge
+        if known:
+            self.services.ops.queued = at_once.nudge
         return at_once
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Deliver in the background what the block commits, and for a few seconds after it; the sweep takes what is left."""
+        at_once = self.deliver_at_once()
+        try:
+            yield
+        finally:
+            at_once.finish(_TO_TELL)
 
     def oldest_waiting(self) -> timedelta | None:
         """For how long the oldest unsent message has waited; None where none does."""
@@ -185,10 +205,10 @@ class Wired:
 
         return PreviewTransport()
 
-    def _outbox(self) -> PostgresOutbox:
+    def _outbox(self, targets: Collection[str] | None = None) -> PostgresOutbox:
         from afterpilot.record.delivery import PostgresOutbox
 
-        return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel)
+        return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel, targets=targets)
 
 
 def wire(
@@ -264,8 +284,7 @@ def interactions(settings: Settings, connections: InstalledConnections) -> Inter
     def read() -> Declared:
         if not built:
             built.append(wire(settings, connections))
-            if not _targets(built[0].declarations):  # the connection of a target may be known to Airflow's tasks alone
-                built[0].deliver_at_once()
+            built[0].deliver_at_once()
             return Declared(built[0].services, built[0].declarations.workflows)
         again = load(settings.workflows)
         return Declared(replace(built[0].services, fleet=_fleet(again)), again.workflows)
@@ -276,12 +295,6 @@ def interactions(settings: Settings, connections: InstalledConnections) -> Inter
         base_url=settings.slack_api_url,
         clock=lambda: datetime.now(UTC),
     )
-
-
-def _targets(declarations: Declarations) -> bool:
-    """Whether any place outside Slack's workspace is declared."""
-    own = any(workflow.alerts and workflow.alerts.targets for workflow in declarations.workflows)
-    return own or bool(declarations.fleet and declarations.fleet.alerts.targets)
 
 
 def _fleet(declarations: Declarations) -> Fleet:

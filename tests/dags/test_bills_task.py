@@ -19,9 +19,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was kept of stages that broke; the task runs as its DAG would."""
     kept: list[str] = []
-    wired = SimpleNamespace(services=None, declarations=SimpleNamespace(workflows=()))
+    wired = SimpleNamespace(services=None, declarations=SimpleNamespace(workflows=()), telling=contextlib.nullcontext)
     monkeypatch.setattr(context, "wired", lambda: wired)
-    monkeypatch.setattr(context, "telling", lambda _wired: contextlib.nullcontext())
     monkeypatch.setattr(context, "trigger", lambda: Trigger("airflow", "r", "provider_bills"))
     monkeypatch.setattr(pipeline, "bills_crashed", lambda _services, error, **_: kept.append(str(error)))
     return kept

@@ -37,8 +37,8 @@ def test_what_changed_is_evaluated_although_another_workflow_of_the_batch_breaks
         crashed.append(found.slug)
         return SimpleNamespace(verdict="unknown", summary="")  # type: ignore[return-value]
 
-    monkeypatch.setattr(context, "wired", lambda: SimpleNamespace(workflow=workflow, services=None))
-    monkeypatch.setattr(context, "telling", lambda _wired: contextlib.nullcontext())
+    wired = SimpleNamespace(workflow=workflow, services=None, telling=contextlib.nullcontext)
+    monkeypatch.setattr(context, "wired", lambda: wired)
     monkeypatch.setattr(context, "trigger", lambda: Trigger("airflow", "r", "probe"))
     monkeypatch.setattr(context, "is_last_try", lambda: True)
     monkeypatch.setattr(context, "label", lambda _text: None)

@@ -416,3 +416,51 @@ def test_turning_graver_is_told_in_the_thread(ops: sa.Engine) -> None:
         lines.append(letter.thread_text)
         queue(ops).sent(letter, Posted("C", "1.2"), "slack", pace=0.0)
     assert lines == ["", "", "n"]
+
+
+@pytest.mark.parametrize("data", [[], {"tone": "critical"}, {**MESSAGE.as_dict(), "colour": "red"}, "text", {}])
+def test_a_message_that_cannot_be_read_holds_up_no_other(ops: sa.Engine, data: object) -> None:
+    """It is claimed with the reason; once it is dead the fallback channel is told that there was one."""
+    put(ops, "broken")
+    put(ops, "sound", channel="#other")
+    with ops.begin() as connection:
+        connection.execute(sa.update(outbox).where(outbox.c.dedupe_key == "broken").values(message=data))
+    broken, sound = sorted(queue(ops).claim(10), key=lambda one: one.channel)
+    assert (bool(broken.unreadable), sound.unreadable, sound.message) == (True, "", MESSAGE)
+    queue(ops).dead(broken, error=broken.unreadable)
+    (copy,) = queue(ops).claim(1)
+    assert (copy.channel, copy.unreadable, copy.message) == ("#fallback", "", broken.message)
+    assert "w: a message of the kind incident" in copy.message.notification
+
+
+def test_who_knows_some_targets_alone_leaves_the_others_alone(ops: sa.Engine) -> None:
+    """Neither claimed nor waited for."""
+    put(ops, "a", target="phones")
+    assert Queue(ops, fallback_channel="#fallback", targets=["slack"]).claim(10) == []
+    assert Queue(ops, fallback_channel="#fallback", targets=["slack"]).due_in() is None
+    (letter,) = Queue(ops, fallback_channel="#fallback", targets=["phones"]).claim(10)
+    assert letter.target == "phones"
+
+
+def test_what_must_be_mended_is_known_until_the_target_answers_again(ops: sa.Engine) -> None:
+    """Also by a sweep that does not try it, as long as a letter waits for it."""
+    put(ops, "a")
+    put(ops, "b", channel="#other")
+    first, _ = queue(ops).claim(2)
+    queue(ops).blocked(first, seconds=45.0, error="token_revoked")
+    assert queue(ops).to_mend() == "token_revoked"
+    time_passes(ops, 61)
+    assert queue(ops).to_mend() == "token_revoked"
+    again, _ = queue(ops).claim(2)
+    queue(ops).sent(again, Posted("C", "1.2"), "slack", pace=0.0)
+    assert queue(ops).to_mend() == ""
+
+
+def test_what_must_be_mended_is_nobodys_matter_where_no_letter_waits(ops: sa.Engine) -> None:
+    """E.g. of a target that is declared no more."""
+    put(ops, "a", target="phones")
+    (letter,) = queue(ops).claim(1)
+    queue(ops).blocked(letter, seconds=45.0, error="no connection")
+    with ops.begin() as connection:
+        connection.execute(sa.update(outbox).values(state="dead"))
+    assert queue(ops).to_mend() == ""

@@ -128,6 +128,60 @@ def test_a_target_without_its_connection_holds_its_letters_and_the_others_go_on(
     assert letters(site, "phones") == [("sent", "pagerduty")]
 
 
+def test_what_is_told_at_once_holds_up_no_target_that_this_process_does_not_know(site: Site) -> None:
+    """Slack has it at once; the letter of the other one has not been tried, and its target is not closed."""
+    with SlackDouble() as slack, MailDouble() as mail, HookDouble() as hook:
+        declared(site, mail, hook)
+        site.env |= {"SLACK_BOT_TOKEN": TOKEN, "SLACK_API_URL": slack.url}
+        kept = site.env.pop("AIRFLOW_CONN_DUTY_PHONES")
+        wired = site.wired()
+        with wired.telling():
+            result = StageResult(SLUG, "check", "looked", (late("nothing for 9 h"),), checked=1, covered=("quality.*",))
+            window = Window(site.now - timedelta(hours=1), site.now)
+            concluded(wired.services, result, wired.workflow(SLUG), window, trigger(), site.now)
+        assert len(slack.root_messages()) == 1
+        assert letters(site, "duty_mail") == [("sent", "email")]
+        assert site.rows("SELECT attempts FROM outbox WHERE target = 'phones'") == [{"attempts": 0}]
+        site.env["AIRFLOW_CONN_DUTY_PHONES"] = kept
+        assert site.wired().deliver().blocked == ""
+    assert letters(site, "phones") == [("sent", "pagerduty")]
+
+
+def test_without_slack_nothing_is_shown_in_the_preview_at_once(site: Site) -> None:
+    """Another process may know the token: the sweep decides."""
+    wired = site.wired()
+    with wired.telling():
+        result = StageResult(SLUG, "check", "looked", (late("nothing for 9 h"),), checked=1, covered=("quality.*",))
+        window = Window(site.now - timedelta(hours=1), site.now)
+        concluded(wired.services, result, wired.workflow(SLUG), window, trigger(), site.now)
+    assert letters(site, "slack") == [("pending", "")]
+    assert site.wired().deliver().sent == 1
+
+
+def test_letters_to_a_target_whose_lines_are_broken_wait(site: Site) -> None:
+    """A slip in _fleet.yaml costs no message."""
+    with MailDouble() as mail, HookDouble() as hook:
+        declared(site, mail, hook)
+        ran(site, late("nothing for 9 h"))
+        site.edit("_fleet.yaml", "phones: {kind: pagerduty,", "phones: {kind: pager,")
+        assert site.wired().deliver().dead == 0
+        assert letters(site, "phones") == [("pending", "")]
+        assert letters(site, "duty_mail") == [("sent", "email")]
+        site.edit("_fleet.yaml", "phones: {kind: pager,", "phones: {kind: pagerduty,")
+        assert site.wired().deliver().sent == 1
+
+
+def test_a_sweep_that_does_not_try_a_blocked_target_still_says_what_to_mend(site: Site) -> None:
+    """And does not wait for it."""
+    with MailDouble() as mail, HookDouble() as hook:
+        declared(site, mail, hook)
+        del site.env["AIRFLOW_CONN_DUTY_PHONES"]
+        ran(site, late("nothing for 9 h"))
+        assert "AIRFLOW_CONN_DUTY_PHONES" in site.wired().deliver().blocked
+        assert "AIRFLOW_CONN_DUTY_PHONES" in site.wired().deliver().blocked
+    assert site.rows("SELECT attempts FROM outbox WHERE target = 'phones'") == [{"attempts": 1}]
+
+
 def test_without_a_token_slack_is_its_webhook(site: Site) -> None:
     """One channel for all; a webhook that is gone holds the letters, and the address is not repeated."""
     with HookDouble() as hook:

@@ -147,7 +147,8 @@ def _answer(answer: Callable[[Services, Mapping[str, Workflow]], Answered], *, j
     from afterpilot.wiring import wire
 
     wired = wire(Settings.from_environment(), EnvConnections())
-    done = answer(wired.services, {workflow.slug: workflow for workflow in wired.declarations.workflows})
+    with wired.telling():
+        done = answer(wired.services, {workflow.slug: workflow for workflow in wired.declarations.workflows})
     one = done.incident
     if json:
         as_json(

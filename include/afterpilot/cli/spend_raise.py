@@ -98,11 +98,12 @@ def _answer(slug: str, answer: Callable[[Unit, RaiseTerms, datetime], CapRaise],
     wired = wire(Settings.from_environment(), EnvConnections())
     workflow = None if slug == FLEET else wired.workflow(slug)
     terms = declared_terms(workflow, wired.services.fleet)
-    with wired.services.ops.begin() as unit:
-        done = answer(unit, terms, wired.services.now())
-    if done.state != "pending":
-        _look_anew(wired, workflow)
-    wired.sweep_stops()
+    with wired.telling():
+        with wired.services.ops.begin() as unit:
+            done = answer(unit, terms, wired.services.now())
+        if done.state != "pending":
+            _look_anew(wired, workflow)
+        wired.sweep_stops()
     with wired.services.ops.begin() as unit:
         told = None if slug == FLEET else unit.allowances.find(slug)
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Tone = Literal["critical", "warning", "unknown", "good", "info"]
 
@@ -80,12 +80,19 @@ class Message:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Message:
-        """The inverse of :meth:`as_dict`."""
-        fields = dict(data)
-        fields["facts"] = tuple(Fact(**fact) for fact in data.get("facts", ()))
-        fields["details"] = tuple(Fact(**fact) for fact in data.get("details", ()))
-        fields["points"] = tuple(data.get("points", ()))
-        fields["point_urls"] = tuple(data.get("point_urls", ()))
-        fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
-        fields["about"] = About(**about) if (about := data.get("about")) else None
-        return cls(**fields)
+        """The inverse of :meth:`as_dict`. Raises ValueError where it is none: damaged, or of another version."""
+        try:
+            fields = dict(data)
+            fields["facts"] = tuple(Fact(**fact) for fact in data.get("facts", ()))
+            fields["details"] = tuple(Fact(**fact) for fact in data.get("details", ()))
+            fields["points"] = tuple(data.get("points", ()))
+            fields["point_urls"] = tuple(data.get("point_urls", ()))
+            fields["links"] = tuple(Link(**link) for link in data.get("links", ()))
+            fields["about"] = About(**about) if (about := data.get("about")) else None
+            message = cls(**fields)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            raise ValueError(f"no message of this version ({type(error).__name__})") from error
+        said = (message.title, message.summary, message.notification, message.mention, message.footer, *message.points)
+        if message.tone not in get_args(Tone) or not all(isinstance(one, str) for one in said):
+            raise ValueError("no message of this version (its words)")
+        return message

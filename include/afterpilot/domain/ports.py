@@ -324,7 +324,8 @@ class Letter:
     ``target`` names the declared target that it goes to (``slack``: the workspace), ``channel`` the place there. ``stands`` is set
     where the incident's message stands already: then that one is edited (``message`` replaces it), and ``thread_text``, if any,
     is posted in its thread. ``posted`` is set where this letter's own message stands already, and its details in the thread
-    are all that is missing. ``attempted`` says that an earlier attempt may have got through.
+    are all that is missing. ``attempted`` says that an earlier attempt may have got through. ``unreadable`` says why its message
+    cannot be read, if it cannot; ``message`` then says so in its place.
     """
 
     id: uuid.UUID
@@ -341,6 +342,7 @@ class Letter:
     posted: Posted | None = None
     thread_text: str = ""
     picture: bytes | None = None
+    unreadable: str = ""
 
 
 class Outbox(Protocol):
@@ -356,6 +358,14 @@ class Outbox(Protocol):
 
     def due_in(self) -> float | None:
         """In how many seconds the next letter is due and its lane free; 0 or less: now. None where no letter waits."""
+        ...
+
+    def to_mend(self) -> str:
+        """What somebody must mend before the letters of some target can go out; empty where nothing is known."""
+        ...
+
+    def blocked(self, letter: Letter, *, seconds: float, error: str) -> None:
+        """Give it back unsent: nothing goes to its target until somebody has mended this. One is tried again after so long."""
         ...
 
     def begin(self, letter: Letter) -> bool:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 8
 BUDGET = 55.0  # seconds: a sweep every minute
+SHORT_WAIT = 5.0  # seconds that a sweep stays for what cannot be sent yet; what takes longer is for the next one
 _LOOKS = 2  # a message that is not found twice, two seconds apart, was not posted
 _BETWEEN_LOOKS = 2.0
 _CALLS = {"graver", "reopened", "escalated", "waiver_over", "silence_over"}  # somebody, in the thread
@@ -65,7 +66,6 @@ class _Sweep:
     waiting: set[uuid.UUID] = field(default_factory=set)
     sent: int = 0
     dead: int = 0
-    blocked: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -75,7 +75,7 @@ def deliver(
     *,
     threads: int = THREADS,
     budget: float = BUDGET,
-    longest_wait: float = BUDGET,
+    longest_wait: float = SHORT_WAIT,
     stop: threading.Event | None = None,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -83,7 +83,8 @@ def deliver(
     """Send what is due, until nothing is due within ``longest_wait`` seconds, ``budget`` seconds are over, or ``stop`` is set.
 
     ``transports`` are by the name of the target. One bad letter never stops the others; letters under way are finished in
-    any case. Where a transport refuses the installation rather than a letter, the letters stay and ``blocked`` says why.
+    any case. Where a transport refuses the installation rather than a letter, the letters stay and ``blocked`` says why, also where
+    an earlier sweep has found it and it was not tried again since.
     """
     sweep = _Sweep(outbox, transports, sleep)
     end, tidied = now() + budget, float("-inf")
@@ -97,19 +98,14 @@ def deliver(
             busy |= {pool.submit(_deliver_one, sweep, letter) for letter in letters}
             if busy:
                 busy = _unfinished(busy)
-            elif (due := outbox.due_in()) is None or due > _patience(sweep, min(longest_wait, end - now())):
+            elif (due := outbox.due_in()) is None or due > min(longest_wait, end - now()):
                 break
             else:
                 tidied = float("-inf") if due <= 0 else tidied  # it may be the first letter to its place
                 sleep(min(max(due, _SHORTEST_SLEEP), _LONGEST_SLEEP))
         while busy:
             busy = _unfinished(busy)
-    return Delivered(sweep.sent, len(sweep.waiting), sweep.dead, sweep.blocked)
-
-
-def _patience(sweep: _Sweep, seconds: float) -> float:
-    """For how long it is worth waiting: not for an installation that somebody has to mend first."""
-    return 0.0 if sweep.blocked else seconds
+    return Delivered(sweep.sent, len(sweep.waiting), sweep.dead, outbox.to_mend())
 
 
 def _unfinished(busy: set[Future[None]]) -> set[Future[None]]:
@@ -138,9 +134,9 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
     except DeliveryRefused as error:
         _bury(sweep, letter, str(error))
     except ConfigurationError as error:
-        _noted(sweep, letter, blocked=str(error))
+        _noted(sweep, letter)
         log.error("nothing can be delivered to %s until the installation is mended: %s", letter.target, error)  # noqa: TRY400 - no fault of ours
-        sweep.outbox.asked_to_wait(letter, seconds=_INSTALLATION, everywhere=True, error=str(error))
+        sweep.outbox.blocked(letter, seconds=_INSTALLATION, error=str(error))
     except DeliveryError as error:
         _noted(sweep, letter)
         sweep.outbox.failed(letter, error=str(error), unsent=isinstance(error, DeliveryUnreachable))
@@ -153,6 +149,8 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
 
 
 def _transport_of(sweep: _Sweep, letter: Letter) -> Transport:
+    if letter.unreadable:
+        raise DeliveryRefused(letter.unreadable)
     try:
         return sweep.transports[letter.target]
     except KeyError:
@@ -249,10 +247,9 @@ class _Attempt:
             raise _LeaseLostError
 
 
-def _noted(sweep: _Sweep, letter: Letter, *, blocked: str = "") -> None:
+def _noted(sweep: _Sweep, letter: Letter) -> None:
     with sweep.lock:
         sweep.waiting.add(letter.id)
-        sweep.blocked = blocked or sweep.blocked
 
 
 def _bury(sweep: _Sweep, letter: Letter, error: str) -> None:

@@ -92,7 +92,7 @@ def each(
     """
     context.label(batch["label"])
     wired, last = context.wired(), context.is_last_try()
-    with context.telling(wired):
+    with wired.telling():
         return _each(wired, batch, stage, work, others_wait=others_wait, last=last)
 
 

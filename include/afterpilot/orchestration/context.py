@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,22 +13,10 @@ from afterpilot.orchestration.connections import AirflowConnections
 from afterpilot.settings import Settings
 from afterpilot.wiring import Wired, wire
 
-_TO_TELL = 5.0  # seconds that a task stays for what it has to tell, and as long again for what it has begun
-
 
 def wired() -> Wired:
     """The services of this task's process, with Airflow's connections."""
     return wire(Settings.from_environment(), AirflowConnections())
-
-
-@contextlib.contextmanager
-def telling(wired: Wired) -> Iterator[None]:
-    """Deliver in the background what the block commits, and for a few seconds after it; the sweep takes what is left."""
-    at_once = wired.deliver_at_once()
-    try:
-        yield
-    finally:
-        at_once.finish(_TO_TELL)
 
 
 def trigger() -> Trigger:

@@ -53,7 +53,9 @@ def _interactions() -> Interactions:
 def _answering(workflow: str) -> Wired:
     from afterpilot.wiring import wire  # only where an answer comes in
 
-    return wire(Settings.from_environment(), EnvConnections(), only=workflow, engine=_engine())
+    wired = wire(Settings.from_environment(), EnvConnections(), only=workflow, engine=_engine())
+    wired.deliver_at_once()
+    return wired
 
 
 def _login(next_url: str) -> str:

@@ -228,7 +228,7 @@ def provider_bills() -> dict[str, str]:
     A bill that cannot be read is no failure of this task: the fleet's run is UNKNOWN, with an incident of its own.
     """
     wired, trigger = context.wired(), context.trigger()
-    with context.telling(wired):
+    with wired.telling():
         try:
             done = pipeline.bills(wired.services, wired.declarations.workflows, trigger=trigger)
         except Exception as error:
@@ -271,7 +271,7 @@ def report(batch: Batch) -> dict[str, str]:
 def sync_declarations() -> dict[str, str]:
     """Load every folder, keep each version, and tell of the broken ones."""
     wired = context.wired()
-    with context.telling(wired):
+    with wired.telling():
         runs = pipeline.declare(wired.services, wired.declarations, trigger=context.trigger())
     for problem in wired.declarations.problems:
         log.error("%s", problem)

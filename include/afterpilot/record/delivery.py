@@ -8,7 +8,7 @@ those that correct it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record import lanes
 from afterpilot.record.leasing import after, back_off, ended, held
+from afterpilot.record.runs import plain
 from afterpilot.record.tables import outbox
 
 LEASE = timedelta(minutes=1)  # longer than one HTTP request of a transport may take; each post renews it
@@ -68,12 +69,21 @@ class PostgresOutbox:
         engine: the ops database.
         fallback_channel: where in Slack letters go that are refused where they should go.
         lease: how long a sender that is not heard of keeps its letter and its lane.
+        targets: only letters to these are claimed; None: all.
     """
 
-    def __init__(self, engine: sa.Engine, *, fallback_channel: str, lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        fallback_channel: str,
+        lease: timedelta = LEASE,
+        targets: Collection[str] | None = None,
+    ) -> None:
         self._engine = engine
         self._fallback = fallback_channel
         self._lease = lease
+        self._targets = targets
 
     def tidy(self) -> None:
         """Open lanes to places that are new, and drop older edits that newer ones of the same incident make needless."""
@@ -85,14 +95,19 @@ class PostgresOutbox:
         """Lease letters that are due and have a free lane, one for each lane; of each incident only the oldest unsent one."""
         lease = uuid.uuid4()
         with self._engine.begin() as connection:
-            ids = lanes.claim(connection, limit, lease, self._lease)
+            ids = lanes.claim(connection, limit, lease, self._lease, self._targets)
             letters = {letter.id: letter for letter in _letters(connection, ids, lease)} if ids else {}
         return [letters[letter_id] for letter_id in ids]
 
     def due_in(self) -> float | None:
         """In how many seconds the next letter is due and its lane free; 0 or less: now. None where no letter waits."""
         with self._engine.connect() as connection:
-            return lanes.due_in(connection)
+            return lanes.due_in(connection, self._targets)
+
+    def to_mend(self) -> str:
+        """What somebody must mend before the letters of some target can go out, by the last attempt there; empty where nothing is known."""
+        with self._engine.connect() as connection:
+            return lanes.to_mend(connection)
 
     def begin(self, letter: Letter) -> bool:
         """Note that a post begins, and renew the lease; False where it was lost, or all of the target has to wait meanwhile."""
@@ -131,6 +146,12 @@ class PostgresOutbox:
             if _owned(connection, letter, error=error, attempted=letter.attempted, **ended()):
                 lanes.close(connection, letter, seconds=seconds, everywhere=everywhere, why=error)
 
+    def blocked(self, letter: Letter, *, seconds: float, error: str) -> None:
+        """Nothing goes to its target until somebody has mended this. Nothing was posted by this attempt."""
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, error=error, attempted=letter.attempted, **ended()):
+                lanes.block(connection, letter, seconds=seconds, why=error)
+
     def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
         """No clear answer, or none at all: tried again after ten seconds, twice as long after each, a minute at most."""
         wait = back_off(letter.attempts, longest=_LONGEST_WAIT)
@@ -155,11 +176,12 @@ class PostgresOutbox:
             if (letter.target, letter.channel) == (SLACK, self._fallback):
                 return
             row = connection.execute(sa.select(outbox).where(outbox.c.id == letter.id)).one()
-            copied = ("message", "workflow", "kind", "incident_id", "report_id", "gravity")
+            copied = ("workflow", "kind", "incident_id", "report_id", "gravity")
             connection.execute(
                 insert(outbox)
                 .values(
                     **{name: getattr(row, name) for name in copied},
+                    message=plain(letter.message.as_dict()),
                     dedupe_key=f"{row.dedupe_key}/fallback",
                     target=SLACK,
                     channel=self._fallback,
@@ -191,12 +213,13 @@ def _letters(connection: sa.Connection, ids: Sequence[uuid.UUID], lease: uuid.UU
 
 
 def _letter(row: sa.Row[Any], lease: uuid.UUID) -> Letter:
+    message, unreadable = _message(row)
     return Letter(
         id=row.id,
         lease=lease,
         kind=row.kind,
         channel=row.channel,
-        message=Message.from_dict(row.message),
+        message=message,
         created_at=row.created_at,
         attempts=row.attempts,
         attempted=row.attempted,
@@ -204,6 +227,20 @@ def _letter(row: sa.Row[Any], lease: uuid.UUID) -> Letter:
         incident_id=row.incident_id,
         stands=Posted(row.at_channel, row.at_ts) if row.at_ts else None,
         posted=Posted(row.posted_channel, row.posted_ts) if row.posted_ts else None,
-        thread_text=row.message["notification"] if row.at_ts and row.kind in _TOLD else "",
+        thread_text=message.notification if row.at_ts and row.kind in _TOLD else "",
         picture=row.chart,
+        unreadable=unreadable,
     )
+
+
+def _message(row: sa.Row[Any]) -> tuple[Message, str]:
+    """The message, and why it cannot be read; then another one in its place says so."""
+    try:
+        return Message.from_dict(row.message), ""
+    except ValueError as error:
+        why = f"its message cannot be read: {error}"
+        title = f"{row.workflow}: a message of the kind {row.kind} could not be shown"
+        said = (
+            "It is damaged, or of another version. See Messages in the run history, and the incidents of this workflow."
+        )
+        return Message(tone="unknown", title=title, summary=said, notification=title), why

@@ -8,7 +8,7 @@ attempts in a row brought no clear answer; then one attempt after each pause sho
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ from afterpilot.record.tables import lanes
 WHOLE = "*"
 _IN_A_ROW = 3  # attempts without a clear answer, or places that ask to wait, after which all of the target waits
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds
+
+_OF_THESE = "(CAST(:targets AS text[]) IS NULL OR {}.target = ANY(CAST(:targets AS text[])))"  # NULL: of all of them
 
 # Earlier letters of the same incident, or of the week that is corrected, go to the same place first.
 BEHIND = """
@@ -40,7 +42,7 @@ WITH heads AS (
       AND letter.not_before <= now() AND (letter.leased_until IS NULL OR letter.leased_until < now()) AND NOT ({BEHIND})
     ORDER BY letter.gravity, letter.created_at, letter.id LIMIT 1
   ) AS head
-  WHERE lane.channel <> '{WHOLE}' AND lane.free_at <= now() AND NOT EXISTS (SELECT FROM lanes AS whole
+  WHERE lane.channel <> '{WHOLE}' AND lane.free_at <= now() AND {_OF_THESE.format("lane")} AND NOT EXISTS (SELECT FROM lanes AS whole
     WHERE whole.target = lane.target AND whole.channel = '{WHOLE}' AND whole.free_at > now())
   ORDER BY head.gravity, lane.free_at, lane.target, lane.channel LIMIT :limit
   FOR UPDATE OF lane SKIP LOCKED
@@ -63,8 +65,13 @@ SELECT CAST(extract(epoch FROM free_at - clock_timestamp()) AS float) FROM (
     greatest(letter.not_before, letter.leased_until, lane.free_at, whole.free_at) AS free_at
   FROM outbox AS letter LEFT JOIN lanes AS lane ON lane.target = letter.target AND lane.channel = letter.channel
   LEFT JOIN lanes AS whole ON whole.target = letter.target AND whole.channel = '{WHOLE}'
-  WHERE letter.state = 'pending' ORDER BY free_at OFFSET 0
+  WHERE letter.state = 'pending' AND {_OF_THESE.format("letter")} ORDER BY free_at OFFSET 0
 ) AS letter WHERE NOT ({BEHIND}) LIMIT 1
+"""  # noqa: S608 - made of constants
+_TO_MEND = f"""
+SELECT whole.to_mend FROM lanes AS whole WHERE whole.channel = '{WHOLE}' AND whole.to_mend <> ''
+  AND EXISTS (SELECT FROM outbox WHERE outbox.target = whole.target AND outbox.state = 'pending')
+ORDER BY whole.target LIMIT 1
 """  # noqa: S608 - made of constants
 
 
@@ -73,16 +80,27 @@ def open_new(connection: sa.Connection) -> None:
     connection.execute(sa.text(_OPEN))
 
 
-def claim(connection: sa.Connection, limit: int, lease: uuid.UUID, span: timedelta) -> Sequence[uuid.UUID]:
-    """Take up to ``limit`` free lanes and lease the letter at the head of each, in one statement; senders never wait for each other."""
-    rows = connection.execute(sa.text(_CLAIM), {"limit": limit, "span": span, "lease": lease})
+def claim(
+    connection: sa.Connection, limit: int, lease: uuid.UUID, span: timedelta, targets: Collection[str] | None = None
+) -> Sequence[uuid.UUID]:
+    """Take up to ``limit`` free lanes and lease the letter at the head of each, in one statement; senders never wait for each other.
+    ``targets``: of these alone.
+    """
+    given = {"limit": limit, "span": span, "lease": lease, "targets": None if targets is None else list(targets)}
+    rows = connection.execute(sa.text(_CLAIM), given)
     return [row.id for row in sorted(rows, key=lambda row: (row.gravity, row.created_at))]
 
 
-def due_in(connection: sa.Connection) -> float | None:
-    """Seconds until some letter and its lane are both free; None where no letter waits."""
-    seconds: float | None = connection.scalar(sa.text(_DUE))
+def due_in(connection: sa.Connection, targets: Collection[str] | None = None) -> float | None:
+    """Seconds until some letter (to these targets) and its lane are both free; None where no letter waits."""
+    given = {"targets": None if targets is None else list(targets)}
+    seconds: float | None = connection.scalar(sa.text(_DUE), given)
     return seconds
+
+
+def to_mend(connection: sa.Connection) -> str:
+    """What keeps the letters of some target until somebody mends it; empty where nothing does."""
+    return connection.scalar(sa.text(_TO_MEND)) or ""
 
 
 def whole_is_open(target: str) -> sa.ColumnElement[bool]:
@@ -103,8 +121,17 @@ def leave(connection: sa.Connection, letter: Letter, *, pace: float) -> None:
 
 def answered(connection: sa.Connection, target: str) -> None:
     """The target has given a clear answer."""
-    failing = (lanes.c.target == target, lanes.c.channel == WHOLE, lanes.c.failures > 0)
-    connection.execute(sa.update(lanes).where(*failing).values(failures=0))
+    whole = (lanes.c.target == target, lanes.c.channel == WHOLE)
+    failing = sa.or_(lanes.c.failures > 0, lanes.c.to_mend != "")
+    connection.execute(sa.update(lanes).where(*whole, failing).values(failures=0, to_mend=""))
+
+
+def block(connection: sa.Connection, letter: Letter, *, seconds: float, why: str) -> None:
+    """The target takes nothing until somebody has mended this; after so long one letter is tried again."""
+    leave(connection, letter, pace=0.0)
+    _close(connection, letter.target, WHOLE, seconds, why)
+    whole = (lanes.c.target == letter.target, lanes.c.channel == WHOLE)
+    connection.execute(sa.update(lanes).where(*whole).values(to_mend=why))
 
 
 def close(connection: sa.Connection, letter: Letter, *, seconds: float, everywhere: bool, why: str) -> None:

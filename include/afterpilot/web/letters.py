@@ -37,7 +37,7 @@ def letters(rows: Sequence[Row]) -> Sequence[Shown]:
 def _message(row: Row) -> Message | None:
     try:
         return Message.from_dict(row["message"])
-    except (TypeError, AttributeError):
+    except ValueError:
         return None  # written by a version that knew other fields; the page shows the data as it is
 
 

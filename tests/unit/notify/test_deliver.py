@@ -52,6 +52,7 @@ class FakeOutbox:
     begun: list[uuid.UUID] = field(default_factory=list)
     kept: dict[uuid.UUID, tuple[str, object]] = field(default_factory=dict)
     due: list[float] = field(default_factory=list)
+    mend: str = ""
 
     def tidy(self) -> None:
         """There is nothing to tidy."""
@@ -85,6 +86,15 @@ class FakeOutbox:
     def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
         """Note it."""
         self.kept[letter.id] = (f"{'all wait' if everywhere else 'waits'}: {error}", seconds)
+
+    def blocked(self, letter: Letter, *, seconds: float, error: str) -> None:
+        """Note it."""
+        self.kept[letter.id] = (f"blocked: {error}", seconds)
+        self.mend = error
+
+    def to_mend(self) -> str:
+        """As it was noted last."""
+        return self.mend
 
     def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
         """Note it."""
@@ -225,7 +235,7 @@ def test_a_revoked_token_gives_no_letter_up_and_is_named() -> None:
     transport = ScriptedTransport(errors={("post", "any"): ConfigurationError("chat.postMessage: token_revoked")})
     slept: list[float] = []
     assert run(outbox, transport, slept) == Delivered(deferred=2, blocked="chat.postMessage: token_revoked")
-    assert set(outbox.kept.values()) == {("all wait: chat.postMessage: token_revoked", 45.0)}
+    assert set(outbox.kept.values()) == {("blocked: chat.postMessage: token_revoked", 45.0)}
     assert slept == []  # nobody mends it meanwhile
 
 
@@ -395,3 +405,20 @@ def test_many_letters_are_under_way_at_once() -> None:
 
     outbox = FakeOutbox([letter(f"#c{number}") for number in range(4)])
     assert deliver(outbox, {"slack": Meeting()}, threads=4) == Delivered(sent=4)
+
+
+def test_a_message_that_cannot_be_read_is_dead_and_the_others_go_on() -> None:
+    """The reason stays with it; nothing of it reaches the transport."""
+    broken, sound = letter(unreadable="its message cannot be read"), letter("#other")
+    outbox, transport = FakeOutbox([broken, sound]), ScriptedTransport()
+    assert run(outbox, transport) == Delivered(sent=1, dead=1)
+    assert outbox.kept[broken.id] == ("dead", "its message cannot be read")
+    assert [call[1] for call in transport.log] == [str(sound.id)]
+
+
+def test_a_sweep_stays_for_a_lane_that_rests_and_not_for_one_that_is_closed() -> None:
+    """Unless it is told otherwise it waits for a few seconds at most, also where some target is blocked."""
+    slept: list[float] = []
+    outbox = FakeOutbox([], due=[1.0, 40.0], mend="the token is revoked")
+    assert deliver(outbox, {}, now=lambda: 100.0, sleep=slept.append) == Delivered(blocked="the token is revoked")
+    assert slept == [0.5]

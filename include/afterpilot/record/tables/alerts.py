@@ -34,6 +34,7 @@ lanes = sa.Table(
     sa.Column("lease", UUID(as_uuid=True)),  # of the letter that is on it
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # of the target, in a row
     text_column("why"),  # it was asked to wait; empty: it is only taken, or rests
+    text_column("to_mend"),  # of the target: what somebody must mend before anything goes there
 )
 
 # The last pass of everything that must keep passing.

@@ -102,6 +102,7 @@ def _new_tables() -> None:
         sa.Column("lease", sa.UUID(), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         _text("why"),
+        _text("to_mend"),
         sa.PrimaryKeyConstraint("target", "channel", name=op.f("pk_lanes")),
     )
     op.create_table(
