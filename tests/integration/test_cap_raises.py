@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from path_site import NOW, SLUG, Site, trigger
 
 from afterpilot import pipeline
+from afterpilot.domain.alerting import Fate
 from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.message import Message
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.people import Somebody
 from afterpilot.domain.run import FLEET
@@ -313,6 +315,40 @@ def test_every_answer_is_in_the_thread_and_on_the_time_line(month: Month) -> Non
         channels = set(unit.connection.scalars(sa.text("SELECT channel FROM outbox")))
     assert [row.what for row in rows] == ["opened", "answered", "answered", "answered"]
     assert channels == {"#ap-automation"}
+
+
+def test_an_answer_goes_to_every_place_where_its_incident_was_told(month: Month) -> None:
+    """To a declared target too, each by its own way; what was only kept gets a message of its own in the channel."""
+    month.judged("450", "ask_owner")
+    over = Finding(SLUG, "spend", "spend.over_cap", Severity.CRITICAL, "Spend is over", about="2026-11-01 month")
+    with month.ops.begin() as unit:
+        incident = unit.incidents.open(over, run_id=None, at=NOW)
+        places = [
+            ("slack", "#finance", Fate.PENDING),
+            ("pager", "pager", Fate.PENDING),
+            ("post", "a@b.c", Fate.SILENCED),
+        ]
+        for target, channel, fate in places:
+            message = Message(tone="critical", title=f"told in {channel}", summary="", notification="")
+            key = f"first/{channel}"
+            unit.outbox.put(
+                message,
+                dedupe_key=key,
+                workflow=SLUG,
+                kind="incident",
+                channel=channel,
+                target=target,
+                incident_id=incident.id,
+                fate=fate,
+            )
+    month.refuses(OWNER)
+    with month.ops.begin() as unit:
+        statement = "SELECT target, channel, message->>'title' AS title FROM outbox WHERE kind = 'answered' ORDER BY 1"
+        rows = unit.connection.execute(sa.text(statement)).all()
+    assert [tuple(row) for row in rows] == [
+        ("pager", "pager", "told in pager"),
+        ("slack", "#finance", "told in #finance"),
+    ]
 
 
 def test_personal_data_in_a_reason_is_not_kept(month: Month) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ class Desk:
     def check(self, *findings: Finding) -> Run:
         """A check that looks for everything."""
         return self.ends("check", *findings, covered=("quality.*",))
+
+    def sweeps(self, *findings: Finding, every: timedelta = HOUR) -> None:
+        """A sweep that looks for odd things and for write-backs that failed, so long after the last one."""
+        self.site.now += every
+        covered = ("spend.odd", "review.odd", "review.write_back_failed")
+        stage = findings[0].stage if findings else "review"
+        result = StageResult(SLUG, stage, "", findings=findings, covered=covered)
+        with self.wired.services.ops.begin() as unit:
+            tell(self.wired.services, unit, self.workflow, result)
 
     def sends(self) -> None:
         """Everything that waits has been sent."""
@@ -131,17 +141,53 @@ def test_a_sweep_and_a_run_follow_up_in_one_way(desk: Desk) -> None:
         SLUG, "review", "review.write_back_failed", Severity.WARNING, "1 decision does not reach the source"
     )
 
-    def sweep(*findings: Finding) -> None:
-        desk.site.now += HOUR
-        result = StageResult(SLUG, "review", "", findings=findings, covered=("review.write_back_failed",))
-        with desk.wired.services.ops.begin() as unit:
-            tell(desk.wired.services, unit, desk.workflow, result)
-
     for findings in ((found,), (found,), (), (found,)):
-        sweep(*findings)
+        desk.sweeps(*findings)
     (incident,) = desk.site.incidents()
     assert (incident["state"], incident["occurrences"], incident["reopened"]) == ("open", 2, 1)
     assert [letter["kind"] for letter in desk.letters()] == ["incident", "resolved", "reopened"]
+
+
+def test_what_gets_graver_under_the_same_words_is_told_by_a_sweep_too(desk: Desk) -> None:
+    """Title and detail are as before."""
+    found = Finding(SLUG, "spend", "spend.odd", Severity.WARNING, "More than usual")
+    for severity in (Severity.WARNING, Severity.WARNING, Severity.CRITICAL):
+        desk.sweeps(replace(found, severity=severity))
+    assert [letter["kind"] for letter in desk.letters()] == ["incident", "graver"]
+    assert desk.site.incidents()[0]["severity"] == "critical"
+
+
+def test_one_that_flaps_is_over_an_hour_after_sweeps_have_seen_it_last(desk: Desk) -> None:
+    """They come every few minutes and write nothing while nothing changes: the hour does not count from when it came back."""
+    found, some = Finding(SLUG, "review", "review.odd", Severity.WARNING, "odd"), timedelta(minutes=5)
+    for _ in range(3):
+        desk.sweeps(found, every=some)
+        desk.sweeps(every=some)
+    for _ in range(20):
+        desk.sweeps(found, every=some)
+    states = []
+    for _ in range(16):
+        desk.sweeps(every=some)
+        states.append(desk.site.incidents()[0]["state"])
+    assert states[:11] == ["open"] * 11
+    assert states[-1] == "resolved"
+
+
+def test_what_nobody_looks_for_any_more_is_told_a_week_after_its_cause_is_over(desk: Desk) -> None:
+    """It was never told, and no run of its stage says whether it is still there."""
+    desk.ends("pull", UNREADABLE)
+    desk.check(quality("quality.fresh_within"))
+    desk.ends("pull", covered=READ)
+    desk.site.now += 7 * DAY
+    desk.ends("pull", covered=READ)
+    assert [letter["state"] for letter in desk.letters("quality")] == ["suppressed"]
+    desk.site.now += DAY
+    desk.ends("pull", covered=READ)
+    desk.ends("pull", covered=READ)
+    assert [(letter["kind"], letter["state"]) for letter in desk.letters("quality")] == [
+        ("incident", "suppressed"),
+        ("reopened", "pending"),
+    ]
 
 
 def test_a_cause_suppresses_what_follows_from_it(desk: Desk) -> None:

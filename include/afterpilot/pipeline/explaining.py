@@ -5,15 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from afterpilot.decide.consequences import Cause, causes
-from afterpilot.domain.incident import Incident, IncidentState
+from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact
 from afterpilot.domain.run import FLEET
 from afterpilot.notify.amended import EXPLAINED, because_of_it, explained_message
 from afterpilot.record.linked_incidents import LinkedIncidents, Standing
 from afterpilot.record.ops import Unit
+
+
+UNSEEN = timedelta(days=8)  # whatever looks at all, looks once a week
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def tie(unit: Unit, standing: Sequence[Incident], found: set[uuid.UUID], seen: S
         if cause is not None and cause.incident.id != incident.cause_id:
             explain(unit, [incident], cause, seen)
             tied[incident.id] = cause.incident.id
-        elif cause is None and incident.id in found and not _shared_still(unit, incident):
+        elif cause is None and _stands_alone(unit, incident, found=incident.id in found, at=seen.at):
             LinkedIncidents(unit.connection).stand_alone(incident.id, at=seen.at, run_id=seen.run_id)
             freed.append(incident.id)
     return Ties(tied, tuple(freed), tuple(dict.fromkeys(tied.values())))
@@ -89,17 +92,16 @@ def _edit(unit: Unit, incident: Incident, place: Standing, cause: Cause, seen: S
     )
 
 
-def _shared_still(unit: Unit, incident: Incident) -> bool:
-    """Whether nothing needs to be freed: it has no cause, or the fleet's incident about what it hangs on is not over."""
-    if incident.cause_id is None:
-        return True
-    cause = LinkedIncidents(unit.connection).get(incident.cause_id)
-    return (
-        cause is not None
-        and cause.state is not IncidentState.RESOLVED
-        and cause.workflow == FLEET != incident.workflow
-        and cause.hangs_on == incident.hangs_on
-    )
+def _stands_alone(unit: Unit, incident: Incident, *, found: bool, at: datetime) -> bool:
+    """Whether it is to be told now, as nothing of its own workflow explains it: it was found again, or nothing has looked for it
+    since its cause is over. The fleet's incident about what it hangs on explains it as long as that is not over.
+    """
+    cause = LinkedIncidents(unit.connection).get(incident.cause_id) if incident.cause_id is not None else None
+    if cause is None:
+        return False
+    if cause.resolved_at is not None:
+        return found or at - cause.resolved_at >= UNSEEN
+    return found and not (cause.workflow == FLEET != incident.workflow and cause.hangs_on == incident.hangs_on)
 
 
 def _named(incident: Incident) -> str:

@@ -62,7 +62,7 @@ def follow_up(services: Services, unit: Unit, result: StageResult, workflow: Wor
     book = _Book(unit, seen, {one.id: one for one in unresolved})
     book.write(changes)
     if found.closes:
-        book.close([one for one in book.standing.values() if one.stage != result.stage], found.closes)
+        book.end([one for one in book.standing.values() if one.stage != result.stage], found.closes)
     ties = tie(unit, list(book.standing.values()), set(book.found), seen)
     fleet = roll_up(unit, keys, seen)
     where = found.channel or (lambda _: "")
@@ -121,52 +121,58 @@ class _Book:
         for incident in changes.calmer:
             if incident.good_runs < life_cycle.CALM_AFTER:
                 incidents.calm(incident, run_id=run_id, at=at)
-        self._end(changes.resolved)
-
-    def close(self, incidents: Sequence[Incident], why: str) -> None:
-        """End what nobody looks for any more; the message says so."""
-        self._end(incidents, why)
+        self.end(changes.resolved)
 
     def told(self, ties: Ties) -> Sequence[News]:
         """The news with the incidents as they are tied by now; one that was freed is told anew, whatever else became of it."""
-        freed, mark = set(ties.freed), self._seen.at.isoformat()
+        freed = set(ties.freed)
         news = [one for one in self._news if one.incident.id not in freed]
         own = {one.incident.id for one in news} | freed
-        news += [
-            News("unexplained", self.standing[one], self.found.get(one), mark=mark, said=_ALONE) for one in ties.freed
-        ]
-        for cause in (self.standing[one] for one in ties.explaining if one not in own):
-            finding = self.found.get(cause.id) or Answers(self._unit.connection).last_finding(cause)
-            news.append(News("explains", cause, finding, mark=mark))
+        news += [self._untold("unexplained", one, said=_ALONE) for one in ties.freed]
+        news += [self._untold("explains", one) for one in ties.explaining if one not in own]
         now = LinkedIncidents(self._unit.connection).causes_of([one.incident.id for one in news]) if news else {}
         return [replace(one, incident=replace(one.incident, cause_id=now.get(one.incident.id))) for one in news]
+
+    @property
+    def _mark(self) -> str:
+        """What makes a news of this moment one of its kind."""
+        return str(self._seen.run_id or self._seen.at.isoformat())
+
+    def _untold(self, what: str, which: uuid.UUID, *, said: str = "") -> News:
+        """News of an incident that this moment has perhaps not found: with what was found last."""
+        incident = self.standing[which]
+        finding = self.found.get(which) or Answers(self._unit.connection).last_finding(incident)
+        return News(what, incident, finding, mark=self._mark, said=said)
 
     def _again(self, incident: Incident, finding: Finding) -> None:
         """Seen by a run, that is counted; seen by a sweep, only what has changed is."""
         self.found[incident.id] = finding
         if self._seen.run_id is None:
-            same = (incident.title, incident.detail) == (finding.title, finding.detail)
-            if same and not incident.good_runs:
+            if _said(incident) == _said(finding) and not incident.good_runs:
                 return
         run_id = self._seen.run_id or incident.run_id
         renewed = self._unit.incidents.see_again(incident, finding, run_id=run_id, at=self._seen.at)
         self.standing[incident.id] = renewed
-        mark = str(self._seen.run_id or self._seen.at.isoformat())
         if renewed.severity.graver_than(incident.severity):
-            self._news.append(News("graver", renewed, finding, mark=mark))
+            self._news.append(News("graver", renewed, finding, mark=self._mark))
         elif not incident.flapping and _reworded(incident, renewed, by_sweep=self._seen.run_id is None):
-            self._news.append(News("changed", renewed, finding, mark=mark))
+            self._news.append(News("changed", renewed, finding, mark=self._mark))
 
     def _now(self, what: str, incident: Incident, finding: Finding, *, said: str = "") -> None:
         self.standing[incident.id] = incident
         self.found[incident.id] = finding
         self._news.append(News(what, incident, finding, said=said))
 
-    def _end(self, incidents: Sequence[Incident], why: str = "") -> None:
+    def end(self, incidents: Sequence[Incident], why: str = "") -> None:
+        """They are over; ``why`` where nobody looks for them any more, which the message says then."""
         for incident in incidents:
             over = self._unit.incidents.resolve(incident, run_id=self._seen.run_id, at=self._seen.at, text=why)
             self.standing.pop(incident.id, None)
             self._news.append(News("resolved", over, _closed(over, why) if why else None))
+
+
+def _said(one: Incident | Finding) -> tuple[object, ...]:
+    return one.title, one.detail, one.severity, one.hangs_on
 
 
 def _reworded(before: Incident, now: Incident, *, by_sweep: bool) -> bool:

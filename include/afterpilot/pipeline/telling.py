@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from afterpilot.domain.alerting import SLACK
 from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.incident import Incident
+from afterpilot.domain.message import Message
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.workflow import Workflow
@@ -17,6 +20,7 @@ from afterpilot.notify.amended import answered_message
 from afterpilot.pipeline.following_up import Found, follow_up
 from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
+from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 _PACES = (
@@ -31,25 +35,26 @@ def tell(services: Services, unit: Unit, workflow: Workflow, result: StageResult
 
 
 def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, at: datetime) -> None:
-    """What a person has answered at a cap: on the time line of that cap's incident and in its thread; where there is none, in the
-    channel.
+    """What a person has answered at a cap: on the time line of that cap's incident and in its thread, wherever it was told; where
+    it was not, in the channel.
     """
-    workflow, channel, reference = terms.workflow, terms.channel, f"{answer.id}/{answer.state}"
     incident = _incident_at(unit, answer)
+    places: list[tuple[str, str, Message | None, uuid.UUID | None]] = [(SLACK, terms.channel, None, None)]
     if incident is not None:
         unit.incidents.note(incident.id, "answered", at=at, text=text)
-    last = unit.outbox.last(incident.id) if incident else None
-    stands, channel = last or (None, channel)
-    message = answered_message(stands, workflow, text, at=at)
-    if channel:
-        unit.outbox.put(
-            message,
-            dedupe_key=f"cap_raise/{reference}",
-            workflow=workflow,
-            kind="answered",
-            channel=channel,
-            incident_id=incident.id if incident else None,
-        )
+        told = LinkedIncidents(unit.connection).standing([incident.id], waiting=True)
+        places = [(one.target, one.channel, one.message, one.incident_id) for one in told] or places
+    for target, channel, stands, which in places:
+        if channel:
+            unit.outbox.put(
+                answered_message(stands, terms.workflow, text, at=at),
+                dedupe_key=f"cap_raise/{answer.id}/{answer.state}/{target}/{channel}",
+                workflow=terms.workflow,
+                kind="answered",
+                channel=channel,
+                target=target,
+                incident_id=which,
+            )
 
 
 def _incident_at(unit: Unit, answer: CapRaise) -> Incident | None:

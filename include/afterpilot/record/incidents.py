@@ -205,9 +205,10 @@ class Incidents:
 
     def calm(self, incident: Incident, *, run_id: uuid.UUID | None, at: datetime) -> None:
         """A run did not find a flapping one: one more in a row. That is on its time line, as it is not told."""
-        self._connection.execute(
-            sa.update(incidents).where(incidents.c.id == incident.id).values(good_runs=incidents.c.good_runs + 1)
-        )
+        values: dict[str, object] = {"good_runs": incidents.c.good_runs + 1}
+        if run_id is None and not incident.good_runs:
+            values["last_seen_at"] = at  # until now sweeps have seen it, which write nothing while nothing changes
+        self._connection.execute(sa.update(incidents).where(incidents.c.id == incident.id).values(values))
         text = f"not found; {incident.good_runs + 1} good in a row"
         self.note(incident.id, "gone", at=at, run_id=run_id, text=text)
 

@@ -112,12 +112,15 @@ class LinkedIncidents:
             .values(state="suppressed", why=why)
         )
 
-    def standing(self, which: Collection[uuid.UUID]) -> Sequence[Standing]:
-        """The newest message about each of these incidents in each place where one stands or is just being sent."""
+    def standing(self, which: Collection[uuid.UUID], *, waiting: bool = False) -> Sequence[Standing]:
+        """The newest message about each of these incidents in each place where one stands or is just being sent; with ``waiting``
+        also where one is only queued, and none where it was for a digest.
+        """
+        stands = outbox.c.state.in_(("pending", "sent")) if waiting else _begun(outbox)
         newest = (
             sa.select(outbox.c.incident_id, outbox.c.target, outbox.c.channel, outbox.c.message)
             .distinct(outbox.c.incident_id, outbox.c.target, outbox.c.channel)
-            .where(outbox.c.incident_id.in_(list(which)), _begun(outbox))
+            .where(outbox.c.incident_id.in_(list(which)), stands)
             .order_by(outbox.c.incident_id, outbox.c.target, outbox.c.channel, outbox.c.created_at.desc())
         )
         return [

@@ -149,3 +149,11 @@ def test_what_is_told_in_a_day_is_bounded(runs: str, every: timedelta) -> None:
         hours = min(RETURNS_WITHIN, len(runs) * every) / CALM_FOR
         runs_of_day = min(len(runs), RETURNS_WITHIN // every)
         assert len(day) <= 7 + 2 * min(hours + 1, runs_of_day / (CALM_AFTER + 1) + 1)
+
+
+def test_of_two_findings_of_one_thing_the_gravest_counts() -> None:
+    """In whichever order they come."""
+    mild = replace(BAD, severity=Severity.WARNING)
+    for findings in ((mild, BAD), (BAD, mild)):
+        result = StageResult("w", "check", "", findings=findings, checked=1)
+        assert changes(result, [], at=AT).opened == (BAD,)
