@@ -62,7 +62,7 @@ def declared_kinds() -> set[str]:
 @functools.cache
 def trees() -> tuple[tuple[Path, ast.Module], ...]:
     """The code that makes findings and messages, outside of the gallery."""
-    folders = ("decide", "notify", "report", "pipeline", "orchestration", "record", "web", "wiring.py")
+    folders = ("decide", "notify", "report", "pipeline", "orchestration", "record", "web", "wiring")
     files = [path for path in sorted(SOURCE.rglob("*.py")) if path.relative_to(SOURCE).parts[0] in folders]
     return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in files if "gallery" not in path.parts)
 
