@@ -156,3 +156,14 @@ def test_a_silence_is_begun_listed_and_ended(ops: sa.Engine) -> None:
     refused = CliRunner().invoke(app, ["alerts", "silence", "refunds", "--for", "2h", "--reason", "x", "--by", "Dana"])
     assert "No workflow is called 'refunds'" in str(refused.exception)
     assert CliRunner().invoke(app, ["alerts", "silence", "--for", "2h", "--reason", "x", "--by", "D"]).exit_code == 2
+
+
+@pytest.mark.parametrize("which", ["\udcff\udcfe\udcfd\udcfc", "ab\x00cd", "\uff15d1f", "%%%%", "____"])
+@pytest.mark.parametrize(
+    "command", [("incidents", "show"), ("incidents", "acknowledge", "--by", "D"), ("alerts", "unsilence", "--by", "D")]
+)
+def test_what_can_be_no_id_is_refused_in_a_sentence(declared: sa.Engine, which: str, command: tuple[str, ...]) -> None:
+    """Also bytes of a terminal that are no text, and what no database takes."""
+    incident(declared)
+    done = CliRunner().invoke(app, [*command, which])
+    assert isinstance(done.exception, AnswerRefused)

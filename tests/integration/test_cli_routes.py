@@ -66,6 +66,8 @@ def test_all_of_them_in_a_table(site: Site) -> None:
         (["nobody"], "there is no workflow 'nobody'"),
         ([SLUG, "--severity", "bad"], "'bad' is no severity that alerts have"),
         ([SLUG, "--at", "tomorrow"], "'tomorrow' is no moment"),
+        ([SLUG, "--at", "0001-01-01 00:00+14:00"], "is too far away"),
+        ([SLUG, "--at", "9999-12-31 23:59"], "is too far away"),
     ],
 )
 def test_what_cannot_be_explained_is_an_error(site: Site, arguments: list[str], said: str) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from path_site import Site, trigger
@@ -81,3 +85,20 @@ def test_it_says_when_it_cannot_look(declared: Site, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("AFTERPILOT_DATABASE_URL")
     with pytest.raises(ConfigurationError):
         watch()
+
+
+@pytest.mark.parametrize("away", ["postgresql+psycopg://a:hunter2@127.0.0.1:9/x", ""])
+def test_without_its_database_it_ends_in_one_sentence(declared: Site, empty_database: str, away: str) -> None:
+    """The database is away, or was never made: no traceback, which cron would mail; exit status 2."""
+    env = {**os.environ, **declared.env, "AFTERPILOT_DATABASE_URL": away or empty_database}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("afterpilot")), "watch"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("afterpilot: the ops database")
+    assert "hunter2" not in done.stderr

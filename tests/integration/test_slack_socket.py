@@ -132,6 +132,14 @@ def test_a_token_that_slack_does_not_take_ends_it(slack: SlackAppDouble) -> None
     assert "xapp" not in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["", "xapp-\u20ac", "xapp-1\nX-Other: 2", "xapp 1"])
+def test_what_can_be_no_token_is_refused_before_it_is_sent(slack: SlackAppDouble, token: str) -> None:
+    """The error of a header that cannot be sent would repeat it."""
+    with pytest.raises(ConfigurationError, match="holds characters that no token has") as caught:
+        SocketMode(token, answer=lambda _: {}, take=lambda _: True, base_url=slack.url)
+    assert "xapp" not in str(caught.value)
+
+
 def environment(ops_url: str, slack: SlackAppDouble) -> dict[str, str]:
     """The variables of `afterpilot slack listen`."""
     return {

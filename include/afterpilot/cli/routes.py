@@ -24,6 +24,7 @@ from afterpilot.wiring import Wired, wire
 
 app = typer.Typer(help="Where alerts go, and why.", no_args_is_help=True)
 _SEVERITIES = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
+_YEARS = range(2000, 3000)  # the first and the last day of the calendar have no time in other zones
 _ANY_KIND = "*"  # no kind is named so: only routes for all kinds fit it
 
 
@@ -89,6 +90,8 @@ def _moment(wired: Wired, workflow: Workflow, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise CheckError(f'{text!r} is no moment, such as "2026-11-28 03:00"') from error
+    if moment.year not in _YEARS:
+        raise CheckError(f"{text!r} is too far away: say a moment of the years {_YEARS[0]} to {_YEARS[-1]}")
     zone = ZoneInfo(hours_of(wired.services.fleet.alerts, workflow.alerts).zone)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 

@@ -63,7 +63,7 @@ class SlackTransport:
         pace: float = 1.0,
         interactive: bool = False,
     ) -> None:
-        if not _PRINTABLE.fullmatch(token.strip()):
+        if not printable(token.strip()):
             raise ConfigurationError("the Slack token is empty or holds characters that no token has")
         self._client = WebClient(
             token=token.strip(), base_url=base_url or SLACK, timeout=timeout, retry_handlers=[], logger=_quiet()
@@ -183,6 +183,11 @@ class SlackTransport:
         if not isinstance(answer, dict):
             raise DeliveryUnclear(f"{method}: the reply is not an object")
         return answer
+
+
+def printable(token: str) -> bool:
+    """Whether it may be a token: one that cannot stand in a header would be repeated by the error about it."""
+    return _PRINTABLE.fullmatch(token) is not None
 
 
 def _quiet() -> logging.Logger:

@@ -20,7 +20,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.notify.sdk_log import quiet
-from afterpilot.notify.slack import SLACK
+from afterpilot.notify.slack import SLACK, printable
 from afterpilot.notify.slack_errors import translated
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,9 @@ class SocketMode:
         base_url: another address than Slack's, e.g. of a test double.
         ping: seconds between two looks at the connection.
         once: stop after the first answer.
+
+    Raises:
+        ConfigurationError: the token cannot be one.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class SocketMode:
         ping: float = _PING,
         once: bool = False,
     ) -> None:
+        if not printable(app_token):
+            raise ConfigurationError("the app-level token of Slack is empty or holds characters that no token has")
         self._app_token = app_token
         self._answer = answer
         self._take = take

@@ -27,7 +27,11 @@ class Answers:
         self._connection = connection
 
     def find(self, digits: str) -> Sequence[Incident]:
-        """Incidents whose id begins with these digits, at most eleven: those that are not over first, then the newest."""
+        """Incidents whose id begins with these digits, at most eleven: those that are not over first, then the newest. No id begins
+        with anything else, and not all of that can be asked of a database.
+        """
+        if not digits.isascii() or not digits.isprintable():
+            return ()
         if (whole := _identity(digits)) is not None:
             fits: sa.ColumnElement[bool] = incidents.c.id == whole
         else:

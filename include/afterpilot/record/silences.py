@@ -47,7 +47,9 @@ class Silences:
         return _silence(self._connection.execute(statement).one())
 
     def find(self, digits: str) -> Sequence[Silence]:
-        """Silences whose id begins with these digits, the newest first, at most eleven."""
+        """Silences whose id begins with these digits, the newest first, at most eleven. No id begins with anything else."""
+        if not digits.isascii() or not digits.isprintable():
+            return ()
         fits = sa.cast(silences.c.id, sa.Text).startswith(digits, autoescape=True)
         statement = sa.select(silences).where(fits).order_by(silences.c.created_at.desc()).limit(11)
         return [_silence(row) for row in self._connection.execute(statement)]
