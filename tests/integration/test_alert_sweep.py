@@ -94,6 +94,19 @@ def test_a_silence_that_cannot_be_told_holds_up_no_other(site: Site) -> None:
     assert site.wired().sweep_alerts().silences == 1
 
 
+def test_what_is_over_is_not_told_twice_where_a_digest_elsewhere_was_silenced(site: Site) -> None:
+    """Its end was told where it was told before; that another place never heard of it calls for nothing."""
+    ran(site, "quality.open")
+    ran(site)
+    with site.ops.begin() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET state = 'sent', sent_at = now()")
+        connection.exec_driver_sql(
+            "INSERT INTO outbox (dedupe_key, workflow, kind, incident_id, channel, message, state) "
+            "SELECT 'kept', workflow, kind, incident_id, '#digest', message, 'silenced' FROM outbox WHERE kind = 'resolved'"
+        )
+    assert site.wired().sweep_alerts().silences == 0
+
+
 def test_what_is_settled_in_spite_of_a_waiver_is_told_when_it_is_back(site: Site) -> None:
     """Whoever settled it was told so."""
     ran(site, "quality.open")

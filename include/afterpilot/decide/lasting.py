@@ -38,10 +38,15 @@ def lasts(result: StageResult, before: Silent, *, at: datetime) -> bool:
 
 
 def accounted_for(result: StageResult, unresolved: Sequence[Incident]) -> bool:
-    """Whether an incident that is not over says already why the stage does not know."""
-    kind = f"{result.stage}.{LASTS}"
+    """Whether an incident that is not over says already why the stage does not know.
+
+    ``unresolved`` are those of the workflow and of the fleet. One that is explained by what is over was perhaps never told.
+    """
+    kind, standing = f"{result.stage}.{LASTS}", {None, *(one.id for one in unresolved)}
     return any(
         one.kind != kind
+        and one.workflow == result.workflow
+        and one.cause_id in standing
         and ((one.stage == result.stage and one.severity is Severity.UNKNOWN) or explains(one.kind, kind))
         for one in unresolved
     )

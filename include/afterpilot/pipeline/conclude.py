@@ -11,7 +11,7 @@ from afterpilot.decide.consequences import LASTS
 from afterpilot.decide.crashing import did_not_run
 from afterpilot.decide.lasting import Silent, accounted_for, lasting, lasts
 from afterpilot.domain.incident import Incident
-from afterpilot.domain.run import Run, Stage, Trigger
+from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
@@ -127,7 +127,10 @@ def _with_lasting(unit: Unit, result: StageResult, at: datetime) -> StageResult:
     if any(finding.severity is not Severity.INFO for finding in result.findings):
         return result
     before = Silent(*unit.runs.unknown_before(result.workflow, Stage(result.stage)))
-    if not lasts(result, before, at=at) or accounted_for(result, unit.incidents.unresolved(result.workflow)):
+    if not lasts(result, before, at=at):
+        return result
+    unresolved = (*unit.incidents.unresolved(result.workflow), *unit.incidents.unresolved(FLEET))
+    if accounted_for(result, unresolved):
         return result
     return replace(result, findings=(*result.findings, lasting(result, before, at=at)))
 

@@ -147,9 +147,8 @@ class _Book:
     def _again(self, incident: Incident, finding: Finding) -> None:
         """Seen by a run, that is counted; seen by a sweep, only what has changed is."""
         self.found[incident.id] = finding
-        if self._seen.run_id is None:
-            if _said(incident) == _said(finding) and not incident.good_runs:
-                return
+        if self._seen.run_id is None and _said(incident) == _said(finding) and not incident.good_runs:
+            return
         run_id = self._seen.run_id or incident.run_id
         renewed = self._unit.incidents.see_again(incident, finding, run_id=run_id, at=self._seen.at)
         self.standing[incident.id] = renewed

@@ -31,8 +31,8 @@ def tell_unsilenced(services: Services, known: Mapping[str, Workflow]) -> Swept:
         silences = unit.silences.holding(at)
         untold = [
             (one, message)
-            for one, message in Answers(unit.connection).untold(at)
-            if one.cause_id is None and not kept_by(services, silences, known.get(one.workflow), one, at=at)
+            for one, message in Answers(unit.connection).untold()
+            if not kept_by(services, silences, known.get(one.workflow), one, at=at)
         ]
     return one_by_one(
         lambda one: _silence_over(services, known, *one), untold, named=lambda one: f"incident {one[0].id}"
@@ -65,16 +65,15 @@ def _silence_over(services: Services, known: Mapping[str, Workflow], seen: Incid
     with services.ops.begin() as unit:
         answers = Answers(unit.connection)
         incident = LinkedIncidents(unit.connection).hold(seen)
-        if incident is None or all(kept != message for _, kept in answers.untold(services.now(), seen.id)):
+        if incident is None or all(kept != message for _, kept in answers.untold(seen.id)):
             return False
-        over = incident.state is IncidentState.RESOLVED
         news = News(
-            "resolved" if over else "silence_over",
+            "silence_over",
             incident,
             answers.last_finding(incident),
             mark=str(message),
             run_id=incident.run_id,
-            said="" if over else f"the silence is over, {_STILL}",
+            said=f"the silence is over, {_STILL}",
         )
         announce(services, unit, known.get(incident.workflow), [news])
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,6 @@ from afterpilot.record.tables import findings, incident_events, incidents, outbo
 _FIELDS = tuple(field.name for field in fields(Incident))
 _MOST = 11  # that a few first digits may fit before whoever typed them has to say more
 _NO_WAIVER: Mapping[str, Any] = {"waived_until": None, "waived_by": "", "waived_reason": ""}
-_REMEMBERED = timedelta(days=100)  # longer than anything may be silenced
 
 
 class Answers:
@@ -116,30 +115,23 @@ class Answers:
         )
         return [incident_of(row) for row in self._connection.execute(statement.order_by(incidents.c.waived_until))]
 
-    def untold(self, at: datetime, which: uuid.UUID | None = None) -> Sequence[tuple[Incident, uuid.UUID]]:
-        """Incidents whose newest message was silenced, each with that message's id: those that are open or taken up, and those
-        that are over while an older message of theirs still says that they are not. ``which`` narrows it down to one.
+    def untold(self, which: uuid.UUID | None = None) -> Sequence[tuple[Incident, uuid.UUID]]:
+        """Incidents that are open or taken up, that nothing explains, and whose newest message was silenced, each with that message's
+        id, the gravest first. ``which`` narrows it down to one. What is over is not among them: that is said in spite of a silence
+        where it was told before, and nowhere else.
         """
-        newest, sent = outbox.alias("newest"), outbox.alias("sent")
-        last = (
-            sa.select(newest.c.id)
-            .where(newest.c.incident_id == incidents.c.id)
-            .order_by(newest.c.created_at.desc(), newest.c.id.desc())
+        newest = (
+            sa.select(outbox.c.id, outbox.c.state, outbox.c.gravity)
+            .where(outbox.c.incident_id == incidents.c.id)
+            .order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
             .limit(1)
-            .scalar_subquery()
+            .lateral("newest")
         )
-        stands = sa.exists().where(sent.c.incident_id == incidents.c.id, sent.c.state == "sent")
-        told_wrong = sa.and_(incidents.c.state == IncidentState.RESOLVED, stands)
         statement = (
-            sa.select(incidents, outbox.c.id.label("message_id"))
-            .join(outbox, outbox.c.incident_id == incidents.c.id)
-            .where(
-                outbox.c.state == "silenced",
-                outbox.c.created_at > at - _REMEMBERED,
-                outbox.c.id == last,
-                sa.or_(incidents.c.state.in_(("open", "acknowledged")), told_wrong),
-            )
-            .order_by(outbox.c.gravity, incidents.c.opened_at)
+            sa.select(incidents, newest.c.id.label("message_id"))
+            .join(newest, newest.c.state == "silenced")
+            .where(incidents.c.state.in_(("open", "acknowledged")), incidents.c.cause_id.is_(None))
+            .order_by(newest.c.gravity, incidents.c.opened_at)
         )
         if which is not None:
             statement = statement.where(incidents.c.id == which)
