@@ -292,6 +292,26 @@ def test_an_incident_that_began_in_the_preview_is_posted_once_there_is_a_token(
     assert [message.body["text"] for message in slack.root_messages()] == ["worse"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "states_after"), [("escalated", ["sent", "dead", "sent"]), ("acknowledged", ["sent", "sent"])]
+)
+def test_a_thread_that_takes_no_line_keeps_nobody_from_being_called(
+    ops: sa.Engine, slack: SlackDouble, kind: str, states_after: list[str]
+) -> None:
+    """An edit alone notifies nobody: what calls somebody goes to the fallback channel; what only tells stays an edit."""
+    about = incident(ops)
+    put(ops, key="first", incident_id=about.id)
+    sweep(ops, transport(slack))
+    put(ops, replace(MESSAGE, notification="the deputy is called"), key="second", kind=kind, incident_id=about.id)
+    slack.faults.append(Fault("chat.postMessage", error="restricted_action_thread_locked"))
+    sweep(ops, transport(slack))
+    let_time_pass(ops)
+    sweep(ops, transport(slack))
+    assert states(ops) == states_after
+    told = [message.body["text"] for message in slack.root_messages("afterpilot")]
+    assert told == ["the deputy is called"] * (len(states_after) - 2)
+
+
 def test_a_chart_goes_into_the_thread_of_its_message(ops: sa.Engine, slack: SlackDouble) -> None:
     """The picture's bytes arrive, with words for those who cannot see it."""
     put_report(ops, b"\x89PNG picture")
@@ -440,6 +460,8 @@ def test_an_unknown_channel_is_refused_although_private_ones_cannot_be_listed(sl
         (Fault(body="null"), DeliveryUnclear),
         (Fault(body="[]"), DeliveryUnclear),
         (Fault(body='{"ok": true}'), DeliveryUnclear),
+        (Fault(body='{"ok": true, "channel": null, "ts": null}'), DeliveryUnclear),
+        (Fault(body='{"ok": true, "channel": "C0AP00001", "ts": {"a": 1}}'), DeliveryUnclear),
         (Fault(lose_reply=True), DeliveryUnclear),
         (Fault(error="is_archived"), DeliveryRefused),
         (Fault(error="token_revoked"), ConfigurationError),

@@ -266,6 +266,16 @@ def test_what_cannot_work_says_so_beforehand(made: Callable[[], Transport]) -> N
     assert isinstance(error_of(made), ConfigurationError)
 
 
+@pytest.mark.parametrize("bearer", [f"{BEARER}\nX-Other: 2", f"{BEARER}\u20ac"], ids=["a line break", "no Latin-1"])
+def test_a_password_that_no_header_can_hold_is_for_somebody_to_mend(bearer: str) -> None:
+    """Nothing was sent, and it would be the same the next time."""
+    with HookDouble() as hook:
+        made = WebhookTransport(Endpoint(f"{hook.url}/alerts", bearer, signing_secret=SIGNING))
+        error = error_of(lambda: made.post("x", MESSAGE, reference=REFERENCE))
+        assert isinstance(error, ConfigurationError)
+        assert hook.taken == []
+
+
 def test_an_exchange_ends_well_before_its_lease() -> None:
     """Else another process might send the same meanwhile."""
     from afterpilot.notify import smtp

@@ -34,6 +34,7 @@ BUDGET = 55.0  # seconds: a sweep every minute
 SHORT_WAIT = 5.0  # seconds that a sweep stays for what cannot be sent yet; what takes longer is for the next one
 _LOOKS = 2  # a message that is not found twice, two seconds apart, was not posted
 _BETWEEN_LOOKS = 2.0
+_REPLY = "reply"  # the part of a letter that stands in the thread of what it edits
 _CALLS = {"graver", "reopened", "escalated", "waiver_over", "silence_over"}  # somebody, in the thread
 _INSTALLATION = 45.0  # until the installation is tried again, so that each sweep says that it must be mended
 _TIDY_EVERY = 2.0
@@ -214,10 +215,12 @@ class _Attempt:
         called = letter.message.mention if letter.kind in _CALLS else ""
         text = letter.thread_text
         line = Message(tone=letter.message.tone, title="", summary=text, notification=text, mention=called)
-        self._in_thread(standing, line, "reply")
+        self._in_thread(standing, line, _REPLY)
 
     def _in_thread(self, root: Posted, message: Message, part: str, *, picture: bytes | None = None) -> None:
-        """Post it in the thread, once. The message itself stands: a thread that takes none is not worth a dead letter."""
+        """Post it in the thread, once. The message itself stands: a thread that takes none is not worth a dead letter, unless the line
+        calls somebody, whom the edit alone does not reach.
+        """
         letter = self.letter
         reference = f"{letter.id}/{part}"  # the message in the channel carries the letter's own
         try:
@@ -226,6 +229,8 @@ class _Attempt:
             self._begin()
             self.transport.post(root.channel, message, reference=reference, thread=root.ts, picture=picture)
         except DeliveryRefused as error:
+            if part == _REPLY and letter.kind in _CALLS:
+                raise
             log.warning("letter %s: no %s in the thread: %s", letter.id, part, error)
 
     def _found(self, channel: str, reference: str, *, thread: str = "") -> Posted | None:

@@ -131,9 +131,9 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _without_answer(place: str, error: Exception) -> AfterpilotError:
     import requests
 
-    if isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL) or not isinstance(
-        error, OSError
-    ):
+    errors = requests.exceptions
+    unusable = errors.SSLError | errors.InvalidURL | errors.InvalidHeader | errors.InvalidSchema | errors.MissingSchema
+    if isinstance(error, unusable) or not isinstance(error, OSError):
         return ConfigurationError(f"{place}: the address cannot be used ({type(error).__name__})")
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(error, requests.exceptions.ConnectTimeout) or type(reason).__name__ in _NO_CONNECTION:

@@ -170,10 +170,10 @@ class SlackTransport:
 
     def _write(self, method: str, asked: Mapping[str, Any]) -> Posted:
         answer = self._call(method, json=dict(asked))
-        try:
-            return Posted(str(answer["channel"]), str(answer["ts"]))
-        except KeyError:
-            raise DeliveryUnclear(f"{method}: the reply does not say where the message stands") from None
+        where, ts = answer.get("channel"), answer.get("ts")
+        if not isinstance(where, str) or not isinstance(ts, str) or not _TIME_STAMP.fullmatch(ts):
+            raise DeliveryUnclear(f"{method}: the reply does not say where the message stands")
+        return Posted(where, ts)
 
     def _call(self, method: str, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401 - params or json, as slack_sdk names it
         try:
