@@ -25,6 +25,7 @@ from afterpilot.record.ops import Unit
 
 _FLAPS = f"it comes and goes; from now on it is over only after {life_cycle.CALM_AFTER} good runs in a row"
 _ALONE = "what explained it is over, and it is still there"
+from afterpilot.record.unmended import failing_windows, unmended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,9 @@ def _failing(unit: Unit, result: StageResult, unresolved: Sequence[Incident], fo
     """Incidents that this run cannot end: their records in other windows still fail."""
     if not unresolved:
         return set()
-    failing = set(unit.incidents.failing_windows(result.workflow)) if result.stage == Stage.CHECK else set()
+    failing = set(failing_windows(unit.connection, result.workflow)) if result.stage == Stage.CHECK else set()
     if found.corrects is not None:  # an older window says nothing about what was found in others since
-        failing |= set(unit.incidents.unmended(result.workflow))
+        failing |= set(unmended(unit.connection, result.workflow))
     return failing
 
 

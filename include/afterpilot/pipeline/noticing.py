@@ -17,6 +17,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.vanishing import vanished_days, vanished_of_read
 from afterpilot.record.source_states import CountedDay, SourceState, whole_day
+from afterpilot.record.unmended import failing_windows
 
 SWEPT = 7  # days that are counted again by the first pull of a day
 READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull
@@ -48,7 +49,7 @@ def before(services: Services, workflow: Workflow, source: RecordSource, reading
     """
     with services.ops.begin() as unit:
         state = unit.source_states.of(workflow.slug)
-        failing = unit.incidents.failing_windows(workflow.slug).values()
+        failing = failing_windows(unit.connection, workflow.slug).values()
         last = unit.runs.latest(workflow.slug, Stage.PULL)
     again = read_again(failing, before=reading.start, after=read_again_to(last.evidence) if last else None)
     if not isinstance(source, Looked):
