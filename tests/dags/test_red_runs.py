@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 DAGS = """
 from airflow.sdk import DAG, task
 from afterpilot.orchestration import tasks
+from afterpilot.orchestration.tasks import delivery
 
 @task(retries=0)
 def work(x):
@@ -24,7 +25,7 @@ def work(x):
 def deliver():
     print("told")
 
-tasks.deliver = deliver
+delivery.deliver = deliver
 for name, items in {"good": ["a", "b"], "bad": ["a", "breaks"]}.items():
     with DAG(name, schedule=None) as dag:
         tasks.told(work.expand(x=items))

@@ -14,6 +14,7 @@ from afterpilot.domain.run import Run, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
 from afterpilot.orchestration import batches, context, tasks
+from afterpilot.orchestration.tasks import records
 from afterpilot.pipeline import spending
 from afterpilot.wiring import Wired
 
@@ -35,7 +36,7 @@ class Task:
             "label": lambda _text: None,
         }.items():
             monkeypatch.setattr(context, name, value)
-        monkeypatch.setattr(tasks, "_announce_assets", lambda *_: None)
+        monkeypatch.setattr(records, "announce_assets", lambda *_: None)
 
     def trigger(self) -> Trigger:
         """The same for each try."""

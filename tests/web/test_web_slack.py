@@ -107,7 +107,7 @@ def test_a_click_acknowledges_the_incident(site: Installation) -> None:
     assert (row["state"], row["acknowledged_by"]) == ("acknowledged", "Dana Ruiz")
     assert site.slack.notes[0]["text"] == "Dana Ruiz has it now. Nobody else is called about it."
     message = site.scalar("SELECT message->>'notification' FROM outbox WHERE kind = 'acknowledged'")
-    assert message.startswith(f"ACK {SLUG}: The newest row is 9 h old")
+    assert message == f"ACK {SLUG}: Dana Ruiz has taken it up · The newest row is 9 h old"
 
 
 def test_the_same_person_twice_is_told_so(site: Installation) -> None:
