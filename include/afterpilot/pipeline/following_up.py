@@ -22,10 +22,10 @@ from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
 from afterpilot.record.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
+from afterpilot.record.unmended import failing_windows, unmended
 
 _FLAPS = f"it comes and goes; from now on it is over only after {life_cycle.CALM_AFTER} good runs in a row"
 _ALONE = "what explained it is over, and it is still there"
-from afterpilot.record.unmended import failing_windows, unmended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
