@@ -119,6 +119,26 @@ def test_people_who_are_not_declared_are_told_apart(site: Site, first: str, seco
     assert site.incidents()[0]["acknowledged_by"] == second
 
 
+@pytest.mark.parametrize("blank", [" ", "\u200b\u200b", "\u202e\n\u2060", "\u00ad"])
+def test_what_nobody_can_see_is_no_reason_and_no_name(site: Site, blank: str) -> None:
+    """Of a waiver, of a silence, and of whoever says so."""
+    ran(site, [stale()])
+    with pytest.raises(AnswerRefused, match="Say why"):
+        waived(site, reason=blank)
+    with pytest.raises(AnswerRefused, match="Say who"):
+        acknowledged(site, by=blank)
+    asked = Asked(SLUG, "", site.now + HOUR, "Lee Okafor", blank)
+    with site.wired().services.ops.begin() as unit, pytest.raises(AnswerRefused, match="Say why"):
+        begin_silence(unit, asked, workflows=[SLUG], now=site.now)
+
+
+def test_a_reason_is_kept_as_people_see_it(site: Site) -> None:
+    """Without marks that turn the direction of writing in a terminal or a page."""
+    ran(site, [stale()])
+    waived(site, reason="\u202eknown\u2066 to <!channel>\x00")
+    assert site.incidents()[0]["waived_reason"] == "known to <!channel>"
+
+
 def test_two_clicks_at_the_same_moment_are_one(site: Site) -> None:
     """One of them is told that it is so already; the message is edited once."""
     ran(site, [stale()])

@@ -17,6 +17,7 @@ from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.domain.verdict import Finding
 from afterpilot.domain.workflow import Workflow
+from afterpilot.notify.text import clean
 from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.explaining import Sighting
 from afterpilot.pipeline.rolling_up import roll_up
@@ -186,7 +187,7 @@ def _somebody(by: str) -> str:
 
 
 def _text(text: str) -> str:
-    return storable(text.strip())[:_LONGEST_TEXT]
+    return storable(clean(text))[:_LONGEST_TEXT]
 
 
 def _at(moment: datetime | None) -> str:

@@ -15,6 +15,7 @@ from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.people import folded
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
+from afterpilot.notify.text import clean
 from afterpilot.record.ops import Unit
 
 LONGEST_SILENCE = timedelta(days=30)
@@ -101,4 +102,4 @@ def _must_exist(workflow: str, workflows: Collection[str]) -> None:
 
 
 def _text(text: str) -> str:
-    return storable(text.strip())[:_LONGEST_TEXT]
+    return storable(clean(text))[:_LONGEST_TEXT]
