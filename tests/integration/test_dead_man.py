@@ -79,3 +79,12 @@ def test_the_pass_goes_on_when_it_is_called_in_vain(site: Site, monitor: tuple[s
     assert SECRET not in repr(wired.settings)
     (beat,) = site.rows("SELECT * FROM beats")
     assert (beat["name"], beat["detail"]) == ("dead_man", {"error": "it answered 500"})
+
+
+def test_the_address_stands_in_no_log(monitor: tuple[str, list[str]], caplog: pytest.LogCaptureFixture) -> None:
+    """Also where all is logged: urllib3 writes whole paths."""
+    url, asked = monitor
+    with caplog.at_level(logging.DEBUG):
+        assert call(f"{url}/200/{SECRET}") == ""
+    assert asked == [f"/200/{SECRET}"]
+    assert SECRET not in caplog.text

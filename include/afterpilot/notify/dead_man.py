@@ -6,6 +6,7 @@ Its address is a secret: whoever knows it can keep it quiet. It stands in no tex
 from __future__ import annotations
 
 from afterpilot.domain.http_deadline import within
+from afterpilot.notify.http_post import unlogged
 
 PATIENCE = 10.0  # seconds, for the whole exchange
 
@@ -15,7 +16,7 @@ def call(url: str, *, patience: float = PATIENCE) -> str:
     import requests  # a fifth of a second
 
     try:
-        with requests.Session() as session, within(session, patience):
+        with unlogged(), requests.Session() as session, within(session, patience):
             answer = session.get(url, timeout=patience, stream=True)
             answer.close()
     except Exception as error:  # noqa: BLE001 - its text may quote the address

@@ -6,8 +6,9 @@ letter longer than its lease.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,10 +66,9 @@ def post(url: str, content: bytes, headers: Mapping[str, str], *, place: str, se
     import requests  # a fifth of a second
 
     status, wait, text = 0, "", b""
-    _keep_addresses_out_of_logs()
-    hushed = _unlogged.set(True)
     try:
         with (
+            unlogged(),
             requests.Session() as session,
             within(session, EXCHANGE_SECONDS),
             session.post(
@@ -86,8 +86,6 @@ def post(url: str, content: bytes, headers: Mapping[str, str], *, place: str, se
     except (requests.exceptions.RequestException, OSError, ValueError) as error:
         if not status:  # what a status says holds without its words
             raise _without_answer(place, error) from None  # the cause repeats the address
-    finally:
-        _unlogged.reset(hushed)
     said = one_line(in_brief(text.decode("utf-8", "replace"), *secrets, most=_SHOWN))
     return Reply(status, said, asked_to_wait(wait))
 
@@ -155,6 +153,13 @@ class _NotOurs(logging.Filter):
 _not_ours = _NotOurs()
 
 
-def _keep_addresses_out_of_logs() -> None:
+@contextlib.contextmanager
+def unlogged() -> Iterator[None]:
+    """Keep the addresses that the block calls out of the logs."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_not_ours)  # once, however often it is called
+    hushed = _unlogged.set(True)
+    try:
+        yield
+    finally:
+        _unlogged.reset(hushed)
