@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
-from afterpilot.declare.cron import cron_error
+from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.declare.currencies import CURRENCIES
 from afterpilot.declare.problems import choices, describe
 from afterpilot.domain.money import Cap, Money
@@ -234,6 +234,8 @@ def _cron(value: Any) -> str:  # noqa: ANN401
     text = text_of(value)
     if wrong := cron_error(text):
         raise Wrong(wrong, "minute, hour, day, month, day of the week in UTC, such as 0 6 * * mon")
+    if not days_a_year(text):
+        raise Wrong(f"{describe(value)} falls due on no day", "a month that has this day, such as 0 6 28 2 *")
     return " ".join(text.split())
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.declare.json_files import NotJson, json_schema, parse_json
 from afterpilot.declare.secrecy import looks_secret
-from afterpilot.declare.values import CapText, Channel, Duration, MoneyText, Points, Price, Share, SlackUser
+from afterpilot.declare.values import CapText, Channel, Cron, Duration, MoneyText, Points, Price, Share, SlackUser
 
 BOUND = Decimal(10) ** 12
 
@@ -202,6 +202,14 @@ def test_schemas_that_cannot_be_used_are_refused(text: str) -> None:
 def test_the_days_of_a_schedule_are_counted_as_croniter_counts_them(expression: str, days: int) -> None:
     """Days of the 28 years from 2025 on, on which Airflow's own reader of cron expressions falls due."""
     assert days_a_year(expression) * 28 == pytest.approx(days)
+
+
+@pytest.mark.parametrize("never", ["0 3 30 2 *", "0 3 31 2,4,jun *", "0 3 31 sep *"])
+def test_a_schedule_that_never_falls_due_is_refused(never: str) -> None:
+    """Airflow could not read it, and nothing would be overdue by it: a workflow that is never looked at would be green."""
+    assert cron_error(never) == ""
+    assert value_of(Cron, never) is None
+    assert value_of(Cron, f"{never[:-1]}mon") == f"{never[:-1]}mon"
 
 
 def test_what_is_no_schedule_has_no_days() -> None:
