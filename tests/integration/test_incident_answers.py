@@ -229,8 +229,8 @@ def test_a_waiver_is_told_and_then_nothing_until_its_time_is_over(site: Site) ->
     """What is found meanwhile is kept with its reason; then it is open again, told, and nobody has it."""
     ran(site, [stale()])
     assert waived(site).changed
-    ran(site, [stale(Severity.CRITICAL, "The newest row is 12 h old")])
-    assert told(site) == [("incident", "pending"), ("waived", "pending"), ("graver", "silenced")]
+    ran(site, [stale(title="The newest row is 12 h old")])
+    assert told(site) == [("incident", "pending"), ("waived", "pending"), ("incident", "silenced")]
     assert site.wired().sweep_alerts().waivers == 0
     site.now += 5 * HOUR
     assert site.wired().sweep_alerts().waivers == 1
@@ -240,6 +240,30 @@ def test_a_waiver_is_told_and_then_nothing_until_its_time_is_over(site: Site) ->
     assert told(site)[-1] == ("waiver_over", "pending")
     assert "the waiver of Dana Ruiz is over, it is still there" in site.letters()[-1]["message"]["notification"]
     assert line(site)[-1][0] == "waiver_over"
+
+
+def test_a_waiver_holds_for_what_was_waived_and_for_nothing_graver(site: Site) -> None:
+    """A warning that may wait and turns critical is open, and told; that it was waived stands on its time line."""
+    ran(site, [stale()])
+    waived(site)
+    ran(site, [stale(Severity.CRITICAL, "The newest row is 30 h old")])
+    (incident,) = site.incidents()
+    assert (incident["state"], incident["waived_until"]) == ("open", None)
+    assert told(site)[-1] == ("graver", "pending")
+    assert ("waiver_over", "afterpilot", "waived by Dana Ruiz: the supplier knows") in line(site)
+
+
+def test_a_waiver_does_not_hold_for_what_comes_back_graver(site: Site) -> None:
+    """The waived warning was over and is back as critical: it is told; back as it was, it would have been kept."""
+    ran(site, [stale()])
+    waived(site)
+    ran(site, [])
+    ran(site, [stale(Severity.CRITICAL)])
+    assert site.incidents()[0]["state"] == "open"
+    assert told(site)[-1] == ("reopened", "pending")
+    ran(site, [])
+    ran(site, [stale()])
+    assert site.incidents()[0]["state"] == "open"
 
 
 def test_a_waived_incident_that_is_over_is_over(site: Site) -> None:

@@ -86,9 +86,11 @@ def changes(
 
 
 def reopening(ended: Ended, finding: Finding, at: datetime) -> Reopening:
-    """It is open again even if somebody had it, as nobody has taken this up; a waiver that still holds goes on."""
-    until = ended.incident.waived_until
-    state = IncidentState.WAIVED if until is not None and until > at else IncidentState.OPEN
+    """It is open again even if somebody had it, as nobody has taken this up; a waiver that still holds goes on, unless it is
+    graver than what was waived.
+    """
+    until, graver = ended.incident.waived_until, finding.severity.graver_than(ended.incident.severity)
+    state = IncidentState.WAIVED if until is not None and until > at and not graver else IncidentState.OPEN
     return Reopening(ended.incident, finding, state, flaps=ended.reopenings + 1 >= FLAPS_AFTER)
 
 

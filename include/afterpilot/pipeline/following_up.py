@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from afterpilot.decide import incidents as life_cycle
-from afterpilot.domain.incident import Incident
+from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, StageResult
 from afterpilot.domain.workflow import Workflow
@@ -152,8 +152,11 @@ class _Book:
             return
         run_id = self._seen.run_id or incident.run_id
         renewed = self._unit.incidents.see_again(incident, finding, run_id=run_id, at=self._seen.at)
+        graver = renewed.severity.graver_than(incident.severity)
+        if graver and renewed.state is IncidentState.WAIVED:  # this is not what was waived
+            renewed = Answers(self._unit.connection).end_waiver(renewed, at=self._seen.at)
         self.standing[incident.id] = renewed
-        if renewed.severity.graver_than(incident.severity):
+        if graver:
             self._news.append(News("graver", renewed, finding, mark=self._mark))
         elif not incident.flapping and _reworded(incident, renewed, by_sweep=self._seen.run_id is None):
             self._news.append(News("changed", renewed, finding, mark=self._mark))

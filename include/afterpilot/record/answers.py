@@ -94,7 +94,9 @@ class Answers:
         )
 
     def end_waiver(self, incident: Incident, *, at: datetime) -> Incident:
-        """The time of the waiver is over and it is still there: it is open again, and somebody has to take it up anew."""
+        """It is open again, as the time is over and it is still there, or as it is graver now than what was waived; somebody has to
+        take it up anew.
+        """
         return self._change(
             incident,
             "open",

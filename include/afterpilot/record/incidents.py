@@ -148,6 +148,7 @@ class Incidents:
                 good_runs=0,
                 escalation=0,
                 escalate_at=None,
+                **({} if state is IncidentState.WAIVED else {"waived_until": None}),
             )
             .returning(incidents)
         ).one()
