@@ -132,6 +132,14 @@ def test_what_nobody_can_see_is_no_reason_and_no_name(site: Site, blank: str) ->
         begin_silence(unit, asked, workflows=[SLUG], now=site.now)
 
 
+@pytest.mark.parametrize(("workflow", "kind"), [("\u200b", ""), (SLUG, "\u202e"), ("\x00", "quality.*")])
+def test_a_silence_of_what_nobody_can_see_is_not_one_of_everything(site: Site, workflow: str, kind: str) -> None:
+    """An empty pattern would keep all of it."""
+    asked = Asked(workflow, kind, site.now + HOUR, "Lee Okafor", "the warehouse moves")
+    with site.wired().services.ops.begin() as unit, pytest.raises(AnswerRefused, match="no sign that can be seen"):
+        begin_silence(unit, asked, workflows=[SLUG], now=site.now)
+
+
 def test_a_reason_is_kept_as_people_see_it(site: Site) -> None:
     """Without marks that turn the direction of writing in a terminal or a page."""
     ran(site, [stale()])

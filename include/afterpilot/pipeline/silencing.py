@@ -40,10 +40,11 @@ def begin_silence(unit: Unit, asked: Asked, *, workflows: Collection[str], now: 
     ``workflows`` are the slugs that there are: a silence that can match nothing is refused.
 
     Raises:
-        AnswerRefused: no name, no reason, an end that is over or more than 30 days away, or no such workflow.
+        AnswerRefused: no name, no reason, an end that is over or more than 30 days away, no such workflow, or a workflow or kind
+            that cannot be read.
     """
     by, reason = _text(asked.by), _text(asked.reason)
-    workflow, kind = _text(asked.workflow), _text(asked.kind)
+    workflow, kind = _pattern(asked.workflow), _pattern(asked.kind)
     if not by:
         raise AnswerRefused("Say who wants it silent: the list of silences names them.")
     if not reason:
@@ -99,6 +100,13 @@ def _must_exist(workflow: str, workflows: Collection[str]) -> None:
         return
     near = get_close_matches(workflow, workflows, n=1)
     raise AnswerRefused(f"No workflow is called {workflow!r}{f'; do you mean {near[0]}?' if near else '.'}")
+
+
+def _pattern(text: str) -> str:
+    """A name or a pattern as it was typed. Empty keeps everything, so one in which nothing can be seen is not taken for it."""
+    if text.strip() and not _text(text):
+        raise AnswerRefused("The workflow or the kind has no sign that can be seen; leave it out, or say which.")
+    return _text(text)
 
 
 def _text(text: str) -> str:
