@@ -59,7 +59,7 @@ def post(url: str, content: bytes, headers: Mapping[str, str], *, place: str, se
     """Post JSON. ``place`` names the receiver in errors, without an address; ``secrets`` are taken out of what it says.
 
     Raises:
-        ConfigurationError: the address cannot be used.
+        ConfigurationError: the address or the password cannot be used.
         DeliveryUnreachable: no connection came about.
         DeliveryUnclear: no reply, or none in time.
     """
@@ -132,7 +132,7 @@ def _without_answer(place: str, error: Exception) -> AfterpilotError:
     errors = requests.exceptions
     unusable = errors.SSLError | errors.InvalidURL | errors.InvalidHeader | errors.InvalidSchema | errors.MissingSchema
     if isinstance(error, unusable) or not isinstance(error, OSError):
-        return ConfigurationError(f"{place}: the address cannot be used ({type(error).__name__})")
+        return ConfigurationError(f"{place}: its address or its password cannot be used ({type(error).__name__})")
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(error, requests.exceptions.ConnectTimeout) or type(reason).__name__ in _NO_CONNECTION:
         return DeliveryUnreachable(f"{place}: no connection ({type(reason or error).__name__})")
