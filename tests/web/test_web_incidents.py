@@ -89,10 +89,11 @@ def test_whoever_acknowledges_has_it_under_their_login(desk: IncidentSite) -> No
         ({"for": "4h"}, 4),
         ({"for": "1w"}, 168),
         ({"for": "other", "until": "2026-11-21T09:30"}, (24 + 7) + 1 / 6),
+        ({"for": "4h", "until": "2026-11-21T09:30"}, (24 + 7) + 1 / 6),
     ],
 )
 def test_it_may_wait_for_a_while_or_until_a_date(desk: IncidentSite, fields: dict[str, str], hours: float) -> None:
-    """With its reason; a typed date is UTC as all on the page."""
+    """With its reason; a typed date is UTC as all on the page, and counts also where the length chosen before stays chosen."""
     assert send(desk.person("dana"), path(desk, "waive"), reason="Friday's release", **fields).status_code == 303
     row = desk.one()
     assert (row["state"], row["waived_by"], row["waived_reason"]) == ("waived", "dana", "Friday's release")

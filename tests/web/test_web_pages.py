@@ -74,6 +74,13 @@ def test_status_shows_the_newest_verdict_of_each_stage(site: Site) -> None:
     assert "16 min ago" in row
 
 
+def test_each_stage_stands_below_its_name(site: Site) -> None:
+    """A row of the status has the stages of the heading, in their order: what is of the fleet alone has no column."""
+    page = site.get("/")
+    headings = re.findall(r'<th scope="col">(\w+)</th>', page[page.index("<thead>") : page.index("</thead>")])
+    assert headings == ["Workflow", *re.findall(r'data-label="(\w+)"', _row(page, sample_data.INVOICES))]
+
+
 def test_a_run_that_checked_nothing_is_unknown(site: Site) -> None:
     """A check over an empty window is UNKNOWN on the status page and on its own."""
     assert re.findall(r'class="verdict (\w+)"', _row(site.get("/"), sample_data.TRIAGE))[2] == "UNKNOWN"

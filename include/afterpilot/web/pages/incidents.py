@@ -191,8 +191,11 @@ def _answered(frame: Frame, answering: Answering, which: str, action: str, form:
 
 
 def _until(form: Form, services: Services, workflow: Workflow | None) -> datetime:
-    """The chosen end of a waiver; tomorrow is where the workflow's people are, a typed date is UTC as all on the pages."""
-    chosen = form.text("for")
+    """The chosen end of a waiver; tomorrow is where the workflow's people are, a typed date is UTC as all on the pages.
+
+    A typed date counts whatever else is chosen: the form has a length chosen before anybody types.
+    """
+    chosen = OTHER if form.text("until") else form.text("for")
     if chosen not in WAIVERS and not (chosen == OTHER and form.text("until")):
         raise AnswerRefused("Say until when it may wait.")
     zone = hours_of(services.fleet.alerts, workflow.alerts if workflow else None).zone

@@ -37,6 +37,7 @@ def router(frame: Frame) -> APIRouter:
             "status.html",
             title="Status",
             here="status",
+            stages=[str(stage) for stage in OF_WORKFLOWS],
             workflows=[_standing(row, latest, counts) for row in page.rows],
             fleet=latest.get((FLEET, str(Stage.DECLARE))),
             incidents=incidents[:_SHOWN],
