@@ -19,7 +19,8 @@ from afterpilot.web.api.tokens import hash_of
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _START_SECONDS = 240
-_TIMEOUT = (5, 30)
+_TIMEOUT = (5, 30)  # seconds to connect, and to answer
+_ATTEMPTS = 5
 
 
 def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_port: int) -> dict[str, str]:
@@ -150,14 +151,22 @@ class Api:
         return f"{done} of {len(instances)} tasks done" + (f", now {', '.join(sorted(running))}" if running else "")
 
     def _get(self, path: str, **params: object) -> dict[str, Any]:
-        reply = self._session.get(f"{self._state.address}{path}", params=params, timeout=_TIMEOUT)  # type: ignore[arg-type]
+        """Read, and ask again where a busy machine takes too long to answer."""
+        for last in (*[False] * (_ATTEMPTS - 1), True):
+            try:
+                reply = self._session.get(f"{self._state.address}{path}", params=params, timeout=_TIMEOUT)  # type: ignore[arg-type]
+                break
+            except requests.Timeout:
+                self._processes.require_alive()
+                if last:
+                    raise
         reply.raise_for_status()
         return dict(reply.json())
 
     def _answers(self, path: str) -> bool:
         try:
             return self._session.get(f"{self._state.address}{path}", timeout=_TIMEOUT).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
