@@ -67,6 +67,7 @@ def incident(ops: sa.Engine, **more: Any) -> uuid.UUID:
 def test_open_incidents_are_listed_with_what_can_be_said_of_them(ops: sa.Engine) -> None:
     """Counted, oldest first, with the first digits of the id; without any that is said."""
     assert said("incidents", "list") == "No incident is open.\n"
+    assert said("incidents", "list", "refunds") == "No incident of refunds is open.\n"
     incident(ops)
     shown = said("incidents", "list")
     assert "2026-11-20 02:00  warning  refunds: 5 rows are gone" in shown
@@ -127,7 +128,7 @@ def test_an_incident_is_answered_and_shown_with_all_that_happened(declared: sa.E
         (("waive", "ID", "--until", "2020-01-01", "--by", "Dana", "--reason", "x"), "is over"),
         (("acknowledge", "ffffffff", "--by", "Dana"), "No incident has an id"),
         (("acknowledge", "ID", "--by", " "), "Say who answers"),
-        (("show", "ffffffff"), "0 incidents fit"),
+        (("show", "ffffffff"), "begins with 'ffffffff'; `afterpilot incidents list"),
     ],
 )
 def test_an_answer_that_cannot_be_taken_says_why(declared: sa.Engine, arguments: tuple[str, ...], why: str) -> None:

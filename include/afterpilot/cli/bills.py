@@ -131,10 +131,12 @@ def _cause(day: Day) -> Text:
 
 
 def _coverage(one: Standing) -> str:
-    owned = "nothing is billed" if one.owned is None else f"{one.owned * 100:.1f}% of the bill is owned"
+    read = any(day.bill is not None for day in one.days)
+    none = "nothing is billed" if read else "no bill is on record yet: `afterpilot bills` reads them"
+    owned = none if one.owned is None else f"{one.owned * 100:.1f}% of the bill is owned"
     if one.owned_unknown:
         owned = f"which share of the bill is owned is UNKNOWN: {one.owned_unknown}"
-    priced = "no call of it is metered" if one.priced is None else f"{one.priced * 100:.1f}% of its calls are priced"
+    priced = "no call is metered" if one.priced is None else f"{one.priced * 100:.1f}% of the metered calls are priced"
     return f"{owned}, {priced}"
 
 

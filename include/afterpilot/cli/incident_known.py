@@ -60,8 +60,12 @@ def known(connection: sa.Connection, which: str) -> Known:
     found = Answers(connection).find(which.strip().lower()) if which.strip() else ()
     row = incidents.one_incident(connection, found[0].id) if len(found) == 1 else None
     if row is None:
-        named = ", ".join(str(one.id)[:8] for one in found) or "none"
-        raise AnswerRefused(f"{plural(len(found), 'incident')} fit to {which!r}: {named}")
+        named = ", ".join(str(one.id)[:8] for one in found)
+        raise AnswerRefused(
+            f"{plural(len(found), 'incident')} begin with {which!r}: {named}"
+            if found
+            else f"No incident has an id that begins with {which!r}; `afterpilot incidents list --state all` has them."
+        )
     return Known(
         row=row,
         cause=incidents.one_incident(connection, row["cause_id"]) if row["cause_id"] else None,

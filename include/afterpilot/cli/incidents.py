@@ -24,6 +24,7 @@ app = typer.Typer(help="What is wrong, all that is known of it, and what people 
 Which = Annotated[str, typer.Argument(help="The incident's id, or the first digits of it.", metavar="ID")]
 By = Annotated[str, typer.Option("--by", help="Who says so; the time line and the message name them.")]
 _MOST = 200
+_SEVERITIES = ("critical", "unknown", "warning")
 _STATES = ("unresolved", *(str(state) for state in IncidentState), "all")
 
 
@@ -32,7 +33,7 @@ def list_incidents(
     workflow: Annotated[str, typer.Argument(help="Only those of this workflow.")] = "",
     *,
     state: Annotated[str, typer.Option("--state", help=f"One of {', '.join(_STATES)}.")] = "unresolved",
-    severity: Annotated[str, typer.Option("--severity", help="One of critical, unknown, warning.")] = "",
+    severity: Annotated[str, typer.Option("--severity", help=f"One of {', '.join(_SEVERITIES)}.")] = "",
     silenced: Annotated[bool, typer.Option("--silenced", help="Only those whose last message was kept.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -44,6 +45,8 @@ def list_incidents(
 
     if state not in _STATES:
         raise typer.BadParameter(f"{state!r} is none of {', '.join(_STATES)}", param_hint="--state")
+    if severity and severity not in _SEVERITIES:
+        raise typer.BadParameter(f"{severity!r} is none of {', '.join(_SEVERITIES)}", param_hint="--severity")
     with _connect() as connection:
         page = listed(
             connection,
@@ -69,7 +72,7 @@ def list_incidents(
         _line(f"{plural(len(found), 'incident')} not over. All about one: afterpilot incidents show ID")
         _line("One that you have: afterpilot incidents acknowledge ID --by NAME; may wait: waive; is settled: resolve")
     else:
-        console.print("No incident is open.")
+        _line(f"No incident{f' of {workflow}' if workflow else ''} is open.")
 
 
 @app.command()

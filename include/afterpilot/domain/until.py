@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 _DURATION = re.compile(r"([0-9]{1,5})\s?([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 MORNING = time(9)  # of a date without a time of day: when people are there again
-HOW = "a duration such as 30m, 2h, 3d or 1w, a date such as 2026-12-01, or one with a time such as 2026-12-01 14:30"
+HOW = "a duration such as 30m, 2h, 3d or 1w, tomorrow, a date such as 2026-12-01, or one with a time such as 2026-12-01 14:30"
 
 
 def until(text: str, *, now: datetime, zone: str = "UTC") -> datetime:
