@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -12,6 +14,7 @@ from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
 MARKUP: Literal["rich"] = "rich"  # of every help text
+_WRAPPED = re.compile(r"(?<!\n)\n(?!\n|\s|Example)")  # within a paragraph; examples keep lines of their own
 
 
 class Later(NamedTuple):
@@ -45,13 +48,23 @@ class LazyCommand(TyperCommand):
         module, _, attribute = self._place.partition(":")
         found = getattr(importlib.import_module(module), attribute)
         if isinstance(found, typer.Typer):
-            return get_group(found)
+            group = get_group(found)
+            _reflow(group)
+            return group
         info = CommandInfo(self._name, callback=found)
         command = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=MARKUP)
         if not isinstance(command, TyperCommand):
             raise TypeError(f"{self._place} is no command")
+        _reflow(command)
         return command
 
     def make_context(self, *arguments: Any, **options: Any) -> typer.Context:  # noqa: ANN401 - as above
         """The context of the command itself: everything from here on is its own."""
         return self.loaded().make_context(*arguments, **options)  # type: ignore[return-value] # typer's own is narrower
+
+
+def _reflow(command: TyperCommand | TyperGroup) -> None:
+    """Let a help text break where the terminal does and not where the docstring in its source did."""
+    command.help = _WRAPPED.sub(" ", inspect.cleandoc(command.help or ""))
+    for inner in command.commands.values() if isinstance(command, TyperGroup) else ():
+        inner.help = _WRAPPED.sub(" ", inspect.cleandoc(inner.help or ""))

@@ -103,3 +103,17 @@ def test_late_commands_say_what_they_do() -> None:
     for path, command in late.items():
         own = inspect.cleandoc(command.loaded().help or "").partition("\n\n")[0]
         assert (path, command.help) == (path, " ".join(own.split()))
+
+
+@pytest.mark.parametrize("name", ["deliver", "routes", "evals"])
+def test_help_breaks_where_the_terminal_does(name: str) -> None:
+    """A paragraph of a docstring is one line, of commands in a group too; examples keep lines of their own."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, LazyGroup)
+    found = group.commands[name]
+    assert isinstance(found, LazyCommand)
+    command = found.loaded()
+    inner = getattr(command, "commands", {}).values()
+    helps = [(one.loaded() if isinstance(one, LazyCommand) else one).help or "" for one in (command, *inner)]
+    lines = [line for text in helps for paragraph in text.split("\n\n") for line in paragraph.split("\n")[1:]]
+    assert [line for line in lines if not line.startswith((" ", "Example"))] == []
