@@ -186,7 +186,7 @@ def test_runs_people_and_messages_are_one_stream_in_the_order_of_time(desk: Inci
         desk.ran([stale()])
     send(desk.person("dana"), path(desk, "waive"), reason="known", **{"for": "1w"})
     desk.queued()
-    desk.ran([stale(Severity.CRITICAL, "The newest row is 13 h old")])
+    desk.ran([stale(title="The newest row is 13 h old")])
     page = desk.person("dana").get(path(desk)).text
     stream = page[page.index('<ol class="line">') : page.index("</ol>")]
     assert re.findall(r'class="e-(?:message m-)?([\w-]+)"', stream) == [
