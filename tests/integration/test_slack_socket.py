@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -122,6 +124,29 @@ def test_slack_that_is_away_at_the_start_is_asked_again(slack: SlackAppDouble) -
     slack.wait(lambda: slack.connections)
     slack.reply_to(slack.send(click("acknowledge", "x")))
     late.stop()
+
+
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_a_signal_ends_it_at_any_moment_of_its_waiting(slack: SlackAppDouble, moment: int) -> None:
+    """Whatever line of it is interrupted: what the signal does waits for nothing that the interrupted thread holds."""
+    listener = Listener(slack)
+    lines = itertools.count(1)
+
+    def interrupt(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_name != "wait" or frame.f_back is None or frame.f_back.f_code.co_name != "listen":
+            return None
+        if event == "line" and next(lines) == moment:
+            listener.socket.stop()
+        return interrupt
+
+    def listen() -> None:
+        sys.settrace(interrupt)
+        listener.socket.listen()
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_a_token_that_slack_does_not_take_ends_it(slack: SlackAppDouble) -> None:

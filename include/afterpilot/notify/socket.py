@@ -6,7 +6,7 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 from __future__ import annotations
 
 import logging
-import threading
+import queue
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.error import URLError
@@ -28,6 +28,27 @@ log = logging.getLogger(__name__)
 _HTTP = 15  # seconds for a request to Slack
 _PING = 5.0  # seconds between two looks at the connection
 _AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds until Slack is asked for a first connection again
+
+
+class _Told:
+    """An event that a signal may set: the one of threading takes a lock that the thread may hold that the signal interrupts."""
+
+    def __init__(self) -> None:
+        self._words: queue.SimpleQueue[None] = queue.SimpleQueue()  # whose put may interrupt its get
+
+    def set(self) -> None:
+        self._words.put(None)
+
+    def is_set(self) -> bool:
+        return not self._words.empty()
+
+    def wait(self, seconds: float) -> bool:
+        try:
+            self._words.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        self.set()
+        return True
 
 
 class SocketMode:
@@ -63,10 +84,10 @@ class SocketMode:
         self._base_url = base_url or SLACK
         self._ping = ping
         self._once = once
-        self._stop = threading.Event()
+        self._stop = _Told()
 
     def stop(self) -> None:
-        """End :meth:`listen`; answers under way are finished."""
+        """End :meth:`listen`; answers under way are finished. It may be called by a signal."""
         self._stop.set()
 
     def listen(self, *, connected: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
