@@ -76,7 +76,7 @@ def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:
     status, out, _ = cli("deliver", "--json")
     swept = {"written": 0, "failed": 0, "escalated": 0, "broken": []}
     stops = {"ended": 0, "done": 0, "not_done": 0}
-    alerts = {"waivers": 0, "silences": 0, "called": 0, "digests": 0}
+    alerts = {"waivers": 0, "silences": 0, "called": 0, "digests": 0, "broken": 0}
     assert (status, json.loads(out)) == (
         0,
         {"sent": 2, "deferred": 0, "dead": 0, "blocked": "", "reviews": swept, "stops": stops, "alerts": alerts},

@@ -208,6 +208,8 @@ def test_a_source_that_breaks_and_comes_back(site: Site, breaks: str, mends: str
     assert (incident["kind"], incident["state"], incident["occurrences"]) == ("pull.source_unreadable", "open", 2)
     (watermark,) = site.rows("SELECT pulled_to FROM watermarks")
     assert watermark["pulled_to"] == first.window.end
+    assert site.wired().deliver().sent == 0  # it waits half a minute for others that the same source may fail
+    assert site.rows("UPDATE outbox SET not_before = now() RETURNING kind") == [{"kind": "incident"}]
     assert site.wired().deliver().sent == 1
 
     site.produce(mends)

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from afterpilot.decide.consequences import LASTS, explains
 from afterpilot.domain.incident import Incident
+from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 
 RUNS = 3  # in a row, this one counted
 AT_LEAST = timedelta(days=1)
+_PEOPLE = timedelta(days=8)  # spot checks come for a week, and people have a week for them
 _TO_DO = {
     "check": "See whether production still writes records, and whether workflow.yaml still reads the right table.",
     "gate": "See whether outputs still come, and whether they are pulled.",
@@ -30,11 +32,14 @@ class Silent:
 
 
 def lasts(result: StageResult, before: Silent, *, at: datetime) -> bool:
-    """Whether this UNKNOWN, which no finding of its own tells, has lasted for three runs in a row and for a day."""
+    """Whether this UNKNOWN, which no finding of its own tells, has lasted for three runs in a row and for a day; where it waits for
+    people, for as long as they have.
+    """
     told = any(finding.severity is not Severity.INFO for finding in result.findings)
     if told or result.verdict is not Verdict.UNKNOWN or before.since is None:
         return False
-    return before.runs + 1 >= RUNS and at - before.since >= AT_LEAST
+    patience = _PEOPLE if result.stage == Stage.REVIEW else AT_LEAST
+    return before.runs + 1 >= RUNS and at - before.since >= patience
 
 
 def accounted_for(result: StageResult, unresolved: Sequence[Incident]) -> bool:

@@ -15,7 +15,6 @@ from afterpilot.notify.amended import EXPLAINED, because_of_it, explained_messag
 from afterpilot.record.linked_incidents import LinkedIncidents, Standing
 from afterpilot.record.ops import Unit
 
-
 UNSEEN = timedelta(days=8)  # whatever looks at all, looks once a week
 
 
