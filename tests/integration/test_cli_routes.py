@@ -56,7 +56,8 @@ def test_all_of_them_in_a_table(site: Site) -> None:
     site.env["AFTERPILOT_DATABASE_URL"] = "postgresql+psycopg://nobody@127.0.0.1:9/none"
     shown = explain(site)
     assert shown.exit_code == 0, shown.output
-    assert [line.split()[0] for line in shown.stdout.splitlines()[1:4]] == [SLUG, "unknown", "warning"]
+    begun = [line.split()[0] for line in shown.stdout.splitlines() if line.split()]
+    assert [word for word in begun if word in {SLUG, "unknown", "warning"}] == [SLUG, "unknown", "warning"]
     assert "Silences are not known: the ops database cannot be reached." in shown.stdout
 
 

@@ -172,15 +172,18 @@ def _print(wired: Wired, one: _Explained) -> None:
 
 
 def _table(found: Sequence[_Explained]) -> Table:
-    table = Table(box=None, padding=(0, 2))
-    for column in ("workflow", "alert", "goes to", "calls", "unless somebody takes it up"):
+    """A line for each workflow, and below it one for each severity: in 80 columns, too."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("alert", no_wrap=True)
+    for column in ("goes to", "calls", "otherwise"):
         table.add_column(column, overflow="fold")
     last = ""
     for one in found:
-        slug = "" if one.workflow.slug == last else one.workflow.slug
-        last = one.workflow.slug
+        if one.workflow.slug != last:
+            last = one.workflow.slug
+            table.add_row(Text(last, style="bold"))
         first, *later = one.calls or ("nobody",)
-        table.add_row(*(Text(cell) for cell in (slug, str(one.severity), _told(one), first, "; ".join(later))))
+        table.add_row(*(Text(cell) for cell in (f"  {one.severity}", _told(one), first, "; ".join(later))))
     return table
 
 
