@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
 DAGS = """
 from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowSkipException
 from afterpilot.orchestration import tasks
 from afterpilot.orchestration.tasks import delivery
 
@@ -44,6 +45,16 @@ for name, items in {
         probed = probe.expand(x=items)
         tasks.told(probed, tasks.all_probed(probed), work.expand(x=tasks.changed(probed)))
     globals()[name] = dag
+
+@task
+def plan():
+    raise AirflowSkipException("no declaration is synced yet")
+
+with DAG("unsynced", schedule=None) as unsynced:
+    tasks.told(work.expand(x=plan()))
+with DAG("unsynced_probe", schedule=None) as unsynced_probe:
+    probed = probe.expand(x=plan())
+    tasks.told(probed, tasks.all_probed(probed), work.expand(x=tasks.changed(probed)))
 """
 
 RUN = """
@@ -100,3 +111,14 @@ def test_only_what_changed_is_evaluated(tmp_path: Path) -> None:
     assert "('work', 0, 'success')" in half
     assert "('work', 0, 'success')" in part
     assert all("('deliver', -1, 'success')" in line for line in (quiet, starts, half, part))
+
+
+def test_a_plan_before_the_first_sync_is_no_failure(tmp_path: Path) -> None:
+    """The plan and its work are skipped, what waits elsewhere is delivered, and the run is green."""
+    for line in ran(tmp_path, ("unsynced", "unsynced_probe")):
+        assert " success [" in line
+        assert "'failed'" not in line
+        assert "('plan', -1, 'skipped')" in line
+        assert "('work', -1, 'skipped')" in line
+        assert "('deliver', -1, 'success')" in line
+        assert "('red', -1, 'skipped')" in line

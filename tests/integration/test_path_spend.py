@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from path_site import HOUR, NOW, SLUG, Site, pulled, spent, trigger
 
+from afterpilot import pipeline
+from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 
 pytestmark = pytest.mark.integration
@@ -121,6 +123,8 @@ def test_the_same_trigger_prices_once(site: Site) -> None:
 def test_no_call_is_known_only_where_the_source_was_read(site: Site) -> None:
     """Never pulled: UNKNOWN, not "no calls yet". Pulled: known. Not pulled for days: UNKNOWN again, with one incident."""
     site.produce("DELETE FROM ai_invoice_runs")
+    synced(site)
+    site.now += 2 * HOUR
     assert (spent(site).verdict, spent(site).evidence["calls"]) == (Verdict.UNKNOWN, 0)
     pulled(site)
     assert spent(site).verdict is Verdict.PASS
@@ -129,8 +133,40 @@ def test_no_call_is_known_only_where_the_source_was_read(site: Site) -> None:
     run = spent(site)
     assert (run.verdict, run.reasons) == (
         Verdict.UNKNOWN,
-        ("Production calls are known up to 2026-11-18 12:00 UTC only",),
+        ("Production calls are known up to 2026-11-18 14:00 UTC only",),
     )
+
+
+def test_a_workflow_that_had_no_chance_to_be_pulled_is_no_incident(site: Site) -> None:
+    """Nor is the fleet's cap over it, before the first sync and until its first pull is overdue; then both are told."""
+    site.edit("_fleet.yaml", "prices:", "spend: {caps: [{cap: 20 USD/month, at_cap: tell}]}\nprices:")
+
+    def judged() -> list[tuple[Verdict, tuple[str, ...]]]:
+        wired = site.wired()
+        runs = pipeline.spend_all(wired.services, [wired.workflow(SLUG)], trigger=trigger())
+        return [(run.verdict, run.reasons) for slug in (SLUG, "_fleet") if isinstance(run := runs[slug], Run)]
+
+    early = [
+        (Verdict.UNKNOWN, ("not pulled yet, first due at 2026-11-18 12:05 UTC",)),
+        (Verdict.UNKNOWN, (f"1 workflow not pulled yet: {SLUG}",)),
+    ]
+    assert judged() == early
+    synced(site)
+    site.now = NOW + HOUR / 4  # due ten minutes ago, with fifteen of grace
+    assert judged() in ([], early)  # a verdict that stays the same is not written again
+    assert [one["kind"] for one in site.incidents()] == []
+    site.now = NOW + HOUR
+    assert [verdict for verdict, _ in judged()] == [Verdict.UNKNOWN] * 2
+    assert {(one["workflow"], one["kind"]) for one in site.incidents()} == {
+        (SLUG, "spend.stale"),
+        ("_fleet", "spend.unknown"),
+    }
+
+
+def synced(site: Site) -> None:
+    """Declarations are loaded as the DAG does it."""
+    wired = site.wired()
+    pipeline.declare(wired.services, wired.declarations, trigger=trigger())
 
 
 def test_late_calls_of_a_period_that_is_over(site: Site) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from afterpilot.record import tables
 from afterpilot.web.app import create_app
 
 pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 11, 20, 1, 20, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -39,6 +43,31 @@ def test_nothing_else_is_reachable(pages: TestClient, name: str) -> None:
     assert "outside" not in reply.text
 
 
+def test_a_missing_runbook_says_how_to_add_one(pages: TestClient, ops: sa.Engine, tmp_path: Path) -> None:
+    """And names the general runbook of what is open, beside the incident; what is over is not shown."""
+    folder = tmp_path / "workflows" / "refunds"
+    folder.mkdir()
+    (folder / "workflow.yaml").write_text("workflow: refunds\n")
+    quiet = pages.get("/runbooks/refunds")
+    assert quiet.status_code == 200
+    assert "runbook.md" in quiet.text
+    assert "docs/runbooks/README.md" in quiet.text
+    common = {"workflow": "refunds", "severity": "unknown", "opened_at": NOW, "last_seen_at": NOW, "stage": "spend"}
+    rows = [
+        {**common, "fingerprint": "a" * 16, "kind": "spend.stale", "title": "Never <pulled>", "state": "open"},
+        {**common, "fingerprint": "b" * 16, "kind": "quality.no_rows", "title": "No rows", "state": "resolved"},
+        {**common, "fingerprint": "c" * 16, "kind": "spend.stale", "title": "Another's", "workflow": "triage"},
+    ]
+    with ops.begin() as connection:
+        for row in rows:
+            connection.execute(sa.insert(tables.incidents).values(**row))
+        which = connection.scalar(sa.select(tables.incidents.c.id).where(tables.incidents.c.fingerprint == "a" * 16))
+    page = pages.get("/runbooks/refunds").text
+    assert f'href="/incidents/{which}">Never &lt;pulled&gt;</a>: <code>docs/runbooks/SpendUnknown.md</code>' in page
+    assert "QualityFailed" not in page
+    assert "Another" not in page
+
+
 @pytest.mark.parametrize("name", ["file", "folder", "circle", "pipe"])
 def test_a_link_leads_nowhere(pages: TestClient, tmp_path: Path, name: str) -> None:
     """The server may read what a reader of these pages may not; only a plain file of the workflow's own folder is shown."""
@@ -49,6 +78,7 @@ def test_a_link_leads_nowhere(pages: TestClient, tmp_path: Path, name: str) -> N
         workflow.symlink_to(tmp_path / "elsewhere")
     else:
         workflow.mkdir()
+        (workflow / "workflow.yaml").write_text("workflow: linked\n")
     if name == "file":
         (workflow / "runbook.md").symlink_to(tmp_path / "runbook.md")
     elif name == "circle":

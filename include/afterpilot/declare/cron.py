@@ -83,6 +83,26 @@ def due_before(expression: str, moment: datetime) -> Iterator[datetime]:
                 yield due
 
 
+def due_after(expression: str, moment: datetime) -> Iterator[datetime]:
+    """When a cron expression falls due, in UTC, soonest first: after the moment, within 28 years.
+
+    Raises:
+        ValueError: it is no cron expression.
+    """
+    if error := cron_error(expression):
+        raise ValueError(f"{expression!r} {error}")
+    days, (hours, minutes) = _Days(expression), _times(expression)
+    first = moment.astimezone(UTC)
+    for ahead in range(_CYCLE):
+        day = first.date() + timedelta(ahead)
+        if day not in days:
+            continue
+        for hour, minute in itertools.product(reversed(hours), reversed(minutes)):
+            due = datetime.combine(day, time(hour, minute), UTC)
+            if due > first:
+                yield due
+
+
 def _times(expression: str) -> tuple[list[int], list[int]]:
     """The hours and the minutes of an expression without a flaw, latest first."""
     minute, hour = expression.lower().split()[:2]

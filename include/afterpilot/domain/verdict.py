@@ -87,7 +87,8 @@ class StageResult:
     ``checked`` says how many things were looked at; 0 means that nothing was, and then the verdict is UNKNOWN unless
     ``nothing_is_fine``. ``summary`` is one plain sentence with the figures, ``evidence`` the figures themselves.
     ``covered`` names the kinds of findings this run was able to make: an open incident of a covered kind that was not
-    found again is over; one that was not covered stays open.
+    found again is over; one that was not covered stays open. ``not_yet`` says why a part cannot be known yet where that is
+    no trouble to tell of: there is no finding then, and the verdict is no better than UNKNOWN.
     """
 
     workflow: str
@@ -98,18 +99,18 @@ class StageResult:
     checked: int = 0
     nothing_is_fine: bool = False
     covered: tuple[str, ...] = ()
+    not_yet: str = ""
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the findings; PASS needs at least one thing that was really checked."""
-        if self.findings:
-            return Verdict.worst(finding.verdict for finding in self.findings)
+        """The worst of the findings and of what cannot be known yet; PASS needs at least one thing that was really checked."""
+        if found := [finding.verdict for finding in self.findings] + [Verdict.UNKNOWN] * bool(self.not_yet):
+            return Verdict.worst(found)
         return Verdict.PASS if self.checked > 0 or self.nothing_is_fine else Verdict.UNKNOWN
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """One sentence for each finding, gravest first; the lack of anything to check is a reason too."""
-        if not self.findings and self.verdict is Verdict.UNKNOWN:
-            return ("nothing was there to be checked",)
         ordered = sorted(self.findings, key=lambda finding: -_GRAVITY[finding.verdict])
-        return tuple(finding.title for finding in ordered)
+        reasons = (*(finding.title for finding in ordered), *filter(None, [self.not_yet]))
+        return reasons or (("nothing was there to be checked",) if self.verdict is Verdict.UNKNOWN else ())

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.domain.run import Run, Stage
@@ -26,7 +26,8 @@ def plan(kind: str, schedule: str) -> list[Batch]:
     """The batches of workflows whose declaration names this schedule for ``records``, ``evals`` or ``report``.
 
     Raises:
-        AirflowFailException: no declaration was ever synced; run the DAG ``declarations`` first.
+        AirflowSkipException: no declaration is synced yet, as on the first start: there is nothing to plan before the DAG
+            ``declarations`` has passed.
     """
     return _planned(f"{kind} on schedule {schedule}", lambda said: said.get("schedule", {}).get(kind) == schedule)
 
@@ -54,7 +55,8 @@ def _planned(what: str, wanted: Callable[[Mapping[str, Any]], bool]) -> list[Bat
     with context.wired().services.ops.begin() as unit:
         current = unit.declarations.current()
     if not current:
-        raise AirflowFailException("no declaration is synced yet: run the DAG `declarations` first")
+        text = f"{what}: no declaration is synced yet, so nothing is planned before the DAG `declarations` has passed"
+        raise AirflowSkipException(text)
     slugs = [
         row["workflow"]
         for row in current

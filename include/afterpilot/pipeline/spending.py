@@ -44,6 +44,12 @@ class Judged:
         """All caps that concern the workflow."""
         return [*(look.state for look in self.looks), *self.over_it]
 
+    @property
+    def nothing_to_tell(self) -> bool:
+        """Whether it is a workflow's of which nothing is found, nothing is over, and nothing is waited for."""
+        result = self.result
+        return self.workflow is not None and not (result.findings or result.not_yet or self.standing)
+
     def window(self, started: datetime) -> Window:
         """The main cap's period up to now."""
         return Window(min(self.looks[0].state.period.start, started), started)
@@ -74,7 +80,7 @@ def spend_all(
         before = unit.runs.latest_each(list(judged), Stage.SPEND)
     news = {slug: one for slug, one in judged.items() if _is_news(one, before.get(slug), started)}
     outcomes |= {**dict.fromkeys(judged), **broken}
-    quiet = [one for one in news.values() if one.workflow is not None and not one.result.findings and not one.standing]
+    quiet = [one for one in news.values() if one.nothing_to_tell]
     for at in range(0, len(quiet), _AT_ONCE):
         try:
             outcomes |= _written_quietly(services, quiet[at : at + _AT_ONCE], trigger, started)

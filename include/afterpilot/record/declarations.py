@@ -110,6 +110,13 @@ class DeclarationVersions:
         )
         return self._connection.execute(statement).mappings().all()
 
+    def first_usable_each(self) -> Mapping[str, datetime]:
+        """When a declaration that can be used was first loaded, of every workflow that ever had one."""
+        first = sa.func.min(declarations.c.first_loaded_at).label("first")
+        statement = sa.select(declarations.c.workflow, first).where(declarations.c.usable)
+        rows = self._connection.execute(statement.group_by(declarations.c.workflow)).all()
+        return {row.workflow: row.first for row in rows}
+
     def usable_each(self) -> Sequence[Usable]:
         """Every workflow that could ever be used, with what its last usable version says."""
         here, version = current_declarations.c, declarations.c

@@ -19,7 +19,7 @@ from afterpilot.decide.overdue import (
     passed,
     verdict_overdue,
 )
-from afterpilot.declare.cron import due_before
+from afterpilot.declare.cron import due_after, due_before
 from afterpilot.domain.run import Stage
 from afterpilot.domain.watching import Beat, Expected, PassState, Seen, Tick
 
@@ -49,6 +49,14 @@ def test_the_newest_time_that_is_late_is_found(cron: str, now: datetime) -> None
     assert tick.due in ticks
     later = [one for one in ticks if one > tick.due]
     assert all(Tick(one, one - before).late_at > now for one, before in itertools.pairwise([*later, tick.due]))
+
+
+@given(cron=st.sampled_from(CRONS), now=moments)
+def test_the_times_to_come_are_those_that_will_have_been(cron: str, now: datetime) -> None:
+    """After the moment, soonest first, none left out: looked back on from the third they are the same."""
+    ahead = list(itertools.islice(due_after(cron, now), 3))
+    back = list(itertools.takewhile(lambda due: due > now, due_before(cron, ahead[-1])))
+    assert ahead == back[::-1]
 
 
 @given(cron=st.sampled_from(CRONS), now=moments)

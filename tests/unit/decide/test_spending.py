@@ -19,6 +19,7 @@ from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.outlook import Burn, Forecast
 from afterpilot.domain.spend import AtCap, CapRule, CapState
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
+from afterpilot.domain.watching import Tick
 from afterpilot.domain.window import Window
 from afterpilot.spend.forecast import forecast
 
@@ -399,6 +400,49 @@ def test_a_pull_within_the_bound_is_up_to_date() -> None:
     assert judged(look(line("40")), pulled_to=HALF - timedelta(hours=26)).verdict is Verdict.PASS
     slow = Subject("refunds", pulled_to=HALF - timedelta(hours=40), late_by=timedelta(hours=20))
     assert judge_spend(slow, [look()], now=HALF).verdict is Verdict.PASS
+
+
+FIRST = Tick(HALF, timedelta(hours=1))  # of the pulls, each hour; fifteen minutes of grace
+
+
+@pytest.mark.parametrize("lines", [(), (line("40"),)])
+def test_before_the_first_pull_is_overdue_nothing_is_told_and_nothing_is_green(lines: tuple[Metered, ...]) -> None:
+    """UNKNOWN with its reason, no finding; no cap is said to be kept."""
+    for now in (HALF - timedelta(minutes=50), HALF + timedelta(minutes=14, seconds=59)):
+        result = judged(look(*lines), pulled_to=None, first_pull=FIRST, now=now)
+        assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
+        assert result.reasons == (f"not pulled yet, first due at {HALF:%Y-%m-%d %H:%M} UTC",)
+        assert "spend.over_cap" not in result.covered
+        assert "spend.near_cap" not in result.covered
+
+
+def test_once_the_first_pull_is_overdue_it_is_told() -> None:
+    """And a workflow that was pulled once is judged by that, whenever its first pull was due."""
+    late = HALF + timedelta(minutes=15)
+    result = judged(look(), pulled_to=None, first_pull=FIRST, now=late)
+    assert (only(result).kind, result.reasons) == ("spend.stale", (only(result).title,))
+    long_ago = HALF - timedelta(hours=27)
+    assert only(judged(look(), pulled_to=long_ago, first_pull=FIRST)).kind == "spend.stale"
+    assert judged(look(), pulled_to=HALF, first_pull=FIRST).verdict is Verdict.PASS
+
+
+def test_what_is_found_before_the_first_pull_is_told() -> None:
+    """Evals alone may cross a cap, or have no price."""
+    crossed = judged(look(line("400")), pulled_to=None, first_pull=FIRST)
+    assert ([one.kind for one in crossed.findings], crossed.verdict) == (["spend.over_cap"], Verdict.FAIL)
+    assert crossed.reasons[-1].startswith("not pulled yet")
+    assert only(judged(look(UNPRICED), pulled_to=None, first_pull=FIRST)).kind == "spend.unknown"
+
+
+def test_a_cap_of_the_fleet_waits_for_the_first_pulls() -> None:
+    """UNKNOWN without a finding; one that is overdue is told."""
+    waiting = judge_spend(Subject("_fleet", fleet=True, waiting=("refunds", "triage")), [look(line("4"))], now=HALF)
+    assert (waiting.verdict, waiting.findings) == (Verdict.UNKNOWN, ())
+    assert waiting.reasons == ("2 workflows not pulled yet: refunds, triage",)
+    both = Subject("_fleet", fleet=True, waiting=("refunds",), silent=("triage",))
+    result = judge_spend(both, [look(line("4"))], now=HALF)
+    assert only(result).title == "The calls of 1 workflow are not known up to now"
+    assert "refunds" not in only(result).detail
 
 
 def test_a_stale_sum_over_the_cap_is_over_it_all_the_same() -> None:

@@ -25,6 +25,7 @@ from afterpilot.domain.run import Stage
 from afterpilot.notify.blocks import render, render_thread
 from afterpilot.notify.preview import render_terminal
 from afterpilot.pipeline.gallery import GROUPS, Specimen, gallery
+from afterpilot.web.general_runbooks import general_runbook
 from doubles.slack import block_problems
 
 SOURCE = Path(afterpilot.__file__).parent
@@ -236,3 +237,6 @@ def test_every_kind_leads_to_a_runbook() -> None:
     found = {kind: [page for pattern, page in patterns.items() if fnmatchcase(kind, pattern)] for kind in wanted}
     assert {kind for kind, pages in found.items() if not pages} == set()
     assert all((folder / page).is_file() for pages in found.values() for page in pages)
+    assert {kind: general_runbook(kind).rpartition("/")[2] in pages for kind, pages in found.items()} == dict.fromkeys(
+        found, True
+    )

@@ -10,13 +10,14 @@ from typing import Any
 from afterpilot.decide.spend.crossings import Told, before_over, burning, crossed, crossing
 from afterpilot.decide.spend.kinds import BURNING, CROSSING, LEAKING, NEAR, OVER, STALE, UNKNOWN
 from afterpilot.decide.spend.looks import Look
-from afterpilot.decide.spend.unknown import is_stale, stale, unpriced, without_workflows
-from afterpilot.decide.spend.words import cap_words, outlook_words, period_words
+from afterpilot.decide.spend.unknown import is_stale, not_pulled_yet, stale, unpriced, without_workflows
+from afterpilot.decide.spend.words import NAMED, cap_words, outlook_words, period_words
 from afterpilot.domain.counting import plural
 from afterpilot.domain.metered import Metered
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import StageResult
+from afterpilot.domain.watching import Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Subject:
     """Whose spend it is: a workflow, or the fleet.
 
     ``pulled_to`` is up to when production's calls are known (None: never pulled); ``silent`` are workflows under the fleet's caps
-    of which that is too long ago, ``nobody`` the teams with a cap to which no workflow belongs. ``followed`` says whether the
-    newest calls were looked at for their pace. ``repriced`` are sentences about prices that have changed what calls cost.
+    of which that is too long ago, ``waiting`` those that had no chance to be pulled yet, ``nobody`` the teams with a cap to which no workflow belongs. ``followed`` says whether the
+    newest calls were looked at for their pace; ``first_pull`` is when production is due to be pulled for the first time. ``repriced`` are sentences about prices that have changed what calls cost.
     """
 
     slug: str
@@ -33,14 +34,26 @@ class Subject:
     fleet: bool = False
     pulled_to: datetime | None = None
     late_by: timedelta = timedelta(0)
+    first_pull: Tick | None = None
     silent: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
     nobody: tuple[str, ...] = ()
     followed: bool = True
     repriced: tuple[str, ...] = ()
 
     def stale(self, now: datetime) -> bool:
         """Whether calls are missing that should be known by now."""
-        return bool(self.silent) if self.fleet else is_stale(self.pulled_to, self.late_by, now)
+        return bool(self.silent or self.waiting) if self.fleet else is_stale(self.pulled_to, self.late_by, now)
+
+    def waits(self, now: datetime) -> bool:
+        """Whether a workflow's calls are missing only because its first pull is not overdue yet."""
+        return self.pulled_to is None and self.first_pull is not None and now < self.first_pull.late_at
+
+    def not_yet(self, now: datetime) -> str:
+        """Why calls are missing that nobody could have pulled by now; empty where none is for that reason."""
+        if self.waiting:
+            return f"{plural(len(self.waiting), 'workflow')} not pulled yet: {', '.join(self.waiting[:NAMED])}"
+        return not_pulled_yet(self.first_pull) if self.first_pull is not None and self.waits(now) else ""
 
 
 def judge_spend(
@@ -49,31 +62,33 @@ def judge_spend(
     """Hold what was spent against every cap; the first of ``looks`` is the main one.
 
     Calls without a price, or priced in another currency than the caps, make it UNKNOWN: the known part may be far below a cap
-    while the whole is above. So does production that was not pulled for long. A period without any call has cost nothing, which
+    while the whole is above. So does production that was not pulled for long, without a finding before the first pull is overdue. A period without any call has cost nothing, which
     is known where the pull is up to date: then it passes. ``standing`` are the findings of earlier runs that are not over, as
     (kind, about).
     """
     main = looks[0]
     told = Told(subject.slug, subject.zone, subject.fleet, standing)
-    late = subject.stale(now)
+    late, not_yet = subject.stale(now), subject.not_yet(now)
     unknown = [*unpriced(subject.slug, looks, subject.silent)]
-    if late and not subject.fleet:
+    if late and not subject.fleet and not not_yet:
         unknown.insert(0, stale(subject.slug, main.spent, pulled_to=subject.pulled_to, late_by=subject.late_by))
     findings = [*unknown, *(without_workflows(subject.slug, team) for team in subject.nobody)]
     for look in looks:
         whole = not late and not look.calls.not_known
         findings += [*crossed(told, look, whole=whole), *crossing(told, look, whole=whole)]
         findings += before_over(told, look, whole=not (look.before and look.before.not_known))
-    findings += burning(told, looks, whole=not unknown)
+    known = not unknown and not not_yet
+    findings += burning(told, looks, whole=known)
     return StageResult(
         workflow=subject.slug,
         stage=Stage.SPEND,
-        summary=_summary(looks, known=not unknown),
+        summary=_summary(looks, known=known),
         findings=tuple(findings),
         evidence=_evidence(subject, looks),
         checked=max(look.calls.count for look in looks),
         nothing_is_fine=not any(look.calls.count for look in looks),
-        covered=_covered(subject, looks, known=not unknown),
+        covered=_covered(subject, looks, known=known),
+        not_yet=not_yet,
     )
 
 

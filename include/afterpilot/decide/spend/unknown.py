@@ -14,6 +14,7 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
+from afterpilot.domain.watching import Tick
 
 _NO_PRICE = "no price is known for "
 _LONGEST_MODEL = 100  # characters of a name that anybody may have written
@@ -23,6 +24,11 @@ LONGEST_SILENCE = timedelta(hours=26)  # a daily pull that comes a little late i
 def is_stale(pulled_to: datetime | None, late_by: timedelta, now: datetime) -> bool:
     """Whether production's calls are not known up to about now."""
     return pulled_to is None or pulled_to < now - max(LONGEST_SILENCE, 2 * late_by)
+
+
+def not_pulled_yet(first: Tick) -> str:
+    """The reason where production had no chance to be pulled."""
+    return f"not pulled yet, first due at {first.due:%Y-%m-%d %H:%M} UTC"
 
 
 def stale(slug: str, spent: Money, *, pulled_to: datetime | None, late_by: timedelta) -> Finding:

@@ -53,6 +53,18 @@ def one_incident(connection: sa.Connection, which: uuid.UUID) -> Row | None:
     return one_row(connection, sa.select(incidents).where(incidents.c.id == which))
 
 
+def unresolved(connection: sa.Connection, workflow: str) -> Sequence[Row]:
+    """Incidents of a workflow that are not over, the newest first; at most 50."""
+    table = incidents.c
+    statement = (
+        sa.select(table.id, table.kind, table.title)
+        .where(table.workflow == workflow, table.state != "resolved")
+        .order_by(table.opened_at.desc(), table.id)
+        .limit(50)
+    )
+    return connection.execute(statement).mappings().all()
+
+
 def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
     """The newest events of an incident in the order of their time, each with its run's verdict and stage where there is one."""
     newest = (
