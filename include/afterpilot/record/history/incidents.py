@@ -62,7 +62,7 @@ def unresolved(connection: sa.Connection, workflow: str) -> Sequence[Row]:
         .order_by(table.opened_at.desc(), table.id)
         .limit(50)
     )
-    return connection.execute(statement).mappings().all()
+    return all_rows(connection, statement)
 
 
 def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
