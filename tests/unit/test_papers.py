@@ -97,7 +97,9 @@ def test_documented_commands_exist() -> None:
     shown = {
         words
         for path in PAPERS
-        for words in re.findall(r"(?<![\w/-])afterpilot ([a-z]+)(?: ([a-z][a-z-]*)\b(?![/.-]))?", _code(path.read_text()))
+        for words in re.findall(
+            r"(?<![\w/-])afterpilot ([a-z]+)(?: ([a-z][a-z-]*)\b(?![/.-]))?", _code(path.read_text())
+        )
     }
     assert shown
     assert {(name, sub) for name, sub in shown if name not in tree or (tree[name] and sub not in tree[name])} == set()

@@ -234,7 +234,9 @@ def test_what_a_person_has_said_is_on_the_phone_after_the_state() -> None:
     assert message.notification == (
         "ACK invoice_matching: Dana Ruiz has taken it up: it hangs · 12 of 203 invoices have no purchase order number"
     )
-    assert WRITER.incident(INCIDENT, said="the waiver is over").notification.startswith("FAIL invoice_matching: the waiver is over")
+    assert WRITER.incident(INCIDENT, said="the waiver is over").notification.startswith(
+        "FAIL invoice_matching: the waiver is over"
+    )
 
 
 @pytest.mark.parametrize(("level", "called"), [(0, DANA.slack), (1, LEE.slack), (2, HERE)])
