@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-from conftest import ROOT
+from deploy_files import ROOT
 
 # Of https://docs.slack.dev/reference/app-manifest, as far as the app could use it.
 FIELDS = {
