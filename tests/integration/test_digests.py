@@ -80,6 +80,17 @@ def test_all_that_waited_is_one_message(site: Site) -> None:
     }
 
 
+def test_a_notice_that_nobody_can_read_any_more_says_so(site: Site) -> None:
+    """The others of its digest are told as ever."""
+    ran(site, "spend.near_cap", "spend.rising")
+    site.rows(
+        """UPDATE outbox SET message = '{"of": "another version"}'
+        WHERE id = (SELECT id FROM outbox ORDER BY created_at LIMIT 1) RETURNING id"""
+    )
+    assert due(site) == 1
+    assert states(site) == {"digested": 2, "pending": 1}
+
+
 def test_what_is_told_once_is_not_told_again(site: Site) -> None:
     """The day after there is nothing; that it is over then is in the digest of that day."""
     ran(site, "fresh")

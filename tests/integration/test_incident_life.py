@@ -237,6 +237,19 @@ def test_a_cause_that_is_found_late_edits_what_was_told(desk: Desk) -> None:
     assert (over["kind"], over["state"], over["message"]["tone"]) == ("incident", "pending", "good")
 
 
+def test_a_message_that_nobody_can_read_any_more_holds_no_stage_up(desk: Desk) -> None:
+    """It is left as it stands where a cause would edit it; the incident is tied all the same."""
+    suite = Finding(SLUG, "evaluate", "evals.incomplete", Severity.UNKNOWN, "Only 0 of 6 samples could be scored")
+    reach = Finding(SLUG, "evaluate", "evals.target_out_of_reach", Severity.UNKNOWN, "The model did not answer")
+    desk.ends("evaluate", suite)
+    desk.sends()
+    desk.site.rows("""UPDATE outbox SET message = '{"of": "another version"}' RETURNING id""")
+    desk.ends("evaluate", reach, checked=0)
+    assert len(desk.letters("evals.incomplete")) == 1
+    tied = {row["kind"]: row["cause_id"] is not None for row in desk.site.incidents()}
+    assert tied == {"evals.incomplete": True, "evals.target_out_of_reach": False}
+
+
 def test_a_cause_that_comes_before_the_letter_is_sent_keeps_it(desk: Desk) -> None:
     """What nobody has begun to send is not sent."""
     suite = Finding(SLUG, "evaluate", "evals.incomplete", Severity.UNKNOWN, "Only 0 of 6 samples could be scored")

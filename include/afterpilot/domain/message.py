@@ -96,3 +96,11 @@ class Message:
         if message.tone not in get_args(Tone) or not all(isinstance(one, str) for one in said):
             raise ValueError("no message of this version (its words)")
         return message
+
+    @classmethod
+    def readable(cls, data: Mapping[str, Any]) -> Message | None:
+        """The same, or None where it cannot be read any more."""
+        try:
+            return cls.from_dict(data)
+        except ValueError:
+            return None

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -55,8 +56,7 @@ class Digests:
         about = sa.select(incidents).where(incidents.c.id.in_({row.incident_id for row in rows if row.incident_id}))
         known = {row.id: incident_of(row) for row in self._connection.execute(about)}
         found = [
-            Waiting(row.id, row.workflow, Message.from_dict(row.message), row.created_at, known.get(row.incident_id))
-            for row in rows
+            Waiting(row.id, row.workflow, _message(row), row.created_at, known.get(row.incident_id)) for row in rows
         ]
         return sorted(found, key=lambda one: (one.created_at, one.id))
 
@@ -68,3 +68,10 @@ class Digests:
 
 def _due(at: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(outbox.c.state == "digest", outbox.c.not_before <= at)
+
+
+def _message(row: sa.Row[Any]) -> Message:
+    """What waits; one that cannot be read any more says so, and its incident tells the rest."""
+    title = f"{row.workflow}: a notice that cannot be read any more"
+    unread = Message(tone="unknown", title=title, summary="See its incident.", notification=title)
+    return Message.readable(row.message) or unread

@@ -114,7 +114,7 @@ class LinkedIncidents:
 
     def standing(self, which: Collection[uuid.UUID], *, waiting: bool = False) -> Sequence[Standing]:
         """The newest message about each of these incidents in each place where one stands or is just being sent; with ``waiting``
-        also where one is only queued, and none where it was for a digest.
+        also where one is only queued, and none where it was for a digest. One that cannot be read any more is left as it stands.
         """
         stands = outbox.c.state.in_(("pending", "sent")) if waiting else _begun(outbox)
         newest = (
@@ -124,8 +124,9 @@ class LinkedIncidents:
             .order_by(outbox.c.incident_id, outbox.c.target, outbox.c.channel, outbox.c.created_at.desc())
         )
         return [
-            Standing(row.incident_id, row.target, row.channel, Message.from_dict(row.message))
+            Standing(row.incident_id, row.target, row.channel, message)
             for row in self._connection.execute(newest)
+            if (message := Message.readable(row.message)) is not None
         ]
 
     def told(self, which: uuid.UUID) -> bool:

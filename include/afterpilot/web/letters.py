@@ -21,7 +21,7 @@ _NOT_SENT = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A row of the outbox, the message in it (None where it cannot be read any more), and what became of it."""
+    """A row of the outbox, the message in it (None where a version wrote it that knew other fields: the page shows the data as it is), and what became of it."""
 
     row: Row
     message: Message | None
@@ -31,14 +31,7 @@ class Shown:
 
 def letters(rows: Sequence[Row]) -> Sequence[Shown]:
     """Rows of the outbox, ready to be shown."""
-    return [Shown(row, _message(row), _fate(row), _state(row)) for row in rows]
-
-
-def _message(row: Row) -> Message | None:
-    try:
-        return Message.from_dict(row["message"])
-    except ValueError:
-        return None  # written by a version that knew other fields; the page shows the data as it is
+    return [Shown(row, Message.readable(row["message"]), _fate(row), _state(row)) for row in rows]
 
 
 def _state(row: Row) -> str:
