@@ -151,7 +151,7 @@ def test_what_keep_raises_ends_a_run_and_the_next_asks_only_for_what_is_missing(
 def test_an_interrupted_run_ends_at_once_and_cleanly() -> None:
     """Ctrl-C in the middle: its own exception, no thread left, no word about coroutines that nobody awaited."""
     with ModelDouble(always(Act("right", latency=0.05))) as double:
-        program = [sys.executable, "-W", "error", "-X", "dev", killed_run.__file__, double.url, "", "500", "8"]
+        program = [sys.executable, "-W", "error", "-X", "dev", killed_run.__file__, double.url, "", "5000", "8"]
         process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
         while len(double.asked) < 40 and process.poll() is None:
             time.sleep(0.005)

@@ -38,6 +38,7 @@ def line(text: str) -> bytes:
 @given(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=6).map("".join))
 @example("tel\n1234567")
 @example("\npassport\n12345678")
+@example("\x010044 20 7946 0958")
 def test_what_would_be_masked_is_always_suspect(text: str) -> None:
     """However it is put together, and whatever control signs stand before it."""
     for said in (
