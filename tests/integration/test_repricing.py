@@ -20,8 +20,8 @@ from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.workflow import ModelPrice
 from afterpilot.record import metering, repricing
 from afterpilot.record.ops import Ops
+from afterpilot.record.plain import as_text
 from afterpilot.record.pricing import Pricing
-from afterpilot.record.runs import as_text
 from afterpilot.record.tables import prices, repricings, usage, usage_sums
 from afterpilot.spend.prices import Prices
 

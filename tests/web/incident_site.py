@@ -22,8 +22,8 @@ from afterpilot.domain.window import Window
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.record import tables
 from afterpilot.settings import EnvConnections, Settings
+from afterpilot.web.access import Access
 from afterpilot.web.app import create_app
-from afterpilot.web.review.people import Reviewers
 from afterpilot.wiring import Wired, wire
 
 WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
@@ -85,7 +85,7 @@ class IncidentSite:
         app = create_app(
             lambda: self.engine,
             gate=[Depends(logged_in)],
-            reviewers=Reviewers(logged_in),
+            access=Access(logged_in),
             workflows=WORKFLOWS,
             clock=self.tick,
             answering=self.wired,

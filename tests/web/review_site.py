@@ -15,8 +15,8 @@ from afterpilot.domain.record import Discrepancy, GateDecision, Record
 from afterpilot.domain.workflow import Loaded
 from afterpilot.record import tables
 from afterpilot.record.ops import Ops, Unit
+from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.app import create_app
-from afterpilot.web.review.people import Reviewer, Reviewers
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 INVOICES, MAILS = "invoice_matching", "email_triage"
@@ -61,18 +61,19 @@ class Clock:
         return self.now
 
 
-def logged_in(request: Request) -> Reviewer:
+def logged_in(request: Request) -> Sight:
     """Who asks, by header (or by cookie, for a browser); ``reader`` may not decide, nobody is sent away."""
     name = request.headers.get("x-user") or request.cookies.get("user", "")
     if not name:
         raise HTTPException(401, "Not authenticated")
-    return Reviewer(name, also=(f"{name}@example.com",), may_decide=name != "reader")
+    role = Role.AUDITOR if name == "reader" else Role.ENGINEER
+    return Sight(name, also=(f"{name}@example.com",), role=role)
 
 
 def mounted(engine: sa.Engine, clock: Callable[[], datetime] | None = None) -> FastAPI:
     """The application as Airflow mounts it, with a login."""
     gate = [Depends(logged_in)]
-    app = create_app(lambda: engine, gate=gate, reviewers=Reviewers(logged_in), clock=clock or Clock())
+    app = create_app(lambda: engine, gate=gate, access=Access(logged_in), clock=clock or Clock())
     outer = FastAPI()
     outer.mount("/afterpilot", app)
     return outer

@@ -19,8 +19,8 @@ from afterpilot.record.ops import connect
 from afterpilot.settings import EnvConnections, Settings, gateway_tokens, slack_signing_secret, workflows_folder
 from afterpilot.web.api.slack import FromSlack
 from afterpilot.web.api.tokens import GatewayTokens
+from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.app import create_app
-from afterpilot.web.review.people import Reviewer, Reviewers
 
 if TYPE_CHECKING:
     from afterpilot.notify.interactions import Interactions
@@ -62,16 +62,19 @@ def _login(next_url: str) -> str:
     return str(get_auth_manager().get_url_login(next_url=next_url))
 
 
-def _who(user: GetUserDep) -> Reviewer:
-    """Who is logged in. Whoever may change runs may decide in the review queue."""
-    may = get_auth_manager().is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, user=user)
-    return Reviewer(str(user.get_name()), also=_other_names(user), may_decide=bool(may))
+def role_of(user: Any) -> Role:  # noqa: ANN401 - of whichever auth manager there is
+    """The role of a user who may read DAG runs, from what Airflow's auth manager lets them do."""
+    manager = get_auth_manager()
+    if manager.is_authorized_connection(method="GET", user=user):
+        return Role.ENGINEER
+    changes = manager.is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, user=user)
+    return Role.OWNER if changes else Role.AUDITOR
 
 
-def _other_names(user: object) -> tuple[str, ...]:
-    """Full name and e-mail address, where the auth manager keeps them (FAB does)."""
-    first, last = (str(getattr(user, part, "") or "") for part in ("first_name", "last_name"))
-    return tuple(name for name in (f"{first} {last}".strip(), str(getattr(user, "email", "") or "")) if name)
+def _who(user: GetUserDep) -> Sight:
+    """Who is logged in. First and last name say nothing: Airflow lets everybody change their own."""
+    email = str(getattr(user, "email", "") or "")  # FAB has one
+    return Sight(str(user.get_name()), also=(email,) if email else (), role=role_of(user))
 
 
 def _heartbeats() -> Mapping[str, datetime | None]:
@@ -88,7 +91,7 @@ def _heartbeats() -> Mapping[str, datetime | None]:
 
 
 class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
-    """Mounts the pages. Reading runs in Airflow is what it takes to read them, changing runs what it takes to decide."""
+    """Mounts the pages. Reading runs in Airflow is what it takes to read them, changing runs what it takes to do anything there."""
 
     name = "afterpilot"
     fastapi_apps: list[dict[str, Any]] = [  # noqa: RUF012 - Airflow's interface
@@ -103,7 +106,7 @@ class AfterpilotPlugin(AirflowPlugin):  # type: ignore[misc]
                 heartbeats=_heartbeats,
                 answering=_answering,
                 slack=FromSlack(slack_signing_secret, _interactions),
-                reviewers=Reviewers(
+                access=Access(
                     _who, gate=[Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.RUN))]
                 ),
             ),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.workflow import Loaded
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import current_declarations, declarations
 
 # Each workflow that could ever be used, with the last version of its declaration that could.

@@ -20,7 +20,7 @@ from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record import lanes
 from afterpilot.record.leasing import after, back_off, ended, held
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import outbox
 
 LEASE = timedelta(minutes=1)  # longer than one HTTP request of a transport may take; each post renews it

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import baselines, eval_results, eval_suites
 
 _MOST = 400  # runs of one workflow that are read at once: more than a year of nights

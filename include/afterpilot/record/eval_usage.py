@@ -15,10 +15,10 @@ from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions
+from afterpilot.record.plain import as_text
 from afterpilot.record.prices import KEEP, as_rows
 from afterpilot.record.pricing import Pricing, usage_of
 from afterpilot.record.quarters import quarter_of
-from afterpilot.record.runs import as_text
 from afterpilot.record.tables import prices, usage
 
 _FIELDS = ("kind", "ref", "model", "input_tokens", "output_tokens", "cached_tokens", "details", "price_id", "cost")

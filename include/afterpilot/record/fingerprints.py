@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.storable import storable
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import fingerprints
 
 

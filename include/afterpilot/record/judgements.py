@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from afterpilot.domain.judging import Judgement
 from afterpilot.domain.record import Record
 from afterpilot.domain.storable import storable
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import human_decisions, judgements, records, samples
 
 RECORD, FROZEN = "record:", "frozen:"  # what a subject begins with

@@ -20,9 +20,9 @@ from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions, prices
 from afterpilot.record.adding import Split, add, copy, split
+from afterpilot.record.plain import as_text
 from afterpilot.record.pricing import Pricing
 from afterpilot.record.quarters import QUARTER
-from afterpilot.record.runs import as_text
 
 
 class Written(NamedTuple):

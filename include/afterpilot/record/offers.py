@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.storable import storable
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import case_offers, human_decisions, records
 
 State = Literal["offered", "accepted", "declined", "duplicate"]

@@ -20,6 +20,7 @@ from afterpilot.record.fingerprints import Fingerprints
 from afterpilot.record.gate import GateDecisions
 from afterpilot.record.incidents import Incidents
 from afterpilot.record.judgements import Judgements
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.metered import MeteredCalls
 from afterpilot.record.offers import CaseOffers
 from afterpilot.record.outbox import OutboxWriter
@@ -68,6 +69,7 @@ class Unit:
     silences: Silences
     outbox: OutboxWriter
     reports: Reports
+    ledger: Ledger
 
 
 class Ops:
@@ -121,6 +123,7 @@ def unit_of(connection: sa.Connection) -> Unit:
         silences=Silences(connection),
         outbox=OutboxWriter(connection),
         reports=Reports(connection),
+        ledger=Ledger(connection),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.alerting import SLACK, Fate
 from afterpilot.domain.message import Message
 from afterpilot.domain.verdict import Severity
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import outbox
 
 _GRAVITY = {Severity.CRITICAL: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.INFO: 3}

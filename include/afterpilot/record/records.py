@@ -14,9 +14,9 @@ from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
 from afterpilot.record.merging import Written, lines_of, merge
+from afterpilot.record.plain import plain
 from afterpilot.record.pricing import Pricing
 from afterpilot.record.review_queue import ReviewQueue, without_own
-from afterpilot.record.runs import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, records, watermarks
 
 

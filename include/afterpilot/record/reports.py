@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.window import Window
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, reports, review_items, runs
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.storable import storable
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, review_items, write_backs
 
 _ITEM = review_items.c

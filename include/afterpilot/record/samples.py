@@ -16,7 +16,7 @@ from afterpilot.domain.evals import Call, Sample, Score, ToolCall, Typical
 from afterpilot.domain.record import Usage
 from afterpilot.domain.storable import storable
 from afterpilot.record import partitions
-from afterpilot.record.runs import as_text
+from afterpilot.record.plain import as_text
 from afterpilot.record.tables import samples
 
 # One statement for a whole batch: its columns go as arrays, and each value is serialised once. A scored sample replaces an

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.looking import KnownColumn
 from afterpilot.domain.window import Window
-from afterpilot.record.runs import plain
+from afterpilot.record.plain import plain
 from afterpilot.record.tables import pull_counts, records, source_states
 
 _DAY = timedelta(days=1)

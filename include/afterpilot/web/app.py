@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
 
 from afterpilot.record.taken import take
 from afterpilot.web import failures
+from afterpilot.web.access import Access, Declared
 from afterpilot.web.api.allowance import KEPT, AllowanceApi
 from afterpilot.web.api.health import HealthApi
 from afterpilot.web.api.slack import FromSlack, SlackApi
@@ -40,7 +41,6 @@ from afterpilot.web.pages import (
 )
 from afterpilot.web.pages import health as health_page
 from afterpilot.web.review import actions
-from afterpilot.web.review.people import Reviewers, nobody
 
 
 def create_app(
@@ -51,7 +51,7 @@ def create_app(
     prefix: str = "/afterpilot",
     airflow_url: str = "",
     workflows: Path | None = None,
-    reviewers: Reviewers | None = None,
+    access: Access | None = None,
     clock: Callable[[], datetime] = utc_now,
     gateway_tokens: Callable[[], GatewayTokens] = GatewayTokens,
     allowances_kept: float = KEPT,
@@ -70,7 +70,7 @@ def create_app(
         prefix: where the application is mounted, or "" where it runs alone.
         airflow_url: Airflow's base URL for links to its runs; where empty, the Airflow that these pages are mounted in.
         workflows: the folder of the declarations, for the runbooks that lie there.
-        reviewers: how people are known who may decide in the review queue; without it the queue can only be read.
+        access: how it is known who asks; without it nobody is, every page can be read, and nothing changed.
         clock: says what time it is, aware UTC.
         gateway_tokens: who may ask what machines ask, under ``/api/v1``; the gate does not hold there. Unless said nobody may.
         allowances_kept: for how many seconds what gateways are told is kept in memory.
@@ -90,26 +90,12 @@ def create_app(
     frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
     app.add_middleware(SecurityHeaders)
     failures.install(app, frame, login=login)
-    for pages in (assets, status, runs, samples, messages, outputs, declarations):
-        app.include_router(pages.router(frame))
-    app.include_router(review.router(frame, reviewers or Reviewers(nobody)))
-    app.include_router(raises.reading(frame, reviewers or Reviewers(nobody)))
-    app.include_router(silences.reading(frame, reviewers or Reviewers(nobody)))
-    app.include_router(incidents.reading(frame, reviewers or Reviewers(nobody), answering))
-    if reviewers is not None:
-        app.include_router(actions.router(frame, reviewers))
-        app.include_router(raises.writing(frame, reviewers))
-        app.include_router(silences.writing(frame, reviewers))
-        if answering is not None:
-            app.include_router(incidents.writing(frame, reviewers, answering))
-    app.include_router(alert_preview.router(frame))
-    app.include_router(evals.router(frame))
-    app.include_router(spend.router(frame, reviewers or Reviewers(nobody)))
-    app.include_router(eval_compare.router(frame))
-    app.include_router(eval_cases.router(frame, workflows))
-    app.include_router(runbooks.router(frame, workflows))
     health = Health(frame.reading_quickly, heartbeats, clock=clock)
-    app.include_router(health_page.router(frame, health))
+    app.include_router(assets.router(frame))
+    known = (access or Access()).reading(Declared(frame.reading))
+    app.include_router(_pages(frame, health, workflows, takes_answers=answering is not None), dependencies=known)
+    if access is not None:
+        app.include_router(_forms(frame, answering), dependencies=[*known, *access.writing])
     # For monitors: the gate does not hold there.
     app.add_route("/api/v1/health", HealthApi(health).answer, methods=["GET"])
     if slack is not None:
@@ -117,6 +103,31 @@ def create_app(
     app.mount("/api/v1", AllowanceApi(frame.reading_quickly, tokens=gateway_tokens, clock=clock, kept=allowances_kept))
     app.include_router(failures.router())  # last: what no page has answered
     return app
+
+
+def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answers: bool) -> APIRouter:
+    """All that is read."""
+    routes = APIRouter()
+    for pages in (status, runs, samples, messages, outputs, declarations, review, raises, silences, alert_preview):
+        routes.include_router(pages.router(frame))
+    for pages in (evals, spend, eval_compare):
+        routes.include_router(pages.router(frame))
+    routes.include_router(incidents.router(frame, takes_answers=takes_answers))
+    routes.include_router(eval_cases.router(frame, workflows))
+    routes.include_router(runbooks.router(frame, workflows))
+    routes.include_router(health_page.router(frame, health))
+    return routes
+
+
+def _forms(frame: Frame, answering: incidents.Answering | None) -> APIRouter:
+    """All that people do."""
+    routes = APIRouter()
+    routes.include_router(actions.router(frame))
+    routes.include_router(raises.writing(frame))
+    routes.include_router(silences.writing(frame))
+    if answering is not None:
+        routes.include_router(incidents.writing(frame, answering))
+    return routes
 
 
 def _taking(frame: Frame) -> Callable[[str, datetime], bool]:

@@ -11,14 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.incident import IncidentState
-from afterpilot.domain.people import Somebody
 from afterpilot.domain.run import FLEET
 from afterpilot.pipeline.silencing import keeps
 from afterpilot.record.history import declarations, incidents, silences
 from afterpilot.record.history.paging import Row
 from afterpilot.record.history.timeline import Moment, stream
+from afterpilot.web.access import Sight
 from afterpilot.web.letters import Shown, letters
-from afterpilot.web.review.people import Reviewer
 
 _CHARTS = {  # of the stages that have a page with a chart
     "evaluate": ("evals", "Its evals, with the chart"),
@@ -51,7 +50,7 @@ class View:
     beside: Sequence[Row]
     others: Sequence[Row]
     silence: Row | None
-    who: Reviewer
+    who: Sight
     takes_answers: bool
 
     @property
@@ -62,7 +61,7 @@ class View:
     @property
     def may(self) -> bool:
         """Whether whoever asks may answer."""
-        return self.takes_answers and self.who.may_decide and bool(self.who.login)
+        return self.takes_answers and self.who.may_operate
 
     @property
     def why_not(self) -> str:
@@ -76,8 +75,7 @@ class View:
     @property
     def mine(self) -> bool:
         """Whether whoever asks has it already."""
-        person = Somebody(self.who.login, self.who.also)
-        return self.row["state"] == "acknowledged" and person.is_one_of(self.row["acknowledged_by"])
+        return self.row["state"] == "acknowledged" and self.who.somebody.is_one_of(self.row["acknowledged_by"])
 
     def lasted(self, now: datetime) -> timedelta:
         """For how long it has been there, or was."""
@@ -105,7 +103,7 @@ class View:
 
 
 def view(
-    connection: sa.Connection, which: uuid.UUID, who: Reviewer, now: datetime, *, takes_answers: bool
+    connection: sa.Connection, which: uuid.UUID, who: Sight, now: datetime, *, takes_answers: bool
 ) -> View | None:
     """Read it; None where there is no such incident."""
     row = incidents.one_incident(connection, which)

@@ -1,6 +1,6 @@
 """The tables of the ops database.
 
-``records``, ``usage``, ``usage_sums`` and ``samples`` grow without bound: they are partitioned by month on ``at`` (see
+``records``, ``usage``, ``usage_sums``, ``samples`` and ``ledger`` grow without bound: they are partitioned by month on ``at`` (see
 :mod:`afterpilot.record.partitions`). Times are aware UTC. Money is NUMERIC with its currency beside it; NULL cost means
 unknown, never 0.
 """
@@ -33,6 +33,16 @@ from afterpilot.record.tables.history import (
     outbox,
     reports,
     runs,
+)
+from afterpilot.record.tables.ledger import (
+    ledger,
+    ledger_heads,
+    ledger_identity,
+    ledger_keys,
+    ledger_leaves,
+    ledger_nodes,
+    ledger_publications,
+    subjects,
 )
 from afterpilot.record.tables.production import (
     pull_counts,
@@ -78,6 +88,13 @@ __all__ = [
     "incidents",
     "judgements",
     "lanes",
+    "ledger",
+    "ledger_heads",
+    "ledger_identity",
+    "ledger_keys",
+    "ledger_leaves",
+    "ledger_nodes",
+    "ledger_publications",
     "metadata",
     "outbox",
     "prices",
@@ -96,6 +113,7 @@ __all__ = [
     "source_states",
     "spot_check_rates",
     "stop_orders",
+    "subjects",
     "taken_requests",
     "task_failures",
     "usage",

@@ -37,7 +37,7 @@ samples = sa.Table(
 eval_results = sa.Table(
     "eval_results",
     metadata,
-    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("run_id", UUID(as_uuid=True), primary_key=True),
     sa.Column("workflow", sa.Text, nullable=False),
     time_column("at"),  # when the run began
     sa.Column("origin", sa.Text, nullable=False),  # schedule, probe, cli
@@ -131,7 +131,7 @@ baselines = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("workflow", sa.Text, nullable=False, index=True),
-    sa.Column("run_id", UUID(as_uuid=True), sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("run_id", UUID(as_uuid=True), nullable=False),
     sa.Column("approved_by", sa.Text, nullable=False),
     time_column("approved_at", default_now=True),
     text_column("note"),

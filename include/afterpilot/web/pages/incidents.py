@@ -18,12 +18,12 @@ from afterpilot.domain.until import until
 from afterpilot.domain.verdict import Severity
 from afterpilot.pipeline import Answered, Services, acknowledge, settle, waive
 from afterpilot.record.history import incidents, status
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.incident_view import View, view
 from afterpilot.web.paging import listed
 from afterpilot.web.review.forms import Form, Given
-from afterpilot.web.review.people import Reviewers, asking
 from afterpilot.web.review.safety import holds, keep_token, token
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ _DONE = {
 }
 
 
-def reading(frame: Frame, reviewers: Reviewers, answering: Answering | None) -> APIRouter:
+def router(frame: Frame, *, takes_answers: bool) -> APIRouter:
     """The pages."""
-    routes = APIRouter(dependencies=reviewers.reading)
+    routes = APIRouter()
 
     @routes.get("/incidents")
     def incident_list(request: Request) -> HTMLResponse:
@@ -56,21 +56,21 @@ def reading(frame: Frame, reviewers: Reviewers, answering: Answering | None) -> 
 
     @routes.get("/incidents/{incident_id}")
     def one(request: Request, incident_id: str) -> HTMLResponse:
-        return _one(frame, request, incident_id, takes_answers=answering is not None)
+        return _one(frame, request, incident_id, takes_answers=takes_answers)
 
     return routes
 
 
-def writing(frame: Frame, reviewers: Reviewers, answering: Answering) -> APIRouter:
+def writing(frame: Frame, answering: Answering) -> APIRouter:
     """The answers: behind the gate, the right to write, and the proof that one of our pages sent them."""
-    routes = APIRouter(dependencies=reviewers.writing)
+    routes = APIRouter()
 
     def answer(request: Request, incident_id: str, form: Form, action: str) -> Response:
         which, problem = identity(incident_id), ""
         try:
             if not holds(request, form.text("token")):
                 raise AnswerRefused(_OLD)
-            done = _answered(frame, answering, str(which), action, form, asking(request).login)
+            done = _answered(frame, answering, str(which), action, form, sight(request).login)
             here = address(frame.base(request), "incidents", which, done=action if done.changed else "nothing")
             return RedirectResponse(here, 303)
         except AfterpilotError as error:
@@ -144,7 +144,7 @@ def _one(
     """The page of one; ``given`` is an answer that could not be taken: which form, what was typed, and why not."""
     which = identity(incident_id)
     with frame.reading() as connection:
-        found = view(connection, which, asking(request), frame.clock(), takes_answers=takes_answers)
+        found = view(connection, which, sight(request), frame.clock(), takes_answers=takes_answers)
     if found is None:
         raise HTTPException(404, "No incident with this id is kept.")
     action, form, problem = given or ("", Form({}), "")

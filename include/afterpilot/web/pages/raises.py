@@ -15,16 +15,15 @@ from afterpilot.decide.allowing import Said, said
 from afterpilot.domain.allowance import CapRaise
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.money import Money
-from afterpilot.domain.people import Somebody
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.pipeline import raising
 from afterpilot.pipeline.raise_terms import RaiseTerms, names_of, stored_terms
 from afterpilot.record.ops import unit_of
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.review.forms import Form, Given
-from afterpilot.web.review.people import Reviewer, Reviewers, asking
 from afterpilot.web.review.safety import holds, keep_token, token
 
 _OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
@@ -46,7 +45,7 @@ class Standing:
     answers: Sequence[CapRaise]
     said: Said | None
     may: bool
-    who: Reviewer
+    who: Sight
 
     @property
     def why_not(self) -> str:
@@ -55,7 +54,7 @@ class Standing:
             return ""
         if not self.who.login:
             return "Nobody is logged in here, so this page can only be read."
-        lack = "are not among those who may answer" if self.who.may_decide else "may not change runs in Airflow"
+        lack = "are not among those who may answer" if self.who.may_operate else "may not change runs in Airflow"
         return f"You are logged in as {self.who.login} and {lack}, so for you this page can only be read."
 
     @property
@@ -66,7 +65,7 @@ class Standing:
 
     def asked(self, request: CapRaise) -> bool:
         """Whether whoever asks has made this request, so that somebody else has to approve it."""
-        return _somebody(self.who).is_one_of(*names_of(request.asked_by))
+        return self.who.somebody.is_one_of(*names_of(request.asked_by))
 
     @property
     def asks(self) -> bool:
@@ -74,7 +73,7 @@ class Standing:
         return any(one.reached and one.rule.at_cap == "ask_owner" and not one.refused for one in self.free)
 
 
-def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datetime) -> Standing:
+def standing(connection: sa.Connection, workflow: str, who: Sight, now: datetime) -> Standing:
     """Everything that the form shows. Raises HTTPException 404 for a workflow that was never declared."""
     terms = stored_terms(connection, workflow)
     if terms is None:
@@ -88,31 +87,31 @@ def standing(connection: sa.Connection, workflow: str, who: Reviewer, now: datet
         pending=[one for one in holding if one.state == "pending"],
         answers=unit.cap_raises.newest(workflow),
         said=said(kept, now) if kept else None,
-        may=who.may_decide and _somebody(who).is_one_of(*terms.people),
+        may=who.may_operate and who.somebody.is_one_of(*terms.people),
         who=who,
     )
 
 
-def reading(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def router(frame: Frame) -> APIRouter:
     """The page."""
-    routes = APIRouter(dependencies=reviewers.reading)
+    routes = APIRouter()
 
     @routes.get("/spend/{workflow}/raise")
     def form(request: Request, workflow: str) -> HTMLResponse:
         with frame.reading() as connection:
-            found = standing(connection, workflow, asking(request), frame.clock())
+            found = standing(connection, workflow, sight(request), frame.clock())
         return _page(frame, request, workflow, found)
 
     return routes
 
 
-def writing(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def writing(frame: Frame) -> APIRouter:
     """The answer: behind the gate, the right to write, and the proof that one of our pages sent it."""
-    routes = APIRouter(dependencies=reviewers.writing)
+    routes = APIRouter()
 
     @routes.post("/spend/{workflow}/raise")
     def answer(request: Request, workflow: str, form: Given) -> Response:
-        who, now = asking(request), frame.clock()
+        who, now = sight(request), frame.clock()
         problem, done = "", ""
         try:
             _needs_token(request, form)
@@ -135,12 +134,12 @@ def _needs_token(request: Request, form: Form) -> None:
         raise AnswerRefused(_OLD)
 
 
-def _answered(connection: sa.Connection, workflow: str, form: Form, who: Reviewer, now: datetime) -> str:
+def _answered(connection: sa.Connection, workflow: str, form: Form, who: Sight, now: datetime) -> str:
     """Keep the answer; returns what became of it. Raises AnswerRefused."""
     terms = stored_terms(connection, workflow)
     if terms is None:
         raise HTTPException(404, _NONE)
-    unit, by, cap, reason = unit_of(connection), _somebody(who), form.text("cap"), form.reason
+    unit, by, cap, reason = unit_of(connection), who.somebody, form.text("cap"), form.reason
     action = form.text("action")
     if action == "approve":
         return raising.approve_raise(unit, terms, cap=cap, by=by, now=now).state
@@ -187,6 +186,3 @@ def _title(workflow: str, found: Standing) -> str:
         return "The fleet at its cap" if reached else "Caps of the fleet"
     return f"{workflow} at its cap" if reached else f"Caps of {workflow}"
 
-
-def _somebody(who: Reviewer) -> Somebody:
-    return Somebody(who.login, who.also)

@@ -9,24 +9,24 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import review, status
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.paging import listed
-from afterpilot.web.review.people import Reviewers, asking, holder
 from afterpilot.web.review.safety import token
-from afterpilot.web.review.show import WHO, Scope, item_page, known, midnight, with_script
+from afterpilot.web.review.show import WHO, Scope, holder, item_page, known, midnight, with_script
 
 STATES = ("waiting", "decided", "all")
 REASONS = ("failed_check", "spot_check")
 
 
-def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def router(frame: Frame) -> APIRouter:
     """Routes of the review queue."""
-    routes = APIRouter(dependencies=reviewers.reading)
+    routes = APIRouter()
 
     @routes.get("/review")
     def queue(request: Request) -> HTMLResponse:
-        asked, at, who = Asked(request), frame.clock(), asking(request)
+        asked, at, who = Asked(request), frame.clock(), sight(request)
         run: uuid.UUID | None = identity(asked.text("run")) if asked.text("run") else None
         query = {
             "workflow": asked.text("workflow"),
@@ -73,7 +73,7 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
             token=(token_of := token(request)),
             done=asked.text("done"),
         )
-        return with_script(html, request, frame, token_of if who.may_decide else "")
+        return with_script(html, request, frame, token_of if who.may_operate else "")
 
     @routes.get("/review/item")
     def one(request: Request) -> HTMLResponse:

@@ -14,11 +14,11 @@ from afterpilot.pipeline.silencing import Asked as Silence
 from afterpilot.pipeline.silencing import begin_silence, end_silence
 from afterpilot.record.history import silences, status
 from afterpilot.record.ops import unit_of
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.paging import listed
 from afterpilot.web.review.forms import Form, Given
-from afterpilot.web.review.people import Reviewer, Reviewers, asking
 from afterpilot.web.review.safety import holds, keep_token, token
 
 LENGTHS = {"1h": "1 hour", "2h": "2 hours", "8h": "8 hours", "1d": "1 day", "1w": "1 week"}
@@ -31,9 +31,9 @@ _DONE = {
 }
 
 
-def reading(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def router(frame: Frame) -> APIRouter:
     """The page."""
-    routes = APIRouter(dependencies=reviewers.reading)
+    routes = APIRouter()
 
     @routes.get("/silences")
     def page(request: Request) -> HTMLResponse:
@@ -42,16 +42,16 @@ def reading(frame: Frame, reviewers: Reviewers) -> APIRouter:
     return routes
 
 
-def writing(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def writing(frame: Frame) -> APIRouter:
     """The answers: behind the gate, the right to write, and the proof that one of our pages sent them."""
-    routes = APIRouter(dependencies=reviewers.writing)
+    routes = APIRouter()
 
     @routes.post("/silences")
     def begin(request: Request, form: Given) -> Response:
         try:
             _needs_token(request, form)
             with frame.writing() as connection:
-                _begun(connection, form, asking(request).login, frame.clock())
+                _begun(connection, form, sight(request).login, frame.clock())
         except AnswerRefused as error:
             return _page(frame, request, form=form, problem=str(error))
         return RedirectResponse(address(frame.base(request), "silences", done="begun"), 303)
@@ -62,7 +62,7 @@ def writing(frame: Frame, reviewers: Reviewers) -> APIRouter:
         try:
             _needs_token(request, form)
             with frame.writing() as connection:
-                _, changed = end_silence(unit_of(connection), which, by=asking(request).login, now=frame.clock())
+                _, changed = end_silence(unit_of(connection), which, by=sight(request).login, now=frame.clock())
         except AnswerRefused as error:
             return _page(frame, request, problem=str(error))
         done = "ended" if changed else "nothing"
@@ -92,7 +92,7 @@ def _begun(connection: sa.Connection, form: Form, by: str, now: datetime) -> Non
 
 
 def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: str = "") -> HTMLResponse:
-    asked, who, now = Asked(request), asking(request), frame.clock()
+    asked, who, now = Asked(request), sight(request), frame.clock()
     with frame.reading() as connection:
         held = silences.holding(connection, now)
         past = listed(asked, lambda: silences.over(connection, now, after=asked.after))
@@ -109,17 +109,14 @@ def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: 
         kinds=kinds,
         lengths=LENGTHS,
         form=form or Form({name: asked.text(name) for name in ("workflow", "kind")}),
-        may=_may(who),
+        may=who.may_operate,
         problem=problem,
         problems=asked.problems,
         paged=bool(asked.after),
         token=(token_of := token(request)),
         done=_DONE.get(asked.text("done"), ""),
     )
-    if _may(who):
+    if who.may_operate:
         keep_token(page, request, token_of, path=frame.base(request))
     return page
 
-
-def _may(who: Reviewer) -> bool:
-    return who.may_decide and bool(who.login)

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.pages.raises import standing
-from afterpilot.web.review.people import Reviewers, asking
 from afterpilot.web.spend.caps import coverage_words, crossing_words, percent
 from afterpilot.web.spend.fleet import fleet
 from afterpilot.web.spend.models_file import models_csv
@@ -27,9 +27,9 @@ _SAYS: Mapping[str, Any] = {"coverage_words": coverage_words, "crossing_words": 
 _PLAIN = re.compile(r"[^a-z0-9_-]")  # what else a name holds might end the header's quotes
 
 
-def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def router(frame: Frame) -> APIRouter:
     """Routes of spend."""
-    routes = APIRouter(dependencies=reviewers.reading)
+    routes = APIRouter()
 
     @routes.get("/spend")
     def overview(request: Request) -> HTMLResponse:
@@ -61,7 +61,7 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
             data = workflow(connection, slug, month, zone or "UTC", now)
             if zone is None and data["declared"] is None and data["run"] is None:
                 raise HTTPException(404, "No workflow of this name was ever declared, and no call of it is kept.")
-            answers = standing(connection, slug, asking(request), now) if data["declared"] is not None else None
+            answers = standing(connection, slug, sight(request), now) if data["declared"] is not None else None
         return frame.page(
             request,
             "spend_of.html",

@@ -17,11 +17,11 @@ from afterpilot.pipeline.reviewing import corrected_value, decide
 from afterpilot.pull.values import moment
 from afterpilot.record.history import review
 from afterpilot.record.review_queue import ReviewQueue
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.review.choices import choices, outside_of_set
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.items import Screen, screen
-from afterpilot.web.review.people import Reviewer, Reviewers, asking
 from afterpilot.web.review.safety import holds
 from afterpilot.web.review.show import Known, Scope, item_page, known
 
@@ -29,14 +29,14 @@ _CHANGED = "The output was changed at its source, or judged anew, while you had 
 _OLD = "This page was too old to be used: the browser has been closed since, or another page took its place."
 
 
-def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
+def router(frame: Frame) -> APIRouter:
     """The routes; each is behind the gate, the right to write, and the proof that one of our pages sent it."""
-    routes = APIRouter(dependencies=reviewers.writing)
+    routes = APIRouter()
 
     @routes.post("/review/hold")
     def hold(request: Request, form: Given) -> Response:
         _needs_token(request, form)
-        at, who, (workflow, key) = frame.clock(), asking(request), form.item
+        at, who, (workflow, key) = frame.clock(), sight(request), form.item
         with frame.writing() as connection:
             terms = known(connection, workflow, key).terms
             until = at + terms.review.reservation
@@ -50,7 +50,7 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
         _needs_token(request, form)
         workflow, key = form.item
         with frame.writing() as connection:
-            ReviewQueue(connection).free(workflow, key, by=asking(request).login)
+            ReviewQueue(connection).free(workflow, key, by=sight(request).login)
         return Response(status_code=204) if form.text("quiet") else _to_queue(frame, request, Scope.given(form))
 
     @routes.post("/review/next")
@@ -59,8 +59,8 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
         scope, here = Scope.given(form), (form.item if form.text("key") else None)
         with frame.writing() as connection:
             if here is not None:
-                ReviewQueue(connection).free(*here, by=asking(request).login)
-            found = _take(connection, frame.clock(), asking(request), scope, here, back=bool(form.text("back")))
+                ReviewQueue(connection).free(*here, by=sight(request).login)
+            found = _take(connection, frame.clock(), sight(request), scope, here, back=bool(form.text("back")))
         return _to_item(frame, request, found, scope) if found else _to_queue(frame, request, scope, done="nothing")
 
     @routes.post("/review/decide")
@@ -73,7 +73,7 @@ def router(frame: Frame, reviewers: Reviewers) -> APIRouter:
 
 def _decided(frame: Frame, request: Request, connection: sa.Connection, form: Form) -> Response:
     """Save a decision and go on; or the item's page with what is in the way, and all that was typed."""
-    at, who, scope = frame.clock(), asking(request), Scope.given(form)
+    at, who, scope = frame.clock(), sight(request), Scope.given(form)
     found = known(connection, *form.item)
 
     def again(status: int, problems: Sequence[str] = ()) -> Response:
@@ -98,7 +98,7 @@ def _decided(frame: Frame, request: Request, connection: sa.Connection, form: Fo
 
 
 def _take(
-    connection: sa.Connection, at: datetime, who: Reviewer, scope: Scope, here: tuple[str, str] | None, *, back: bool
+    connection: sa.Connection, at: datetime, who: Sight, scope: Scope, here: tuple[str, str] | None, *, back: bool
 ) -> tuple[str, str] | None:
     """The next free item of that part of the queue, held for the person; nobody else gets the same one."""
     mine = scope.mine(who, at)
@@ -111,7 +111,7 @@ def _take(
     return found
 
 
-def _decision(form: Form, who: Reviewer, at: datetime, corrected: Mapping[str, Any]) -> HumanDecision:
+def _decision(form: Form, who: Sight, at: datetime, corrected: Mapping[str, Any]) -> HumanDecision:
     made = moment(form.text("made")) or at
     seconds = form.seconds(at_most=(at - made).total_seconds())
     workflow, key = form.item

@@ -16,13 +16,13 @@ from starlette.exceptions import HTTPException
 from afterpilot.pipeline.reviewing import Terms, terms_of
 from afterpilot.record.history import outputs, review
 from afterpilot.record.history.paging import Row
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.headers import WITH_SCRIPT
 from afterpilot.web.review.choices import choices
 from afterpilot.web.review.forms import Form
 from afterpilot.web.review.items import Screen, screen
-from afterpilot.web.review.people import Reviewer, asking, holder
 from afterpilot.web.review.safety import keep_token, token
 
 WHO = ("all", "mine")
@@ -47,7 +47,7 @@ class Scope:
         """As a form has it."""
         return cls(form.text("in"), "mine" if form.text("who") == "mine" else "all")
 
-    def mine(self, who: Reviewer, at: datetime) -> sa.ColumnElement[bool] | None:
+    def mine(self, who: Sight, at: datetime) -> sa.ColumnElement[bool] | None:
         """The condition of a person's own items; None for everybody's."""
         return who.mine.of(at) if self.who == "mine" else None
 
@@ -85,6 +85,11 @@ def known(connection: sa.Connection, workflow: str, key: str) -> Known:
     return Known(item, outputs.one_output(connection, workflow, key), terms_of(connection, workflow))
 
 
+def holder(reserved_by: str, reserved_until: datetime | None, *, at: datetime) -> str:
+    """Who has an item now; empty where nobody does, or the time is over."""
+    return reserved_by if reserved_by and reserved_until is not None and reserved_until > at else ""
+
+
 def midnight(at: datetime) -> datetime:
     """When the day began, in UTC."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -102,10 +107,10 @@ def item_page(
     status: int = 200,
 ) -> HTMLResponse:
     """The page; ``form`` is one that came back, whose content stands in the page again."""
-    at, who, item = frame.clock(), asking(request), found.item
+    at, who, item = frame.clock(), sight(request), found.item
     shown: Screen = screen(item, found.data, found.terms, form.typed if form else None)
     held = holder(item["reserved_by"], item["reserved_until"], at=at)
-    may = who.may_decide and bool(who.login) and item["decided_at"] is None
+    may = who.may_decide(item["workflow"]) and item["decided_at"] is None
     page = frame.page(
         request,
         "review_item.html",
@@ -129,7 +134,7 @@ def item_page(
         token=(token_of := token(request)),
         done=Asked(request).text("done") if form is None else "",
     )
-    return with_script(page, request, frame, token_of if who.may_decide else "")
+    return with_script(page, request, frame, token_of if who.may_operate else "")
 
 
 def with_script(page: HTMLResponse, request: Request, frame: Frame, token_of: str) -> HTMLResponse:

@@ -1,0 +1,101 @@
+"""The ledger: what is added to it is never changed, and stands in the transaction of what it tells."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from afterpilot.domain.ledger import Entry, Personal, Subject
+from afterpilot.record import partitions
+from afterpilot.record.canonical import canonical
+from afterpilot.record.personal import Known, known, sealed
+from afterpilot.record.plain import plain
+from afterpilot.record.tables import ledger
+
+_SOON = timedelta(days=2)  # a month that begins so soon has its partition already
+_seen: set[tuple[str, str]] = set()  # partitions, by database, that had been made for good
+
+
+class Ledger:
+    """Adds entries. Whoever may add can neither change nor remove any, nor say when one was recorded."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def append(self, entry: Entry) -> None:
+        """Add one entry."""
+        self.append_many((entry,))
+
+    def append_many(self, entries: Sequence[Entry]) -> None:
+        """Add entries, in this order."""
+        if not entries:
+            return
+        wanted = {subject for entry in entries for subject in _subjects(entry)}
+        people = known(self._connection, wanted) if wanted else {}
+        _make_room(self._connection)
+        self._connection.execute(sa.insert(ledger), [_row(entry, people) for entry in entries])
+
+
+def _make_room(connection: sa.Connection) -> None:
+    """See that there is a partition to write to; what was seen once in this process is not looked for again."""
+    now = datetime.now(UTC)
+    database = str(connection.engine.url)
+    wanted = {(database, f"ledger_{moment:%Y_%m}"): moment for moment in (now, now + _SOON)}
+    missing = wanted.keys() - _seen
+    if not missing:
+        return
+    _seen.update((database, name) for name in partitions.known(connection, "ledger"))
+    if missing - _seen:
+        partitions.ensure(connection, "ledger", [wanted[one] for one in missing - _seen])
+
+
+def _subjects(entry: Entry) -> Iterator[Subject]:
+    if isinstance(entry.actor, Subject):
+        yield entry.actor
+    for value in _personal(entry.payload):
+        yield _about(value, entry)
+
+
+def _personal(value: object) -> Iterator[Personal]:
+    if isinstance(value, Personal):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _personal(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _personal(one)
+
+
+def _about(value: Personal, entry: Entry) -> Subject:
+    if value.about is not None:
+        return value.about
+    if isinstance(entry.actor, Subject):
+        return entry.actor
+    raise ValueError(f"{entry.action}: a personal value is about nobody, and no person acts")
+
+
+def _row(entry: Entry, people: Mapping[Subject, Known]) -> dict[str, Any]:
+    def shown(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        if isinstance(value, Personal):
+            return sealed(plain(value.value), people[_about(value, entry)])
+        if isinstance(value, Mapping):
+            return {str(key): shown(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [shown(one) for one in value]
+        return value
+
+    payload = canonical(shown(entry.payload))
+    return {
+        "at": entry.at,
+        "actor": people[entry.actor].pseudonym if isinstance(entry.actor, Subject) else entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "workflow": entry.workflow,
+        "payload": payload.decode(),
+        "payload_hash": hashlib.sha256(payload).digest(),
+    }
