@@ -2,12 +2,12 @@
 
 Revision: 0006
 Follows: 0005
-Locks: none, new tables only.
+Locks: declarations and prices for a moment each, for their triggers; all else is new.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +30,6 @@ _TABLES = (
     "ledger_identity",
     "subjects",
 )
-
 _APPEND_ONLY = (
     "ledger",
     "ledger_leaves",
@@ -45,11 +44,11 @@ _APPEND_ONLY = (
 
 
 def upgrade() -> None:
+    functions.install(op.get_bind(), "0006_functions.sql")
     _entries()
     _tree()
     _heads()
     _subjects()
-    functions.install(op.get_bind(), "0006_functions.sql")
     for table in _APPEND_ONLY:
         op.execute(f"SELECT afterpilot_protect('{table}')")
 
@@ -84,16 +83,8 @@ def _entries() -> None:
     for column in ("subject", "workflow", "actor"):
         op.create_index(f"ix_ledger_{column}", "ledger", [column, sa.text("id DESC")])
     op.create_index("ix_ledger_xid", "ledger", ["xid"])
-    first = datetime.now(UTC).date().replace(day=1)
-    for month in (first, _next(first), _next(_next(first))):
-        op.execute(
-            f"CREATE TABLE ledger_{month:%Y_%m} PARTITION OF ledger "
-            f"FOR VALUES FROM ('{month} 00:00+00') TO ('{_next(month)} 00:00+00')"
-        )
-
-
-def _next(month):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - a date
-    return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+    for months in range(3):
+        op.execute(f"SELECT afterpilot_partition('ledger', CAST(now() + INTERVAL '{months} months' AS date))")
 
 
 def _tree() -> None:
