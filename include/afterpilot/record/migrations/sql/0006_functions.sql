@@ -9,8 +9,8 @@ BEGIN
 END
 $$;
 
--- Makes a table append-only, with all partitions that it has and will have. Row triggers are cloned to partitions by PostgreSQL,
--- statement triggers are not. ALWAYS: session_replication_role turns them off no more.
+-- Makes a table append-only, with all partitions that it has and will have; mends a trigger that was dropped or disabled. Row
+-- triggers are cloned to partitions by PostgreSQL, statement triggers are not. ALWAYS: session_replication_role does not turn them off.
 CREATE FUNCTION afterpilot_protect(wanted regclass) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   part regclass;
@@ -18,13 +18,14 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = wanted AND tgname = 'append_only') THEN
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON %s '
                    'FOR EACH ROW EXECUTE FUNCTION afterpilot_append_only()', wanted);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only', wanted);
   END IF;
   FOR part IN SELECT wanted UNION ALL SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = wanted LOOP
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = part AND tgname = 'append_only_truncate') THEN
       EXECUTE format('CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON %s '
                      'FOR EACH STATEMENT EXECUTE FUNCTION afterpilot_append_only()', part);
-      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only_truncate', part);
+    END IF;
+    IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = part AND tgname LIKE 'append\_only%' AND tgenabled <> 'A') THEN
+      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER append_only_truncate', part);
     END IF;
   END LOOP;
 END
