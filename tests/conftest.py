@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.demo.postgres import EmbeddedPostgres, running
+from afterpilot.demo.postgres import APPLICATION, OWNER, EmbeddedPostgres, running
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "include" / "workflows"
@@ -56,24 +56,49 @@ def _migrated_template(postgres: EmbeddedPostgres) -> str:
     from afterpilot.record.migrate import upgrade
 
     postgres.create("afterpilot_template")
-    upgrade(postgres.url("afterpilot_template"))
+    postgres.separate("afterpilot_template")
+    upgrade(postgres.url("afterpilot_template", role=OWNER), application=APPLICATION)
     return "afterpilot_template"
 
 
+@pytest.fixture(scope="session")
+def new_ops(postgres: EmbeddedPostgres, _migrated_template: str) -> Callable[[], str]:
+    """Makes an ops database, migrated to the newest version, and returns its name."""
+
+    def made() -> str:
+        name = f"t{uuid.uuid4().hex}"
+        engine = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated_template}" OWNER {OWNER}')
+        engine.dispose()
+        return name
+
+    return made
+
+
 @pytest.fixture
-def ops_url(postgres: EmbeddedPostgres, _migrated_template: str) -> str:
-    """The URL of a new ops database, migrated to the newest version."""
-    name = f"t{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated_template}"')
-    engine.dispose()
-    return postgres.url(name)
+def ops_url(postgres: EmbeddedPostgres, new_ops: Callable[[], str]) -> str:
+    """The URL of a new ops database, migrated to the newest version, as the application uses it."""
+    return postgres.url(new_ops(), role=APPLICATION)
+
+
+@pytest.fixture
+def ops_owner_url(ops_url: str) -> str:
+    """The same database as the role that owns its tables: for what no application may do."""
+    return sa.make_url(ops_url).set(username=OWNER).render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def ops(ops_url: str) -> Iterator[sa.Engine]:
-    """An engine on a new ops database."""
+    """An engine on a new ops database, as the application has it."""
     engine = sa.create_engine(ops_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ops_owner(ops_owner_url: str) -> Iterator[sa.Engine]:
+    """An engine on the same database as its owner."""
+    engine = sa.create_engine(ops_owner_url)
     yield engine
     engine.dispose()

@@ -43,12 +43,10 @@ def test_a_downgrade_to_the_start_leaves_nothing_behind(empty_database: str) -> 
     assert migrate.differences(empty_database) == []
 
 
-def test_a_drifted_database_is_noticed(ops_url: str) -> None:
+def test_a_drifted_database_is_noticed(ops_url: str, ops_owner: sa.Engine) -> None:
     """A column that somebody dropped by hand is reported."""
-    engine = sa.create_engine(ops_url)
-    with engine.begin() as connection:
+    with ops_owner.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN summary")
-    engine.dispose()
     assert migrate.differences(ops_url) != []
 
 
@@ -90,5 +88,56 @@ _OLD_CALLS = (
         "('w', 'production', 'a', '2026-10-31 10:00+00', 'm', 1, 1, 1, 9, 'USD', 'own price list', ''), "
         "('w', 'production', 'b', '2026-10-31 10:01+00', 'x', 1, 1, 0, NULL, '', 'v', 'no price is known for x'), "
         "('w', 'eval', 'c', '2026-10-31 12:00+00', 'own', NULL, NULL, 0, 0.25, 'EUR', 'as the endpoint said', '')"
+    ),
+)
+
+
+def test_runs_and_findings_go_into_their_months_and_back(empty_database: str) -> None:
+    """No run, finding or incident is lost when runs come into months; each says who started it and is found by its id. And back."""
+    migrate.upgrade(empty_database, "0006")
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        for statement in _OLD_RUNS:
+            connection.exec_driver_sql(statement)
+        before = [connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all() for table in _OF_RUNS]
+    migrate.upgrade(empty_database)
+    assert migrate.differences(empty_database) == []
+    with engine.connect() as connection:
+        months = connection.exec_driver_sql(
+            "SELECT runs.tableoid::regclass::text, id, actor, trigger->>'run_id' FROM runs JOIN run_ids USING (id, finished_at) "
+            "ORDER BY finished_at"
+        )
+        assert [(month, actor, run) for month, _, actor, run in months] == [
+            ("runs_2026_10", "airflow:records.hourly", "a"),
+            ("runs_2026_11", "cli", "b"),
+        ]
+        found = connection.exec_driver_sql("SELECT tableoid::regclass::text, kind FROM findings")
+        assert [tuple(row) for row in found] == [("findings_2026_10", "quality.not_null")]
+    migrate.downgrade(empty_database, "0006")
+    with engine.connect() as connection:
+        after = [connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all() for table in _OF_RUNS]
+    engine.dispose()
+    assert after == before
+    assert [len(rows) for rows in after] == [2, 1, 1]
+
+
+_OF_RUNS = ("runs", "findings", "incidents")
+_OLD_RUNS = (
+    (
+        "INSERT INTO runs (id, workflow, stage, window_start, window_end, verdict, trigger, started_at, finished_at, corrects) "
+        "SELECT gen_random_uuid(), 'w', 'check', at, at, verdict, trigger::jsonb, at, at, NULL "
+        "FROM (VALUES (timestamptz '2026-10-31 23:59:59.999+00', 'FAIL', "
+        '\'{"origin": "airflow", "dag_id": "records.hourly", "run_id": "a"}\'), '
+        "(timestamptz '2026-11-01 00:00+00', 'PASS', '{\"origin\": \"cli\", \"dag_id\": \"\", \"run_id\": \"b\"}')) "
+        "AS made(at, verdict, trigger)"
+    ),
+    (
+        "INSERT INTO findings (run_id, fingerprint, workflow, stage, kind, severity, title) "
+        "SELECT id, 'f', workflow, stage, 'quality.not_null', 'critical', 'an order is missing' FROM runs WHERE verdict = 'FAIL'"
+    ),
+    (
+        "INSERT INTO incidents (fingerprint, workflow, stage, kind, severity, title, opened_at, last_seen_at, run_id) "
+        "SELECT 'f', workflow, stage, 'quality.not_null', 'critical', 'an order is missing', finished_at, finished_at, id "
+        "FROM runs WHERE verdict = 'FAIL'"
     ),
 )

@@ -16,6 +16,16 @@ import sqlalchemy as sa
 _SETTINGS = {"max_connections": "250", "shared_buffers": "'256MB'", "timezone": "'UTC'", "log_timezone": "'UTC'"}
 _MARK = "# set by Afterpilot"
 _ATTEMPTS = 3
+OWNER, APPLICATION = "afterpilot_owner", "afterpilot"  # the roles of the ops database, as docker-compose.yaml has them
+# REASSIGN OWNED does not work for a superuser's; sequences of identity columns go with their tables.
+_HANDED_OVER = sa.text(
+    "SELECT format('ALTER %s %s OWNER TO %I', kind, place, CAST(:owner AS text)) FROM ("
+    "  SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, CAST(oid AS regclass)::text AS place, relowner AS whose "
+    "  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') "
+    "  UNION ALL SELECT 'FUNCTION', CAST(oid AS regprocedure)::text, proowner "
+    "  FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS ours "
+    "WHERE pg_get_userbyid(whose) <> CAST(:owner AS text)"
+)
 
 
 class EmbeddedPostgres:
@@ -43,18 +53,35 @@ class EmbeddedPostgres:
             self.stop()
             self._retried(self._server.start)
 
-    def url(self, database: str, *, driver: str = "psycopg") -> str:
-        """A SQLAlchemy URL of a database on this server."""
-        return str(self._server.get_uri(database=database, driver=driver))
+    def url(self, database: str, *, driver: str = "psycopg", role: str = "") -> str:
+        """A SQLAlchemy URL of a database on this server, as a role, or as the superuser."""
+        url = str(self._server.get_uri(database=database, driver=driver))
+        return sa.make_url(url).set(username=role).render_as_string(hide_password=False) if role else url
 
     def create(self, *databases: str) -> None:
         """Create the databases that do not exist yet."""
-        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        with self._superuser("postgres") as connection:
             known = set(connection.scalars(sa.text("SELECT datname FROM pg_database")))
             for name in databases:
                 if name not in known:
                     connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+
+    def separate(self, database: str) -> None:
+        """Give an ops database, with all tables that it may have already, to the owner; the application has a role of its own."""
+        with self._superuser(database) as connection:
+            known = set(connection.scalars(sa.text("SELECT rolname FROM pg_roles")))
+            for role in (OWNER, APPLICATION):
+                if role not in known:
+                    connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+            connection.exec_driver_sql(f'ALTER DATABASE "{database}" OWNER TO {OWNER}')
+            for statement in connection.scalars(_HANDED_OVER, {"owner": OWNER}).all():
+                connection.exec_driver_sql(statement)
+
+    @contextlib.contextmanager
+    def _superuser(self, database: str) -> Iterator[sa.Connection]:
+        engine = sa.create_engine(self.url(database), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            yield connection
         engine.dispose()
 
     def stop(self) -> None:

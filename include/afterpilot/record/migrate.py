@@ -11,10 +11,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from afterpilot.record.connecting import within
+from afterpilot.record import roles
+from afterpilot.record.connecting import options, within
 from afterpilot.record.tables import metadata
 
-VERSION_TABLE = "afterpilot_alembic_version"
+VERSION_TABLE = roles.VERSION_TABLE
+PATIENCE = ("lock_timeout=5000", "statement_timeout=600000")  # ms
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -26,9 +28,25 @@ def config(url: str) -> Config:
     return settings
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to a revision; nothing happens where it is there already."""
-    command.upgrade(config(url), revision)
+def upgrade(url: str, revision: str = "head", *, application: str = "") -> None:
+    """Bring the database to a revision; nothing happens where it is there already. ``url`` is the owner's.
+
+    At the newest one ``application``, the role of whoever uses the database, has what it needs and no more.
+
+    Raises:
+        ConfigurationError: there is no such role, or it lacks what somebody else has to grant.
+    """
+    engine = sa.create_engine(url, connect_args={"options": options(url, *PATIENCE), **within(url)})
+    try:
+        if application:
+            with engine.connect() as connection:
+                roles.require(connection, application)
+        command.upgrade(config(url), revision)
+        if revision in ("head", head()):
+            with engine.begin() as connection:
+                roles.settle(connection, application)
+    finally:
+        engine.dispose()
 
 
 def downgrade(url: str, revision: str) -> None:

@@ -14,6 +14,7 @@ from afterpilot.record.connecting import within
 _PREFIX = "afterpilot_trial_"
 _LOCK = sa.text("SELECT pg_advisory_lock(hashtext('afterpilot trial'), hashtext(:name))")
 _TRY = sa.text("SELECT pg_try_advisory_lock(hashtext('afterpilot trial'), hashtext(:name))")
+_OWNERS = sa.text("SELECT to_regprocedure('afterpilot_trial(text)') IS NOT NULL")
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtext('afterpilot trial'), hashtext(:name))")
 
 
@@ -31,7 +32,7 @@ def scratch(url: str) -> Iterator[str]:
     with engine.connect() as alive:  # its lock says that the trial is under way, and is gone with the process
         alive.execute(_LOCK, {"name": name})
         _sweep(alive)
-        alive.execute(sa.schema.CreateSchema(name))
+        _make(alive, name)
         try:
             inside = sa.make_url(url).update_query_dict({"options": f"-csearch_path={name}"})
             shown = inside.render_as_string(hide_password=False)
@@ -39,7 +40,22 @@ def scratch(url: str) -> Iterator[str]:
             yield shown
         finally:
             with engine.connect() as connection:
-                connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
+                _drop(connection, name)
+
+
+def _make(connection: sa.Connection, name: str) -> None:
+    """By the owner's function: the application may not make schemas. A database without it has no owner apart, or no migration yet."""
+    if connection.scalar(_OWNERS):
+        connection.execute(sa.text("SELECT afterpilot_trial(:name)"), {"name": name})
+    else:
+        connection.execute(sa.schema.CreateSchema(name))
+
+
+def _drop(connection: sa.Connection, name: str) -> None:
+    if connection.scalar(_OWNERS):
+        connection.execute(sa.text("SELECT afterpilot_trial_over(:name)"), {"name": name})
+    else:
+        connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
 
 
 def _sweep(connection: sa.Connection) -> None:
@@ -49,5 +65,5 @@ def _sweep(connection: sa.Connection) -> None:
     )
     for name in found.all():
         if connection.scalar(_TRY, {"name": name}):
-            connection.execute(sa.schema.DropSchema(name, cascade=True, if_exists=True))
+            _drop(connection, name)
             connection.execute(_UNLOCK, {"name": name})

@@ -32,6 +32,7 @@ class Settings:
     slack_app_token: str = field(default="", repr=False)
     heartbeat_url: str = field(default="", repr=False)  # whoever knows it can keep it quiet
     slack_webhook_url: str = field(default="", repr=False)
+    owner_url: str = field(default="", repr=False)  # of the ops database's tables; empty: the application owns them
 
     @property
     def interactive(self) -> bool:
@@ -63,6 +64,7 @@ class Settings:
             slack_app_token=env.get("SLACK_APP_TOKEN", "").strip(),
             heartbeat_url=env.get("AFTERPILOT_HEARTBEAT_URL", "").strip(),
             slack_webhook_url=env.get("SLACK_WEBHOOK_URL", "").strip(),
+            owner_url=env.get("AFTERPILOT_OWNER_URL", "").strip(),
         )
 
 

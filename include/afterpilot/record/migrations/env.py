@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from alembic import context
 
 from afterpilot.record.connecting import options, within
-from afterpilot.record.migrate import VERSION_TABLE, ignore_partitions
+from afterpilot.record.migrate import PATIENCE, VERSION_TABLE, ignore_partitions
 from afterpilot.record.tables import metadata
 
 url = context.config.attributes.get("url") or os.environ["AFTERPILOT_DATABASE_URL"]
-patience = options(url, "lock_timeout=5000", "statement_timeout=600000")
+patience = options(url, *PATIENCE)
 engine = sa.create_engine(url, connect_args={"options": patience, **within(url)})
 with engine.connect() as connection:
     context.configure(
