@@ -30,11 +30,11 @@ class Facts:
 class SealedEntry(NamedTuple):
     """One entry of the workflow as it was sealed.
 
-    ``leaf`` is the canonical JSON that was hashed into the tree at ``index``. ``payload`` is the payload's canonical text, None
+    ``leaf`` is the canonical JSON that was hashed into the tree at ``leaf_index``. ``payload`` is the payload's canonical text, None
     for an entry at the boundary and for one whose payload is gone, which ``reason`` then says (``retention``).
     """
 
-    index: int
+    leaf_index: int
     leaf: bytes
     payload: bytes | None
     reason: str = ""
@@ -79,7 +79,8 @@ class Key(NamedTuple):
     endorsement: bytes
 
 
-class Count(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Count:
     """How many entries the workflow has at the last head, and the inclusion proof of that in the tree of workflows."""
 
     entries: int
