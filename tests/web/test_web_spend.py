@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from outline import outline
 from sample_spend import INVOICES, LETTERS, REPLIES, SILENT, TRIAGE
 from serving import served
 
-from afterpilot.demo.postgres import EmbeddedPostgres
+from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.record import tables
 from afterpilot.record.history import spend
 from afterpilot.web.text import money
@@ -29,14 +29,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="session")
-def spent(postgres: EmbeddedPostgres, _migrated_template: str) -> Iterator[sa.Engine]:
+def spent(postgres: EmbeddedPostgres, new_ops: Callable[[], str]) -> Iterator[sa.Engine]:
     """A database with a month of spend; nobody may write to it."""
-    name = f"s{uuid.uuid4().hex}"
-    admin = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated_template}"')
-    admin.dispose()
-    engine = sa.create_engine(postgres.url(name))
+    engine = sa.create_engine(postgres.url(new_ops(), role=APPLICATION))
     sample_spend.build(engine)
     yield engine
     engine.dispose()

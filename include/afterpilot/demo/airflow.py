@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from afterpilot.demo.postgres import EmbeddedPostgres
+from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.state import ROOT, DemoError, Model, State, free_port
 from afterpilot.web.api.tokens import hash_of
@@ -55,7 +55,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
     }
     ours = {
         "AFTERPILOT_BASE_URL": state.address,
-        "AFTERPILOT_DATABASE_URL": postgres.url("afterpilot"),
+        "AFTERPILOT_DATABASE_URL": postgres.url("afterpilot", role=APPLICATION),
         "AIRFLOW_CONN_ERP": _database_connection(postgres, "erp"),
         "AIRFLOW_CONN_MAILBOX": _database_connection(postgres, "mailbox"),
         "AIRFLOW_CONN_AI_CALLS": json.dumps({"conn_type": "fs", "extra": {"path": str(state.folder / "calls")}}),

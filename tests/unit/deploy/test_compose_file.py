@@ -19,6 +19,7 @@ SECRETS = {
     "POSTGRES_PASSWORD",
     "AIRFLOW_DB_PASSWORD",
     "AFTERPILOT_DB_PASSWORD",
+    "AFTERPILOT_OWNER_PASSWORD",
     "REDIS_PASSWORD",
     "API_SECRET_KEY",
     "JWT_SECRET",
@@ -182,6 +183,7 @@ def test_secrets_reach_only_who_needs_them(services: dict[str, Any], filled: dic
         for secret, value in filled.items()
     }
     ours = set(services) - {"postgres", "redis"}
+    assert holders.pop("AFTERPILOT_OWNER_PASSWORD") == {"postgres", "migrate"}
     assert holders.pop("POSTGRES_PASSWORD") == {"postgres"}
     assert holders.pop("REDIS_PASSWORD") == {"redis", *ours}
     assert holders.pop("AIRFLOW_DB_PASSWORD") == holders.pop("AFTERPILOT_DB_PASSWORD") == {"postgres", *ours}
