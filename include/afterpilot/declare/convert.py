@@ -14,6 +14,7 @@ from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.price_schema import PriceEntry, own_price_of
 from afterpilot.declare.release_schema import release_of
+from afterpilot.declare.retention_schema import FleetRetention, retention_of
 from afterpilot.declare.review_schema import review_of
 from afterpilot.declare.rules import Shared
 from afterpilot.declare.source_convert import source_of
@@ -35,6 +36,7 @@ class UsableFleet(Keys):
     prices: list[PriceEntry] = Field([])
     spend: FleetSpend = Field(FleetSpend.model_construct())
     alerts: FleetAlerts = Field(FleetAlerts.model_construct())
+    retention: FleetRetention | None = None
     base_url: BaseUrl | None = None
 
 
@@ -105,6 +107,7 @@ def fleet_of(document: UsableFleet) -> Fleet:
         base_url=document.base_url or "",
         spend=fleet_spend_of(document.spend),
         alerts=fleet_alerting_of(document.alerts),
+        retention=retention_of(document.retention, whole=True),
     )
 
 

@@ -24,7 +24,7 @@ from afterpilot.domain.workflow import Fleet, Problem
 
 FLEET = "_fleet.yaml"
 # How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind, one cap, one route.
-_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3, "alerts": 3}
+_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3, "alerts": 3, "retention": 2}
 
 
 def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]:
@@ -45,9 +45,9 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
     unread = [flaw for flaw in document.flaws if not flaw.text.startswith("stands twice")]
     usable = UsableFleet.model_validate(_without(data, (flaw.path for flaw in [*unread, *flaws])))
     places = [flaw.path for flaw in [*document.flaws, *flaws]]
-    # A flaw of the document or of one of its keys may be a key that was meant to be ``prices``.
-    whole = all(len(place) > 1 and place[0] != "prices" for place in places)
-    fleet = replace(fleet_of(usable), prices_whole=whole)
+    fleet = fleet_of(usable)
+    kept = replace(fleet.retention, whole=_whole("retention", places))
+    fleet = replace(fleet, prices_whole=_whole("prices", places), retention=kept)
     return fleet, problems, _names(data, fleet)
 
 
@@ -67,6 +67,11 @@ def schedules(folder: Path) -> Mapping[str, Mapping[str, str]]:
         kind, _, schedule = name.partition(".")
         found[kind][schedule] = cron
     return found
+
+
+def _whole(part: str, places: Iterable[Place]) -> bool:
+    """Whether nothing of a part is lost: a flaw of the document or of one of its keys may be a key that was meant to be this part."""
+    return all(len(place) > 1 and place[0] != part for place in places)
 
 
 def _without(data: Mapping[str, Any], places: Iterable[Place]) -> dict[str, Any]:

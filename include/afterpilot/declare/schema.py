@@ -18,6 +18,7 @@ from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.price_schema import PriceEntry
 from afterpilot.declare.release_schema import Release
+from afterpilot.declare.retention_schema import FleetRetention
 from afterpilot.declare.review_schema import Review
 from afterpilot.declare.source_schema import SOURCES, SqlSource, UnknownSource, kind_of
 from afterpilot.declare.spend_schema import FleetSpend, Spend
@@ -170,4 +171,5 @@ class FleetFile(Keys):
     prices: list[PriceEntry] = Field([], description="own prices")
     spend: FleetSpend | None = Field(None, description="caps over several workflows, and bills")
     alerts: FleetAlerts | None = Field(None, description="who is told of what, where and when")
+    retention: FleetRetention | None = Field(None, description="how long each class of data is kept")
     base_url: BaseUrl | None = Field(None, description="where people reach Airflow, for links in messages")

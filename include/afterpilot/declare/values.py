@@ -96,7 +96,8 @@ def _some_time(value: Any) -> timedelta:  # noqa: ANN401
     return length
 
 
-def _days(value: Any) -> int:  # noqa: ANN401
+def days_of(value: Any) -> int:  # noqa: ANN401
+    """Read ``400d`` or ``4w`` as days. Raises Wrong for what is no whole day, or longer than ten years."""
     length = _some_time(value)
     if length % timedelta(days=1):
         raise Wrong("must be whole days", "such as 400d")
@@ -291,7 +292,7 @@ Column = Annotated[str, *typed(column_name, "column")]
 FileName = Annotated[str, *typed(lambda value: text_of(value, most=200), "file in the workflow's folder")]
 Duration = Annotated[timedelta, *typed(duration, "duration, such as `30m`, `2h`, `28d`")]
 SomeTime = Annotated[timedelta, *typed(_some_time, "duration above nothing, such as `30m`, `2h`, `28d`")]
-Days = Annotated[int, *typed(_days, "whole days, such as `400d`")]
+Days = Annotated[int, *typed(days_of, "whole days, such as `400d`")]
 Share = Annotated[Decimal, *typed(share_of, "share from 0% to 100%")]
 SomeShare = Annotated[Decimal, *typed(some_share_of, "share above 0% up to 100%")]
 Points = Annotated[Decimal, *typed(_points, "percentage points, such as `5pp`")]

@@ -14,6 +14,7 @@ from afterpilot.domain.alerting import Alerting
 from afterpilot.domain.evals import Case, Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.retention import Retention
 from afterpilot.domain.review import Release, Review, SpotCheck
 from afterpilot.domain.source import Source
 from afterpilot.domain.spend import FleetSpend, Spend
@@ -244,6 +245,7 @@ class Fleet:
     spend: FleetSpend = field(default_factory=FleetSpend)
     prices_whole: bool = True
     alerts: Alerting = field(default_factory=Alerting)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)

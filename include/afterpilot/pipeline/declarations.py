@@ -44,6 +44,7 @@ def declare(services: Services, declarations: Declarations, *, trigger: Trigger)
         "schedules": dict(services.fleet.schedules),
         "operators": [person.name for person in services.fleet.operators],
         "channel": services.fleet.channel,
+        "retention": {"days": dict(services.fleet.retention.days), "whole": services.fleet.retention.whole},
         "second_person_above": f"{above.amount} {above.currency}"
         if (above := services.fleet.spend.second_person_above)
         else None,

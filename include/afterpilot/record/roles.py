@@ -31,12 +31,13 @@ APPEND_ONLY: Mapping[str, frozenset[str]] = {
     "ledger_nodes": frozenset(),
     "ledger_publications": frozenset({"id"}),
     "prices": frozenset(),
+    "removals": frozenset({"id", "at"}),
     "run_ids": frozenset(),
     "runs": frozenset(),
 }
 READ_ONLY = ("ledger_identity", VERSION_TABLE)
 PROTECTED = frozenset({*APPEND_ONLY, "ledger_identity"})  # by triggers too
-FUNCTIONS = ("afterpilot_drop_partition", "afterpilot_partition", "afterpilot_trial", "afterpilot_trial_over")
+FUNCTIONS = ("afterpilot_drop_partition", "afterpilot_kept", "afterpilot_partition", "afterpilot_trial", "afterpilot_trial_over")
 # Whether the application needs a privilege on what is around the tables; TEMPORARY is for tables of a transaction.
 AROUND: Mapping[str, Mapping[str, bool]] = {
     "schema": {"USAGE": True, "CREATE": False},

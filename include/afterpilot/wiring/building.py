@@ -15,6 +15,7 @@ from afterpilot.domain.ports import (
     InstalledConnections,
     PriceList,
 )
+from afterpilot.domain.retention import Retention
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner
 from afterpilot.settings import Settings
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
 _LAST_CHANNEL = "#afterpilot"
-_NO_FLEET = Fleet(schedules={}, channel=_LAST_CHANNEL, operators=(), prices_whole=False)
+_NO_FLEET = Fleet(
+    schedules={}, channel=_LAST_CHANNEL, operators=(), prices_whole=False, retention=Retention(whole=False)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The tables of the ops database.
 
-``records``, ``usage``, ``usage_sums``, ``samples`` and ``ledger`` grow without bound: they are partitioned by month on ``at`` (see
+``records``, ``usage``, ``usage_sums``, ``samples``, ``ledger``, ``runs`` and ``findings`` grow without bound: they are partitioned by month on ``at`` (see
 :mod:`afterpilot.record.partitions`). Times are aware UTC. Money is NUMERIC with its currency beside it; NULL cost means
 unknown, never 0.
 """
@@ -32,6 +32,7 @@ from afterpilot.record.tables.history import (
     incidents,
     outbox,
     reports,
+    run_ids,
     runs,
 )
 from afterpilot.record.tables.ledger import (
@@ -53,6 +54,7 @@ from afterpilot.record.tables.production import (
     source_states,
     watermarks,
 )
+from afterpilot.record.tables.retention import holds, removals
 from afterpilot.record.tables.spend import (
     allowances,
     bill_days,
@@ -83,6 +85,7 @@ __all__ = [
     "findings",
     "fingerprints",
     "gate_decisions",
+    "holds",
     "human_decisions",
     "incident_events",
     "incidents",
@@ -101,10 +104,12 @@ __all__ = [
     "pull_counts",
     "records",
     "releases",
+    "removals",
     "reopened_windows",
     "reports",
     "repricings",
     "review_items",
+    "run_ids",
     "runs",
     "samples",
     "seen_columns",

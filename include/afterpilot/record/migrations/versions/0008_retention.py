@@ -1,11 +1,19 @@
-"""retention holds erasure
+"""retention: holds, what was removed, and what the database itself refuses to drop
 
 Revision: 0008
 Follows: 0007
-Locks: none.
+Locks: none, new tables only.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from afterpilot.record import functions
 
 revision = "0008"
 down_revision = "0007"
@@ -14,8 +22,65 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _holds()
+    _removals()
+    functions.install(op.get_bind(), "0008_retention.sql")
+    op.execute("SELECT afterpilot_protect('removals')")
+
+
+def _time(name: str, *, nullable: bool = False, now: bool = False) -> sa.Column[datetime]:
+    default = sa.text("now()") if now else None
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), server_default="", nullable=False)
+
+
+def _holds() -> None:
+    op.create_table(
+        "holds",
+        sa.Column("id", postgresql.UUID(as_uuid=True), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        _text("workflow"),
+        _time("from_at", nullable=True),
+        _time("to_at", nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        _time("set_at", now=True),
+        _time("ended_at", nullable=True),
+        _text("ended_by"),
+        _text("ended_reason"),
+        sa.CheckConstraint("to_at > from_at", name="ck_holds_ends_after_start"),
+        sa.PrimaryKeyConstraint("id", name="pk_holds"),
+    )
+
+
+def _removals() -> None:
+    op.create_table(
+        "removals",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        _time("at", now=True),
+        sa.Column("how", sa.Text(), nullable=False),
+        _text("data_class"),
+        _text("table_name"),
+        sa.Column("month", sa.Date()),
+        _text("workflow"),
+        _time("before", nullable=True),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger()),
+        _text("subject"),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.CheckConstraint("how IN ('dropped', 'deleted', 'erased')", name="ck_removals_how"),
+        sa.PrimaryKeyConstraint("id", name="pk_removals"),
+    )
+    op.create_index("ix_removals_at", "removals", ["at"])
+    op.create_index(
+        "ix_removals_table_name", "removals", ["table_name", "month"], postgresql_where=sa.text("how = 'dropped'")
+    )
 
 
 def downgrade() -> None:
-    pass
+    functions.install(op.get_bind(), "0008_undone.sql")
+    op.execute("DROP FUNCTION afterpilot_kept(text, date)")
+    op.execute("DROP TABLE holds, removals")
+    op.execute("DROP FUNCTION afterpilot_hold_ends()")

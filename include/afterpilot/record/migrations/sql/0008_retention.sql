@@ -1,0 +1,101 @@
+-- What keeps a month from being removed, whatever the application asks for: the legal minimum, a hold, entries that no published
+-- head vouches for. And holds that nobody changes: they only end.
+
+-- The hold that covers anything of a month of a table, in words; NULL: none does.
+CREATE OR REPLACE FUNCTION afterpilot_held(wanted text, month date) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  hold record;
+  part text := wanted || to_char(month, '_YYYY_MM');
+  since timestamptz := month::timestamp AT TIME ZONE 'UTC';
+  until timestamptz := (month + interval '1 month') AT TIME ZONE 'UTC';
+  touched boolean;
+BEGIN
+  FOR hold IN
+    SELECT id, workflow FROM holds
+    WHERE ended_at IS NULL AND coalesce(from_at, '-infinity') < until AND coalesce(to_at, 'infinity') > since
+    ORDER BY set_at, id
+  LOOP
+    touched := hold.workflow = '';
+    IF NOT touched AND to_regclass(part) IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE workflow = $1)', part) INTO touched USING hold.workflow;
+    END IF;
+    IF touched THEN
+      RETURN format('hold %s of %s', left(hold.id::text, 8), coalesce(nullif(hold.workflow, ''), 'all workflows'));
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+-- Why a month of a table may not go; NULL: it may, as far as the database knows.
+CREATE FUNCTION afterpilot_kept(wanted text, day date) RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+DECLARE
+  month date := date_trunc('month', day)::date;
+  part text := wanted || to_char(month, '_YYYY_MM');
+  until timestamptz := (month + interval '1 month') AT TIME ZONE 'UTC' + interval '183 days';
+  vouched bigint;
+  open boolean;
+  held text;
+BEGIN
+  IF afterpilot_by_month(wanted) IS NOT TRUE OR month IS NULL THEN
+    RAISE EXCEPTION '% has no partitions by month', coalesce(wanted, 'NULL') USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF wanted <> 'records' AND clock_timestamp() < until THEN
+    RETURN format('has to be kept until %s', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'));
+  END IF;
+  IF clock_timestamp() < until - interval '183 days' THEN
+    RETURN 'is not over yet';
+  END IF;
+  held := afterpilot_held(wanted, month);
+  IF held IS NOT NULL THEN
+    RETURN format('is held: %s', held);
+  END IF;
+  IF wanted = 'ledger' AND to_regclass(part) IS NOT NULL THEN
+    vouched := (SELECT max(entries) FROM ledger_heads JOIN ledger_publications USING (entries) WHERE signature IS NOT NULL);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I AS entry LEFT JOIN ledger_leaves ON entry_id = entry.id '
+                   'WHERE leaf_index IS NULL OR leaf_index >= $1)', part) INTO open USING coalesce(vouched, 0);
+    IF open THEN
+      RETURN 'has entries that no signed and published head covers';
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- Drops the partition of a table for the month of a day; false where there is none. Refuses what has to be kept.
+CREATE OR REPLACE FUNCTION afterpilot_drop_partition(wanted text, day date) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  part text := wanted || to_char(day, '_YYYY_MM');
+  why text;
+BEGIN
+  LOCK TABLE holds IN SHARE MODE;  -- one that is being set waits, or is seen
+  PERFORM pg_advisory_xact_lock(hashtext(part));
+  why := afterpilot_kept(wanted, day);
+  IF why IS NOT NULL THEN
+    RAISE EXCEPTION '% %', part, why USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass(wanted) AND inhrelid = to_regclass(part)) THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('DROP TABLE %I', part);
+  RETURN true;
+END
+$$;
+
+-- A hold stays as it was set and ends once; names in it may be erased.
+CREATE FUNCTION afterpilot_hold_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF tg_op <> 'UPDATE' THEN
+    RAISE EXCEPTION 'holds are kept: % is refused', tg_op USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF (old.id, old.workflow, old.from_at, old.to_at, old.set_at) IS DISTINCT FROM (new.id, new.workflow, new.from_at, new.to_at, new.set_at)
+     OR (old.ended_at IS NOT NULL AND old.ended_at IS DISTINCT FROM new.ended_at) THEN
+    RAISE EXCEPTION 'a hold is not changed, it only ends' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN new;
+END
+$$;
+CREATE TRIGGER hold_ends BEFORE UPDATE OR DELETE ON holds FOR EACH ROW EXECUTE FUNCTION afterpilot_hold_ends();
+ALTER TABLE holds ENABLE ALWAYS TRIGGER hold_ends;
+CREATE TRIGGER hold_ends_truncate BEFORE TRUNCATE ON holds FOR EACH STATEMENT EXECUTE FUNCTION afterpilot_hold_ends();
+ALTER TABLE holds ENABLE ALWAYS TRIGGER hold_ends_truncate;
