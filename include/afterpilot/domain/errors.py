@@ -9,6 +9,7 @@
     ├── TargetError           a model could not be asked or did not answer properly: an error of the harness, not of the model
     │   └── TargetRefused     the target said no for good (bad key, unknown model, prompt too long); a retry cannot help
     ├── CheckError            a check could not run: its verdict is UNKNOWN, never good
+    ├── LedgerBroken          what is stored does not fit what was sealed or published: nothing is sealed until somebody has looked
     ├── AnswerRefused         a person's answer cannot be taken: not theirs to give, or not to this question
     └── DeliveryError         a message was not accepted
         ├── DeliveryRefused   definitive (unknown channel, archived channel): dead letter
@@ -50,6 +51,10 @@ class TargetRefused(TargetError):
 
 class CheckError(AfterpilotError):
     """A check could not run."""
+
+
+class LedgerBroken(AfterpilotError):
+    """The ledger is not as it was sealed or published."""
 
 
 class AnswerRefused(AfterpilotError):
