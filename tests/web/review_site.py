@@ -20,6 +20,7 @@ from afterpilot.web.app import create_app
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 INVOICES, MAILS = "invoice_matching", "email_triage"
+ADDRESSES = {"dana": "dana.ruiz@example.com", "lee": "lee.okafor@example.com"}
 SAME_SITE = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
 DOCUMENT: dict[str, Any] = {
     "workflow": INVOICES,
@@ -43,6 +44,7 @@ DOCUMENT: dict[str, Any] = {
     "review": {
         "source_field": "document",
         "fields": ["supplier", "invoice_no", "po_number", "total", "currency"],
+        "reviewers": [f"clerk{number}" for number in range(8)],
         "due_within": "8h",
         "write_back": {"table": "ap_decisions", "columns": {"run_id": "key", "decision": "decision"}},
     },
@@ -67,7 +69,7 @@ def logged_in(request: Request) -> Sight:
     if not name:
         raise HTTPException(401, "Not authenticated")
     role = Role.AUDITOR if name == "reader" else Role.ENGINEER
-    return Sight(name, also=(f"{name}@example.com",), role=role)
+    return Sight(name, also=(ADDRESSES.get(name, f"{name}@example.com"),), role=role)
 
 
 def mounted(engine: sa.Engine, clock: Callable[[], datetime] | None = None) -> FastAPI:

@@ -56,6 +56,10 @@ class Review(Keys):
         [],
         description="those that a reviewer may correct, in their order; the columns that `outputs` check unless said",
     )
+    reviewers: list[Name] = Field(
+        [],
+        description="who decides in the queue beside owner and deputy: names, logins or e-mail addresses, as Airflow's accounts have them",
+    )
     due_within: SomeTime = Field(
         "24h", validate_default=True, description="when a decision is due, after it was asked for"
     )

@@ -17,9 +17,9 @@ from fastapi import Depends
 from afterpilot.orchestration import listener
 from afterpilot.record.ops import connect
 from afterpilot.settings import EnvConnections, Settings, gateway_tokens, slack_signing_secret, workflows_folder
+from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.api.slack import FromSlack
 from afterpilot.web.api.tokens import GatewayTokens
-from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.app import create_app
 
 if TYPE_CHECKING:

@@ -75,6 +75,11 @@ class Sight:
         """Whether values of fields that a declaration calls personal are shown."""
         return self.role is not Role.AUDITOR
 
+    @property
+    def sees_logs(self) -> bool:
+        """Whether they are led to the logs of tasks; Airflow itself keeps them from auditors."""
+        return self.role is not Role.AUDITOR or not self.login
+
     def may_decide(self, workflow: str) -> bool:
         """Whether they may decide on outputs of the workflow."""
         return self.may_operate and workflow in self.decides

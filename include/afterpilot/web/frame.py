@@ -21,8 +21,10 @@ from afterpilot.domain.intervals import percent
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.web import evidence, links, text
+from afterpilot.web.access import nobody
 from afterpilot.web.evals.standing import short_day
 
+NOBODY = nobody()  # of a page that is made before it is known who asks
 PATIENCE = "15s"  # a page that takes longer tells the reader to narrow the question
 NAVIGATION = (
     ("status", "", "Status"),
@@ -102,13 +104,15 @@ class Frame:
         base = self.base(request)
         now = self.clock()
         html = self._templates.get_template(template).render(
+        who = getattr(request.state, "sight", None) or NOBODY
             title=title,
             here=here,
             navigation=NAVIGATION,
             url=functools.partial(address, base),
-            airflow_page=functools.partial(links.airflow_page, self._airflow(base)),
+            airflow_page=functools.partial(links.airflow_page, self._airflow(base) if who.sees_logs else None),
             now=now,
             ago=functools.partial(text.ago, now=now),
+            sight=who,
             style_version=style_version(),
             script_version=version_of(script()),
             **data,

@@ -102,11 +102,9 @@ class View:
         return _CHARTS.get(self.row["stage"]) if self.row["workflow"] != FLEET else None
 
 
-def view(
-    connection: sa.Connection, which: uuid.UUID, who: Sight, now: datetime, *, takes_answers: bool
-) -> View | None:
+def view(connection: sa.Connection, which: uuid.UUID, who: Sight, now: datetime, *, takes_answers: bool) -> View | None:
     """Read it; None where there is no such incident."""
-    row = incidents.one_incident(connection, which)
+    row = who.of(incidents.one_incident(connection, which))
     if row is None:
         return None
     events, messages = incidents.events_of(connection, which), incidents.messages_of(connection, which)
@@ -118,9 +116,9 @@ def view(
         more_events=len(events) >= incidents.MOST_EVENTS,
         newest=next((one for one in shown if one.message), next(iter(shown), None)),
         evidence=incidents.evidence_of(connection, row),
-        cause=incidents.one_incident(connection, row["cause_id"]) if row["cause_id"] else None,
-        explains=incidents.explained_by(connection, which),
-        beside=incidents.hanging_on(connection, row),
+        cause=who.of(incidents.one_incident(connection, row["cause_id"])) if row["cause_id"] else None,
+        explains=incidents.explained_by(connection, which, only=who.only),
+        beside=incidents.hanging_on(connection, row, only=who.only),
         others=incidents.others_like_it(connection, row["fingerprint"], which),
         silence=next(
             (one for one in silences.holding(connection, now) if keeps(one["workflow"], one["kind"], row)), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Row, fetch, moment, one_row
 from afterpilot.record.tables import current_declarations, declarations
 
@@ -46,10 +47,11 @@ def before(connection: sa.Connection, version: Row) -> Row | None:
     return one_row(connection, statement)
 
 
-def list_current(connection: sa.Connection, *, after: str = "", limit: int = 100) -> Page:
+def list_current(connection: sa.Connection, *, only: Only = None, after: str = "", limit: int = 100) -> Page:
     """Every workflow that was ever loaded, by slug, with whether its newest version can be used."""
     here = current_declarations
     statement = sa.select(here, declarations.c.usable, declarations.c.problems, declarations.c.path).join(
         declarations, sa.and_(declarations.c.workflow == here.c.workflow, declarations.c.sha256 == here.c.sha256)
     )
+    statement = statement.where(among(here.c.workflow, only))
     return fetch(connection, statement, keys=[Key("workflow", here.c.workflow)], after=after, limit=limit)

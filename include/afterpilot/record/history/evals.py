@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.run import FLEET
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Query, Row, all_rows, one_row
 from afterpilot.record.tables import (
     baselines,
@@ -33,7 +34,9 @@ _LAST = (runs.c.id.label("last_id"), runs.c.verdict.label("last_verdict"), runs.
 _SPARK = (_here.c.at, _here.c.valid, _here.c.cases, _here.c.passed, _here.c.scored, _here.c.alarm, _here.c.run_id)
 
 
-def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2000) -> Sequence[Row]:
+def standings(
+    connection: sa.Connection, *, containing: str = "", only: Only = None, limit: int = 2000
+) -> Sequence[Row]:
     """Every workflow that declares evals or ever ran them.
 
     ``evals`` and ``schedule`` are as declared (or None); then come its newest result, and how its newest run ended (or NULLs): a
@@ -46,6 +49,7 @@ def standings(connection: sa.Connection, *, containing: str = "", limit: int = 2
         _usable.c.document["schedule"].label("schedule"),
     )
     if containing:
+    named = named.where(among(current_declarations.c.workflow, only))
         named = named.where(current_declarations.c.workflow.contains(containing, autoescape=True))
     known = named.subquery("known")
     newest = (

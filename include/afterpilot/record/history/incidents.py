@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
 from afterpilot.record.tables import findings, incident_events, incidents, outbox, runs
 
@@ -25,6 +26,7 @@ def list_incidents(
     severity: str = "",
     told: str = "",
     after: str = "",
+    only: Only = None,
     limit: int = 50,
 ) -> Page:
     """Incidents, newest first, each with what became of its newest message (``told``).
@@ -33,7 +35,7 @@ def list_incidents(
     cursor.
     """
     newest = _newest_fate()
-    statement = sa.select(incidents, newest.label("told"))
+    statement = sa.select(incidents, newest.label("told")).where(among(incidents.c.workflow, only))
     if severity:
         statement = statement.where(incidents.c.severity == severity)
     if told:  # the few that ever had such a message first: looking for the newest of each of them takes longer
@@ -99,18 +101,18 @@ def others_like_it(connection: sa.Connection, fingerprint: str, but: uuid.UUID) 
     return all_rows(connection, statement)
 
 
-def explained_by(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
+def explained_by(connection: sa.Connection, which: uuid.UUID, *, only: Only = None) -> Sequence[Row]:
     """The incidents that this one explains, those that are not over first."""
     statement = (
         sa.select(incidents)
-        .where(incidents.c.cause_id == which)
+        .where(incidents.c.cause_id == which, among(incidents.c.workflow, only))
         .order_by(incidents.c.state == "resolved", incidents.c.workflow, incidents.c.id)
         .limit(MOST_EXPLAINED)
     )
     return all_rows(connection, statement)
 
 
-def hanging_on(connection: sa.Connection, incident: Row) -> Sequence[Row]:
+def hanging_on(connection: sa.Connection, incident: Row, *, only: Only = None) -> Sequence[Row]:
     """Other incidents that are not over, come from the same (a source, a model), and stand beside this one."""
     if not incident["hangs_on"]:
         return ()
@@ -123,6 +125,7 @@ def hanging_on(connection: sa.Connection, incident: Row) -> Sequence[Row]:
             incidents.c.cause_id.is_distinct_from(incident["id"]),
         )
         .order_by(incidents.c.workflow, incidents.c.id)
+            among(incidents.c.workflow, only),
         .limit(MOST_EXPLAINED)
     )
     return all_rows(connection, statement)

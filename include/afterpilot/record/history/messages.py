@@ -6,6 +6,7 @@ import uuid
 
 import sqlalchemy as sa
 
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Row, fetch, moment, one_row, run_id
 from afterpilot.record.tables import outbox
 
@@ -18,11 +19,12 @@ def list_messages(
     workflow: str = "",
     kind: str = "",
     state: str = "",
+    only: Only = None,
     after: str = "",
     limit: int = 20,
 ) -> Page:
     """Messages, newest first; an empty filter means any. Raises ValueError for a cursor that is none."""
-    statement = sa.select(outbox)
+    statement = sa.select(outbox).where(among(outbox.c.workflow, only))
     for column, value in ((outbox.c.workflow, workflow), (outbox.c.kind, kind), (outbox.c.state, state)):
         if value:
             statement = statement.where(column == value)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.sql.selectable import LateralFromClause
 
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Query, Row, fetch, moment, one_row
 from afterpilot.record.tables import human_decisions, review_items, write_backs
 
@@ -51,6 +52,7 @@ def list_items(
     reason: str = "",
     run: uuid.UUID | None = None,
     mine: sa.ColumnElement[bool] | None = None,
+    only: Only = None,
     after: str = "",
     limit: int = 50,
 ) -> Page:
@@ -59,7 +61,7 @@ def list_items(
     ``state`` waiting gives those without a decision, the oldest due first; decided or empty (all) gives the newest first.
     ``reason`` is failed_check, spot_check or empty. Raises ValueError for a cursor that is none.
     """
-    statement = _with_decision()
+    statement = _with_decision().where(among(_ITEM.workflow, only))
     for column, value in ((_ITEM.workflow, workflow), (_ITEM.reason, reason), (_ITEM.run_id, run)):
         if value:
             statement = statement.where(column == value)
@@ -104,13 +106,17 @@ def one_item(connection: sa.Connection, workflow: str, key: str) -> Row | None:
     return one_row(connection, statement)
 
 
-def counts(connection: sa.Connection, *, workflow: str, mine: Mine, at: datetime, since: datetime) -> Counts:
+def counts(
+    connection: sa.Connection, *, workflow: str, mine: Mine, at: datetime, since: datetime, only: Only = None
+) -> Counts:
     """The queue in figures, of one workflow or (empty) of all."""
     waiting = sa.select(sa.func.count(), sa.func.count().filter(at > DUE), sa.func.count().filter(mine.of(at))).where(
-        _ITEM.decided_at.is_(None)
+        _ITEM.decided_at.is_(None), among(_ITEM.workflow, only)
     )
     by_me = sa.and_(_ITEM.decided_by == mine.login, _ITEM.decided_by != "")
-    done = sa.select(sa.func.count(), sa.func.count().filter(by_me)).where(_ITEM.decided_at >= since)
+    done = sa.select(sa.func.count(), sa.func.count().filter(by_me)).where(
+        _ITEM.decided_at >= since, among(_ITEM.workflow, only)
+    )
     if workflow:
         waiting, done = waiting.where(_ITEM.workflow == workflow), done.where(_ITEM.workflow == workflow)
     return Counts(*connection.execute(waiting).one(), *connection.execute(done).one())
@@ -123,6 +129,7 @@ def next_item(
     at: datetime,
     workflow: str = "",
     mine: sa.ColumnElement[bool] | None = None,
+    only: Only = None,
     beyond: tuple[str, str] | None = None,
     back: bool = False,
 ) -> tuple[str, str] | None:
@@ -132,7 +139,9 @@ def next_item(
     locked until the transaction ends, and rows that others have locked are passed over: two people at once get two items.
     """
     statement = sa.select(_ITEM.workflow, _ITEM.key).where(
-        _ITEM.decided_at.is_(None), sa.or_(_ITEM.reserved_by.in_(["", by]), _ITEM.reserved_until <= at)
+        among(_ITEM.workflow, only),
+        _ITEM.decided_at.is_(None),
+        sa.or_(_ITEM.reserved_by.in_(["", by]), _ITEM.reserved_until <= at),
     )
     if workflow:
         statement = statement.where(_ITEM.workflow == workflow)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.record.declarations import USABLE
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Row, all_rows, one_row
 from afterpilot.record.tables import (
     allowances,
@@ -38,7 +39,7 @@ _TOLD = tuple(allowances.c[name] for name in ("workflow", "allowed", "reason", "
 _WITH_PRICES = usage_days.outerjoin(prices, prices.c.id == usage_days.c.price_id)
 
 
-def by_workflow(connection: sa.Connection, first: date, last: date) -> Sequence[Row]:
+def by_workflow(connection: sa.Connection, first: date, last: date, *, only: Only = None) -> Sequence[Row]:
     """What all workflows spent from ``first`` to ``last``, each by its own calendar: by workflow and currency.
 
     Rows of unpriced calls have no currency, and no ``cost``: None, never 0.
@@ -46,20 +47,22 @@ def by_workflow(connection: sa.Connection, first: date, last: date) -> Sequence[
     statement = (
         sa.select(usage_days.c.workflow, _CURRENCY, _CALLS, _UNPRICED, _COST)
         .select_from(_WITH_PRICES)
-        .where(usage_days.c.day.between(first, last))
+        .where(usage_days.c.day.between(first, last), among(usage_days.c.workflow, only))
         .group_by(usage_days.c.workflow, _CURRENCY)
     )
     return all_rows(connection, statement.order_by(usage_days.c.workflow, _CURRENCY))
 
 
-def by_day(connection: sa.Connection, first: date, last: date, apart: Collection[str]) -> Sequence[Row]:
+def by_day(
+    connection: sa.Connection, first: date, last: date, apart: Collection[str], *, only: Only = None
+) -> Sequence[Row]:
     """The same by day and currency; workflows other than those to be kept ``apart`` are summed under an empty name."""
     named = sa.case((usage_days.c.workflow.in_(sorted(apart)), usage_days.c.workflow), else_="").label("workflow")
     day = usage_days.c.day
     statement = (
         sa.select(day, named, _CURRENCY, _CALLS, _UNPRICED, _COST)
         .select_from(_WITH_PRICES)
-        .where(day.between(first, last))
+        .where(day.between(first, last), among(usage_days.c.workflow, only))
         .group_by(day, named, _CURRENCY)
     )
     return all_rows(connection, statement.order_by(day))
@@ -93,15 +96,16 @@ def zones(connection: sa.Connection) -> dict[str, str]:
     return {row["workflow"]: row["zone"] for row in all_rows(connection, sa.select(usage_zones))}
 
 
-def months(connection: sa.Connection, workflow: str = "") -> tuple[date, date] | None:
+def months(connection: sa.Connection, workflow: str = "", *, only: Only = None) -> tuple[date, date] | None:
     """The first and the last day with calls, of a workflow or of all."""
     day = usage_days.c.day
     statement = sa.select(sa.func.min(day).label("first"), sa.func.max(day).label("last"))
-    row = one_row(connection, statement.where(usage_days.c.workflow == workflow) if workflow else statement)
+    statement = statement.where(among(usage_days.c.workflow, [workflow] if workflow else only))
+    row = one_row(connection, statement)
     return (row["first"], row["last"]) if row and row["first"] is not None else None
 
 
-def declared(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
+def declared(connection: sa.Connection, workflow: str = "", *, only: Only = None) -> Sequence[Row]:
     """What is declared of spend, of one workflow or of all: ``spend``, ``team``, ``owner``, ``stage``, whether the
     source says what people decide (``decisions``), and whether the folder is still there.
     """
@@ -119,8 +123,7 @@ def declared(connection: sa.Connection, workflow: str = "") -> Sequence[Row]:
         .select_from(USABLE)
         .order_by(current_declarations.c.workflow)
     )
-    if workflow:
-        statement = statement.where(current_declarations.c.workflow == workflow)
+    statement = statement.where(among(current_declarations.c.workflow, [workflow] if workflow else only))
     return all_rows(connection, statement.limit(_MOST_WORKFLOWS))
 
 

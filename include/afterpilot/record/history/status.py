@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import sqlalchemy as sa
 
 from afterpilot.domain.run import Stage
+from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch
 from afterpilot.record.tables import current_declarations, declarations, incidents, runs
 
@@ -14,7 +15,9 @@ from afterpilot.record.tables import current_declarations, declarations, inciden
 _DRAWN = (Stage.GATE, Stage.EVALUATE, Stage.SPEND)
 
 
-def folders(connection: sa.Connection, *, containing: str = "", after: str = "", limit: int = 50) -> Page:
+def folders(
+    connection: sa.Connection, *, containing: str = "", only: Only = None, after: str = "", limit: int = 50
+) -> Page:
     """Declared workflows by slug with their current version, its problems, and the document that is in force.
 
     ``document`` is the current one where it is usable, else the last usable one, else None. Raises ValueError for a cursor
@@ -34,6 +37,7 @@ def folders(connection: sa.Connection, *, containing: str = "", after: str = "",
         .join(current, sa.and_(current.c.workflow == here.c.workflow, current.c.sha256 == here.c.sha256))
         .outerjoin(usable, sa.and_(usable.c.workflow == here.c.workflow, usable.c.sha256 == here.c.usable_sha256))
     )
+    statement = statement.where(among(here.c.workflow, only))
     if containing:
         statement = statement.where(here.c.workflow.contains(containing, autoescape=True))
     return fetch(connection, statement, keys=[Key("workflow", here.c.workflow)], after=after, limit=limit)
@@ -78,12 +82,12 @@ def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[
     return {(row["workflow"], row["stage"]): row for row in all_rows(connection, statement)}
 
 
-def open_incidents(connection: sa.Connection, *, limit: int = 20) -> Sequence[Row]:
+def open_incidents(connection: sa.Connection, *, only: Only = None, limit: int = 20) -> Sequence[Row]:
     """Incidents that are not over, gravest first, then the newest."""
     gravity = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=incidents.c.severity, else_=3)
     statement = (
         sa.select(incidents)
-        .where(incidents.c.state != "resolved")
+        .where(incidents.c.state != "resolved", among(incidents.c.workflow, only))
         .order_by(gravity, incidents.c.opened_at.desc(), incidents.c.id)
     )
     return all_rows(connection, statement.limit(limit))
@@ -99,7 +103,7 @@ def open_incident_counts(connection: sa.Connection, workflows: Collection[str]) 
     return {row["workflow"]: row["open"] for row in all_rows(connection, statement)}
 
 
-def slugs(connection: sa.Connection, *, limit: int = 1000) -> Sequence[str]:
+def slugs(connection: sa.Connection, *, only: Only = None, limit: int = 1000) -> Sequence[str]:
     """The names of workflows that were ever declared, for the suggestions of a filter."""
-    statement = sa.select(current_declarations.c.workflow).order_by(current_declarations.c.workflow).limit(limit)
-    return list(connection.scalars(statement))
+    slug = current_declarations.c.workflow
+    return list(connection.scalars(sa.select(slug).where(among(slug, only)).order_by(slug).limit(limit)))

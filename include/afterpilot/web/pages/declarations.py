@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import declarations
+from afterpilot.web.access import sight
 from afterpilot.web.changes import changes
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
@@ -25,9 +26,9 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.get("/declarations")
     def folder_list(request: Request) -> HTMLResponse:
-        asked = Asked(request)
+        asked, only = Asked(request), sight(request).only
         with frame.reading() as connection:
-            page = listed(asked, lambda: declarations.list_current(connection, after=asked.after))
+            page = listed(asked, lambda: declarations.list_current(connection, only=only, after=asked.after))
         return frame.page(
             request,
             "declarations.html",

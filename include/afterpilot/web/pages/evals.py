@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.domain.intervals import Interval
 from afterpilot.record.history import evals, regressions
+from afterpilot.record.history.narrowing import Only
 from afterpilot.record.history.paging import Row
+from afterpilot.web.access import sight
 from afterpilot.web.evals import answering, charts
 from afterpilot.web.evals.age import aged, lasts
 from afterpilot.web.evals.alarms import MOST as MOST_ALARMS
@@ -88,7 +90,7 @@ def router(frame: Frame) -> APIRouter:
         asked = Asked(request)
         wanted = asked.text("workflow")
         with frame.reading() as connection:
-            rows = _overview(connection, wanted, frame.clock())
+            rows = _overview(connection, wanted, frame.clock(), sight(request).only)
         return frame.page(
             request,
             "evals.html",
@@ -110,9 +112,9 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _overview(connection: sa.Connection, wanted: str, now: datetime) -> list[Listed]:
+def _overview(connection: sa.Connection, wanted: str, now: datetime, only: Only) -> list[Listed]:
     """Every workflow with evals, what needs attention first."""
-    known = evals.standings(connection, containing=wanted)
+    known = evals.standings(connection, containing=wanted, only=only)
     approved = evals.approvals(connection, [row["workflow"] for row in known])
     schedules = evals.schedules(connection)
     found = []

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from afterpilot.domain.watching import DEAD_MAN
+from afterpilot.web.access import sight
 from afterpilot.web.frame import Frame
 from afterpilot.web.health import Health
 
@@ -18,8 +19,9 @@ def router(frame: Frame, health: Health) -> APIRouter:
 
     @routes.get("/health")
     def page(request: Request) -> HTMLResponse:
-        state = health.state()
+        state, who = health.state(), sight(request)
         looked = state.looked
+        overdue = [one for one in looked.overdue if who.sees(one.expected.workflow)]
         return frame.page(
             request,
             "health.html",
@@ -27,8 +29,8 @@ def router(frame: Frame, health: Health) -> APIRouter:
             here="health",
             state=state,
             looked=looked,
-            overdue=looked.overdue[:_MOST],
-            more=max(len(looked.overdue) - _MOST, 0),
+            overdue=overdue[:_MOST],
+            more=max(len(overdue) - _MOST, 0),
             dead_man=looked.beats.get(DEAD_MAN),
         )
 

@@ -18,7 +18,7 @@ from afterpilot.domain.until import until
 from afterpilot.domain.verdict import Severity
 from afterpilot.pipeline import Answered, Services, acknowledge, settle, waive
 from afterpilot.record.history import incidents, status
-from afterpilot.web.access import sight
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.incident_view import View, view
@@ -70,7 +70,7 @@ def writing(frame: Frame, answering: Answering) -> APIRouter:
         try:
             if not holds(request, form.text("token")):
                 raise AnswerRefused(_OLD)
-            done = _answered(frame, answering, str(which), action, form, sight(request).login)
+            done = _answered(frame, answering, str(which), action, form, sight(request))
             here = address(frame.base(request), "incidents", which, done=action if done.changed else "nothing")
             return RedirectResponse(here, 303)
         except AfterpilotError as error:
@@ -96,7 +96,7 @@ def writing(frame: Frame, answering: Answering) -> APIRouter:
 
 
 def _list(frame: Frame, request: Request) -> HTMLResponse:
-    asked = Asked(request)
+    asked, only = Asked(request), sight(request).only
     query = {
         "workflow": asked.text("workflow"),
         "state": asked.choice("state", STATES),
@@ -112,10 +112,11 @@ def _list(frame: Frame, request: Request) -> HTMLResponse:
                 state=query["state"],
                 severity=query["severity"],
                 told=query["told"],
+                only=only,
                 after=asked.after,
             ),
         )
-        slugs = status.slugs(connection)
+        slugs = status.slugs(connection, only=only)
     return frame.page(
         request,
         "incidents.html",
@@ -173,21 +174,21 @@ def _with_token(page: HTMLResponse, request: Request, frame: Frame, held: str, f
     return page
 
 
-def _answered(frame: Frame, answering: Answering, which: str, action: str, form: Form, by: str) -> Answered:
+def _answered(frame: Frame, answering: Answering, which: str, action: str, form: Form, who: Sight) -> Answered:
     """Take an answer. Raises AnswerRefused, or whatever keeps the declarations from being read."""
     with frame.reading() as connection:
-        row = incidents.one_incident(connection, identity(which))
+        row = who.of(incidents.one_incident(connection, identity(which)))
     if row is None:
         raise AnswerRefused("No incident with this id is kept.")
     wired = answering(row["workflow"])
     services = replace(wired.services, now=frame.clock)
     known = {one.slug: one for one in wired.declarations.workflows}
     if action == "acknowledge":
-        return acknowledge(services, which, by=by, note=form.text("note"), known=known)
+        return acknowledge(services, which, by=who.login, note=form.text("note"), known=known)
     if action == "settle":
-        return settle(services, which, by=by, note=form.text("note"), known=known)
+        return settle(services, which, by=who.login, note=form.text("note"), known=known)
     moment = _until(form, services, known.get(row["workflow"]))
-    return waive(services, which, by=by, until=moment, reason=form.reason, known=known)
+    return waive(services, which, by=who.login, until=moment, reason=form.reason, known=known)
 
 
 def _until(form: Form, services: Services, workflow: Workflow | None) -> datetime:

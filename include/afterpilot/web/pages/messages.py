@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.domain.alerting import Fate
 from afterpilot.record.history import messages, status
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
@@ -36,7 +37,7 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.get("/messages")
     def message_list(request: Request) -> HTMLResponse:
-        asked = Asked(request)
+        asked, only = Asked(request), sight(request).only
         query = {
             "workflow": asked.text("workflow"),
             "kind": asked.choice("kind", KINDS),
@@ -50,10 +51,11 @@ def router(frame: Frame) -> APIRouter:
                     workflow=query["workflow"],
                     kind=query["kind"],
                     state=query["state"],
+                    only=only,
                     after=asked.after,
                 ),
             )
-            slugs = status.slugs(connection)
+            slugs = status.slugs(connection, only=only)
         return frame.page(
             request,
             "messages.html",
@@ -72,7 +74,7 @@ def router(frame: Frame) -> APIRouter:
     @routes.get("/messages/{message_id}")
     def one(request: Request, message_id: str) -> HTMLResponse:
         with frame.reading() as connection:
-            row = messages.one_message(connection, identity(message_id))
+            row = sight(request).of(messages.one_message(connection, identity(message_id)))
         if row is None:
             raise HTTPException(404, "No message with this id is kept.")
         (letter,) = letters([row])

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import outputs
 from afterpilot.record.history.paging import Row
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
@@ -24,6 +25,7 @@ def router(frame: Frame) -> APIRouter:
         workflow, key = asked.text("workflow"), asked.text("key")
         if not workflow or not key:
             raise HTTPException(400, "Name both the workflow and the key of the output.")
+        sight(request).need(workflow)
         with frame.reading() as connection:
             output = outputs.one_output(connection, workflow, key)
         if not output.known:

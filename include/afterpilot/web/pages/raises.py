@@ -185,4 +185,3 @@ def _title(workflow: str, found: Standing) -> str:
     if workflow == FLEET:
         return "The fleet at its cap" if reached else "Caps of the fleet"
     return f"{workflow} at its cap" if reached else f"Caps of {workflow}"
-

@@ -45,11 +45,14 @@ def router(frame: Frame) -> APIRouter:
                     reason=query["reason"],
                     run=run,
                     mine=scope.mine(who, at),
+                    only=who.only,
                     after=asked.after,
                 ),
             )
-            slugs = status.slugs(connection)
-            counts = review.counts(connection, workflow=query["workflow"], mine=who.mine, at=at, since=midnight(at))
+            slugs = status.slugs(connection, only=who.only)
+            counts = review.counts(
+                connection, workflow=query["workflow"], mine=who.mine, at=at, since=midnight(at), only=who.only
+            )
         html = frame.page(
             request,
             "review.html",
@@ -81,6 +84,7 @@ def router(frame: Frame) -> APIRouter:
         workflow, key = asked.text("workflow"), asked.text("key")
         if not workflow or not key:
             raise HTTPException(400, "Name both the workflow and the key of the item.")
+        sight(request).need(workflow)
         with frame.reading() as connection:
             found = known(connection, workflow, key)
             return item_page(frame, request, connection, found, Scope.asked(request))

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import runs, samples
+from afterpilot.web.access import sight
 from afterpilot.web.filters import identity
 from afterpilot.web.frame import Frame
 
@@ -19,9 +20,10 @@ def router(frame: Frame) -> APIRouter:
     def one(request: Request, run_id: str, case_id: str, epoch: int) -> HTMLResponse:
         which = identity(run_id)
         with frame.reading() as connection:
-            run = runs.one_run(connection, which)
+            run = sight(request).of(runs.one_run(connection, which))
             within = (run["window_start"], run["finished_at"]) if run is not None else None
-            sample = samples.one_sample(connection, which, case_id, epoch, within=within)
+            found = samples.one_sample(connection, which, case_id, epoch, within=within)
+        sample = sight(request).of(found)
         if sample is None:
             raise HTTPException(404, "No such sample is kept. Samples older than the retention may have been removed.")
         return frame.page(

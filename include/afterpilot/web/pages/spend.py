@@ -36,8 +36,8 @@ def router(frame: Frame) -> APIRouter:
         asked, now = Asked(request), frame.clock()
         wanted = asked.text("workflow")
         with frame.reading() as connection:
-            month = picked(asked, spend.months(connection), now.date())
-            data = fleet(connection, month, wanted, now)
+            month = picked(asked, spend.months(connection, only=sight(request).only), now.date())
+            data = fleet(connection, month, wanted, now, sight(request).only)
         return frame.page(
             request,
             "spend.html",

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from afterpilot.domain.run import FLEET, OF_WORKFLOWS, Stage
 from afterpilot.record.history import status
 from afterpilot.record.history.paging import Row
+from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.measures import Bar, bar_of
@@ -24,14 +25,14 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.get("/")
     def overview(request: Request) -> HTMLResponse:
-        asked = Asked(request)
+        asked, only = Asked(request), sight(request).only
         wanted = asked.text("workflow")
         with frame.reading() as connection:
-            page = listed(asked, lambda: status.folders(connection, containing=wanted, after=asked.after))
+            page = listed(asked, lambda: status.folders(connection, containing=wanted, only=only, after=asked.after))
             slugs = [row["workflow"] for row in page.rows]
             latest = status.latest_runs(connection, [*slugs, FLEET])
             counts = status.open_incident_counts(connection, slugs)
-            incidents = status.open_incidents(connection, limit=_SHOWN + 1)
+            incidents = status.open_incidents(connection, only=only, limit=_SHOWN + 1)
         return frame.page(
             request,
             "status.html",
@@ -39,7 +40,7 @@ def router(frame: Frame) -> APIRouter:
             here="status",
             stages=[str(stage) for stage in OF_WORKFLOWS],
             workflows=[_standing(row, latest, counts) for row in page.rows],
-            fleet=latest.get((FLEET, str(Stage.DECLARE))),
+            fleet=latest.get((FLEET, str(Stage.DECLARE))) if sight(request).sees(FLEET) else None,
             incidents=incidents[:_SHOWN],
             more_incidents=len(incidents) > _SHOWN,
             wanted=wanted,

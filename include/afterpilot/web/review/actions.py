@@ -37,6 +37,7 @@ def router(frame: Frame) -> APIRouter:
     def hold(request: Request, form: Given) -> Response:
         _needs_token(request, form)
         at, who, (workflow, key) = frame.clock(), sight(request), form.item
+        who.need_decision(workflow)
         with frame.writing() as connection:
             terms = known(connection, workflow, key).terms
             until = at + terms.review.reservation
@@ -49,6 +50,7 @@ def router(frame: Frame) -> APIRouter:
     def leave(request: Request, form: Given) -> Response:
         _needs_token(request, form)
         workflow, key = form.item
+        sight(request).need_decision(workflow)
         with frame.writing() as connection:
             ReviewQueue(connection).free(workflow, key, by=sight(request).login)
         return Response(status_code=204) if form.text("quiet") else _to_queue(frame, request, Scope.given(form))
@@ -57,6 +59,8 @@ def router(frame: Frame) -> APIRouter:
     def onwards(request: Request, form: Given) -> Response:
         _needs_token(request, form)
         scope, here = Scope.given(form), (form.item if form.text("key") else None)
+        if here is not None:
+            sight(request).need_decision(here[0])
         with frame.writing() as connection:
             if here is not None:
                 ReviewQueue(connection).free(*here, by=sight(request).login)
@@ -65,6 +69,7 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.post("/review/decide")
     def decided(request: Request, form: Given) -> Response:
+        sight(request).need_decision(form.item[0])
         with frame.writing() as connection:
             return _decided(frame, request, connection, form)
 
@@ -103,7 +108,14 @@ def _take(
     """The next free item of that part of the queue, held for the person; nobody else gets the same one."""
     mine = scope.mine(who, at)
     found = review.next_item(
-        connection, by=who.login, at=at, workflow=scope.workflow, mine=mine, beyond=here, back=back
+        connection,
+        by=who.login,
+        at=at,
+        workflow=scope.workflow,
+        mine=mine,
+        only=who.decides,
+        beyond=here,
+        back=back,
     )
     if found is not None:
         until = at + known(connection, *found).terms.review.reservation

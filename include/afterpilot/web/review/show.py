@@ -127,7 +127,9 @@ def item_page(
         me=who,
         held=held,
         may=may and held in {"", who.login},
-        counts=review.counts(connection, workflow=scope.workflow, mine=who.mine, at=at, since=midnight(at)),
+        counts=review.counts(
+            connection, workflow=scope.workflow, mine=who.mine, at=at, since=midnight(at), only=who.only
+        ),
         overdue=item["decided_at"] is None and item["due"] < at,
         form=form,
         problems=problems,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
+from afterpilot.record.history.narrowing import Only
 from afterpilot.record.history.paging import Row
 from afterpilot.web.reading import amount, listed, mapping
 from afterpilot.web.spend import charts
@@ -88,18 +89,19 @@ class Account:
     unowned: Sequence[Mapping[str, Any]]
 
 
-def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) -> dict[str, Any]:
+def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime, only: Only = None) -> dict[str, Any]:
     """Everything of the page, by a number of queries that does not depend on how many workflows there are."""
-    sums = spend.by_workflow(connection, month.first, month.last)
-    rows = _listed(connection, sums)
-    latest = spend.latest(connection, [*rows, FLEET])
+    sums = spend.by_workflow(connection, month.first, month.last, only=only)
+    rows = _listed(connection, sums, only)
+    together = [FLEET] if only is None else []  # what is of all workflows shows what others spend
+    latest = spend.latest(connection, [*rows, *together])
     for slug, one in rows.items():
         one.run = latest.get(slug)
         one.caps = caps_at(one.run, now)
         one.old = one.run is not None and too_old(one.run, now)
     shown = sorted((one for slug, one in rows.items() if wanted in slug), key=Listed.place)
     whole = latest.get(FLEET)
-    bills = spend.latest(connection, [FLEET], stage="bills").get(FLEET)
+    bills = spend.latest(connection, together, stage="bills").get(FLEET)
     totals = _totals(sums)
     return {
         "rows": shown[:SHOWN],
@@ -108,7 +110,7 @@ def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) 
         "calls": sum(int(row["calls"]) for row in sums),
         "unpriced": sum(int(row["unpriced"]) for row in sums),
         "stopped": sum(one.stopped for one in rows.values()),
-        "charts": _charts(connection, sums, totals, month, now.date()),
+        "charts": _charts(connection, sums, totals, month, now.date(), only),
         "fleet_run": whole,
         "fleet_old": whole is not None and too_old(whole, now),
         "fleet_caps": caps_at(whole, now),
@@ -119,11 +121,11 @@ def fleet(connection: sa.Connection, month: Picked, wanted: str, now: datetime) 
     }
 
 
-def _listed(connection: sa.Connection, sums: Sequence[Row]) -> dict[str, Listed]:
+def _listed(connection: sa.Connection, sums: Sequence[Row], only: Only) -> dict[str, Listed]:
     """Every workflow that is declared, and every one that has calls in the month."""
     rows = {
         row["workflow"]: Listed(row["workflow"], row["team"] or "", row["owner"] or "")
-        for row in spend.declared(connection)
+        for row in spend.declared(connection, only=only)
         if row["present"]
     }
     for row in sums:
@@ -150,7 +152,12 @@ def _totals(sums: Sequence[Row]) -> list[tuple[str, Decimal]]:
 
 
 def _charts(
-    connection: sa.Connection, sums: Sequence[Row], totals: Sequence[tuple[str, Decimal]], month: Picked, today: date
+    connection: sa.Connection,
+    sums: Sequence[Row],
+    totals: Sequence[tuple[str, Decimal]],
+    month: Picked,
+    today: date,
+    only: Only,
 ) -> list[DayChart]:
     """The days by workflow, one chart for each currency; the dearest workflows apart, all others together."""
     top: dict[str, list[str]] = {}
@@ -161,7 +168,7 @@ def _charts(
         top[currency] = [row["workflow"] for row in dearest[: charts.SERIES]]
     apart = {slug for slugs in top.values() for slug in slugs}
     days: dict[str, dict[date, DaySum]] = {currency: {} for currency, _ in totals}
-    for row in spend.by_day(connection, month.first, month.last, apart):
+    for row in spend.by_day(connection, month.first, month.last, apart, only=only):
         # Unpriced calls have no currency: they are drawn with the one that most calls have.
         currency = row["currency"] if row["currency"] in days else next(iter(days), "")
         series = row["workflow"] if row["workflow"] in top.get(currency, ()) else _OTHERS
