@@ -41,8 +41,12 @@ class SealedEntry(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document that a payload names: its SHA-256, and its canonical text, or None and the reason why it is not given."""
+    """A document that payloads name: the number of the first entry that does, its SHA-256, its canonical text.
 
+    Without text it is not given, and ``reason`` says why (``retention``, ``erased`` or ``withheld``).
+    """
+
+    number: int
     sha256: bytes
     text: bytes | None
     reason: str = ""
@@ -92,7 +96,7 @@ class Count:
 class BundleSource(Protocol):
     """A ledger as a bundle needs it. All of it is as of one moment: read it in one transaction that sees one state.
 
-    Each iterator is read once, in the order of the methods below, and may stream.
+    Each iterator is read once and to its end before the next is asked for, and may stream.
     """
 
     def facts(self) -> Facts:
@@ -121,7 +125,7 @@ class BundleSource(Protocol):
         ...
 
     def subtree(self, level: int, index: int) -> bytes:
-        """The hash of a perfect subtree of the whole ledger's tree; it is asked for from the left to the right."""
+        """The hash of a perfect subtree of the whole ledger's tree; for the entries it is asked for from the left to the right."""
         ...
 
     def documents(self, kind: str) -> Iterator[Document]:
