@@ -103,16 +103,16 @@ class Frame:
         """A page in the common frame. ``here`` names the entry of the navigation that it belongs to."""
         base = self.base(request)
         now = self.clock()
-        html = self._templates.get_template(template).render(
         who = getattr(request.state, "sight", None) or NOBODY
+        html = self._templates.get_template(template).render(
             title=title,
             here=here,
             navigation=NAVIGATION,
             url=functools.partial(address, base),
             airflow_page=functools.partial(links.airflow_page, self._airflow(base) if who.sees_logs else None),
             now=now,
-            ago=functools.partial(text.ago, now=now),
             sight=who,
+            ago=functools.partial(text.ago, now=now),
             style_version=style_version(),
             script_version=version_of(script()),
             **data,

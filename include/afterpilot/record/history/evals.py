@@ -48,8 +48,8 @@ def standings(
         _usable.c.document["evals"].label("evals"),
         _usable.c.document["schedule"].label("schedule"),
     )
-    if containing:
     named = named.where(among(current_declarations.c.workflow, only))
+    if containing:
         named = named.where(current_declarations.c.workflow.contains(containing, autoescape=True))
     known = named.subquery("known")
     newest = (

@@ -25,8 +25,8 @@ def list_incidents(
     state: str = "",
     severity: str = "",
     told: str = "",
-    after: str = "",
     only: Only = None,
+    after: str = "",
     limit: int = 50,
 ) -> Page:
     """Incidents, newest first, each with what became of its newest message (``told``).
@@ -123,9 +123,9 @@ def hanging_on(connection: sa.Connection, incident: Row, *, only: Only = None) -
             incidents.c.state != "resolved",
             incidents.c.id != incident["id"],
             incidents.c.cause_id.is_distinct_from(incident["id"]),
+            among(incidents.c.workflow, only),
         )
         .order_by(incidents.c.workflow, incidents.c.id)
-            among(incidents.c.workflow, only),
         .limit(MOST_EXPLAINED)
     )
     return all_rows(connection, statement)
