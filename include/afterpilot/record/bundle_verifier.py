@@ -338,7 +338,8 @@ class Table:
 
 _TEXT = rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\bfnrt]|u00[01][0-9a-f])[^"\\\x00-\x1f]*)*)"'
 _WHOLE = rb"(0|[1-9][0-9]{0,18})"
-_TIME = rb"\"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z)\""
+_MOMENT = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+_TIME = rb'"(' + _MOMENT + rb')"'
 _HEX = rb'"([0-9a-f]{64})"'
 _ACTION = rb'"([a-z][a-z_]*:[a-z][a-z_]*:[a-z][a-z_]*)"'
 _ENTRY = re.compile(
@@ -358,7 +359,7 @@ _ABSENT = re.compile(
 _PATH = re.compile(r"(left|right):([0-9a-f]{64})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
-_STAMP = re.compile(_TIME.decode().strip('"').replace('\\"', ""))
+_STAMP = re.compile(_MOMENT.decode())
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
