@@ -115,7 +115,9 @@ class MemoryLedger:
         found = []
         for at, one in enumerate(self.keys_):
             endorser = self.keys_[at - 1] if at else None
-            new = Key(key_id(one), public(one), BEGIN + at * timedelta(days=1), key_id(endorser) if endorser else "", b"")
+            new = Key(
+                key_id(one), public(one), BEGIN + at * timedelta(days=1), key_id(endorser) if endorser else "", b""
+            )
             found.append(new._replace(endorsement=endorse(self.name, new, endorser)) if endorser else new)
         return found
 
@@ -177,8 +179,12 @@ class MemorySource:
 
     def _span(self) -> list[tuple[int, bool]]:
         """Indexes in the tree, each with whether it is the boundary."""
-        own = [at for at, one in enumerate(self.ledger.written[: self.ledger.cuts[-1]]) if one.workflow == self.workflow]
-        inside = [place for place, at in enumerate(own) if self.since <= self.ledger.written[at].recorded_at < self.until]
+        own = [
+            at for at, one in enumerate(self.ledger.written[: self.ledger.cuts[-1]]) if one.workflow == self.workflow
+        ]
+        inside = [
+            place for place, at in enumerate(own) if self.since <= self.ledger.written[at].recorded_at < self.until
+        ]
         if inside:
             first, last = inside[0], inside[-1]
         else:
@@ -233,13 +239,20 @@ def comment(number: int) -> bytes:
 def sealed(number: int) -> dict[str, Any]:
     """A personal value as payloads hold it; what is encrypted does not matter here."""
     commitment = hmac.digest(commitment_key(number), comment(number), "sha256").hex()
-    return {"$sealed": {"about": "person:9e6f", "commitment": commitment, "nonce": "AAAAAAAAAAAAAAAA", "sealed": "AAAA"}}
+    return {
+        "$sealed": {"about": "person:9e6f", "commitment": commitment, "nonce": "AAAAAAAAAAAAAAAA", "sealed": "AAAA"}
+    }
 
 
 def entry(random: Random, at: int, number: int, workflow: str) -> Written:
     """One entry that differs from every other."""
     action, kind = ACTIONS[at % len(ACTIONS)]
-    payload: dict[str, Any] = {"note": f"={at}+1", "number": number, "state": "open", "verdict": random.choice(["PASS", "FAIL"])}
+    payload: dict[str, Any] = {
+        "note": f"={at}+1",
+        "number": number,
+        "state": "open",
+        "verdict": random.choice(["PASS", "FAIL"]),
+    }
     document = None
     if kind in _DOCUMENTED or kind == "page":
         shared = at // 200 if kind == "declaration" else at  # the same declaration is named by several entries
@@ -252,7 +265,9 @@ def entry(random: Random, at: int, number: int, workflow: str) -> Written:
     return Written(workflow, action, f"{kind}:{at:08x}", "person:9e6f", BEGIN + at * STEP, payload, document)
 
 
-def make(entries: int = 700, *, seed: int = 7, workflows: Sequence[str] = ("ap", "claims", "invoices", "triage")) -> MemoryLedger:
+def make(
+    entries: int = 700, *, seed: int = 7, workflows: Sequence[str] = ("ap", "claims", "invoices", "triage")
+) -> MemoryLedger:
     """A ledger with heads after a third, two thirds and all of its entries, the key being rotated after the first."""
     random = Random(seed)  # noqa: S311 - made-up data
     numbers = dict.fromkeys(workflows, 0)
