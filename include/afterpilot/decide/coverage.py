@@ -260,7 +260,8 @@ def stretches(answers: Sequence[Answer]) -> tuple[Stretch, ...]:
         if not answer.pending:
             of[answer.due.stage, answer.due.schedule].append(answer)
     found = [stretch for those in of.values() for stretch in _gaps(those)]
-    return tuple(sorted(found, key=lambda one: (one.first, one.stage), reverse=True))
+    order = list(Stage)
+    return tuple(sorted(found, key=lambda one: (-one.first.timestamp(), order.index(one.stage))))
 
 
 def _gaps(answers: Sequence[Answer]) -> Iterator[Stretch]:

@@ -23,6 +23,7 @@ from afterpilot.web.health import Health, Heartbeats
 from afterpilot.web.pages import (
     alert_preview,
     assets,
+    coverage,
     declarations,
     eval_cases,
     eval_compare,
@@ -110,7 +111,7 @@ def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answer
     routes = APIRouter()
     for pages in (status, runs, samples, messages, outputs, declarations, review, raises, silences, alert_preview):
         routes.include_router(pages.router(frame))
-    for pages in (evals, spend, eval_compare):
+    for pages in (evals, spend, eval_compare, coverage):
         routes.include_router(pages.router(frame))
     routes.include_router(incidents.router(frame, takes_answers=takes_answers))
     routes.include_router(eval_cases.router(frame, workflows))

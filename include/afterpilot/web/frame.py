@@ -35,6 +35,7 @@ NAVIGATION = (
     ("review", "review", "Review"),
     ("messages", "messages", "Messages"),
     ("declarations", "declarations", "Declarations"),
+    ("coverage", "coverage", "Coverage"),
     ("health", "health", "Health"),
 )
 
