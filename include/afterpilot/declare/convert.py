@@ -12,6 +12,7 @@ from afterpilot.declare import schema
 from afterpilot.declare.alert_schema import FleetAlerts, alerting_of, fleet_alerting_of
 from afterpilot.declare.eval_convert import evals_of
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.ledger_schema import FleetLedger, publishing_of
 from afterpilot.declare.price_schema import PriceEntry, own_price_of
 from afterpilot.declare.release_schema import release_of
 from afterpilot.declare.retention_schema import FleetRetention, retention_of
@@ -37,6 +38,7 @@ class UsableFleet(Keys):
     spend: FleetSpend = Field(FleetSpend.model_construct())
     alerts: FleetAlerts = Field(FleetAlerts.model_construct())
     retention: FleetRetention | None = None
+    ledger: FleetLedger | None = None
     base_url: BaseUrl | None = None
 
 
@@ -108,6 +110,7 @@ def fleet_of(document: UsableFleet) -> Fleet:
         spend=fleet_spend_of(document.spend),
         alerts=fleet_alerting_of(document.alerts),
         retention=retention_of(document.retention, whole=True),
+        publishing=publishing_of(document.ledger),
     )
 
 

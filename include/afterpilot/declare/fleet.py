@@ -24,7 +24,7 @@ from afterpilot.domain.workflow import Fleet, Problem
 
 FLEET = "_fleet.yaml"
 # How deep the smallest part lies that can be left out: one price, one person, one schedule of one kind, one cap, one route.
-_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3, "alerts": 3, "retention": 2}
+_DEPTH = {"prices": 2, "operators": 2, "schedules": 3, "spend": 3, "alerts": 3, "ledger": 2, "retention": 2}
 
 
 def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]:

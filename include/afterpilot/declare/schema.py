@@ -16,6 +16,7 @@ from afterpilot.declare.alert_schema import Alerts, FleetAlerts
 from afterpilot.declare.alert_values import Address
 from afterpilot.declare.eval_schema import Evals
 from afterpilot.declare.keys import Keys
+from afterpilot.declare.ledger_schema import FleetLedger
 from afterpilot.declare.price_schema import PriceEntry
 from afterpilot.declare.release_schema import Release
 from afterpilot.declare.retention_schema import FleetRetention
@@ -172,4 +173,5 @@ class FleetFile(Keys):
     spend: FleetSpend | None = Field(None, description="caps over several workflows, and bills")
     alerts: FleetAlerts | None = Field(None, description="who is told of what, where and when")
     retention: FleetRetention | None = Field(None, description="how long each class of data is kept")
+    ledger: FleetLedger | None = Field(None, description="where the ledger's heads are published")
     base_url: BaseUrl | None = Field(None, description="where people reach Airflow, for links in messages")

@@ -14,6 +14,7 @@ from afterpilot.domain.alerting import Alerting
 from afterpilot.domain.evals import Case, Reducer, ScorerSpec, Waiver
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.prompt import Prompt
+from afterpilot.domain.publishing import Publishing
 from afterpilot.domain.retention import Retention
 from afterpilot.domain.review import Release, Review, SpotCheck
 from afterpilot.domain.source import Source
@@ -246,6 +247,7 @@ class Fleet:
     prices_whole: bool = True
     alerts: Alerting = field(default_factory=Alerting)
     retention: Retention = field(default_factory=Retention)
+    publishing: Publishing = field(default_factory=Publishing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Settings:
     slack_app_token: str = field(default="", repr=False)
     heartbeat_url: str = field(default="", repr=False)  # whoever knows it can keep it quiet
     slack_webhook_url: str = field(default="", repr=False)
+    ledger_key: str = field(default="", repr=False)  # signs the heads of the ledger
+    ledger_key_file: str = ""
     owner_url: str = field(default="", repr=False)  # of the ops database's tables; empty: the application owns them
 
     @property
@@ -64,6 +66,8 @@ class Settings:
             slack_app_token=env.get("SLACK_APP_TOKEN", "").strip(),
             heartbeat_url=env.get("AFTERPILOT_HEARTBEAT_URL", "").strip(),
             slack_webhook_url=env.get("SLACK_WEBHOOK_URL", "").strip(),
+            ledger_key=env.get("AFTERPILOT_LEDGER_KEY", "").strip(),
+            ledger_key_file=env.get("AFTERPILOT_LEDGER_KEY_FILE", "").strip(),
             owner_url=env.get("AFTERPILOT_OWNER_URL", "").strip(),
         )
 
