@@ -21,6 +21,7 @@ class Call:
     step: int
     said: str
     next_at: datetime | None
+    whom: str = ""  # the person who is called, where it is one
 
 
 def terms_of(severity: Severity, fleet: Alerting, own: Alerting | None) -> Escalation | None:
@@ -52,7 +53,7 @@ def next_call(
     waited = f"nobody has taken it up{_after(terms_of(incident.severity, fleet, own))}"
     if incident.escalation < DEPUTY and deputy is not None and (owner is None or deputy.slack != owner.slack):
         due = due_at(incident.severity, at, fleet=fleet, own=own)
-        return Call(DEPUTY, f"{waited}: {deputy.name}, the deputy, is called", due)
+        return Call(DEPUTY, f"{waited}: {deputy.name}, the deputy, is called", due, deputy.name)
     return Call(CHANNEL, f"{waited}: everybody in the channel is called", None)
 
 

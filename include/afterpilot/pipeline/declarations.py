@@ -76,7 +76,7 @@ def _judged(
 
 def _gone(services: Services, slug: str, *, retired: bool, trigger: Trigger, at: datetime) -> Run:
     def mark(unit: Unit, _run_id: uuid.UUID) -> None:
-        unit.declarations.mark_absent(slug)
+        unit.declarations.mark_absent(slug, at=at)
 
     result, closes = judge_gone(slug, retired=retired), f"the workflow is {'retired' if retired else 'gone'}"
     return concluded(services, result, None, Window(at, at), trigger, at, also=mark, closes=closes)

@@ -62,7 +62,7 @@ def _escalate(services: Services, workflow: Workflow | None, seen: Incident) -> 
 def _call(services: Services, unit: Unit, workflow: Workflow | None, incident: Incident, call: Call) -> None:
     at = services.now()
     called = Escalations(unit.connection).take(incident, call.step, next_at=call.next_at)
-    unit.incidents.note(incident.id, "escalated", at=at, text=call.said)
+    unit.incidents.note(incident.id, "escalated", at=at, text=call.said, about=call.whom)
     finding = Answers(unit.connection).last_finding(called)
     news = News("escalated", called, finding, mark=at.isoformat(), run_id=called.run_id, said=call.said)
     announce(services, unit, workflow, [news])

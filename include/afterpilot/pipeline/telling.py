@@ -41,7 +41,7 @@ def tell_answer(unit: Unit, terms: RaiseTerms, answer: CapRaise, text: str, *, a
     incident = _incident_at(unit, answer)
     places: list[tuple[str, str, Message | None, uuid.UUID | None]] = [(SLACK, terms.channel, None, None)]
     if incident is not None:
-        unit.incidents.note(incident.id, "answered", at=at, text=text)
+        unit.incidents.note(incident.id, "answered", at=at, text=text, about=answer.second_by or answer.asked_by)
         told = LinkedIncidents(unit.connection).standing([incident.id], waiting=True)
         places = [(one.target, one.channel, one.message, one.incident_id) for one in told] or places
     for target, channel, stands, which in places:

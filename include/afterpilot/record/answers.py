@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.record.tables import findings, incident_events, incidents, outbox
+from afterpilot.record.ledger_entries import on_time_line
+from afterpilot.record.tables import findings, incidents, outbox
 
 _FIELDS = tuple(field.name for field in fields(Incident))
 _MOST = 11  # that a few first digits may fit before whoever typed them has to say more
@@ -101,6 +102,7 @@ class Answers:
             incident,
             "open",
             word="waiver_over",
+            about=incident.waived_by,
             by="afterpilot",
             note=f"waived by {incident.waived_by}: {incident.waived_reason}",
             at=at,
@@ -148,6 +150,7 @@ class Answers:
         note: str,
         at: datetime,
         word: str = "",
+        about: str = "",
         **values: Any,  # noqa: ANN401 - a column's value
     ) -> Incident:
         """Write a state and its line on the time line; whatever state it is, no escalation of an earlier one goes on."""
@@ -158,7 +161,7 @@ class Answers:
             .returning(incidents)
         ).one()
         event = {"incident_id": incident.id, "at": at, "what": word or state, "actor": by, "note": note}
-        self._connection.execute(sa.insert(incident_events).values(event))
+        on_time_line(self._connection, [event], about=about)
         return incident_of(row)
 
 

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.workflow import Loaded
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import declaration_loaded, folder_changed
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import current_declarations, declarations
 
@@ -43,21 +45,19 @@ class DeclarationVersions:
     def keep(self, loaded: Loaded, *, at: datetime) -> bool:
         """Keep a folder as loaded; True where this version was not the current one."""
         usable = loaded.workflow is not None
-        self._connection.execute(
-            insert(declarations)
-            .values(
-                workflow=loaded.slug,
-                sha256=loaded.sha256,
-                usable=usable,
-                document=plain(loaded.document),
-                problems=[asdict(problem) for problem in loaded.problems],
-                path=loaded.path,
-                first_loaded_at=at,
-            )
-            .on_conflict_do_nothing()
-        )
+        row = {
+            "workflow": loaded.slug,
+            "sha256": loaded.sha256,
+            "usable": usable,
+            "document": plain(loaded.document),
+            "problems": [asdict(problem) for problem in loaded.problems],
+            "path": loaded.path,
+            "first_loaded_at": at,
+        }
+        version = insert(declarations).values(row).on_conflict_do_nothing().returning(declarations.c.sha256)
+        entries = [declaration_loaded(row)] if self._connection.execute(version).first() else []
         before = self._connection.execute(
-            sa.select(current_declarations).where(current_declarations.c.workflow == loaded.slug)
+            sa.select(current_declarations).where(current_declarations.c.workflow == loaded.slug).with_for_update()
         ).first()
         statement = insert(current_declarations).values(
             workflow=loaded.slug,
@@ -67,7 +67,7 @@ class DeclarationVersions:
             loaded_at=at,
         )
         new = statement.excluded
-        self._connection.execute(
+        used = self._connection.scalar(
             statement.on_conflict_do_update(
                 index_elements=["workflow"],
                 set_={
@@ -76,8 +76,13 @@ class DeclarationVersions:
                     "present": True,
                     "loaded_at": new.loaded_at,
                 },
-            )
+            ).returning(current_declarations.c.usable_sha256)
         )
+        if before is not None and not before.present:
+            entries.append(folder_changed(loaded.slug, loaded.sha256, "workflow:returned", at=at, usable=used))
+        if before is None or before.sha256 != loaded.sha256:
+            entries.append(folder_changed(loaded.slug, loaded.sha256, "version:current", at=at, usable=used))
+        Ledger(self._connection).append_many(entries)
         return before is None or before.sha256 != loaded.sha256 or not before.present
 
     def absent(self, present: Collection[str]) -> Mapping[str, bool]:
@@ -88,11 +93,15 @@ class DeclarationVersions:
             if row["workflow"] not in present
         }
 
-    def mark_absent(self, workflow: str) -> None:
+    def mark_absent(self, workflow: str, *, at: datetime) -> None:
         """Note that a folder is gone."""
-        self._connection.execute(
-            sa.update(current_declarations).where(current_declarations.c.workflow == workflow).values(present=False)
-        )
+        here = current_declarations.c
+        gone = sa.update(current_declarations).where(here.workflow == workflow, here.present).values(present=False)
+        row = self._connection.execute(gone.returning(here.sha256)).first()
+        if row is not None:
+            Ledger(self._connection).append(
+                folder_changed(workflow, row.sha256, "workflow:removed", at=at, usable=None)
+            )
 
     def current(self) -> Sequence[Mapping[Any, Any]]:
         """The current version of every folder that is there, by slug."""

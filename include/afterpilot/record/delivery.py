@@ -16,10 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.alerting import SLACK
+from afterpilot.domain.ledger import Personal, person
 from afterpilot.domain.message import Message
 from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record import lanes
 from afterpilot.record.leasing import after, back_off, ended, held
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import message_changed, message_put
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import outbox
 
@@ -47,6 +50,7 @@ UPDATE outbox SET state = 'superseded', why = 'newer news of the same incident c
       AND later.target = letter.target AND later.channel = letter.channel AND later.state = 'pending'
       AND (later.created_at, later.id) > (letter.created_at, letter.id))
   FOR UPDATE OF letter SKIP LOCKED)
+RETURNING id, workflow, kind, target, channel, incident_id, why, now() AS noted_at
 """
 # Letters with their charts, and where the message stands that they edit: their incident's in the same place, or their week's.
 _LETTERS = """
@@ -60,6 +64,8 @@ FROM outbox AS letter LEFT JOIN reports ON reports.id = letter.report_id LEFT JO
   ) AS first WHERE state = 'sent' AND posted_ts <> '' ORDER BY sent_at DESC LIMIT 1
 ) AS stands ON true WHERE letter.id = ANY(:ids)
 """
+
+_PLACE = tuple(outbox.c[name] for name in ("id", "workflow", "kind", "target", "channel", "incident_id"))
 
 
 class PostgresOutbox:
@@ -89,7 +95,9 @@ class PostgresOutbox:
         """Open lanes to places that are new, and drop older edits that newer ones of the same incident make needless."""
         with self._engine.begin() as connection:
             lanes.open_new(connection)
-            connection.execute(sa.text(_NEEDLESS), {"told": list(_TOLD)})
+            dropped = connection.execute(sa.text(_NEEDLESS), {"told": list(_TOLD)}).mappings().all()
+            entries = [message_changed(row, "superseded", at=row["noted_at"], why=row["why"]) for row in dropped]
+            Ledger(connection).append_many(entries)
 
     def claim(self, limit: int) -> Sequence[Letter]:
         """Lease letters that are due and have a free lane, one for each lane; of each incident only the oldest unsent one."""
@@ -137,8 +145,10 @@ class PostgresOutbox:
         """It stands in the channel."""
         stands = {"posted_channel": posted.channel, "posted_ts": posted.ts, "transport": transport}
         with self._engine.begin() as connection:
-            if _owned(connection, letter, state="sent", sent_at=sa.func.now(), error="", **stands, **ended()):
+            row = _owned(connection, letter, state="sent", sent_at=sa.func.now(), error="", **stands, **ended())
+            if row:
                 _answered(connection, letter, pace)
+                _told(connection, row, "sent", transport=transport, posted={"channel": posted.channel, "ts": posted.ts})
 
     def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
         """Not now: its lane is closed, or all of its target. Nothing was posted by this attempt."""
@@ -164,20 +174,24 @@ class PostgresOutbox:
     def needless(self, letter: Letter, *, why: str) -> None:
         """The place knows no edits, and this one is not worth a message of its own."""
         with self._engine.begin() as connection:
-            if _owned(connection, letter, state="superseded", why=why, error="", **ended()):
+            row = _owned(connection, letter, state="superseded", why=why, error="", **ended())
+            if row:
                 lanes.leave(connection, letter, pace=0.0)
+                _told(connection, row, "superseded", why=why)
 
     def dead(self, letter: Letter, *, error: str) -> None:
         """Not there, ever: keep it as dead and send the same to the fallback channel, unless that is where it failed."""
         with self._engine.begin() as connection:
-            if not _owned(connection, letter, state="dead", error=error, **ended()):
+            gone = _owned(connection, letter, state="dead", error=error, **ended())
+            if not gone:
                 return
             _answered(connection, letter, 0.0)
+            _told(connection, gone, "dead", error=error)
             if (letter.target, letter.channel) == (SLACK, self._fallback):
                 return
             row = connection.execute(sa.select(outbox).where(outbox.c.id == letter.id)).one()
             copied = ("workflow", "kind", "incident_id", "report_id", "gravity")
-            connection.execute(
+            copy = connection.execute(
                 insert(outbox)
                 .values(
                     **{name: getattr(row, name) for name in copied},
@@ -187,7 +201,9 @@ class PostgresOutbox:
                     channel=self._fallback,
                 )
                 .on_conflict_do_nothing(index_elements=["dedupe_key"])
+                .returning(outbox)
             )
+            Ledger(connection).append_many([message_put(made) for made in copy.mappings()])
 
     def oldest_waiting(self) -> timedelta | None:
         """For how long the oldest unsent letter has waited; None where none does."""
@@ -203,9 +219,19 @@ def _answered(connection: sa.Connection, letter: Letter, pace: float) -> None:
     lanes.answered(connection, letter.target)
 
 
-def _owned(connection: sa.Connection, letter: Letter, *only: sa.ColumnElement[bool], **values: object) -> bool:
+def _owned(
+    connection: sa.Connection, letter: Letter, *only: sa.ColumnElement[bool], **values: object
+) -> sa.RowMapping | None:
+    """Change a letter that is still held; its place and the time, or None where it is not."""
     statement = sa.update(outbox).where(*held(outbox, letter.id, letter.lease), *only).values(**values)
-    return connection.execute(statement.returning(outbox.c.id)).first() is not None
+    return connection.execute(statement.returning(*_PLACE, sa.func.now().label("noted_at"))).mappings().first()
+
+
+def _told(connection: sa.Connection, row: sa.RowMapping, state: str, **more: object) -> None:
+    """The entry of what became of a letter. Words about an e-mail address are as personal as that is."""
+    address = person(row["channel"]) if "@" in row["channel"] else None
+    told = {name: Personal(value, address) if address else value for name, value in more.items()}
+    Ledger(connection).append(message_changed(row, state, at=row["noted_at"], source="deliver", **told))
 
 
 def _letters(connection: sa.Connection, ids: Sequence[uuid.UUID], lease: uuid.UUID) -> Sequence[Letter]:

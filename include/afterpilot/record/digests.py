@@ -14,6 +14,8 @@ from afterpilot.domain.alerting import Fate
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Message
 from afterpilot.record.answers import incident_of
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import message_changed
 from afterpilot.record.tables import incidents, outbox
 
 
@@ -50,9 +52,11 @@ class Digests:
             sa.update(outbox)
             .where(_due(at), outbox.c.target == target, outbox.c.channel == channel)
             .values(state="digested", why=f"in the digest of {at:%Y-%m-%d %H:%M} UTC")
-            .returning(outbox.c.id, outbox.c.workflow, outbox.c.message, outbox.c.created_at, outbox.c.incident_id)
+            .returning(outbox)
         )
         rows = self._connection.execute(taken).all()
+        entries = [message_changed(row._mapping, "digested", at=at) for row in rows]  # noqa: SLF001 - SQLAlchemy's own name
+        Ledger(self._connection).append_many(entries)
         about = sa.select(incidents).where(incidents.c.id.in_({row.incident_id for row in rows if row.incident_id}))
         known = {row.id: incident_of(row) for row in self._connection.execute(about)}
         found = [
@@ -63,7 +67,9 @@ class Digests:
     def keep(self, waiting: Waiting, fate: Fate, why: str) -> None:
         """One of those that were taken is not told after all."""
         statement = sa.update(outbox).where(outbox.c.id == waiting.id)
-        self._connection.execute(statement.values(state=str(fate), why=why))
+        changed = statement.values(state=str(fate), why=why).returning(outbox, sa.func.now().label("noted_at"))
+        row = self._connection.execute(changed).mappings().one()
+        Ledger(self._connection).append(message_changed(row, str(fate), at=row["noted_at"]))
 
 
 def _due(at: datetime) -> sa.ColumnElement[bool]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding
 from afterpilot.record.answers import incident_of
+from afterpilot.record.ledger_entries import on_time_line
 from afterpilot.record.tables import findings, incident_events, incidents
 
 
@@ -199,10 +200,8 @@ class Incidents:
         run_id: uuid.UUID | None = None,
         actor: str = "afterpilot",
         text: str = "",
+        about: str = "",
     ) -> None:
-        """Add to the time line."""
-        self._connection.execute(
-            sa.insert(incident_events).values(
-                incident_id=incident_id, at=at, what=what, actor=actor, note=text, run_id=run_id
-            )
-        )
+        """Add to the time line. ``about``: the person of whom the text speaks, where it is not the one who acts."""
+        event = {"incident_id": incident_id, "at": at, "what": what, "actor": actor, "note": text, "run_id": run_id}
+        on_time_line(self._connection, [event], about=about)

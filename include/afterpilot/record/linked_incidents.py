@@ -14,7 +14,9 @@ from afterpilot.domain.message import Message
 from afterpilot.domain.run import FLEET
 from afterpilot.record.answers import incident_of
 from afterpilot.record.incidents import Incidents
-from afterpilot.record.tables import incident_events, incidents, outbox
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import message_changed, on_time_line
+from afterpilot.record.tables import incidents, outbox
 
 _NOT_BEGUN = sa.and_(outbox.c.state.in_(("pending", "digest")), sa.not_(outbox.c.attempted), outbox.c.posted_ts == "")
 
@@ -106,11 +108,14 @@ class LinkedIncidents:
         """Do not send the letters about these incidents that nobody has begun to send, where nothing about them stands yet."""
         stands = outbox.alias("stands")
         told = sa.exists().where(stands.c.incident_id == outbox.c.incident_id, _begun(stands))
-        self._connection.execute(
+        kept = self._connection.execute(
             sa.update(outbox)
             .where(outbox.c.incident_id.in_(list(which)), _NOT_BEGUN, _free(outbox), ~told)
             .values(state="suppressed", why=why)
+            .returning(outbox, sa.func.now().label("noted_at"))
         )
+        entries = [message_changed(row, "suppressed", at=row["noted_at"], why=why) for row in kept.mappings()]
+        Ledger(self._connection).append_many(entries)
 
     def standing(self, which: Collection[uuid.UUID], *, waiting: bool = False) -> Sequence[Standing]:
         """The newest message about each of these incidents in each place where one stands or is just being sent; with ``waiting``
@@ -141,8 +146,7 @@ class LinkedIncidents:
             {"incident_id": one, "at": at, "what": what, "actor": "afterpilot", "note": text, "run_id": run_id}
             for one in which
         ]
-        if rows:
-            self._connection.execute(sa.insert(incident_events), rows)
+        on_time_line(self._connection, rows)
 
 
 def _begun(letters: sa.FromClause) -> sa.ColumnElement[bool]:

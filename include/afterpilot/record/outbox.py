@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.alerting import SLACK, Fate
 from afterpilot.domain.message import Message
 from afterpilot.domain.verdict import Severity
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import message_put
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import outbox
 
@@ -62,11 +64,14 @@ class OutboxWriter:
                 why=why,
             )
             .on_conflict_do_nothing(index_elements=["dedupe_key"])
-            .returning(outbox.c.id)
+            .returning(outbox)
         )
-        new = self._connection.execute(statement).first() is not None
-        self.queued = self.queued or (new and fate is Fate.PENDING and not_before is None)
-        return new
+        row = self._connection.execute(statement).mappings().first()
+        if row is None:
+            return False
+        Ledger(self._connection).append(message_put(row))
+        self.queued = self.queued or (fate is Fate.PENDING and not_before is None)
+        return True
 
     def last(self, incident_id: uuid.UUID) -> tuple[Message, str] | None:
         """The newest message about an incident, and its channel; None where none was queued."""

@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Finding, StageResult, Verdict
 from afterpilot.domain.window import Window
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import run_recorded
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import findings, runs
 
@@ -42,13 +44,15 @@ class Runs:
         """
         run_id = Run.identity(result.workflow, Stage(result.stage), trigger, corrects=corrects)
         values = _values(result, window, trigger, versions, (started_at, finished_at))
-        statement = insert(runs).values(id=run_id, corrects=corrects, **values)
-        new = self._connection.execute(statement.on_conflict_do_nothing().returning(runs.c.id)).first() is not None
-        if new and result.findings:
-            self._connection.execute(
-                insert(findings).on_conflict_do_nothing(), [_row(run_id, f) for f in result.findings]
-            )
-        return run_id, new
+        row = {"id": run_id, "corrects": corrects, **values}
+        statement = insert(runs).values(row)
+        if self._connection.execute(statement.on_conflict_do_nothing().returning(runs.c.id)).first() is None:
+            return run_id, False
+        rows = [_row(run_id, finding) for finding in result.findings]
+        if rows:
+            self._connection.execute(insert(findings).on_conflict_do_nothing(), rows)
+        Ledger(self._connection).append(run_recorded(row, rows))
+        return run_id, True
 
     def add_many(
         self,
@@ -69,7 +73,9 @@ class Runs:
         if not values:
             return ()
         statement = insert(runs).values(values).on_conflict_do_nothing().returning(runs)
-        return [_run(row) for row in self._connection.execute(statement).mappings()]
+        added = self._connection.execute(statement).mappings().all()
+        Ledger(self._connection).append_many([run_recorded(row) for row in added])
+        return [_run(row) for row in added]
 
     def find(self, workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> Run | None:
         """The run that an earlier attempt of this trigger has finished, if any."""

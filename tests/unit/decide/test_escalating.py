@@ -55,7 +55,7 @@ def test_what_a_workflow_says_stands_in_place_of_the_fleets() -> None:
 def test_first_the_deputy_then_the_channel_then_nobody() -> None:
     """Each with words for the time line, and when the next one is due."""
     said = "nobody has taken it up within 15 min: Lee Okafor, the deputy, is called"
-    assert _call(_incident()) == Call(1, said, FRIDAY + timedelta(minutes=15))
+    assert _call(_incident()) == Call(1, said, FRIDAY + timedelta(minutes=15), "Lee Okafor")
     said = "nobody has taken it up within 15 min: everybody in the channel is called"
     assert _call(_incident(1)) == Call(2, said, None)
     assert _call(_incident(2)) is None
@@ -72,7 +72,7 @@ def test_a_deputy_who_is_nobody_else_is_left_out(deputy: Person | None) -> None:
 def test_without_terms_by_now_it_is_still_called() -> None:
     """The declaration has changed meanwhile: the step that was due is taken, and none follows."""
     call = _call(_incident(severity=Severity.WARNING))
-    assert call == Call(1, "nobody has taken it up: Lee Okafor, the deputy, is called", None)
+    assert call == Call(1, "nobody has taken it up: Lee Okafor, the deputy, is called", None, "Lee Okafor")
 
 
 @pytest.mark.parametrize(
