@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from afterpilot.record.baselines import Baselines
 from afterpilot.record.eval_results import EvalResult, EvalResults
-from afterpilot.record.tables import runs
+from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
 FIRST = datetime(2026, 10, 1, 2, tzinfo=UTC)
@@ -28,21 +28,8 @@ def connection(ops_url: str) -> Iterator[sa.Connection]:
 
 def kept(connection: sa.Connection, workflow: str, at: datetime, evidence: float | None) -> uuid.UUID:
     """A run with its result."""
-    run_id = uuid.uuid4()
-    connection.execute(
-        sa.insert(runs).values(
-            id=run_id,
-            workflow=workflow,
-            stage="evaluate",
-            window_start=at,
-            window_end=at,
-            verdict="PASS",
-            summary="",
-            trigger={"run": str(run_id)},
-            started_at=at,
-            finished_at=at,
-        )
-    )
+    times = dict.fromkeys(("window_start", "window_end", "started_at", "finished_at"), at)
+    (run_id,) = put_runs(connection, {"workflow": workflow, "stage": "evaluate", "verdict": "PASS", **times})
     result = EvalResult(
         run_id=run_id,
         workflow=workflow,

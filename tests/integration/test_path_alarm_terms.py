@@ -19,6 +19,7 @@ from afterpilot import pipeline
 from afterpilot.domain.workflow import AlarmTerms
 from afterpilot.pipeline.evals.alarming import terms_of
 from afterpilot.record import tables
+from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
 
@@ -32,15 +33,8 @@ def history(site: Site, deviation: float, *, alarm: str = "none", days: int = 30
                 _night(workflow, site.now - DAY * (days - day), chance, deviation, alarm, prompt) for day in range(days)
             ]
             moments = ("window_start", "window_end", "started_at", "finished_at")
-            connection.execute(
-                sa.insert(tables.runs).values(
-                    [
-                        {"id": row["run_id"], "workflow": workflow, "stage": "evaluate", "verdict": "PASS"}
-                        | dict.fromkeys(moments, row["at"])
-                        for row in rows
-                    ]
-                )
-            )
+            of = {"workflow": workflow, "stage": "evaluate", "verdict": "PASS"}
+            put_runs(connection, *({"id": row["run_id"], **of, **dict.fromkeys(moments, row["at"])} for row in rows))
             connection.execute(sa.insert(tables.eval_results).values(rows))
             connection.execute(
                 sa.insert(tables.baselines).values(workflow=workflow, run_id=rows[0]["run_id"], approved_by="Dana")

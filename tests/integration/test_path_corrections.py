@@ -74,7 +74,7 @@ def test_a_correction_is_offered_as_the_case_that_it_makes(site: Site) -> None:
     assert pipeline.offer_cases(site.wired().services, site.wired().workflow(SLUG)).offered == 0
     pulled(site)
     after = site.counts()
-    assert {name for name in after if after[name] != before[name]} <= {"runs", "findings"}
+    assert {name for name in after if after[name] != before[name]} <= {"runs", "run_ids", "findings", "ledger"}
 
 
 def test_a_correction_of_the_correction_takes_its_place(site: Site) -> None:

@@ -30,7 +30,8 @@ from afterpilot.notify.slack import SlackTransport
 from afterpilot.record.delivery import PostgresOutbox
 from afterpilot.record.incidents import Incidents
 from afterpilot.record.outbox import OutboxWriter
-from afterpilot.record.tables import outbox, reports, runs
+from afterpilot.record.tables import outbox, reports
+from doubles.kept_runs import put_runs
 from doubles.slack import TOKEN, Fault, SlackDouble
 
 pytestmark = pytest.mark.integration
@@ -105,10 +106,7 @@ def incident(ops: sa.Engine) -> Incident:
     at = datetime(2026, 11, 20, tzinfo=UTC)
     times = dict.fromkeys(("window_start", "window_end", "started_at", "finished_at"), at)
     with ops.begin() as connection:
-        run_id = uuid.uuid4()
-        connection.execute(
-            sa.insert(runs).values(id=run_id, workflow="invoice_matching", stage="check", verdict="FAIL", **times)
-        )
+        (run_id,) = put_runs(connection, {"workflow": "invoice_matching", "stage": "check", "verdict": "FAIL", **times})
         return Incidents(connection).open(finding, run_id=run_id, at=at)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.run import Trigger
 from afterpilot.record import partitions, tables
+from doubles.kept_runs import put_finding, put_runs
 
 REPLIES, CLAIMS, ANSWERS = "support_replies", "claims_intake", "product_answers"
 NIGHTS, CASES = 60, 100
@@ -289,36 +290,38 @@ def _result(
     made.runs.setdefault(workflow, []).append(run_id)
     counted = {name: pair for name, pair in outcomes.items() if workflow != REPLIES or name != WAIVED}
     passed = sum(pair[0] for pair in counted.values())
-    connection.execute(
-        sa.insert(tables.runs).values(
-            id=run_id,
-            workflow=workflow,
-            stage="evaluate",
-            window_start=at,
-            window_end=at + timedelta(minutes=4),
-            verdict=("FAIL" if alarm == "alarm" else "PASS") if valid else "UNKNOWN",
-            summary=f"{passed} of {len(counted)} cases passed"
+    put_runs(
+        connection,
+        {
+            "id": run_id,
+            "workflow": workflow,
+            "stage": "evaluate",
+            "window_start": at,
+            "window_end": at + timedelta(minutes=4),
+            "verdict": ("FAIL" if alarm == "alarm" else "PASS") if valid else "UNKNOWN",
+            "summary": f"{passed} of {len(counted)} cases passed"
             if valid
             else f"only {len(counted)} of {CASES} samples could be scored",
-            evidence={"passed": passed, "pass_rate": passed / len(counted), "bar": "0.85", **(known or {})},
-            versions={"model": "gpt-5-mini"},
-            trigger=asdict(Trigger("airflow", f"scheduled__{at.isoformat()}", "evals.nightly", "evaluate", 0)),
-            started_at=at,
-            finished_at=at + timedelta(minutes=4),
-        )
+            "evidence": {"passed": passed, "pass_rate": passed / len(counted), "bar": "0.85", **(known or {})},
+            "versions": {"model": "gpt-5-mini"},
+            "trigger": asdict(Trigger("airflow", f"scheduled__{at.isoformat()}", "evals.nightly", "evaluate", 0)),
+            "started_at": at,
+            "finished_at": at + timedelta(minutes=4),
+        },
     )
     if known:
-        connection.execute(
-            sa.insert(tables.findings).values(
-                run_id=run_id,
-                fingerprint=sha("regressed")[:16],
-                workflow=workflow,
-                stage="evaluate",
-                kind="evals.regressed",
-                severity="critical",
-                title="Worse than the approved baseline by about 6 points since 2026-11-12",
-                evidence={"broken": [{"case": name, "probability": 0.99} for name in BROKEN]},
-            )
+        put_finding(
+            connection,
+            {
+                "run_id": run_id,
+                "fingerprint": sha("regressed")[:16],
+                "workflow": workflow,
+                "stage": "evaluate",
+                "kind": "evals.regressed",
+                "severity": "critical",
+                "title": "Worse than the approved baseline by about 6 points since 2026-11-12",
+                "evidence": {"broken": [{"case": name, "probability": 0.99} for name in BROKEN]},
+            },
         )
     connection.execute(
         sa.insert(tables.eval_results).values(

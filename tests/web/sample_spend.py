@@ -24,6 +24,7 @@ from afterpilot.record import tables
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.spend.forecast import forecast
 from doubles import metered_calls
+from doubles.kept_runs import put_runs
 
 NOW = sample_data.NOW
 MONTH = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
@@ -173,7 +174,7 @@ def _bills(unit: Unit, now: datetime) -> None:
         "evidence": evidence,
         **values,
     }
-    unit.connection.execute(sa.insert(tables.runs).values(summary="openai: 30.20 USD billed, 1 gap", **row))
+    put_runs(unit.connection, {"summary": "openai: 30.20 USD billed, 1 gap", **row})
 
 
 def _repriced(unit: Unit, kept: Spent) -> None:

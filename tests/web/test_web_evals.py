@@ -11,12 +11,13 @@ import pytest
 import sample_data
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from history_site import BROWSER, Site, mounted
+from history_site import BROWSER, Site, mounted, rewritten
 from outline import outline
 from sample_evals import ANSWERS, BROKEN, CLAIMS, EXPIRED, FLAKY, RAISED, REPLIES, WAIVED
 
 from afterpilot.record import tables
 from afterpilot.record.history import evals
+from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
 
@@ -63,14 +64,14 @@ def test_a_run_that_could_not_begin_turns_no_page_green(site: Site) -> None:
             "summary": "the stage could not run",
             "finished_at": row["finished_at"] + timedelta(days=60),
         }
-        connection.execute(sa.insert(tables.runs).values(**row))
+        put_runs(connection, row)
     try:
         assert "the newest run could not say (the stage could not run). The last that is known" in site.get(
             f"/evals/{CLAIMS}"
         )
         assert re.search(rf"/evals/{CLAIMS}.*?the newest run could not say", site.get("/evals"), re.DOTALL)
     finally:
-        with site.engine.begin() as connection:
+        with rewritten(site.engine, "runs") as connection:
             connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == row["id"]))
 
 
@@ -90,19 +91,28 @@ def test_a_result_that_no_run_has_renewed_is_stale(site: Site) -> None:
     run = uuid.uuid4()
     try:
         with site.engine.begin() as connection:
-            connection.execute(
-                sa.insert(tables.runs).values(
-                    id=run, workflow="_fleet", stage="declare", verdict="PASS", evidence={"schedules": {"evals.w": "0 2 * * mon"}},
-                    **dict.fromkeys(("window_start", "window_end", "started_at", "finished_at"), sample_data.NOW + timedelta(1)),
-                )
-            )  # fmt: skip
+            schedules = {"schedules": {"evals.w": "0 2 * * mon"}}
+            times = dict.fromkeys(
+                ("window_start", "window_end", "started_at", "finished_at"), sample_data.NOW + timedelta(1)
+            )
+            put_runs(
+                connection,
+                {
+                    "id": run,
+                    "workflow": "_fleet",
+                    "stage": "declare",
+                    "verdict": "PASS",
+                    "evidence": schedules,
+                    **times,
+                },
+            )
             connection.exec_driver_sql(
                 'UPDATE declarations SET document = document || \'{"schedule": {"evals": "w"}}\' WHERE workflow = %s',
                 (CLAIMS,),
             )
         assert told() == ("PASS", "PASS", False)
     finally:
-        with site.engine.begin() as connection:
+        with rewritten(site.engine, "runs") as connection:
             connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run))
             connection.exec_driver_sql(
                 "UPDATE declarations SET document = document - 'schedule' WHERE workflow = %s", (CLAIMS,)
@@ -290,6 +300,7 @@ def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
         row = connection.execute(sa.select(tables.baselines).where(tables.baselines.c.workflow == REPLIES)).one()
         newest = site.kept.evals.runs[REPLIES][-1]
         connection.execute(change.values(run_id=newest, runs=[newest]))
+    with rewritten(site.engine, "findings") as connection:
         connection.exec_driver_sql(
             "UPDATE findings SET kind = 'kept' WHERE kind = 'evals.regressed' AND run_id = %s", (newest,)
         )
@@ -299,6 +310,7 @@ def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
     finally:
         with site.engine.begin() as connection:
             connection.execute(change.values(run_id=row.run_id, runs=row.runs))
+        with rewritten(site.engine, "findings") as connection:
             connection.exec_driver_sql("UPDATE findings SET kind = 'evals.regressed' WHERE kind = 'kept'")
 
 
@@ -345,7 +357,7 @@ def test_a_replay_of_recorded_answers_is_marked(site: Site) -> None:
     badge = '<span class="state s-waived">recorded</span>'
 
     def set_origin(origin: str) -> None:
-        with site.engine.begin() as connection:
+        with rewritten(site.engine, "runs") as connection:
             connection.exec_driver_sql(
                 "UPDATE runs SET trigger = trigger || jsonb_build_object('origin', %s::text) WHERE id = %s",
                 (origin, run),
@@ -408,12 +420,11 @@ def test_history_that_is_odd_breaks_no_page(ops: sa.Engine) -> None:
     with ops.begin() as connection:
         for number, value in enumerate(odd):
             at = sample_data.NOW.replace(day=number + 1)
-            run = sa.insert(tables.runs).values(
-                id=sa.func.gen_random_uuid(), workflow="odd", stage="evaluate", window_start=at, window_end=at,
-                verdict="PASS", evidence={"regression": value, "judges": value, "flaky": value}, started_at=at, finished_at=at,
-                trigger={"origin": "cli", "dag_id": "", "run_id": "x", "task_id": "", "map_index": -1, "try_number": 1},
-            )  # fmt: skip
-            run_id = connection.scalar(run.returning(tables.runs.c.id))
+            (run_id,) = put_runs(connection, {
+                "workflow": "odd", "stage": "evaluate", "window_start": at, "window_end": at,
+                "verdict": "PASS", "evidence": {"regression": value, "judges": value, "flaky": value}, "started_at": at, "finished_at": at,
+                "trigger": {"origin": "cli", "dag_id": "", "run_id": "x", "task_id": "", "map_index": -1, "try_number": 1},
+            })  # fmt: skip
             connection.execute(
                 sa.insert(tables.eval_results).values(
                     run_id=run_id, workflow="odd", at=at, origin="x", valid=True, suite="s", cases=0, passed=5, scored=number,

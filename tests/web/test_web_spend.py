@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -24,6 +23,7 @@ from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.record import tables
 from afterpilot.record.history import spend
 from afterpilot.web.text import money
+from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
 
@@ -285,21 +285,8 @@ def _many(connection: sa.Connection, numbers: range) -> None:
         sa.insert(tables.usage_days),
         [{"workflow": slug, "day": day, "cost": Decimal(1), **sums} for slug in slugs for day in days],
     )
-    connection.execute(
-        sa.insert(tables.runs),
-        [
-            {
-                "id": uuid.uuid4(),
-                "workflow": slug,
-                "stage": "spend",
-                "verdict": "PASS",
-                "summary": "",
-                "evidence": evidence,
-                **times,
-            }
-            for slug in slugs
-        ],
-    )
+    run = {"stage": "spend", "verdict": "PASS", "summary": "", "evidence": evidence, **times}
+    put_runs(connection, *({"workflow": slug, **run} for slug in slugs))
     for slug in slugs[:20]:
         sample_spend.declare(connection, slug)
 

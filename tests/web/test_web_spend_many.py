@@ -17,6 +17,7 @@ from history_site import BROWSER, mounted
 
 from afterpilot.domain.prices import Price
 from afterpilot.record import prices, tables
+from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
 
@@ -137,7 +138,7 @@ def test_a_cap_that_is_reached_says_when_it_was(ops: sa.Engine) -> None:
     with ops.begin() as connection:
         sample_spend.declare(connection, SLUG)
         run = {"workflow": SLUG, "stage": "spend", "verdict": "FAIL", "summary": "", "evidence": {"caps": [cap]}}
-        connection.execute(sa.insert(tables.runs).values(id=sa.func.gen_random_uuid(), **run, **times))
+        put_runs(connection, {**run, **times})
     assert "reached on 19 Nov" in text_of(client(ops).get("/afterpilot/spend").text)
     page = text_of(client(ops).get(f"/afterpilot/spend/{SLUG}").text)
     assert words in page

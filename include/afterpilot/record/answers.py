@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.record.ledger_entries import on_time_line
+from afterpilot.record.run_lookup import found_by
 from afterpilot.record.tables import findings, incidents, outbox
 
 _FIELDS = tuple(field.name for field in fields(Incident))
@@ -50,9 +51,7 @@ class Answers:
     def last_finding(self, incident: Incident) -> Finding | None:
         """What the last run that saw it has found, or None where no run did."""
         row = self._connection.execute(
-            sa.select(findings).where(
-                findings.c.run_id == incident.run_id, findings.c.fingerprint == incident.fingerprint
-            )
+            sa.select(findings).where(found_by(incident.run_id), findings.c.fingerprint == incident.fingerprint)
         ).first()
         if row is None:
             return None

@@ -12,6 +12,7 @@ from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.verdict import Finding
 from afterpilot.record.answers import incident_of
 from afterpilot.record.ledger_entries import on_time_line
+from afterpilot.record.run_lookup import found_by
 from afterpilot.record.tables import findings, incident_events, incidents
 
 
@@ -34,10 +35,11 @@ class Incidents:
         """The incidents of a stage that are not over, of all workflows: slug, kind, and what each is about, as it was found."""
         statement = (
             sa.select(incidents.c.workflow, incidents.c.kind, findings.c.about)
+            .select_from(incidents)
             .distinct()
             .join(
                 findings,
-                (findings.c.run_id == incidents.c.run_id) & (findings.c.fingerprint == incidents.c.fingerprint),
+                found_by(incidents.c.run_id) & (findings.c.fingerprint == incidents.c.fingerprint),
             )
             .where(incidents.c.state != IncidentState.RESOLVED, incidents.c.stage == stage)
         )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
-PARTITIONED = ("records", "usage", "usage_sums", "samples", "ledger")
+PARTITIONED = ("records", "usage", "usage_sums", "samples", "ledger", "runs", "findings")
 _MAKE = sa.text("SELECT afterpilot_partition(:table, :day)")
 
 

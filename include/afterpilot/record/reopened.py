@@ -74,7 +74,7 @@ class Reopened:
             )
             .join(touched, sa.and_(touched.c[0] >= runs.c.window_start, touched.c[0] < runs.c.window_end))
             .where(*_judging(runs, workflow), ~replaced)
-            .group_by(runs.c.id)
+            .group_by(runs.c.id, runs.c.window_start, runs.c.window_end)
         )
         names = ["workflow", "window_start", "window_end", "rows", "noticed_at", "run_id", "judged_by"]
         statement = sa.insert(reopened_windows).from_select(names, found).returning(reopened_windows.c.id)

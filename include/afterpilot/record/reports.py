@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.window import Window
 from afterpilot.record.plain import plain
+from afterpilot.record.run_lookup import is_run
 from afterpilot.record.tables import gate_decisions, human_decisions, reports, review_items, runs
 
 
@@ -58,8 +59,9 @@ class Reports:
                 sa.func.coalesce(runs.c.corrects, runs.c.id).label("first_run"),
                 sa.case((runs.c.corrects.is_not(None), runs.c.finished_at)).label("corrected_at"),
             )
+            .select_from(reports)
             .distinct(reports.c.week)
-            .join(runs, runs.c.id == reports.c.run_id)
+            .join(runs, is_run(reports.c.run_id))
             .where(reports.c.workflow == workflow)
             .order_by(reports.c.week.desc(), reports.c.created_at.desc(), reports.c.id)
             .limit(limit)

@@ -11,13 +11,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from afterpilot.domain.ledger import actor_of
 from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Finding, StageResult, Verdict
 from afterpilot.domain.window import Window
+from afterpilot.record import partitions, run_lookup
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.ledger_entries import run_recorded
 from afterpilot.record.plain import plain
-from afterpilot.record.tables import findings, runs
+from afterpilot.record.run_lookup import found_by, is_run
+from afterpilot.record.tables import findings, run_ids, runs
 
 
 class Runs:
@@ -44,12 +47,13 @@ class Runs:
         """
         run_id = Run.identity(result.workflow, Stage(result.stage), trigger, corrects=corrects)
         values = _values(result, window, trigger, versions, (started_at, finished_at))
-        row = {"id": run_id, "corrects": corrects, **values}
-        statement = insert(runs).values(row)
-        if self._connection.execute(statement.on_conflict_do_nothing().returning(runs.c.id)).first() is None:
+        if not self._claim([run_id], finished_at):
             return run_id, False
-        rows = [_row(run_id, finding) for finding in result.findings]
+        row = {"id": run_id, "corrects": corrects, **values}
+        self._connection.execute(sa.insert(runs).values(row))
+        rows = [{**_row(run_id, finding), "at": finished_at} for finding in result.findings]
         if rows:
+            partitions.ensure(self._connection, "findings", [finished_at])
             self._connection.execute(insert(findings).on_conflict_do_nothing(), rows)
         Ledger(self._connection).append(run_recorded(row, rows))
         return run_id, True
@@ -63,19 +67,32 @@ class Runs:
         finished_at: datetime,
     ) -> Sequence[Run]:
         """Write finished runs that found nothing, with their versions, in one statement; those that are new."""
-        values = [
-            {
-                "id": Run.identity(result.workflow, Stage(result.stage), trigger),
-                **_values(result, window, trigger, versions, (started_at, finished_at)),
-            }
+        values = {
+            Run.identity(result.workflow, Stage(result.stage), trigger): _values(
+                result, window, trigger, versions, (started_at, finished_at)
+            )
             for result, window, versions in results
-        ]
-        if not values:
+        }
+        new = self._claim(list(values), finished_at)
+        if not new:
             return ()
-        statement = insert(runs).values(values).on_conflict_do_nothing().returning(runs)
-        added = self._connection.execute(statement).mappings().all()
-        Ledger(self._connection).append_many([run_recorded(row) for row in added])
+        rows = [{"id": run_id, **row} for run_id, row in values.items() if run_id in new]
+        added = self._connection.execute(sa.insert(runs).values(rows).returning(runs)).mappings().all()
+        Ledger(self._connection).append_many([run_recorded(row) for row in rows])
         return [_run(row) for row in added]
+
+    def _claim(self, which: Sequence[uuid.UUID], finished_at: datetime) -> Collection[uuid.UUID]:
+        """Those of the ids that no run has yet. They are this transaction's from now on: another attempt waits here until it is
+        over. In the order of the ids, so that two attempts at many runs never wait for each other.
+        """
+        if not which:
+            return ()
+        rows = [{"id": run_id, "finished_at": finished_at} for run_id in sorted(which)]
+        statement = insert(run_ids).values(rows).on_conflict_do_nothing().returning(run_ids.c.id)
+        new = set(self._connection.scalars(statement))
+        if new:
+            partitions.ensure(self._connection, "runs", [finished_at])
+        return new
 
     def find(self, workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> Run | None:
         """The run that an earlier attempt of this trigger has finished, if any."""
@@ -83,7 +100,7 @@ class Runs:
 
     def get(self, run_id: uuid.UUID) -> Run | None:
         """One run, or None."""
-        row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+        row = self._connection.execute(sa.select(runs).where(is_run(run_id))).mappings().first()
         return _run(row) if row else None
 
     def latest(self, workflow: str, stage: Stage) -> Run | None:
@@ -138,10 +155,15 @@ class Runs:
 
     def standing(self, found: Sequence[Run]) -> Sequence[Run]:
         """The runs, each replaced by the newest of its corrections where it has one."""
+        if not found:
+            return ()
         newest = (
             sa.select(runs)
             .distinct(runs.c.corrects)
             .where(runs.c.corrects.in_([run.id for run in found]))
+            .where(
+                runs.c.finished_at >= min(run.finished_at for run in found)
+            )  # no correction comes first: fewer months
             .order_by(runs.c.corrects, runs.c.finished_at.desc())
         )
         instead = {row["corrects"]: _run(row) for row in self._connection.execute(newest).mappings()}
@@ -149,9 +171,10 @@ class Runs:
 
     def corrections(self, run_id: uuid.UUID) -> Sequence[uuid.UUID]:
         """The runs that correct this one, oldest first."""
-        return list(
-            self._connection.scalars(sa.select(runs.c.id).where(runs.c.corrects == run_id).order_by(runs.c.finished_at))
+        statement = sa.select(runs.c.id).where(
+            runs.c.corrects == run_id, runs.c.finished_at >= run_lookup.finished_at(run_id)
         )
+        return list(self._connection.scalars(statement.order_by(runs.c.finished_at)))
 
     def latest_ran(self, workflow: str, stage: Stage) -> Run | None:
         """The run of this stage that finished last and really did its work: none that crashed or had nothing to work on."""
@@ -177,7 +200,7 @@ class Runs:
 
     def kinds_found(self, run_id: uuid.UUID) -> Sequence[str]:
         """The kinds of what a run found, each with what it is about, in alphabetical order."""
-        statement = sa.select(findings.c.kind, findings.c.about).where(findings.c.run_id == run_id)
+        statement = sa.select(findings.c.kind, findings.c.about).where(found_by(run_id))
         return sorted(f"{kind} {about}".strip() for kind, about in self._connection.execute(statement))
 
     def between(self, workflow: str, window: Window) -> Sequence[Run]:
@@ -216,6 +239,7 @@ def _values(
         "evidence": plain({**result.evidence, "checked": result.checked}),
         "versions": dict(versions),
         "trigger": asdict(trigger),
+        "actor": actor_of(trigger),
         "started_at": at[0],
         "finished_at": at[1],
     }

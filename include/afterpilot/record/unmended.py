@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.incident import IncidentState
 from afterpilot.domain.window import Window
+from afterpilot.record.run_lookup import is_run
 from afterpilot.record.tables import findings, incident_events, incidents, runs
 
 _UNSURE = ("quality.no_rows", "quality.could_not_run")  # findings of checks that could not say
@@ -29,9 +30,10 @@ def failing_windows(connection: sa.Connection, workflow: str) -> Mapping[uuid.UU
     statement = (
         sa.select(incidents.c.id, found.c.window_start, found.c.window_end)
         .distinct()
+        .select_from(incidents)
         .join(incident_events, incident_events.c.incident_id == incidents.c.id)
-        .join(found, found.c.id == incident_events.c.run_id)
-        .join(findings, (findings.c.run_id == found.c.id) & (findings.c.fingerprint == incidents.c.fingerprint))
+        .join(found, is_run(incident_events.c.run_id))
+        .join(findings, _finding_of(found) & (findings.c.fingerprint == incidents.c.fingerprint))
         .where(
             incidents.c.workflow == workflow,
             incidents.c.state != IncidentState.RESOLVED,
@@ -53,11 +55,16 @@ def unmended(connection: sa.Connection, workflow: str) -> Collection[uuid.UUID]:
     """The incidents that are not over and whose last sighting stands: no later run over its window has missed it."""
     statement = (
         sa.select(incidents.c.id)
-        .join(runs, runs.c.id == incidents.c.run_id)
-        .join(findings, (findings.c.run_id == runs.c.id) & (findings.c.fingerprint == incidents.c.fingerprint))
+        .select_from(incidents)
+        .join(runs, is_run(incidents.c.run_id))
+        .join(findings, _finding_of(runs) & (findings.c.fingerprint == incidents.c.fingerprint))
         .where(incidents.c.workflow == workflow, incidents.c.state != IncidentState.RESOLVED, ~_judged_again(runs))
     )
     return set(connection.scalars(statement))
+
+
+def _finding_of(run: sa.FromClause, finding: sa.FromClause = findings) -> sa.ColumnElement[bool]:
+    return sa.and_(finding.c.run_id == run.c.id, finding.c.at == run.c.finished_at)
 
 
 def _judged_again(found: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -71,5 +78,5 @@ def _judged_again(found: sa.FromClause) -> sa.ColumnElement[bool]:
         later.c.window_start <= found.c.window_start,
         later.c.window_end >= found.c.window_end,
         later.c.evidence["ran"].astext.is_distinct_from("false"),
-        ~sa.exists().where(other.c.run_id == later.c.id, (other.c.fingerprint == findings.c.fingerprint) | unsure),
+        ~sa.exists().where(_finding_of(later, other), (other.c.fingerprint == findings.c.fingerprint) | unsure),
     )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Query, Row, all_rows, one_row
+from afterpilot.record.run_lookup import is_run
 from afterpilot.record.tables import (
     baselines,
     case_offers,
@@ -133,7 +134,7 @@ def answering(connection: sa.Connection, workflows: Sequence[str], *, limit: int
 def results(connection: sa.Connection, workflow: str, *, limit: int = MOST_RUNS) -> Sequence[Row]:
     """The last results without their cases, oldest first, each with what started its run (``started_by``), as the run has it."""
     started_by = runs.c.trigger["origin"].astext.label("started_by")
-    statement = sa.select(*_FIGURES, started_by).join(runs, runs.c.id == _here.c.run_id)
+    statement = sa.select(*_FIGURES, started_by).select_from(_here).join(runs, is_run(_here.c.run_id))
     statement = statement.where(_here.c.workflow == workflow).order_by(_here.c.at.desc()).limit(limit)
     return list(reversed(all_rows(connection, statement)))
 
@@ -179,7 +180,7 @@ def answers(
 
 def evidence_of(connection: sa.Connection, which: uuid.UUID) -> Row:
     """The verdict, summary and evidence of a run; empty where it is not kept."""
-    statement = sa.select(runs.c.verdict, runs.c.summary, runs.c.evidence, runs.c.finished_at).where(runs.c.id == which)
+    statement = sa.select(runs.c.verdict, runs.c.summary, runs.c.evidence, runs.c.finished_at).where(is_run(which))
     return one_row(connection, statement) or {}
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
+from afterpilot.record.run_lookup import found_by, is_run
 from afterpilot.record.tables import findings, incident_events, incidents, outbox, runs
 
 MOST_EVENTS = 500
@@ -71,7 +72,8 @@ def events_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
     """The newest events of an incident in the order of their time, each with its run's verdict and stage where there is one."""
     newest = (
         sa.select(incident_events, runs.c.stage, runs.c.verdict, runs.c.summary)
-        .outerjoin(runs, runs.c.id == incident_events.c.run_id)
+        .select_from(incident_events)
+        .outerjoin(runs, is_run(incident_events.c.run_id))
         .where(incident_events.c.incident_id == which)
         .order_by(incident_events.c.id.desc())
         .limit(MOST_EVENTS)
@@ -135,9 +137,7 @@ def evidence_of(connection: sa.Connection, incident: Row) -> Row | None:
     """What the last run that saw it has found, or None where no run did."""
     return one_row(
         connection,
-        sa.select(findings).where(
-            findings.c.run_id == incident["run_id"], findings.c.fingerprint == incident["fingerprint"]
-        ),
+        sa.select(findings).where(found_by(incident["run_id"]), findings.c.fingerprint == incident["fingerprint"]),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Row, all_rows
+from afterpilot.record.run_lookup import among, found_by
 from afterpilot.record.tables import findings, incident_events, incidents, runs
 
 _KIND = "evals.regressed"
@@ -16,14 +17,14 @@ _KIND = "evals.regressed"
 
 def findings_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
     """The findings of a run that say that it is worse than the baseline."""
-    statement = sa.select(findings).where(findings.c.run_id == which, findings.c.kind == _KIND)
+    statement = sa.select(findings).where(found_by(which), findings.c.kind == _KIND)
     return all_rows(connection, statement.order_by(findings.c.fingerprint).limit(10))
 
 
 def said_by(connection: sa.Connection, which: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Any]:
     """What each of these runs said of a regression (its evidence, as JSON), by run; one that said nothing is not there."""
     said = runs.c.evidence["regression"]
-    statement = sa.select(runs.c.id, said.label("said")).where(runs.c.id.in_(which), said.is_not(None))
+    statement = sa.select(runs.c.id, said.label("said")).select_from(among(which)).where(said.is_not(None))
     return {row["id"]: row["said"] for row in all_rows(connection, statement)} if which else {}
 
 

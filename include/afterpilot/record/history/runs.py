@@ -10,6 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
+from afterpilot.record.run_lookup import finished_at, found_by, is_run
 from afterpilot.record.tables import (
     baselines,
     findings,
@@ -74,14 +75,18 @@ def list_runs(connection: sa.Connection, wanted: RunFilter, *, after: str = "", 
 
 def one_run(connection: sa.Connection, which: uuid.UUID) -> Row | None:
     """A run with everything that stands in its row."""
-    return one_row(connection, sa.select(runs).where(runs.c.id == which))
+    return one_row(connection, sa.select(runs).where(is_run(which)))
 
 
 def corrections(connection: sa.Connection, run: Row) -> Sequence[Row]:
     """The run that first said what this one says and all its corrections, oldest first; empty where there is none."""
     first = run["corrects"] or run["id"]
-    statement = sa.select(*_BRIEF).where(sa.or_(runs.c.id == first, runs.c.corrects == first))
-    found = all_rows(connection, statement.order_by(runs.c.finished_at, runs.c.id).limit(MOST))
+    since = finished_at(first)
+    either = sa.union_all(
+        sa.select(*_BRIEF).where(is_run(first)),
+        sa.select(*_BRIEF).where(runs.c.corrects == first, runs.c.finished_at >= since),
+    ).subquery()
+    found = all_rows(connection, sa.select(either).order_by(either.c.finished_at, either.c.id).limit(MOST))
     return found if len(found) > 1 else ()
 
 
@@ -94,7 +99,7 @@ def reopened_by(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
 def findings_of(connection: sa.Connection, which: uuid.UUID) -> Sequence[Row]:
     """The findings of a run, gravest first."""
     gravity = sa.case({"critical": 0, "unknown": 1, "warning": 2}, value=findings.c.severity, else_=3)
-    statement = sa.select(findings).where(findings.c.run_id == which).order_by(gravity, findings.c.fingerprint)
+    statement = sa.select(findings).where(found_by(which)).order_by(gravity, findings.c.fingerprint)
     return all_rows(connection, statement.limit(MOST))
 
 

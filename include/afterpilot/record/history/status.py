@@ -53,25 +53,24 @@ def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[
     wanted = sa.values(sa.column("workflow", sa.Text), name="wanted").data([(slug,) for slug in workflows])
     stages = sa.values(sa.column("stage", sa.Text), name="stages").data([(str(stage),) for stage in Stage])
     last = (
-        sa.select(runs.c.id)
+        sa.select(runs.c.id, runs.c.finished_at)
         .where(runs.c.workflow == wanted.c.workflow, runs.c.stage == stages.c.stage, runs.c.corrects.is_(None))
         .order_by(runs.c.finished_at.desc())
         .limit(1)
         .lateral("last")
     )
-    newest = (
-        sa.select(
-            runs.c.id,
-            runs.c.verdict,
-            runs.c.summary,
-            runs.c.finished_at,
-            sa.case((runs.c.stage.in_(_DRAWN), runs.c.evidence), else_=sa.null()).label("evidence"),
-        )
-        .where(sa.or_(runs.c.id == last.c.id, runs.c.corrects == last.c.id))
-        .order_by(runs.c.finished_at.desc())
-        .limit(1)
-        .lateral("newest")
+    shown = sa.select(
+        runs.c.id,
+        runs.c.verdict,
+        runs.c.summary,
+        runs.c.finished_at,
+        sa.case((runs.c.stage.in_(_DRAWN), runs.c.evidence), else_=sa.null()).label("evidence"),
     )
+    either = sa.union_all(
+        shown.where(runs.c.finished_at == last.c.finished_at, runs.c.id == last.c.id),
+        shown.where(runs.c.finished_at >= last.c.finished_at, runs.c.corrects == last.c.id),
+    ).subquery()
+    newest = sa.select(either).order_by(either.c.finished_at.desc()).limit(1).lateral("newest")
     statement = (
         sa.select(wanted.c.workflow, stages.c.stage, newest)
         .select_from(wanted)
