@@ -1,0 +1,283 @@
+"""What is older than its class is kept goes: months as a whole, older rows in batches; what is needed, held or too young stays."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from retention_site import LATER, NOW, OLD, Kept
+
+from afterpilot.domain.errors import AnswerRefused, ConfigurationError
+from afterpilot.record import expiring, partitions, tables
+from afterpilot.record.holds import Holds
+from afterpilot.record.removals import kept_since
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def kept(ops: sa.Engine) -> Kept:
+    """The database, as the application has it."""
+    return Kept(ops)
+
+
+def test_a_month_goes_when_all_of_it_is_older_than_its_class_is_kept(kept: Kept) -> None:
+    """To the moment: a month's last second has to be that old. Twice is once; each drop is an entry and a row."""
+    kept.days = {"records": 400}
+    kept.declare("invoices", "400d")
+    kept.record("invoices", "a", OLD)
+    kept.record("invoices", "b", OLD + timedelta(days=31))
+    end = datetime(2020, 4, 1, tzinfo=UTC) + timedelta(days=400)
+    assert kept.run(now=end - timedelta(seconds=1)).removed == ()
+    assert kept.months("records") == {"records_2020_03", "records_2020_04"}
+    (gone,) = kept.run(now=end).removed
+    assert (gone.table, gone.month, gone.rows) == ("records", date(2020, 3, 1), 1)
+    assert kept.months("records") == {"records_2020_04"}
+    assert kept.run(now=end).removed == ()
+    (entry,) = kept.entries()
+    assert entry[:4] == ("retention:partition:dropped", "partition:records_2020_03", "_fleet", "airflow:retention")
+    said = json.loads(entry.payload)
+    assert (said["table"], said["month"], said["rows"], said["class"]) == ("records", "2020-03", 1, "records")
+    assert said["bytes"] > 0
+    with kept.engine.connect() as connection:
+        assert kept_since(connection, "records") == datetime(2020, 4, 1, tzinfo=UTC)
+        assert kept_since(connection, "usage") is None
+
+
+def test_a_dry_run_says_the_same_and_does_nothing(kept: Kept) -> None:
+    kept.record("invoices", "a", OLD)
+    kept.add("silences", by="Dana", reason="x", starts_at=OLD, ends_at=LATER)
+    told = [(one.table, one.month, one.rows) for one in kept.run(dry_run=True).removed]
+    assert told == [("records", date(2020, 3, 1), 1), ("silences", None, 1)]
+    assert kept.months("records") == {"records_2020_03"}
+    assert kept.entries() == []
+    assert [(one.table, one.month, one.rows) for one in kept.run().removed] == told
+
+
+def test_records_stay_for_the_workflow_that_keeps_them_longest_and_those_of_others_go_row_by_row(kept: Kept) -> None:
+    kept.days = {"records": 400}
+    kept.declare("claims", "3000d")
+    kept.declare("chats", "30d")
+    kept.record("claims", "kept", OLD)
+    kept.record("chats", "goes", OLD)
+    kept.record("chats", "stays", NOW - timedelta(days=29))
+    kept.add("seen_values", workflow="chats", digest=uuid.uuid4(), key="goes")
+    kept.add("seen_values", workflow="chats", digest=uuid.uuid4(), key="stays")
+    passed = kept.run()
+    assert [(one.month, one.why) for one in passed.stays] == [
+        (date(2020, 3, 1), "claims keeps its records for 3000 days")
+    ]
+    assert kept.rows("SELECT key FROM records ORDER BY key") == [("kept",), ("stays",)]
+    assert kept.rows("SELECT key FROM seen_values") == [("stays",)]
+    actions = [(one.action, one.subject, one.workflow) for one in kept.entries()]
+    assert actions == [
+        ("retention:rows:deleted", "table:records", "chats"),
+        ("retention:rows:deleted", "table:seen_values", "chats"),
+    ]
+
+
+def test_a_folder_that_is_gone_keeps_its_last_rule(kept: Kept) -> None:
+    kept.declare("claims", "3000d", present=False)
+    kept.record("claims", "a", OLD)
+    assert kept.run().removed == ()
+
+
+def test_calls_go_with_their_sums_and_days(kept: Kept) -> None:
+    """All three or none: a sum without its calls would be made anew as nothing."""
+    with kept.engine.begin() as connection:
+        for table in ("usage", "usage_sums"):
+            partitions.ensure(connection, table, [OLD])
+        connection.execute(sa.insert(tables.usage).values(workflow="w", at=OLD, kind="production", ref="a"))
+        sums = {"workflow": "w", "kind": "production", "model": "m", "price_id": 0, "calls": 1}
+        tokens = dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0)
+        connection.execute(sa.insert(tables.usage_sums).values(at=OLD, **sums, **tokens))
+        connection.execute(sa.insert(tables.usage_days).values(day=OLD.date(), **sums, **tokens))
+        connection.execute(sa.insert(tables.usage_days).values(day=NOW.date(), **sums, **tokens))
+    gone = {(one.table, one.rows) for one in kept.run().removed}
+    assert gone == {("usage", 1), ("usage_sums", 1), ("usage_days", 1)}
+    assert kept.rows("SELECT day FROM usage_days") == [(NOW.date(),)]
+    assert kept.months("usage") == kept.months("usage_sums") == set()
+
+
+@pytest.mark.parametrize("table", ["runs", "findings", "samples", "usage", "usage_sums", "ledger"])
+def test_the_database_itself_keeps_logs_for_six_months(kept: Kept, table: str) -> None:
+    """Whatever the application asks for, by the database's own clock."""
+    with kept.engine.begin() as connection:
+        young = connection.scalar(sa.text("SELECT now()")) - timedelta(days=150)
+        partitions.ensure(connection, table, [young])
+    asked = sa.text("SELECT afterpilot_drop_partition(:table, :day)")
+    with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="has to be kept until"):
+        connection.execute(asked, {"table": table, "day": young.date()})
+    with kept.engine.begin() as connection:
+        partitions.ensure(connection, "records", [young])
+        assert connection.scalar(asked, {"table": "records", "day": young.date()}) is True
+
+
+def test_the_newest_run_of_a_stage_stays_for_as_long_as_its_workflow_is_declared(kept: Kept) -> None:
+    kept.declare("invoices", "400d")
+    kept.declare("retired", "400d", stage="retired")
+    for workflow in ("invoices", "retired", "gone"):
+        kept.ran(workflow, OLD)
+    passed = kept.run()
+    assert [one.why for one in passed.stays] == ["the newest run of check of invoices is among it"]
+    kept.ran("invoices", LATER)
+    removed = kept.run().removed
+    assert [(one.table, one.month) for one in removed] == [
+        ("runs", date(2020, 3, 1)),
+        ("findings", date(2020, 3, 1)),
+    ]
+    assert kept.months("runs") == {"runs_2021_05"}
+    assert len(kept.rows("SELECT FROM run_ids")) == 4, "no run is ever written twice"
+
+
+def test_what_an_open_incident_a_waiting_output_or_a_baseline_stands_on_stays(kept: Kept) -> None:
+    incident, waiting, approved = kept.ran("a", OLD), kept.ran("b", LATER), kept.ran("c", LATER + timedelta(days=40))
+    times = {"opened_at": OLD, "last_seen_at": OLD}
+    kept.add(
+        "incidents", fingerprint="f", workflow="a", stage="check", kind="k", severity="warning", title="t",
+        run_id=incident, **times,
+    )  # fmt: skip
+    kept.item("k", LATER, decided=None, run=waiting)
+    kept.record("invoices", "k", LATER)
+    kept.add("baselines", workflow="c", run_id=approved, approved_by="Dana", runs=[approved])
+    why = {one.why.replace(one.why[13:21], "…") if "incident" in one.why else one.why for one in kept.run().stays}
+    assert why == {
+        "the incident … is not resolved",
+        "an output of invoices waits for a person",
+        "evals of c are compared with a run of it",
+    }
+    with kept.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE incidents SET state = 'resolved', resolved_at = '{OLD}'")
+        connection.exec_driver_sql(f"UPDATE review_items SET decided_at = '{LATER}'")
+        connection.exec_driver_sql("DELETE FROM baselines")
+    assert kept.run().stays == ()
+    assert kept.months("runs") == kept.months("records") == set()
+    assert kept.rows("SELECT FROM incidents") == kept.rows("SELECT FROM review_items") == []
+
+
+def test_rows_that_still_wait_stay_and_what_is_over_goes_in_batches(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiring, "BATCH", 2)
+    letter = {"workflow": "w", "kind": "incident", "channel": "#c", "message": {}, "created_at": OLD}
+    for number in range(5):
+        kept.add("outbox", dedupe_key=f"sent{number}", state="sent", **letter)
+    kept.add("outbox", dedupe_key="pending", state="pending", **letter)
+    kept.add("outbox", dedupe_key="digest", state="digest", **letter)
+    kept.add("silences", by="Dana", reason="x", starts_at=OLD, ends_at=LATER)
+    kept.add("silences", by="Dana", reason="x", starts_at=OLD, ends_at=NOW)
+    gone = [(one.table, one.rows) for one in kept.run().removed]
+    assert gone == [("outbox", 2), ("outbox", 2), ("outbox", 1), ("silences", 1)]
+    assert kept.rows("SELECT dedupe_key FROM outbox ORDER BY 1") == [("digest",), ("pending",)]
+    assert [one.rows for one in kept.rows("SELECT rows FROM removals ORDER BY id")] == [2, 2, 1, 1]
+
+
+def test_a_decision_stays_for_as_long_as_its_record(kept: Kept) -> None:
+    """Without it the gate would decide on the record once more."""
+    kept.declare("invoices", "3000d")
+    kept.record("invoices", "kept", OLD)
+    for key in ("kept", "gone"):
+        with kept.engine.begin() as connection:
+            connection.execute(
+                sa.insert(tables.gate_decisions).values(
+                    workflow="invoices",
+                    key=key,
+                    at=OLD,
+                    released=True,
+                    reason="passed",
+                    decided_at=OLD,
+                    run_id=uuid.uuid4(),
+                )
+            )
+    kept.run()
+    assert kept.rows("SELECT key FROM gate_decisions") == [("kept",)]
+
+
+def test_a_hold_keeps_months_and_rows_until_it_is_released(kept: Kept) -> None:
+    """Also from whoever asks the database directly; it names who set it by pseudonym alone."""
+    kept.record("invoices", "a", OLD)
+    kept.record("other", "b", LATER)
+    kept.add(
+        "outbox",
+        dedupe_key="m",
+        workflow="invoices",
+        kind="weekly",
+        channel="#c",
+        message={},
+        state="sent",
+        created_at=OLD,
+    )
+    hold = kept.hold("invoices")
+    passed = kept.run()
+    assert [one.table for one in passed.removed] == ["records"], "the month of the other workflow alone"
+    assert [one.why for one in passed.stays] == [f"is held: hold {str(hold.id)[:8]} of invoices"]
+    assert len(kept.rows("SELECT FROM outbox")) == 1
+    drop = sa.text("SELECT afterpilot_drop_partition('records', '2020-03-01')")
+    with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="is held: hold"):
+        connection.execute(drop)
+    with kept.engine.begin() as connection:
+        released, changed = Holds(connection).release(str(hold.id)[:8], by="Sam", reason="the claim is settled", at=NOW)
+        assert (released.ended_by, changed) == ("Sam", True)
+        assert Holds(connection).release(str(hold.id), by="Sam", reason="again", at=NOW)[1] is False
+        with pytest.raises(AnswerRefused, match="no hold has the id"):
+            Holds(connection).release("00000000", by="Sam", reason="x", at=NOW)
+    assert {one.table for one in kept.run().removed} == {"records", "outbox"}
+    said = [one for one in kept.entries() if one.action.startswith("retention:hold")]
+    assert [one.action for one in said] == ["retention:hold:set", "retention:hold:released"]
+    assert all(one.actor.startswith("person:") and "court" not in one.payload for one in said)
+
+
+def test_a_hold_over_some_time_keeps_the_months_that_it_touches(kept: Kept) -> None:
+    for day in (OLD, LATER):
+        kept.record("invoices", f"{day:%Y}", day)
+    kept.hold("", OLD + timedelta(days=21), OLD + timedelta(days=22))
+    kept.run()
+    assert kept.months("records") == {"records_2020_03"}
+
+
+def test_a_hold_is_not_changed_and_not_deleted(kept: Kept) -> None:
+    kept.hold("invoices")
+    for statement in (
+        "UPDATE holds SET workflow = 'other'",
+        "UPDATE holds SET to_at = now()",
+        "DELETE FROM holds",
+        "TRUNCATE holds",
+    ):
+        with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError):
+            connection.exec_driver_sql(statement)
+
+
+def test_what_was_removed_cannot_be_denied(kept: Kept) -> None:
+    kept.record("invoices", "a", OLD)
+    kept.run()
+    for statement in ("UPDATE removals SET rows = 0", "DELETE FROM removals", "TRUNCATE removals"):
+        with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError):
+            connection.exec_driver_sql(statement)
+
+
+def test_nothing_is_removed_while_the_fleet_cannot_be_read(kept: Kept) -> None:
+    kept.record("invoices", "a", OLD)
+    with pytest.raises(ConfigurationError, match="nothing is removed"):
+        kept.run(whole=False)
+    assert kept.months("records") == {"records_2020_03"}
+
+
+def test_only_one_pass_at_a_time(kept: Kept) -> None:
+    kept.record("invoices", "a", OLD)
+    with kept.engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('afterpilot retention'))"))
+        assert kept.run().busy
+        connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext('afterpilot retention'))"))
+    assert len(kept.run().removed) == 1
+
+
+def test_a_month_that_somebody_reads_is_left_for_the_next_pass(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterpilot.record.months._LOCK_WAIT", "100ms")
+    kept.record("invoices", "a", OLD)
+    with kept.engine.begin() as connection:
+        connection.execute(sa.select(tables.records)).all()
+        assert [one.why for one in kept.run().stays] == ["somebody is reading it just now; the next pass tries again"]
+    assert len(kept.run().removed) == 1
