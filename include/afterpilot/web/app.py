@@ -22,6 +22,7 @@ from afterpilot.web.headers import SecurityHeaders
 from afterpilot.web.health import Health, Heartbeats
 from afterpilot.web.pages import (
     alert_preview,
+    as_of,
     assets,
     coverage,
     declarations,
@@ -42,6 +43,7 @@ from afterpilot.web.pages import (
 )
 from afterpilot.web.pages import health as health_page
 from afterpilot.web.review import actions
+from afterpilot.web.viewing import Views
 
 
 def create_app(
@@ -90,6 +92,7 @@ def create_app(
     )
     frame = Frame(engine_factory, prefix=prefix, airflow_url=airflow_url, clock=clock)
     app.add_middleware(SecurityHeaders)
+    app.state.views = Views(frame)
     failures.install(app, frame, login=login)
     health = Health(frame.reading_quickly, heartbeats, clock=clock)
     app.include_router(assets.router(frame))
@@ -111,7 +114,7 @@ def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answer
     routes = APIRouter()
     for pages in (status, runs, samples, messages, outputs, declarations, review, raises, silences, alert_preview):
         routes.include_router(pages.router(frame))
-    for pages in (evals, spend, eval_compare, coverage):
+    for pages in (evals, spend, eval_compare, coverage, as_of):
         routes.include_router(pages.router(frame))
     routes.include_router(incidents.router(frame, takes_answers=takes_answers))
     routes.include_router(eval_cases.router(frame, workflows))

@@ -36,6 +36,7 @@ NAVIGATION = (
     ("messages", "messages", "Messages"),
     ("declarations", "declarations", "Declarations"),
     ("coverage", "coverage", "Coverage"),
+    ("as_of", "as-of", "As of"),
     ("health", "health", "Health"),
 )
 
@@ -180,6 +181,7 @@ def _environment() -> Environment:
         fold=text.fold,
         duration=text.duration,
         money=text.money,
+        per_million=text.per_million,
         percent=percent,
         short_day=short_day,
         minutes=text.minutes,

@@ -123,6 +123,14 @@ def money(amount: Decimal | None, currency: str = "", *, exact: bool = False) ->
     return f"{digits_of(amount, exact=exact)} {currency}".strip()
 
 
+def per_million(rate: object) -> Decimal | None:
+    """What a million of something costs, from what one costs; None where that is no number."""
+    try:
+        return (Decimal(str(rate)) * 1_000_000).normalize()
+    except ArithmeticError:
+        return None
+
+
 def minutes(amount: Decimal) -> str:
     """Somebody's time in minutes, without vain zeros; in seconds below one."""
     if 0 < amount < 1:
