@@ -15,6 +15,7 @@ from afterpilot.web.changes import changes
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.paging import listed
+from afterpilot.web.viewing import evidence, shows
 
 # The database does not keep the order of keys; this is the one in which people write them.
 _ORDER = ("workflow", "purpose", "stage", "owner", "channel", "kpi", "source", "outputs", "quality", "evals", "spend")
@@ -39,6 +40,7 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.get("/declarations/{workflow}")
+    @evidence()
     def one(request: Request, workflow: str) -> HTMLResponse:
         asked = Asked(request)
         with frame.reading() as connection:
@@ -50,6 +52,7 @@ def router(frame: Frame) -> APIRouter:
             if version is None:
                 raise HTTPException(404, "This version of the declaration was never loaded.")
             before = declarations.before(connection, version)
+        shows(request, f"declaration:{version['sha256']}", workflow)
         return frame.page(
             request,
             "declaration.html",

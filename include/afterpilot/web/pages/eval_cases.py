@@ -20,6 +20,7 @@ from afterpilot.web.evals.question import read_case
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.reading import listed, mapping
+from afterpilot.web.viewing import evidence, shows
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ def router(frame: Frame, folder: Path | None) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/evals/{workflow}/cases/{case:path}")
+    @evidence()
     def one(request: Request, workflow: str, case: str) -> HTMLResponse:
         asked = Asked(request)
         with frame.reading() as connection:
@@ -58,6 +60,7 @@ def router(frame: Frame, folder: Path | None) -> APIRouter:
             raise HTTPException(404, "No eval run of this workflow that is kept had a case of this name.")
         found.sort(key=lambda sample: (sample["at"], -sample["epoch"]), reverse=True)
         pair = _pair(found, base, chosen)
+        shows(request, f"workflow:{workflow}", workflow, part=f"case {case}")
         return frame.page(
             request,
             "case.html",

@@ -21,6 +21,7 @@ from afterpilot.web.evals.standing import passes
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.reading import mapping
+from afterpilot.web.viewing import evidence, shows
 
 MOST = 50  # changed cases that are shown with their answers
 _CHOICE = 60  # runs to choose from
@@ -41,6 +42,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/evals/{workflow}/compare")
+    @evidence()
     def two(request: Request, workflow: str) -> HTMLResponse:
         asked = Asked(request)
         with frame.reading() as connection:
@@ -55,6 +57,7 @@ def router(frame: Frame) -> APIRouter:
             if any(row is None or row["workflow"] != workflow for row in pair):
                 raise HTTPException(404, "One of these is not an eval run of this workflow that is kept.")
             data = _compared(connection, found[a], found[b])
+        shows(request, f"run:{b}", workflow, part=f"beside run {a}")
         return frame.page(
             request,
             "compare.html",

@@ -25,6 +25,7 @@ from afterpilot.web.incident_view import View, view
 from afterpilot.web.paging import listed
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.safety import holds, keep_token, token
+from afterpilot.web.viewing import evidence, shows
 
 if TYPE_CHECKING:
     from afterpilot.domain.workflow import Workflow
@@ -55,6 +56,7 @@ def router(frame: Frame, *, takes_answers: bool) -> APIRouter:
         return _list(frame, request)
 
     @routes.get("/incidents/{incident_id}")
+    @evidence()
     def one(request: Request, incident_id: str) -> HTMLResponse:
         return _one(frame, request, incident_id, takes_answers=takes_answers)
 
@@ -148,6 +150,7 @@ def _one(
         found = view(connection, which, sight(request), frame.clock(), takes_answers=takes_answers)
     if found is None:
         raise HTTPException(404, "No incident with this id is kept.")
+    shows(request, f"incident:{which}", found.row["workflow"])
     action, form, problem = given or ("", Form({}), "")
     page = frame.page(
         request,

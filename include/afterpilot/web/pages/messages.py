@@ -13,6 +13,7 @@ from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
 from afterpilot.web.paging import listed
+from afterpilot.web.viewing import evidence, shows
 
 KINDS = (
     "incident",
@@ -72,12 +73,14 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.get("/messages/{message_id}")
+    @evidence()
     def one(request: Request, message_id: str) -> HTMLResponse:
         with frame.reading() as connection:
             row = sight(request).of(messages.one_message(connection, identity(message_id)))
         if row is None:
             raise HTTPException(404, "No message with this id is kept.")
         (letter,) = letters([row])
+        shows(request, f"message:{row['id']}", row["workflow"])
         return frame.page(request, "message.html", title="Message", here="messages", letter=letter)
 
     return routes

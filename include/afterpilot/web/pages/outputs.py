@@ -8,11 +8,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.ledger import output_subject
+from afterpilot.pipeline.reviewing import terms_of
 from afterpilot.record.history import outputs
 from afterpilot.record.history.paging import Row
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
+from afterpilot.web.personal import withheld
+from afterpilot.web.viewing import evidence, shows
 
 
 def router(frame: Frame) -> APIRouter:
@@ -20,6 +24,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/outputs")
+    @evidence()
     def one(request: Request) -> HTMLResponse:
         asked = Asked(request)
         workflow, key = asked.text("workflow"), asked.text("key")
@@ -28,11 +33,14 @@ def router(frame: Frame) -> APIRouter:
         sight(request).need(workflow)
         with frame.reading() as connection:
             output = outputs.one_output(connection, workflow, key)
+            if not sight(request).sees_personal:
+                output = withheld(output, terms_of(connection, workflow).personal)
         if not output.known:
             raise HTTPException(
                 404,
                 "No output with this key is on record for this workflow. It may not have been pulled yet, or its retention is over.",
             )
+        shows(request, output_subject(workflow, key), workflow)
         return frame.page(
             request,
             "output.html",

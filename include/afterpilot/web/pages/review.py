@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.ledger import output_subject
 from afterpilot.record.history import review, status
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
@@ -15,6 +16,7 @@ from afterpilot.web.frame import Frame
 from afterpilot.web.paging import listed
 from afterpilot.web.review.safety import token
 from afterpilot.web.review.show import WHO, Scope, holder, item_page, known, midnight, with_script
+from afterpilot.web.viewing import evidence, shows
 
 STATES = ("waiting", "decided", "all")
 REASONS = ("failed_check", "spot_check")
@@ -79,6 +81,7 @@ def router(frame: Frame) -> APIRouter:
         return with_script(html, request, frame, token_of if who.may_operate else "")
 
     @routes.get("/review/item")
+    @evidence()
     def one(request: Request) -> HTMLResponse:
         asked = Asked(request)
         workflow, key = asked.text("workflow"), asked.text("key")
@@ -87,6 +90,7 @@ def router(frame: Frame) -> APIRouter:
         sight(request).need(workflow)
         with frame.reading() as connection:
             found = known(connection, workflow, key)
+            shows(request, output_subject(workflow, key), workflow)
             return item_page(frame, request, connection, found, Scope.asked(request))
 
     return routes

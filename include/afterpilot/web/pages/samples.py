@@ -10,6 +10,7 @@ from afterpilot.record.history import runs, samples
 from afterpilot.web.access import sight
 from afterpilot.web.filters import identity
 from afterpilot.web.frame import Frame
+from afterpilot.web.viewing import evidence, shows
 
 
 def router(frame: Frame) -> APIRouter:
@@ -17,6 +18,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/runs/{run_id}/samples/{case_id:path}/{epoch:int}")
+    @evidence()
     def one(request: Request, run_id: str, case_id: str, epoch: int) -> HTMLResponse:
         which = identity(run_id)
         with frame.reading() as connection:
@@ -26,6 +28,7 @@ def router(frame: Frame) -> APIRouter:
         sample = sight(request).of(found)
         if sample is None:
             raise HTTPException(404, "No such sample is kept. Samples older than the retention may have been removed.")
+        shows(request, f"run:{which}", sample["workflow"], part=f"case {case_id}, epoch {epoch}")
         return frame.page(
             request,
             "sample.html",

@@ -21,6 +21,7 @@ from afterpilot.web.spend.fleet import fleet
 from afterpilot.web.spend.models_file import models_csv
 from afterpilot.web.spend.months import picked
 from afterpilot.web.spend.one import models_of, workflow
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 _SAYS: Mapping[str, Any] = {"coverage_words": coverage_words, "crossing_words": crossing_words, "share_words": percent}
 
@@ -77,6 +78,7 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.get("/spend/{slug}/models.csv")
+    @evidence(DOWNLOADED)
     def models(request: Request, slug: str) -> Response:
         asked, now = Asked(request), frame.clock()
         with frame.reading() as connection:
@@ -85,6 +87,7 @@ def router(frame: Frame) -> APIRouter:
                 raise HTTPException(404, "No call of a workflow of this name is kept.")
             rows = spend.of_workflow(connection, slug, month.first, month.last)
         name = f"{_PLAIN.sub('_', slug)}-{month.chosen}-models.csv"
+        shows(request, f"workflow:{slug}", slug, part=f"models of {month.chosen}")
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(models_csv(models_of(rows)), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from afterpilot.pipeline.reviewing import Terms, terms_of
 from afterpilot.record.history import outputs, review
 from afterpilot.record.history.paging import Row
+from afterpilot.web import personal
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
@@ -107,7 +108,11 @@ def item_page(
     status: int = 200,
 ) -> HTMLResponse:
     """The page; ``form`` is one that came back, whose content stands in the page again."""
-    at, who, item = frame.clock(), sight(request), found.item
+    at, who = frame.clock(), sight(request)
+    if not who.sees_personal:
+        hidden = found.terms.personal
+        found = replace(found, item=personal.item(found.item, hidden), output=personal.withheld(found.output, hidden))
+    item = found.item
     shown: Screen = screen(item, found.data, found.terms, form.typed if form else None)
     held = holder(item["reserved_by"], item["reserved_until"], at=at)
     may = who.may_decide(item["workflow"]) and item["decided_at"] is None
