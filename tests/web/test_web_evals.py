@@ -95,17 +95,9 @@ def test_a_result_that_no_run_has_renewed_is_stale(site: Site) -> None:
             times = dict.fromkeys(
                 ("window_start", "window_end", "started_at", "finished_at"), sample_data.NOW + timedelta(1)
             )
-            put_runs(
-                connection,
-                {
-                    "id": run,
-                    "workflow": "_fleet",
-                    "stage": "declare",
-                    "verdict": "PASS",
-                    "evidence": schedules,
-                    **times,
-                },
-            )
+            declared = {"workflow": "_fleet", "stage": "declare", "verdict": "PASS", "evidence": schedules}
+            put_runs(connection, {"id": run, **declared, **times})
+        with rewritten(site.engine, "declarations") as connection:
             connection.exec_driver_sql(
                 'UPDATE declarations SET document = document || \'{"schedule": {"evals": "w"}}\' WHERE workflow = %s',
                 (CLAIMS,),
@@ -114,6 +106,7 @@ def test_a_result_that_no_run_has_renewed_is_stale(site: Site) -> None:
     finally:
         with rewritten(site.engine, "runs") as connection:
             connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run))
+        with rewritten(site.engine, "declarations") as connection:
             connection.exec_driver_sql(
                 "UPDATE declarations SET document = document - 'schedule' WHERE workflow = %s", (CLAIMS,)
             )

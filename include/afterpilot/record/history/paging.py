@@ -29,10 +29,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows in order; ``after`` is the cursor of the next page, empty on the last one."""
+    """Some rows in order; ``after`` is the cursor of the next page, empty on the last one. ``looked_to`` is how far back a look
+    came that ended before the page was full, None where it is full or there is nothing more.
+    """
 
     rows: Sequence[Row]
     after: str = ""
+    looked_to: datetime | None = None
 
 
 def moment(text: str) -> datetime:
@@ -54,12 +57,12 @@ def fetch(connection: sa.Connection, statement: Query, *, keys: Sequence[Key], a
         ValueError: ``after`` is not a cursor of this order.
     """
     if after:
-        statement = statement.where(_beyond(keys, _decode(after, keys)))
+        statement = statement.where(_beyond(keys, place(after, keys)))
     order = [key.column.desc() if key.newest_first else key.column for key in keys]
     rows = all_rows(connection, statement.order_by(*order).limit(limit + 1))
     if len(rows) <= limit:
         return Page(rows)
-    return Page(rows[:limit], _encode(rows[limit - 1], keys))
+    return Page(rows[:limit], cursor(rows[limit - 1], keys))
 
 
 def all_rows(connection: sa.Connection, statement: Query) -> Sequence[Row]:
@@ -83,15 +86,21 @@ def _beyond(keys: Sequence[Key], values: Sequence[Any]) -> sa.ColumnElement[bool
     return sa.and_(first, sa.or_(*steps))  # the first bound is implied; it lets PostgreSQL enter the index there
 
 
-def _encode(row: Row, keys: Sequence[Key]) -> str:
+def cursor(row: Row, keys: Sequence[Key]) -> str:
+    """The cursor of what comes after a row, of which only the keys count."""
     values = [row[key.name] for key in keys]
     texts = [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
     return base64.urlsafe_b64encode(json.dumps(texts, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, keys: Sequence[Key]) -> Sequence[Any]:
+def place(text: str, keys: Sequence[Key]) -> Sequence[Any]:
+    """The values of the keys that a cursor leads behind.
+
+    Raises:
+        ValueError: it is not a cursor of this order.
+    """
     try:
-        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        texts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return [key.read(str(text)) for key, text in zip(keys, texts, strict=True)]
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise ValueError("this is not a place in the list") from error
