@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
 from afterpilot.record.history.runs import RunFilter
+from afterpilot.web.access import sight
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Asked:
 
 
 def run_filter(asked: Asked) -> RunFilter:
-    """The filter of the list of runs; both days belong to the span, in UTC."""
+    """The filter of the list of runs, of the workflows that whoever asks sees; both days belong to the span, in UTC."""
     since, until = asked.day("from"), asked.day("to")
     return RunFilter(
         workflow=asked.text("workflow"),
@@ -59,6 +60,7 @@ def run_filter(asked: Asked) -> RunFilter:
         verdict=asked.choice("verdict", [str(verdict) for verdict in Verdict]),
         since=_midnight(since) if since else None,
         until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
+        only=sight(asked.request).only,
     )
 
 

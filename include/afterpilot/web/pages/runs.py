@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import Stage
-from afterpilot.record.history import evals, review, runs, samples, status
+from afterpilot.record.history import evals, review, runs, samples, status, views
 from afterpilot.record.history.paging import Page, Row
+from afterpilot.web.access import sight
 from afterpilot.web.evals.answering import parts
 from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
@@ -21,6 +22,7 @@ from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
 from afterpilot.web.measures import split
 from afterpilot.web.paging import listed
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 SHOWN = ("passed", "failed", "not_scored")
 _FIRST_ITEMS = 10
@@ -36,7 +38,7 @@ def router(frame: Frame) -> APIRouter:
         wanted = run_filter(asked)
         with frame.reading() as connection:
             page = listed(asked, lambda: runs.list_runs(connection, wanted, after=asked.after))
-            slugs = status.slugs(connection)
+            slugs = status.slugs(connection, only=wanted.only)
         query = {name: asked.text(name) for name in ("workflow", "stage", "verdict", "from", "to")}
         return frame.page(
             request,
@@ -51,27 +53,29 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.get("/runs/{run_id}/evidence.json")
-    def raw(run_id: str) -> Response:
+    @evidence(DOWNLOADED)
+    def raw(request: Request, run_id: str) -> Response:
         which = identity(run_id)
         with frame.reading() as connection:
-            run = _found(runs.one_run(connection, which))
+            run = _found(request, runs.one_run(connection, which))
             found = runs.findings_of(connection, which)
         return Response(as_json({**run, "findings": found}), media_type="application/json")
 
     @routes.get("/runs/{run_id}")
+    @evidence()
     def one(request: Request, run_id: str) -> HTMLResponse:
         asked = Asked(request)
         which = identity(run_id)
         with frame.reading() as connection:
-            run = _found(runs.one_run(connection, which))
+            run = _found(request, runs.one_run(connection, which))
             data = _parts(connection, run, asked)
         title = f"{run['stage']} of {run['workflow']}"
         return frame.page(request, "run.html", title=title, here="runs", run=run, **data)
 
     @routes.get("/reports/{report_id}/chart.png")
-    def chart(report_id: str) -> Response:
+    def chart(request: Request, report_id: str) -> Response:
         with frame.reading() as connection:
-            picture = runs.chart(connection, identity(report_id))
+            picture = runs.chart(connection, identity(report_id), only=sight(request).only)
         if picture is None:
             raise HTTPException(404, "This report has no chart.")
         return Response(picture, media_type="image/png")
@@ -79,9 +83,11 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _found(run: Row | None) -> Row:
-    if run is None:
+def _found(request: Request, run: Row | None) -> Row:
+    """The run, if whoever asks sees it: then it is what the page shows."""
+    if sight(request).of(run) is None or run is None:
         raise HTTPException(404, "No run with this id is kept. Runs older than the retention may have been removed.")
+    shows(request, f"run:{run['id']}", run["workflow"])
     return run
 
 
@@ -93,6 +99,7 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
         "reopened": runs.reopened_by(connection, which) if run["stage"] == Stage.PULL else (),
         "incidents": runs.incidents_of(connection, which),
         "letters": letters(runs.messages_about(connection, which)),
+        "looks": views.seen_by(connection, f"run:{which}"),
         "gate": None,
         "items": Page(()),
         "samples": None,
