@@ -18,6 +18,7 @@ import argparse
 import csv
 import hashlib
 import hmac
+import io
 import json
 import re
 import sys
@@ -281,7 +282,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {  # values of the payload that have a col
 }
 LAST_COLUMNS = ("document", "payload")
 _APPROVALS = frozenset({"approved", "refused", "rejected", "declined", "requested", "withdrawn"})
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - as spreadsheets read them, too
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - as spreadsheets read them, too
 
 
 def table_of(action: str) -> str:
@@ -300,7 +301,7 @@ def cell(value: object) -> str:
         return ""
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return "'" + value if value.startswith(_FORMULA) else value
+    return "'" + value if value[:1] in _FORMULA else value
 
 
 class Table:
@@ -309,57 +310,50 @@ class Table:
     def __init__(self, name: str, write: Callable[[bytes], object]) -> None:
         self._columns = COLUMNS[name]
         self._write = write
-        self._parts: list[str] = ["\ufeff"]
-        self._rows = csv.writer(self, lineterminator="\r\n")
-        self._rows.writerow([*FIRST_COLUMNS, *self._columns, *LAST_COLUMNS])
-
-    def write(self, text: str) -> None:
-        """What the CSV writer writes to."""
-        self._parts.append(text)
-        if len(self._parts) >= 1024:  # noqa: PLR2004 - rows at a time
-            self.flush()
+        self._text = io.StringIO()
+        self._text.write("\ufeff")
+        self._writer = csv.writer(self._text, lineterminator="\r\n")
+        self._writer.writerow([*FIRST_COLUMNS, *self._columns, *LAST_COLUMNS])
+        self._rows = 0
 
     def row(self, first: tuple[str, ...], payload: dict[str, Any], text: str) -> None:
         """Add an entry: the values of ``FIRST_COLUMNS``, and its payload as an object and as text, both empty if it is gone."""
+        row = ["'" + value if value[:1] in _FORMULA else value for value in first]
         get = payload.get
-        self._rows.writerow(
-            [cell(value) for value in first]
-            + [cell(get(name)) for name in self._columns]
-            + [cell(get("document")), cell(text)]
-        )
+        row += [cell(get(name)) for name in self._columns]
+        row += cell(get("document")), text  # the text is an object, or empty: no formula
+        self._writer.writerow(row)
+        self._rows += 1
+        if not self._rows & 0x3FF:
+            self.flush()
 
     def flush(self) -> None:
         """Give on what was not given on yet."""
-        self._write("".join(self._parts).encode("utf-8", "surrogatepass"))
-        self._parts.clear()
+        self._write(self._text.getvalue().encode("utf-8", "surrogatepass"))
+        self._text.seek(0)
+        self._text.truncate()
 
 
 # ── Strict JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_TEXT = rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\bfnrt]|u00[01][0-9a-f])[^"\\\x00-\x1f]*)*)"'
-_WHOLE = rb"(0|[1-9][0-9]{0,18})"
-_MOMENT = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-_TIME = rb'"(' + _MOMENT + rb')"'
-_HEX = rb'"([0-9a-f]{64})"'
-_ACTION = rb'"([a-z][a-z_]*:[a-z][a-z_]*:[a-z][a-z_]*)"'
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+_TEXT = r'"([^"\\\x00-\x1f]*(?:\\(?:["\\bfnrt]|u00[01][0-9a-f])[^"\\\x00-\x1f]*)*)"'
+_WHOLE = "(0|[1-9][0-9]{0,18})"
+_HEX = '"([0-9a-f]{64})"'
+_TIME = f'"({_MOMENT})"'
 _ENTRY = re.compile(
-    rb'\{"action":' + _ACTION + rb',"actor":' + _TEXT + rb',"at":' + _TIME + rb',"id":' + _WHOLE + rb',"index":' + _WHOLE
-    + rb',"number":' + _WHOLE + rb',"payload":' + _HEX + rb',"recorded_at":' + _TIME + rb',"subject":' + _TEXT
-    + rb',"workflow":' + _TEXT + rb"\}"
-)  # fmt: skip
-_NODE = re.compile(rb'\{"hash":' + _HEX + rb',"index":' + _WHOLE + rb',"level":([0-9]|[1-5][0-9]|6[0-3])\}')
-_OPENED = re.compile(rb'\{"commitment":' + _HEX + rb',"key":' + _HEX + rb',"value":(.+)\}', re.DOTALL)
+    rf'\{{"action":"([a-z][a-z_]*:[a-z][a-z_]*:[a-z][a-z_]*)","actor":{_TEXT},"at":{_TIME},"id":{_WHOLE},"index":{_WHOLE},'
+    rf'"number":{_WHOLE},"payload":{_HEX},"recorded_at":{_TIME},"subject":{_TEXT},"workflow":{_TEXT}\}}'
+)
+_NODE = re.compile(rf'\{{"hash":{_HEX},"index":{_WHOLE},"level":([0-9]|[1-5][0-9]|6[0-3])\}}'.encode())
+_OPENED = re.compile(rf'\{{"commitment":{_HEX},"key":{_HEX},"value":(.+)\}}'.encode(), re.DOTALL)
 _ABSENT = re.compile(
-    rb'\{"number":'
-    + _WHOLE
-    + rb',"reason":"(retention|erased|withheld)","sha256":'
-    + _HEX
-    + rb',"what":"(document|payload)"\}'
+    rf'\{{"number":{_WHOLE},"reason":"(retention|erased|withheld)","sha256":{_HEX},"what":"(document|payload)"\}}'.encode()
 )
 _PATH = re.compile(r"(left|right):([0-9a-f]{64})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
-_STAMP = re.compile(_MOMENT.decode())
+_STAMP = re.compile(_MOMENT)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -373,15 +367,18 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+_scan = json.JSONDecoder(object_pairs_hook=_without_doubles, parse_constant=_no_constant).raw_decode
 
 
-def strict(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value. Raises ValueError for what is no JSON, and for a key that stands twice in one object."""
+def strict(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value. Raises ValueError for what is no JSON from its first to its last sign, and for a key that stands twice."""
     try:
-        return _decoder.decode(data.decode("utf-8"))
+        found, end = _scan(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    if end != len(text):
+        raise ValueError("something follows its end")
+    return found
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -392,7 +389,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 def record(data: bytes, where: str, **types: type) -> dict[str, Any]:
     """A small object with exactly these keys, of these types, in canonical form; raises Refused."""
     try:
-        found = strict(data)
+        found = strict(data.decode("utf-8"))
         whole = isinstance(found, dict) and found.keys() == types.keys() and canonical(found) == data
     except (ValueError, TypeError) as error:
         raise Refused(f"{where} cannot be read: {error}.") from None
@@ -408,8 +405,7 @@ def moment(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
-def _unescaped(raw: bytes) -> str:
-    text = raw.decode("utf-8")
+def _unescaped(text: str) -> str:
     return str(json.loads(f'"{text}"')) if "\\" in text else text
 
 
@@ -665,7 +661,7 @@ class Entries:
 
     def __init__(self, manifest: dict[str, Any], head: Head, archive: Archive, result: Result) -> None:
         self._from, self._to = manifest["from"], manifest["to"]
-        self._workflow = manifest["workflow"]
+        self._written_workflow = canonical(manifest["workflow"]).decode()[1:-1]  # as it stands in a line
         self._head, self._archive, self._result = head, archive, result
         self._tree = Tree()
         self._nodes = archive.lines("nodes.jsonl")
@@ -673,8 +669,9 @@ class Entries:
         self._dates: set[str] = set()
         self._digests = {name: hashlib.sha256() for name in TABLES}
         self._tables = {name: Table(name, self._digests[name].update) for name in TABLES}
+        self._by_action: dict[str, Table] = {}
         self._young_from = _stamp(head.at - LEGAL_MINIMUM)
-        self._held: tuple[int, bytes, str] | None = None  # the boundary, if no line follows
+        self._held: tuple[int, str, str] | None = None  # the boundary, if no line follows
         self.first = self.number = 0  # of the first and the last line
         self.first_recorded = ""
         self.first_young: int | None = None  # number of the first that no retention may have removed
@@ -686,7 +683,7 @@ class Entries:
             kind: {} for kind in KINDS
         }  # SHA-256 → number that names it first
         self.commitments: dict[bytes, int] = {}  # of sealed values → their place among all
-        self.gone: dict[int, bytes] = {}  # entries whose payload is not here → its SHA-256
+        self.gone: dict[int, str] = {}  # entries whose payload is not here → its SHA-256
 
     def walk(self, progress: Progress | None) -> None:
         """Read all of them."""
@@ -701,36 +698,28 @@ class Entries:
         self._end()
 
     def _entry(self, at: int, line: bytes, payload: bytes) -> None:
-        match = _ENTRY.fullmatch(line)
-        if match is None:
-            self._result.problem(f"entries.jsonl, line {at}, is no entry in canonical form.")
-            self._proving = False
-            return
-        action, actor, when, _id, index, number_, digest, recorded_, subject, workflow = match.groups()
         try:
-            first = (
-                str(int(number_)),
-                self._date(recorded_),
-                self._date(when),
-                _unescaped(actor),
-                action.decode(),
-                _unescaped(subject),
-            )
-            if _unescaped(workflow) != self._workflow:
-                self._result.problem(f"entries.jsonl, line {at}, is an entry of another workflow.")
+            match = _ENTRY.fullmatch(line.decode("utf-8"))
+            if match is None:
+                raise ValueError("it is no entry in canonical form")  # noqa: TRY301 - told like the others below
+            action, actor, when, _, index, number, digest, recorded, subject, workflow = match.groups()
+            self._check_date(when[:10])
+            self._check_date(recorded[:10])
+            first = (number, recorded, when, _unescaped(actor), action, _unescaped(subject))
         except ValueError as error:
             self._result.problem(f"entries.jsonl, line {at}: {error}.")
+            self._proving = False
             return
-        self._count(at, int(number_))
+        if workflow != self._written_workflow:
+            self._result.problem(f"entries.jsonl, line {at}, is an entry of another workflow.")
+        self._count(at, int(number))
         self._prove(at, line, int(index))
         self._place(at, first, payload, digest)
 
-    def _date(self, raw: bytes) -> str:
-        text = raw.decode()
-        if text[:10] not in self._dates:
-            datetime.strptime(text[:10], "%Y-%m-%d")  # noqa: DTZ007 - only whether there is such a day
-            self._dates.add(text[:10])
-        return text
+    def _check_date(self, day: str) -> None:
+        if day not in self._dates:
+            datetime.strptime(day, "%Y-%m-%d")  # noqa: DTZ007 - only whether there is such a day
+            self._dates.add(day)
 
     def _count(self, at: int, number: int) -> None:
         if at == 1:
@@ -768,7 +757,7 @@ class Entries:
                 return
             self._tree.add(level, bytes.fromhex(match[1].decode()))
 
-    def _place(self, at: int, first: tuple[str, ...], payload: bytes, digest: bytes) -> None:
+    def _place(self, at: int, first: tuple[str, ...], payload: bytes, digest: str) -> None:
         """Sort an entry into the period or the boundary, and read its payload."""
         number, recorded = int(first[0]), first[1]
         if at == 1:
@@ -794,38 +783,45 @@ class Entries:
             self._stray(number)
             self._payload(at, number, first[5], payload, digest)
 
-    def _row(self, at: int, first: tuple[str, ...], payload: bytes, digest: bytes) -> None:
-        table = self._tables[table_of(first[4])]
+    def _row(self, at: int, first: tuple[str, ...], payload: bytes, digest: str) -> None:
+        table = self._table(first[4])
         if payload == b"null":
             self.gone[int(first[0])] = digest
             table.row(first, {}, "")
         else:
-            found = self._payload(at, int(first[0]), first[5], payload, digest)
-            table.row(first, found, payload.decode("utf-8", "replace"))
+            found, text = self._payload(at, int(first[0]), first[5], payload, digest)
+            table.row(first, found, text)
+
+    def _table(self, action: str) -> Table:
+        found = self._by_action.get(action)
+        if found is None:
+            found = self._by_action[action] = self._tables[table_of(action)]
+        return found
 
     def _stray(self, number: int) -> None:
         self.stray_count += 1
         self.strays = [*self.strays[:1], number]
 
-    def _payload(self, at: int, number: int, subject: str, payload: bytes, digest: bytes) -> dict[str, Any]:
-        if hashlib.sha256(payload).hexdigest().encode() != digest:
-            self._result.problem(
-                f"payloads.jsonl, line {at}: the payload of entry {number} is not the one that was recorded."
-            )
-            return {}
+    def _payload(self, at: int, number: int, subject: str, payload: bytes, digest: str) -> tuple[dict[str, Any], str]:
+        """The payload as an object and as text, both empty where it is not what was recorded."""
+        problem = ""
+        found: Any = None
         try:
-            found = strict(payload)
+            text = payload.decode("utf-8")
+            if hashlib.sha256(payload).hexdigest() != digest:
+                problem = "it is not the one that was recorded"
+            elif not isinstance(found := strict(text), dict):
+                problem = "it is no object"
         except ValueError as error:
-            self._result.problem(f"payloads.jsonl, line {at}: the payload of entry {number} is no JSON ({error}).")
-            return {}
-        if not isinstance(found, dict):
-            self._result.problem(f"payloads.jsonl, line {at}: the payload of entry {number} is no object.")
-            return {}
+            problem = str(error)
+        if problem:
+            self._result.problem(f"payloads.jsonl, line {at}: the payload of entry {number}: {problem}.")
+            return {}, ""
         if "document" in found:
             self._document(at, number, subject, found["document"])
-        if b'"$sealed"' in payload:
+        if '"$sealed"' in text:
             self._sealed(found)
-        return found
+        return found, text
 
     def _document(self, at: int, number: int, subject: str, named: object) -> None:
         if not isinstance(named, str) or not _DIGEST.fullmatch(named):
@@ -978,7 +974,7 @@ def check_absent(archive: Archive, entries: Entries, result: Result) -> None:
         if match is None:
             raise Refused(f"absent.jsonl, line {count}, cannot be read.")
         number, reason, what = int(match[1]), match[2].decode(), match[4].decode()
-        place = _take(entries, what, number, bytes.fromhex(match[3].decode()))
+        place = _take(entries, what, number, match[3].decode())
         if place is None or place <= last:
             result.problem(
                 f"absent.jsonl, line {count}: no entry of that number names this, it is here, or it does not stand in order."
@@ -996,13 +992,13 @@ def check_absent(archive: Archive, entries: Entries, result: Result) -> None:
     result.counts["absent"] = count
 
 
-def _take(entries: Entries, what: str, number: int, digest: bytes) -> tuple[int, int, int] | None:
+def _take(entries: Entries, what: str, number: int, digest: str) -> tuple[int, int, int] | None:
     """Take one out of what is missing; its place in the order of the list, or None."""
     if what == "payload":
         return (0, 0, number) if entries.gone.get(number) == digest and entries.gone.pop(number) else None
     for rank, kind in enumerate(KINDS):
-        if entries.documents[kind].get(digest) == number:
-            del entries.documents[kind][digest]
+        if entries.documents[kind].get(bytes.fromhex(digest)) == number:
+            del entries.documents[kind][bytes.fromhex(digest)]
             return (1, rank, number)
     return None
 
