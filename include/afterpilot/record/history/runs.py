@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.record.history.looking import MOST as MOST_LOOKED
+from afterpilot.record.history.looking import Place, look
 from afterpilot.record.history.narrowing import Only, among
-from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
+from afterpilot.record.history.paging import Key, Page, Row, all_rows, cursor, moment, one_row, place, run_id
 from afterpilot.record.run_lookup import finished_at, found_by, is_run
 from afterpilot.record.tables import (
     baselines,
@@ -29,16 +32,28 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: empty text or None means any. ``since`` ≤ finished_at < ``until``."""
+    """Which runs: empty text or None means any. ``since`` ≤ finished_at < ``until``; ``only`` of these workflows."""
 
     workflow: str = ""
     stage: str = ""
     verdict: str = ""
+    actor: str = ""  # who started it: airflow:<dag>, cli
     since: datetime | None = None
     until: datetime | None = None
+    only: frozenset[str] | None = None
+
+    @property
+    def allowed(self) -> Mapping[str, Sequence[str]]:
+        """The values that are asked for in each column that is not free."""
+        asked = {name: getattr(self, name) for name in ("workflow", "stage", "verdict", "actor")}
+        found: dict[str, Sequence[str]] = {name: [value] for name, value in asked.items() if value}
+        if self.only is not None:
+            found["workflow"] = sorted(self.only & {self.workflow} if self.workflow else self.only)
+        return found
 
 
-_ORDER = (Key("finished_at", runs.c.finished_at, moment, newest_first=True), Key("id", runs.c.id, run_id))
+_KEYS = (Key("finished_at", runs.c.finished_at, moment, newest_first=True), Key("id", runs.c.id, run_id))
+_NEWEST = Place(datetime.max.replace(tzinfo=UTC), uuid.UUID(int=0))
 _BRIEF = (
     runs.c.id,
     runs.c.workflow,
@@ -49,29 +64,67 @@ _BRIEF = (
     runs.c.summary,
     runs.c.finished_at,
     runs.c.corrects,
+    runs.c.actor,
 )
-_CORRECTION = runs.alias("correction")
-_IS_CORRECTED = sa.exists().where(_CORRECTION.c.corrects == runs.c.id)
+_WHOLE = (*_BRIEF, runs.c.started_at, runs.c.reasons, runs.c.versions, runs.c.trigger)  # of the evidence nothing
 
 
-def list_runs(connection: sa.Connection, wanted: RunFilter, *, after: str = "", limit: int = 50) -> Page:
+def list_runs(
+    connection: sa.Connection,
+    wanted: RunFilter,
+    *,
+    after: str = "",
+    limit: int = 50,
+    whole: bool = False,
+    most: int = MOST_LOOKED,
+) -> Page:
     """Runs, newest first, without their evidence; ``corrected`` says that another one stands in the place of a run.
 
-    Raises ValueError for a cursor that is none.
+    A look reads no more index entries than ``most`` and may end before the page is full; the page says so. ``whole`` adds reasons,
+    versions and trigger. Raises ValueError for a cursor that is none.
     """
-    statement = sa.select(*_BRIEF, _IS_CORRECTED.label("corrected"))
-    for column, value in (
-        (runs.c.workflow, wanted.workflow),
-        (runs.c.stage, wanted.stage),
-        (runs.c.verdict, wanted.verdict),
-    ):
-        if value:
-            statement = statement.where(column == value)
-    if wanted.since is not None:
-        statement = statement.where(runs.c.finished_at >= wanted.since)
+    start = Place(*place(after, _KEYS)) if after else _NEWEST
     if wanted.until is not None:
-        statement = statement.where(runs.c.finished_at < wanted.until)
-    return fetch(connection, statement, keys=_ORDER, after=after, limit=limit)
+        start = min(start, Place(wanted.until, uuid.UUID(int=0)))
+    if "workflow" in wanted.allowed and not wanted.allowed["workflow"]:
+        return Page(())
+    looked = look(connection, wanted.allowed, since=wanted.since, start=start, wanted=limit + 1, most=most)
+    rows = _at(connection, looked.found[:limit], _WHOLE if whole else _BRIEF)
+    if len(looked.found) > limit:
+        return Page(rows, cursor(rows[-1], _KEYS))
+    if looked.stopped is None:
+        return Page(rows)
+    stopped = {"finished_at": looked.stopped.finished_at, "id": looked.stopped.id}
+    return Page(rows, cursor(stopped, _KEYS), looked_to=looked.stopped.finished_at)
+
+
+def _at(connection: sa.Connection, places: Sequence[Place], columns: Sequence[sa.ColumnElement[Any]]) -> Sequence[Row]:
+    """The runs at these places, in their order."""
+    if not places:
+        return ()
+    # The bounds stand in the text, so that only the partitions between them are planned for.
+    newest, oldest = (sa.literal(at.finished_at, literal_execute=True) for at in (places[0], places[-1]))
+    at = sa.values(sa.column("at", sa.DateTime(timezone=True)), sa.column("run", sa.UUID), name="at")
+    at = at.data([(one.finished_at, one.id) for one in places])
+    here = sa.and_(runs.c.finished_at == at.c.at, runs.c.id == at.c.run)
+    statement = sa.select(*columns).join(at, here).where(runs.c.finished_at.between(oldest, newest))
+    rows = {row["id"]: row for row in all_rows(connection, statement)}
+    again = sa.select(runs.c.corrects).where(runs.c.corrects.in_(list(rows)), runs.c.finished_at >= oldest)
+    corrected = set(connection.scalars(again))
+    return [{**rows[one.id], "corrected": one.id in corrected} for one in places]
+
+
+def actors(connection: sa.Connection, *, limit: int = 50) -> Sequence[str]:
+    """Who has started runs, by name, for the suggestions of a filter: each is found by one step in the index."""
+    return list(connection.scalars(sa.text(_ACTORS), {"limit": limit}))
+
+
+_ACTORS = """
+WITH RECURSIVE known(actor) AS (
+  SELECT min(actor) FROM runs UNION ALL SELECT (SELECT min(actor) FROM runs WHERE runs.actor > known.actor) FROM known
+  WHERE known.actor IS NOT NULL
+) SELECT actor FROM known WHERE actor <> '' LIMIT :limit
+"""
 
 
 def one_run(connection: sa.Connection, which: uuid.UUID) -> Row | None:
