@@ -66,7 +66,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
             left += made.left
         for decisions in _batches(_decisions(services, workflow, source, reading, seen.decided), BATCH):
             with services.ops.begin() as unit:
-                unit.source_states.add(run_id, decisions=unit.records.write_decisions(decisions))
+                unit.source_states.add(run_id, decisions=unit.records.write_decisions(decisions, run_id))
         seen = noticing.after(services, workflow, source, seen, watermark=watermark, now=started)
     except (SourceError, ConfigurationError) as failure:  # a connection that is missing is a source that cannot be read
         error = failure

@@ -58,7 +58,7 @@ def begin_silence(unit: Unit, asked: Asked, *, workflows: Collection[str], now: 
     for one in unit.silences.holding(now):
         same = (one.workflow, one.kind, one.reason) == (workflow, kind, reason)
         if same and folded(one.by) == folded(by):
-            return unit.silences.extend(one, until=asked.until) if asked.until > one.ends_at else one
+            return unit.silences.extend(one, by=by, at=now, until=asked.until) if asked.until > one.ends_at else one
     return unit.silences.begin(workflow=workflow, kind=kind, by=by, reason=reason, at=now, until=asked.until)
 
 

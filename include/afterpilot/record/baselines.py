@@ -10,6 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ledger import Entry
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import actor, note_of
 from afterpilot.record.tables import baselines
 
 
@@ -55,6 +58,10 @@ class Baselines:
                 note=note,
                 terms=dict(terms or {}),
             )
+        )
+        said = {"runs": [str(run) for run in runs], "terms": dict(terms or {})}
+        Ledger(self._connection).append(
+            Entry("evals:baseline:approved", f"run:{runs[-1]}", at, workflow, actor(by), {**said, **note_of(by, note)})
         )
 
     def newest(self, workflow: str) -> Baseline | None:

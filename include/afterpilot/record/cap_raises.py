@@ -10,10 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.allowance import CapRaise, RaiseState
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
+from afterpilot.record.canonical import stamp
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import actor, note_of
 from afterpilot.record.tables import cap_raises
 
 
@@ -42,6 +46,8 @@ class CapRaises:
                 decided_at=one.decided_at,
             )
         )
+        word = "asked" if one.state == "pending" else one.state
+        self._note(one, word, by=one.asked_by, at=one.asked_at, reason=one.reason)
 
     def holding(self, workflow: str | None, now: datetime, *, back: timedelta = timedelta(0)) -> Sequence[CapRaise]:
         """What was answered about the periods of now, and of those that ended so long ago at most: of a workflow and the fleet, or
@@ -70,7 +76,19 @@ class CapRaises:
             .where(cap_raises.c.id == identity, cap_raises.c.state == "pending")
             .values(state=state, second_by=storable(by), decided_at=at)
         )
-        return self._connection.execute(statement).rowcount == 1
+        row = self._connection.execute(statement.returning(cap_raises)).one_or_none()
+        if row is not None:
+            self._note(_raise(row), state, by=by or row.asked_by, at=at)
+        return row is not None
+
+    def _note(self, one: CapRaise, word: str, *, by: str, at: datetime, reason: str = "") -> None:
+        """The entry of a person's word. Whoever takes back what they have asked for refuses it themselves."""
+        period = [stamp(one.period.start), stamp(one.period.end)]
+        said = {"cap": one.cap, "limit": str(one.limit.amount), "currency": one.limit.currency, "period": period}
+        entry = Entry(
+            f"spend:raise:{word}", f"raise:{one.id}", at, one.workflow, actor(by), {**said, **note_of(by, reason)}
+        )
+        Ledger(self._connection).append(entry)
 
 
 def _raise(row: sa.Row[Any]) -> CapRaise:

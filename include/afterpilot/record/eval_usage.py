@@ -16,7 +16,7 @@ from afterpilot.domain.storable import storable
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions
 from afterpilot.record.plain import as_text
-from afterpilot.record.prices import KEEP, as_rows
+from afterpilot.record.prices import KEEP, as_rows, note_new
 from afterpilot.record.pricing import Pricing, usage_of
 from afterpilot.record.quarters import quarter_of
 from afterpilot.record.tables import prices, usage
@@ -25,11 +25,12 @@ _FIELDS = ("kind", "ref", "model", "input_tokens", "output_tokens", "cached_toke
 _TYPES = ("text", "text", "text", "bigint", "bigint", "bigint", "jsonb", "bigint", "numeric")
 # Prices, calls and the mark of their quarter in one statement: it stands between two questions to a model.
 _ADD = (
-    f"WITH priced AS ({KEEP.format(given='%(prices)s::text')}), written AS ("  # noqa: S608 - names of this module alone
+    f"WITH priced AS ({KEEP.format(given='%(prices)s::text')} RETURNING id), written AS ("  # noqa: S608 - names of this module alone
     f"  INSERT INTO usage (workflow, at, {', '.join(_FIELDS)}) SELECT %(workflow)s, %(at)s, * "
     f"  FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in zip(_FIELDS, _TYPES, strict=True))}) "
-    "  ON CONFLICT (workflow, at, kind, ref) DO NOTHING RETURNING ref) "
-    "INSERT INTO usage_changes (workflow, quarter) SELECT %(workflow)s, %(quarter)s WHERE EXISTS (SELECT FROM written)"
+    "  ON CONFLICT (workflow, at, kind, ref) DO NOTHING RETURNING ref), marked AS ("
+    "  INSERT INTO usage_changes (workflow, quarter) SELECT %(workflow)s, %(quarter)s WHERE EXISTS (SELECT FROM written)) "
+    "SELECT id FROM priced"
 )
 
 
@@ -71,8 +72,9 @@ class EvalUsage:
         pricing = Pricing(book)
         rows = [_row(call, at, pricing) for call in calls]
         columns = {name: [row[name] for row in rows] for name in _FIELDS}
-        given = {"workflow": workflow, "at": at, "quarter": quarter_of(at), "prices": as_rows(pricing.taken())}
-        self._connection.exec_driver_sql(_ADD, {**given, **columns})
+        taken = pricing.taken()
+        given = {"workflow": workflow, "at": at, "quarter": quarter_of(at), "prices": as_rows(taken)}
+        note_new(self._connection, taken, self._connection.exec_driver_sql(_ADD, {**given, **columns}).scalars().all())
 
     def spent(self, workflow: str, period: Window, *, apart_from: str) -> Spent:
         """What the calls of the period cost, without those whose ``ref`` begins with ``apart_from``."""

@@ -31,6 +31,13 @@ def actor(name: str) -> str | Subject:
     return person(name) if name and name != ITSELF else ITSELF
 
 
+def note_of(by: str, note: str) -> dict[str, Any]:
+    """What whoever acts has written, for a payload: sealed where it is a person; nothing where nothing was written."""
+    if not note:
+        return {}
+    return {"note": Personal(note) if isinstance(actor(by), Subject) else note}
+
+
 def run_recorded(row: Row, findings: Sequence[Row] = ()) -> Entry:
     """The entry of a new run; both as the tables hold them, of findings with one fingerprint the first. They are in its document."""
     trigger = Trigger(**row["trigger"])

@@ -10,8 +10,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from afterpilot.domain.ledger import Entry, Personal, output, output_subject
 from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.storable import storable
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import actor, note_of
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import case_offers, human_decisions, records
 
@@ -132,4 +135,8 @@ class CaseOffers:
             sa.update(case_offers)
             .where(case_offers.c.workflow == workflow, case_offers.c.key == key)
             .values(state=state, decided_by=storable(by), note=storable(note), answered_at=at)
+        )
+        said = {"key": Personal(key, output(workflow, key)), **note_of(by, note)}
+        Ledger(self._connection).append(
+            Entry(f"evals:case:{state}", output_subject(workflow, key), at, workflow, actor(by), said)
         )

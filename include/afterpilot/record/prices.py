@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.prices import SORTS, Price
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.tables import prices
 
 _TYPES = {
@@ -35,14 +38,23 @@ KEEP = (
     f"INSERT INTO prices ({_NAMES}) SELECT {_NAMES} FROM jsonb_to_recordset(CAST({{given}} AS jsonb)) "  # noqa: S608
     f"AS given ({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) ORDER BY id ON CONFLICT (id) DO NOTHING"
 )
-_KEEP = sa.text(KEEP.format(given=":given"))
+_KEEP = sa.text(f"{KEEP.format(given=':given')} RETURNING id")
 
 
 def keep(connection: sa.Connection, some: Iterable[Price]) -> None:
     """Write prices that calls of this transaction have; those that are known stay as they are. Once in a transaction."""
     given = list(some)
     if given:
-        connection.execute(_KEEP, {"given": as_rows(given)})
+        note_new(connection, given, connection.scalars(_KEEP, {"given": as_rows(given)}).all())
+
+
+def note_new(connection: sa.Connection, some: Iterable[Price], ids: Collection[int]) -> None:
+    """The entries of prices that were not known before: of those with these ids."""
+    if ids:
+        at, by_id = datetime.now(UTC), {price.id: price for price in some}
+        Ledger(connection).append_many(
+            [Entry("spend:price:added", f"price:{one}", at, payload=_row(by_id[one])) for one in sorted(ids)]
+        )
 
 
 def as_rows(some: Iterable[Price]) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
+from afterpilot.record.canonical import stamp
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.merging import Written, lines_of, merge
 from afterpilot.record.plain import plain
 from afterpilot.record.pricing import Pricing
@@ -90,9 +94,11 @@ class Records:
         statement = sa.select(sa.func.count()).select_from(records).where(*_undecided(workflow, window))
         return self._connection.execute(statement).scalar_one()
 
-    def write_decisions(self, batch: Sequence[HumanDecision]) -> int:
+    def write_decisions(self, batch: Sequence[HumanDecision], run_id: uuid.UUID | None = None) -> int:
         """Keep what people decided at the source, which closes their review items; returns how many are new or were corrected
         in place. What the review queue itself has written there is known already.
+
+        One entry of the ledger counts them all: the source is where each stands first, and who made them is its to say.
         """
         if not (batch := without_own(self._connection, batch)):
             return 0
@@ -107,7 +113,7 @@ class Records:
                 kept.note != new.note,
                 kept.corrected != new.corrected,
             ),
-        ).returning(kept.key)
+        ).returning(kept.decision)
         rows = [
             {
                 "workflow": d.workflow,
@@ -120,9 +126,16 @@ class Records:
             }
             for d in batch
         ]
-        changed = len(self._connection.execute(statement, rows).all())
-        ReviewQueue(self._connection).settle(batch[0].workflow, {decision.key for decision in batch})
-        return changed
+        words = Counter(row.decision for row in self._connection.execute(statement, rows))
+        workflow = batch[0].workflow
+        ReviewQueue(self._connection).settle(workflow, {decision.key for decision in batch})
+        if words:
+            made = [stamp(moment(one.decided_at for one in batch)) for moment in (min, max)]
+            said = {**words, "decided": made, "run": str(run_id) if run_id else None}
+            Ledger(self._connection).append(
+                Entry("pull:decision:read", f"workflow:{workflow}", datetime.now(UTC), workflow, payload=said)
+            )
+        return words.total()
 
 
 _MD5 = sa.func.md5(sa.cast(records.c.data, sa.Text))  # the text of JSONB is canonical: no order, no blanks, no doubles

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.record import GateDecision, HumanDecision
 from afterpilot.domain.releasing import LEASE, Effect, Performed, Standing, Trouble, reaches_production
 from afterpilot.domain.review import Release
 from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import Workflow
 from afterpilot.record.leasing import back_off, due, ended, free, leased
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.tables import gate_decisions, human_decisions, releases
 
 OVERDUE = timedelta(minutes=15)
@@ -164,7 +166,13 @@ class Releases:
             .where(releases.c.workflow == workflow, releases.c.state == "failed", ~newer)
             .values(state="pending", not_before=sa.func.now(), done_at=None)
         )
-        return self._connection.execute(statement).rowcount
+        count = self._connection.execute(statement).rowcount
+        if count:
+            at, said = datetime.now(UTC), {"outputs": count}
+            Ledger(self._connection).append(
+                Entry("gate:release:retried", f"workflow:{workflow}", at, workflow, "cli", said)
+            )
+        return count
 
     def standing(self, workflow: str) -> Standing:
         """What is pending, and what is in trouble: overdue or refused, given up, or overtaken by production."""

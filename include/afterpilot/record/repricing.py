@@ -16,9 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.charging import durations
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.ports import PriceBook
 from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, TOKENS, CallDetails, Price
 from afterpilot.record import partitions, prices
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.metering import LOCK
 from afterpilot.record.pricing import AS_SAID
 from afterpilot.record.quarters import QUARTER
@@ -172,7 +174,26 @@ def reprice(
         rows += connection.execute(statement, {**given, "first": first, "last": last}).all()
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"RESET {setting.split()[0]}")
+    Ledger(connection).append_many([_changed(row, run_id) for row in rows])
     return rows
+
+
+def _changed(row: sa.Row[Any], run_id: uuid.UUID | None) -> Entry:
+    days, costs = (row.first_day, row.last_day), (row.old_cost, row.new_cost)
+    return Entry(
+        "spend:price:changed",
+        f"price:{row.new_price}",
+        datetime.now(UTC),
+        row.workflow,
+        payload={
+            "model": row.model,
+            "instead_of": str(row.old_price),
+            "days": [day.isoformat() for day in days],
+            "calls": row.calls,
+            "costs": [None if cost is None else str(cost) for cost in costs],
+            "run": str(run_id) if run_id else None,
+        },
+    )
 
 
 def replaced(connection: sa.Connection, book: PriceBook, *, since: date) -> Sequence[Replacement]:

@@ -9,8 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ledger import Entry, Personal, output, output_subject, person
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.storable import storable
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger_entries import actor, note_of
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import gate_decisions, human_decisions, review_items, write_backs
 
@@ -60,6 +63,7 @@ class ReviewQueue:
                     workflow=decision.workflow, key=decision.key, decided_at=at, not_before=at
                 )
             )
+        Ledger(self._connection).append(_made(decision))
         return True
 
     def set_due(self, workflow: str, due_within: timedelta) -> None:
@@ -84,6 +88,11 @@ class ReviewQueue:
             .returning(_ITEM.key, _ITEM.due_at)
         )
         found = [Overdue(row.key, row.due_at) for row in self._connection.execute(statement)]
+        if found:
+            said = {"outputs": len(found), "to": Personal(to, person(to))}
+            Ledger(self._connection).append(
+                Entry("review:queue:escalated", f"workflow:{workflow}", at, workflow, payload=said)
+            )
         return sorted(found, key=lambda one: (one.due_at, one.key))
 
     def escalated_last(self, workflow: str) -> datetime | None:
@@ -174,6 +183,22 @@ def without_own(connection: sa.Connection, batch: Sequence[HumanDecision]) -> li
 
 def _same(one: HumanDecision, decision: str, decided_at: datetime) -> bool:
     return one.decision == decision or abs(one.decided_at - decided_at) <= timedelta(seconds=1)
+
+
+def _made(decision: HumanDecision) -> Entry:
+    """The entry of a decision. What it says of the output is sealed under the output's key, what the reviewer wrote under theirs."""
+    about = output(decision.workflow, decision.key)
+    said = {
+        "decision": decision.decision,
+        "seconds": decision.seconds,
+        "minutes": decision.minutes,
+        "key": Personal(decision.key, about),
+        "corrected": Personal(dict(decision.corrected), about) if decision.corrected else None,
+        **note_of(decision.decided_by, decision.note),
+    }
+    subject = output_subject(decision.workflow, decision.key)
+    who = actor(decision.decided_by)
+    return Entry("review:decision:made", subject, decision.decided_at, decision.workflow, who, said)
 
 
 def _row(decision: HumanDecision) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.allowance import stop_as_data, stop_of
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.spend import Stop
 from afterpilot.domain.stop_orders import LEASE, OVERDUE, Budget, Carried, StopOrder, StopTrouble
 from afterpilot.domain.storable import storable
 from afterpilot.record.leasing import after, back_off, due, ended, free, held, leased
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.tables import stop_orders
 
 _ABOUT_BUDGET = sa.func.coalesce(stop_orders.c.target["budget"].as_boolean(), sa.false())
@@ -44,14 +46,17 @@ class StopOrders:
             sa.update(stop_orders)
             .where(stop_orders.c.workflow == workflow, untried, _ABOUT_BUDGET.is_(budget))
             .values(state="overtaken", done_at=sa.func.now())
+            .returning(stop_orders)
         )
-        return self._connection.execute(statement).rowcount
+        return self._note("withdrawn", self._connection.execute(statement).all())
 
     def give(self, orders: Sequence[StopOrder]) -> None:
         """Queue them, in this order."""
+        rows: list[sa.Row[Any]] = []
         for one in orders:
-            self._connection.execute(
-                sa.insert(stop_orders).values(
+            rows += self._connection.execute(
+                sa.insert(stop_orders)
+                .values(
                     id=one.id,
                     workflow=one.workflow,
                     action=one.action,
@@ -64,7 +69,9 @@ class StopOrders:
                         "budget": [str(one.budget.limit), one.budget.every] if one.budget else None,
                     },
                 )
+                .returning(stop_orders)
             )
+        self._note("ordered", rows)
 
     def claim(self, limit: int) -> Sequence[StopOrder]:
         """Lease up to ``limit`` orders that are due, the oldest first. One waits for earlier ones of its receiver until they are over,
@@ -102,7 +109,7 @@ class StopOrders:
         """Note what became of an attempt; one whose lease was lost belongs to who holds it now."""
         order, done = carried.order, carried.state == "done"
         wait = 0.0 if done else max(carried.wait or 0.0, back_off(order.attempts))
-        self._connection.execute(
+        noted = self._connection.execute(
             sa.update(stop_orders)
             .where(*held(stop_orders, order.id, order.lease))
             .values(
@@ -113,7 +120,10 @@ class StopOrders:
                 done_at=sa.func.now() if done else None,
                 **ended(),
             )
+            .returning(stop_orders)
         )
+        if done:
+            self._note("done", noted.all())
 
     def trouble(self, workflow: str) -> StopTrouble | None:
         """The oldest order that should be carried out and is not: refused, or tried for too long."""
@@ -135,11 +145,34 @@ class StopOrders:
             later.c.number > stop_orders.c.number,
             sa.or_(later.c.state != "overtaken", later.c.attempts > 0),  # one that was taken back replaces nothing
         )
-        self._connection.execute(
+        replaced = self._connection.execute(
             sa.update(stop_orders)
             .where(*free(stop_orders), newer)
             .values(state="overtaken", done_at=sa.func.now(), **ended())
+            .returning(stop_orders)
         )
+        self._note("overtaken", replaced.all())
+
+    def _note(self, word: str, rows: Sequence[sa.Row[Any]]) -> int:
+        """The entries of what became of orders; returns how many."""
+        Ledger(self._connection).append_many(
+            [
+                Entry(
+                    f"spend:stop:{word}",
+                    f"stop:{row.id}",
+                    row.done_at or row.created_at,
+                    row.workflow,
+                    payload={
+                        "action": row.action,
+                        "target": {name: row.target[name] for name in ("kind", "connection")},
+                        "said": row.said,
+                        "attempts": row.attempts,
+                    },
+                )
+                for row in rows
+            ]
+        )
+        return len(rows)
 
 
 def _order(row: sa.Row[Any]) -> StopOrder:
