@@ -59,9 +59,10 @@ class _Here:
 
 @dataclass(frozen=True)
 class QualitySite:
-    """An ops database with records."""
+    """An ops database with records; as its owner it is also the production database whose tables they refer to."""
 
     ops: sa.Engine
+    owner: sa.Engine
     url: str
 
     def workflow(self, *checks: Check) -> Workflow:
@@ -119,7 +120,7 @@ class QualitySite:
 
     def run(self, *statements: str) -> None:
         """Statements on the same database."""
-        with self.ops.begin() as connection:
+        with self.owner.begin() as connection:
             for statement in statements:
                 connection.execute(sa.text(statement))
 
@@ -127,7 +128,9 @@ class QualitySite:
         """A check as the path judges it."""
         check = Check(expect, Severity.CRITICAL, params)
         with self.ops.connect() as connection:
-            return judge(check, scope_of(self.workflow(check), window, connection, SqlReferences(_Here(self.url))))
+            return judge(
+                check, scope_of(self.workflow(check), window, connection, SqlReferences(_Here(self._production)))
+            )
 
     def alone(self, expect: str, *, window: Window | None = WINDOW, **params: Any) -> Any:
         """The same check as Great Expectations judges it alone, over a view of the records as a plain table."""
@@ -152,7 +155,7 @@ class QualitySite:
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         source = context.data_sources.add_postgres(
             "site",
-            connection_string=f"{self.ops.url.drivername}://afterpilot@ops/ops",
+            connection_string=f"{self.owner.url.drivername}://afterpilot@ops/ops",
             kwargs={"creator": self._connect, "poolclass": sa.NullPool},
         )
         batch = source.add_table_asset(table, table_name=table).add_batch_definition_whole_table("all").get_batch()
@@ -160,8 +163,12 @@ class QualitySite:
         return batch.validate(expectation, result_format=wanted)
 
     def _connect(self) -> Any:
-        arguments, options = self.ops.dialect.create_connect_args(self.ops.url)
-        return self.ops.dialect.connect(*arguments, **options)
+        arguments, options = self.owner.dialect.create_connect_args(self.owner.url)
+        return self.owner.dialect.connect(*arguments, **options)
+
+    @property
+    def _production(self) -> str:
+        return self.owner.url.render_as_string(hide_password=False)
 
 
 def same(judged: Judged, result: Any) -> None:

@@ -29,9 +29,9 @@ WORDS = "the supplier asks when the order of last month will be paid and sends t
 
 
 @pytest.fixture
-def quality(ops: sa.Engine, ops_url: str) -> QualitySite:
+def quality(ops: sa.Engine, ops_owner: sa.Engine, ops_url: str) -> QualitySite:
     """An empty ops database."""
-    return QualitySite(ops, ops_url)
+    return QualitySite(ops, ops_owner, ops_url)
 
 
 @pytest.fixture

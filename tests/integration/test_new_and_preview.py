@@ -143,7 +143,7 @@ def test_a_trial_that_was_killed_is_swept_and_one_that_is_under_way_is_not(folde
     """Its lock is gone with its process."""
     engine = sa.create_engine(ops_url, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        connection.execute(sa.text("CREATE SCHEMA afterpilot_trial_killed"))
+        connection.execute(sa.text("SELECT afterpilot_trial('afterpilot_trial_' || repeat('0', 32))"))
     with scratch(ops_url), scratch(ops_url), engine.connect() as connection:
         count = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'afterpilot_trial_%'"
         assert connection.scalar(sa.text(count)) == 2

@@ -61,7 +61,7 @@ def _drop(connection: sa.Connection, name: str) -> None:
 def _sweep(connection: sa.Connection) -> None:
     """Drop the schemas of trials that were killed: those whose lock nobody holds."""
     found = connection.scalars(
-        sa.text("SELECT nspname FROM pg_namespace WHERE nspname LIKE :prefix"), {"prefix": f"{_PREFIX}%"}
+        sa.text("SELECT nspname FROM pg_namespace WHERE nspname ~ :name"), {"name": f"^{_PREFIX}[0-9a-f]{{32}}$"}
     )
     for name in found.all():
         if connection.scalar(_TRY, {"name": name}):
