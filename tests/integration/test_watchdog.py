@@ -55,7 +55,7 @@ def passes(site: Site, *, minutes: int, alive: bool = True, **given: Any) -> Loo
             site.now = min(site.now + 10 * MINUTE, until)
         wired = site.wired()
         if alive:
-            for dag in ("declarations", "deliver", "gate", "probe", "spend"):
+            for dag in ("declarations", "deliver", "gate", "probe", "seal", "spend"):
                 wired.passed(dag)
         looked = wired.watch(own=True, **given)
     return looked
@@ -172,7 +172,7 @@ def test_a_dag_that_does_not_pass_is_told_to_the_fleet(declared: Site) -> None:
     for _ in range(4):
         declared.now += 10 * MINUTE
         wired = declared.wired()
-        for dag in ("declarations", "deliver", "gate", "probe"):
+        for dag in ("declarations", "deliver", "gate", "probe", "seal"):
             wired.passed(dag)
         wired.watch(own=True, paused=lambda dag: dag == "spend")
     (found,) = [one for one in declared.incidents() if one["workflow"] == "_fleet"]

@@ -13,6 +13,10 @@ from afterpilot.domain.run import Stage
 WATCH = "watch"  # the stage of what the watchdog finds; it has no runs
 OVERDUE, OUTBOX, SCHEDULER = f"{WATCH}.overdue", f"{WATCH}.outbox", f"{WATCH}.scheduler"
 TASK_FAILED, DAG_BROKEN = f"{WATCH}.task_failed", f"{WATCH}.dag_broken"
+LEDGER_BROKEN, LEDGER_BEHIND = f"{WATCH}.ledger_broken", f"{WATCH}.ledger_behind"
+LEDGER_UNSIGNED, LEDGER_KEY_REPLACED = f"{WATCH}.ledger_unsigned", f"{WATCH}.ledger_key_replaced"
+LEDGER_UNPUBLISHED = f"{WATCH}.ledger_unpublished"
+OF_LEDGER = (LEDGER_BROKEN, LEDGER_BEHIND, LEDGER_UNSIGNED, LEDGER_KEY_REPLACED, LEDGER_UNPUBLISHED)
 
 # The DAGs with a rhythm of their own, cron expressions in UTC; those of a named schedule are called after it.
 DAGS: Mapping[str, str] = {
@@ -20,6 +24,8 @@ DAGS: Mapping[str, str] = {
     "deliver": "* * * * *",
     "gate": "*/2 * * * *",
     "probe": "*/10 * * * *",
+    "retention": "40 3 * * *",
+    "seal": "*/2 * * * *",
     "spend": "*/10 * * * *",
     "spot_checks": "20 5 * * *",
     "provider_bills": "20 6 * * *",
@@ -36,9 +42,10 @@ STAGES: Mapping[str, tuple[Stage, ...]] = {
 }
 
 # Names of beats.
-DELIVERY, DEAD_MAN = "delivery", "dead_man"
+DELIVERY, DEAD_MAN, LEDGER = "delivery", "dead_man", "ledger"
 _LEAST_GRACE = timedelta(minutes=15)
 STUCK_AFTER = timedelta(minutes=15)  # for which a letter is due
+UNSEALED_AFTER = timedelta(minutes=15)  # for which an entry of the ledger waits
 
 
 def dag_of(schedule: str) -> str:
@@ -134,6 +141,36 @@ class OutboxState:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerState:
+    """How the ledger stands: since when the oldest entry waits to be sealed, how many do, and what may hold them up.
+
+    ``broken`` says what does not fit what was sealed or published, ``key`` why the key cannot be used; ``unsigned``: there is none.
+    ``replaced`` is a new key that no earlier one has endorsed. ``unpublished`` has why, by the place where no head could be written.
+    """
+
+    entries: int = 0
+    head: str = ""
+    sealed_at: datetime | None = None
+    oldest: datetime | None = None
+    waiting: int = 0
+    held_by: str = ""
+    broken: str = ""
+    key: str = ""
+    unsigned: bool = False
+    replaced: str = ""
+    unpublished: Mapping[str, str] = field(default_factory=dict)
+
+    def behind(self, now: datetime) -> bool:
+        """Whether an entry has waited for too long."""
+        return self.oldest is not None and now - self.oldest > UNSEALED_AFTER
+
+    def good(self, now: datetime) -> bool:
+        """Whether all of it is sealed, signed and published."""
+        wrong = self.broken or self.key or self.unsigned or self.replaced or self.unpublished
+        return not wrong and not self.behind(now)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailure:
     """A task of ours that failed for good. ``workflows`` are those that it hides; empty: it is of all."""
 
@@ -184,6 +221,7 @@ class Looked:
     paused: frozenset[str] = frozenset()
     crons: Mapping[str, str] = field(default_factory=dict)
     beats: Mapping[str, Beat] = field(default_factory=dict)
+    ledger: LedgerState = field(default_factory=LedgerState)
 
     @property
     def late_passes(self) -> tuple[Pass, ...]:
@@ -200,4 +238,4 @@ class Looked:
     def good(self) -> bool:
         """Whether nothing is overdue, broken or stuck."""
         wrong = self.late_passes or self.overdue or self.failures or self.broken_dags
-        return self.can_tell and not wrong
+        return self.can_tell and not wrong and self.ledger.good(self.at)

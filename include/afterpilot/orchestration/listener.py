@@ -26,7 +26,7 @@ from afterpilot.settings import Settings
 OURS = "afterpilot"  # the tag of our DAGs
 # Tasks whose failure hides nothing by itself: one repeats that of others, the other one's is the outbox's.
 _SAY_NOTHING = ("red", "deliver")
-_FILES = ("declarations", "deliver", "evals", "gate", "probe", "provider_bills", "records", "spend", "spot_checks",
+_FILES = ("declarations", "deliver", "evals", "gate", "probe", "provider_bills", "records", "retention", "seal", "spend", "spot_checks",
           "watchdog", "weekly_outcomes")  # fmt: skip
 log = logging.getLogger(__name__)
 

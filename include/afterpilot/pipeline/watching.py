@@ -24,6 +24,7 @@ from afterpilot.decide.overdue import (
     passed,
     verdict_overdue,
 )
+from afterpilot.decide.sealed import ledger_findings
 from afterpilot.decide.watching import FRESH, dag_broken, outbox_stuck, scheduler_dead, tasks_failed
 from afterpilot.declare.cron import cron_error, due_before
 from afterpilot.domain.run import FLEET
@@ -32,6 +33,8 @@ from afterpilot.domain.watching import (
     DAG_BROKEN,
     DAGS,
     DELIVERY,
+    LEDGER,
+    OF_LEDGER,
     OUTBOX,
     OVERDUE,
     SCHEDULER,
@@ -50,6 +53,7 @@ from afterpilot.domain.watching import (
 )
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.following_up import Found, follow_up
+from afterpilot.pipeline.sealing import ledger_state
 from afterpilot.pipeline.services import Services
 from afterpilot.record.beats import Beats
 from afterpilot.record.task_failures import TaskFailures
@@ -87,6 +91,7 @@ def look(connection: sa.Connection, *, now: datetime, paused: Callable[[str], bo
         paused=frozenset(off | {one.dag_id for one in passes if one.paused}),
         crons=crons,
         beats=beats,
+        ledger=ledger_state(connection, beats.get(LEDGER)),
     )
 
 
@@ -177,6 +182,7 @@ def _findings(connection: sa.Connection, looked: Looked) -> Mapping[str, Sequenc
     if looked.dead_since is not None:
         found[FLEET].append(scheduler_dead(looked.dead_since))
         return found
+    found[FLEET] += ledger_findings(looked.ledger, now=looked.at)
     found[FLEET] += [dag_broken(file, error) for file, error in looked.broken_dags.items()]
     # A DAG that brings verdicts is told by the workflows that wait for them.
     found[FLEET] += [pass_overdue(one, FLEET) for one in looked.late_passes if one.dag_id in DAGS]
@@ -194,5 +200,5 @@ def _findings(connection: sa.Connection, looked: Looked) -> Mapping[str, Sequenc
 def _covered(looked: Looked) -> tuple[str, ...]:
     if looked.dead_since is not None:
         return (OUTBOX, SCHEDULER)
-    always = (OUTBOX, SCHEDULER, TASK_FAILED, DAG_BROKEN)
+    always = (OUTBOX, SCHEDULER, TASK_FAILED, DAG_BROKEN, *OF_LEDGER)
     return always if looked.catching_up else (*always, OVERDUE)

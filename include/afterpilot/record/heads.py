@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.record import leaves, merkle
+from afterpilot.record.bundle import endorsement_statement
+from afterpilot.record.canonical import canonical, stamp
 from afterpilot.record.leaves import Sealable
-from afterpilot.record.signing_keys import endorsed, fits
+from afterpilot.record.signing_keys import fits
 from afterpilot.record.tables import (
     ledger_heads,
     ledger_identity,
@@ -216,12 +218,19 @@ def keys(connection: sa.Connection) -> Mapping[str, Key]:
     }
 
 
+def endorsed(key: Key, ledger: str) -> bytes:
+    """What the key before this one signs to say that this one comes after it."""
+    return endorsement_statement(
+        ledger=ledger, key_id=key.id, public_key=key.public, since=key.since, endorsed_by=key.endorsed_by
+    )
+
+
 def is_endorsed(key: Key, known: Mapping[str, Key], ledger: str) -> bool:
     """Whether an earlier key has signed that this one comes after it. The first one needs none."""
     if not key.endorsed_by:
         return bool(known) and next(iter(known)) == key.id
     before = known.get(key.endorsed_by)
-    return before is not None and fits(before.public, key.endorsement, endorsed(key.public, ledger))
+    return before is not None and fits(before.public, key.endorsement, endorsed(key, ledger))
 
 
 def is_signed(head: Head, known: Mapping[str, Key]) -> bool:
@@ -283,8 +292,6 @@ def statement_of(head: Head, ledger: str) -> str:
 
 def head_statement(entries: int, root: bytes, workflows_root: bytes, at: datetime, ledger: str) -> str:
     """The statement of a head: canonical ``{"at", "entries", "ledger", "root", "workflows"}``."""
-    from afterpilot.record.canonical import canonical, stamp
-
     said = {
         "at": stamp(at),
         "entries": entries,

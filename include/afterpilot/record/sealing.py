@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import LedgerBroken
 from afterpilot.domain.ledger import Entry
 from afterpilot.record import heads, leaves, merkle, partitions
-from afterpilot.record.heads import Head, Tree
+from afterpilot.record.heads import Head, Key, Tree
 from afterpilot.record.leaves import Sealable
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.signing_keys import SigningKey
@@ -116,22 +116,19 @@ def introduce(connection: sa.Connection, key: SigningKey, *, by: SigningKey | No
     known = heads.keys(connection)
     if key.id in known:
         return False
-    from afterpilot.record.signing_keys import endorsed
-
-    ledger = heads.ledger_id(connection)
-    endorsement = None if by is None else by.sign(endorsed(key.public, ledger))
+    new = Key(key.id, key.public, datetime.now(UTC), by.id if by else "")
+    endorsement = by.sign(heads.endorsed(new, heads.ledger_id(connection))) if by else None
     connection.execute(
-        sa.insert(ledger_keys),
-        {
-            "key_id": key.id,
-            "public_key": key.public,
-            "endorsed_by": by.id if by else "",
-            "endorsement": endorsement,
-        },
+        sa.insert(ledger_keys).values(
+            key_id=new.id,
+            public_key=new.public,
+            since=new.since,
+            endorsed_by=new.endorsed_by,
+            endorsement=endorsement,
+        )
     )
-    payload = {"endorsed_by": by.id if by else "", "first": not known, "key": key.id, "public": key.public.hex()}
-    entry = Entry("seal:key:added", f"key:{key.id}", datetime.now(UTC), payload=payload)
-    Ledger(connection).append(entry)
+    payload = {"endorsed_by": new.endorsed_by, "first": not known, "key": key.id, "public": key.public.hex()}
+    Ledger(connection).append(Entry("seal:key:added", f"key:{key.id}", new.since, payload=payload))
     return True
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.record.canonical import canonical
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -50,11 +49,6 @@ def fits(public: bytes, signature: bytes | None, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def endorsed(public: bytes, ledger: str) -> bytes:
-    """What a key signs to say that this one comes after it: canonical ``{"key", "ledger", "public"}``."""
-    return canonical({"key": key_id(public), "ledger": ledger, "public": public.hex()})
 
 
 def read_key(text: str, file: str) -> SigningKey | None:

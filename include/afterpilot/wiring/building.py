@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from afterpilot.evaluate.client import Client
     from afterpilot.pipeline.alert_sweep import SweptAlerts
+    from afterpilot.pipeline.sealing import SealedNow
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
+    from afterpilot.record.signing_keys import SigningKey
 
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -67,6 +69,18 @@ class Wired(Delivering):
         from afterpilot.pipeline.stopping import sweep_stops
 
         return sweep_stops(self.services, {one.slug: one for one in self.declarations.workflows})
+
+    def seal(self) -> SealedNow:
+        """Seal what is new in the ledger, and publish its head where that is due."""
+        from afterpilot.pipeline.sealing import seal
+
+        return seal(self.services, self.ledger_key, self.connections.filesystem)
+
+    def ledger_key(self) -> SigningKey | None:
+        """What heads are signed with; None where the installation has no key. Raises ConfigurationError where it cannot be used."""
+        from afterpilot.record.signing_keys import read_key
+
+        return read_key(self.settings.ledger_key, self.settings.ledger_key_file)
 
     def sweep_alerts(self) -> SweptAlerts:
         """Tell what is still there after its waiver or its silence is over, call whoever is next, and send what waited for its day."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from afterpilot.domain.alerting import SLACK
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import AlertConnections, Transport
+from afterpilot.domain.ports import InstalledConnections, Transport
 from afterpilot.domain.watching import DEAD_MAN, DELIVERY, Looked, beat_of
 from afterpilot.domain.workflow import Declarations
 from afterpilot.settings import Settings
@@ -40,7 +40,7 @@ class Delivering:
     declarations: Declarations
     services: Services
     engine: sa.Engine
-    connections: AlertConnections
+    connections: InstalledConnections
 
     def deliver(self) -> Delivered:
         """Deliver what is due in the outbox, to Slack or to the preview and to the declared targets, within a minute."""

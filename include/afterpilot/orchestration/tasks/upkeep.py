@@ -9,6 +9,8 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException
 
 from afterpilot import pipeline
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.ledger import actor_of
 from afterpilot.orchestration import context
 from afterpilot.orchestration.tasks.results import verdicts_of
 
@@ -67,3 +69,27 @@ def look_after_alerts() -> dict[str, int]:
             f"{swept.broken} could not be looked after; the others are done, and the log says why"
         )
     return asdict(swept)
+
+
+@task
+def remove_old_data() -> dict[str, int]:
+    """Erase again who came back, then remove what is older than its class is kept.
+
+    Raises:
+        AirflowFailException: what is declared cannot be read as a whole, so that nothing may be removed.
+    """
+    from afterpilot.pipeline.erasing import reapply
+    from afterpilot.pipeline.retaining import retain
+
+    wired, actor = context.wired(), actor_of(context.trigger())
+    services = wired.services
+    again = reapply(services.ops, actor=actor, at=services.now())
+    try:
+        passed = retain(services, actor=actor)
+    except ConfigurationError as error:
+        raise AirflowFailException(str(error)) from error
+    for one in passed.stays:
+        log.warning("%s of %s stays: %s", one.data_class, f"{one.month:%Y-%m}", one.why)
+    log.info("%s", passed.summary)
+    wired.passed(context.trigger().dag_id)
+    return {"removed": len(passed.removed), "stay": len(passed.stays), "erased_again": len(again)}
