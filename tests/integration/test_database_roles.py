@@ -177,11 +177,12 @@ def _stopped(engine: sa.Engine, statement: str) -> str:
 def test_every_name_is_a_table_of_ours(ops_owner: sa.Engine) -> None:
     """A table that is misspelt among the append-only ones would stay open, a function would not be granted."""
     assert set(roles.APPEND_ONLY) <= set(metadata.tables)
-    assert set(roles.READ_ONLY) - {roles.VERSION_TABLE} <= set(metadata.tables)
+    assert set(roles.READ_ONLY) - {roles.VERSION_TABLE, *roles.VIEWS} <= set(metadata.tables)
     for table, columns in roles.APPEND_ONLY.items():
         assert columns <= set(metadata.tables[table].columns.keys()), table
     with ops_owner.connect() as connection:
         functions = set(connection.scalars(sa.text("SELECT proname FROM pg_proc WHERE proname LIKE 'afterpilot%'")))
+        assert set(roles.VIEWS) == set(sa.inspect(connection).get_view_names())
     assert set(roles.FUNCTIONS) <= functions
 
 

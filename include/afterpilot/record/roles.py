@@ -35,9 +35,16 @@ APPEND_ONLY: Mapping[str, frozenset[str]] = {
     "run_ids": frozenset(),
     "runs": frozenset(),
 }
-READ_ONLY = ("ledger_identity", VERSION_TABLE)
+VIEWS = ("released_outputs",)
+READ_ONLY = ("ledger_identity", VERSION_TABLE, *VIEWS)
 PROTECTED = frozenset({*APPEND_ONLY, "ledger_identity"})  # by triggers too
-FUNCTIONS = ("afterpilot_drop_partition", "afterpilot_kept", "afterpilot_partition", "afterpilot_trial", "afterpilot_trial_over")
+FUNCTIONS = (
+    "afterpilot_drop_partition",
+    "afterpilot_kept",
+    "afterpilot_partition",
+    "afterpilot_trial",
+    "afterpilot_trial_over",
+)
 # Whether the application needs a privilege on what is around the tables; TEMPORARY is for tables of a transaction.
 AROUND: Mapping[str, Mapping[str, bool]] = {
     "schema": {"USAGE": True, "CREATE": False},
@@ -49,7 +56,7 @@ _FOUND = sa.text(
     "  ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum) "
     "    AS columns "
     "FROM pg_class c LEFT JOIN pg_inherits ON inhrelid = c.oid LEFT JOIN pg_class whole ON whole.oid = inhparent "
-    "WHERE c.relnamespace = CAST(current_schema() AS regnamespace) AND c.relkind IN ('r', 'p') "
+    "WHERE c.relnamespace = CAST(current_schema() AS regnamespace) AND c.relkind IN ('r', 'p', 'v') "
     "  AND coalesce(whole.relname, c.relname) = ANY(:tables) ORDER BY c.relname"
 )
 _SEQUENCES = sa.text(
@@ -65,7 +72,7 @@ _CALLED = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table of ours or a partition of one, as it stands in the database; ``place`` is its name as SQL writes it."""
+    """A table or view of ours or a partition of one, as it stands in the database; ``place`` is its name as SQL writes it."""
 
     name: str
     whole: str  # the table itself, or what it is a partition of
@@ -86,7 +93,7 @@ class Relation:
 
 
 def found(connection: sa.Connection) -> tuple[Relation, ...]:
-    """Our tables and their partitions, as far as the database has them."""
+    """Our tables and views, and partitions, as far as the database has them."""
     rows = connection.execute(_FOUND, {"tables": _tables()}).mappings()
     return tuple(Relation(row["name"], row["whole"], row["place"], tuple(row["columns"])) for row in rows)
 
@@ -164,7 +171,7 @@ def _hold(connection: sa.Connection, role: str, *, kind: str, privilege: str, ne
 
 
 def _tables() -> list[str]:
-    return [*metadata.tables, VERSION_TABLE]
+    return [*metadata.tables, *VIEWS, VERSION_TABLE]
 
 
 def _quoted(connection: sa.Connection, name: str | None) -> str:
