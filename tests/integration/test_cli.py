@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from path_site import SLUG, Site, perfect
 
 from afterpilot.cli import main
+from afterpilot.demo.postgres import APPLICATION, OWNER, EmbeddedPostgres
 from afterpilot.record.migrate import head
 from doubles.model import ModelDouble
 
@@ -157,3 +159,28 @@ def test_migrations(cli: Cli, empty_database: str) -> None:
     assert cli("db", "check")[0] == 0
     code, out, _ = cli("db", "upgrade")
     assert (code, out.count(head())) == (0, 2)
+
+
+def test_migrations_by_an_owner(cli: Cli, postgres: EmbeddedPostgres, empty_database: str) -> None:
+    """The owner's upgrade gives the application what it needs; both that and one role for all are said by the check."""
+    name = str(sa.make_url(empty_database).database)
+    code, out, _ = cli("db", "upgrade", AFTERPILOT_DATABASE_URL=empty_database)
+    assert (code, "triggers alone do" in out, "AFTERPILOT_OWNER_URL" in out) == (0, True, True)
+    code, out, _ = cli("db", "check")
+    assert (code, "triggers alone do" in out) == (0, True)
+    postgres.separate(name)
+    application = {"AFTERPILOT_DATABASE_URL": postgres.url(name, role=APPLICATION)}
+    code, _, err = cli("db", "check", **application)
+    assert (code, "permission denied" in err, err.count("\n")) == (2, True, 1)
+    owner = postgres.url(name, role=OWNER)
+    code, _, err = cli(
+        "db", "upgrade", AFTERPILOT_OWNER_URL=owner, AFTERPILOT_DATABASE_URL=postgres.url(name, role="nobody")
+    )
+    assert (code, "there is no role 'nobody'" in err, err.count("\n")) == (2, True, 1)
+    assert cli("db", "upgrade", **application)[0] == 0
+    code, out, _ = cli("db", "check", AFTERPILOT_OWNER_URL="")
+    assert (code, "grants" in out) == (0, False)
+    with sa.create_engine(owner).begin() as connection:
+        connection.exec_driver_sql(f"GRANT UPDATE ON ledger TO {APPLICATION}")
+    code, out, _ = cli("db", "check")
+    assert (code, "UPDATE on ledger" in out) == (1, True)
