@@ -71,6 +71,11 @@ class _Commands(LazyGroup):
             "afterpilot.cli.watch:watch",
             "Look from outside Airflow at what must keep happening, tell what is overdue, stuck or broken, and deliver it.",
         ),
+        "retention": Later(
+            "afterpilot.cli.retention:app", "How long what is kept, what goes next, and what was removed."
+        ),
+        "hold": Later("afterpilot.cli.holds:app", "Keep data from being removed and erased, whatever its age."),
+        "erase": Later("afterpilot.cli.erase:app", "Make what is known of a person or an output unreadable for good."),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }
 

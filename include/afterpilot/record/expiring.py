@@ -13,6 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from afterpilot.domain.ledger import output
+from afterpilot.record.erasure import keep_holds
 
 BATCH = 5_000  # rows of one transaction
 
@@ -87,7 +88,11 @@ TABLES: Mapping[str, Rows] = {
     "write_backs": Rows("old.decided_at", f"old.state = 'done' AND {_NO_RECORD}"),
     "releases": Rows("old.decided_at", f"old.state NOT IN ('pending', 'failed') AND {_OF_OUTPUT}"),
     "case_offers": Rows("old.offered_at", f"old.state <> 'offered' AND {_NO_RECORD}"),
-    "human_decisions": Rows("old.decided_at", _OF_OUTPUT),
+    # With them goes a key, which a hold keeps whatever time it is over.
+    "human_decisions": Rows(
+        "old.decided_at",
+        f"{_OF_OUTPUT} AND NOT EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND holds.workflow IN ('', old.workflow))",
+    ),
     "review_items": Rows("old.decided_at", f"old.decided_at IS NOT NULL AND {_OF_OUTPUT}"),
     # While there is a record without one, the gate would decide on it anew.
     "gate_decisions": Rows("old.decided_at", _OF_OUTPUT),
@@ -133,7 +138,7 @@ def expire(connection: sa.Connection, table: str, *, before: datetime, workflow:
     With a decision goes the key under which the ledger's personal values about its output are sealed.
     """
     given = {"before": before, "workflow": workflow, "most": BATCH}
-    connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")  # a hold that is being set waits, or is seen
+    keep_holds(connection)
     if table == "incidents":
         return _incidents(connection, given)
     key = ", old.key" if table == "human_decisions" else ""

@@ -99,3 +99,32 @@ CREATE TRIGGER hold_ends BEFORE UPDATE OR DELETE ON holds FOR EACH ROW EXECUTE F
 ALTER TABLE holds ENABLE ALWAYS TRIGGER hold_ends;
 CREATE TRIGGER hold_ends_truncate BEFORE TRUNCATE ON holds FOR EACH STATEMENT EXECUTE FUNCTION afterpilot_hold_ends();
 ALTER TABLE holds ENABLE ALWAYS TRIGGER hold_ends_truncate;
+
+-- Whose personal values the ledger holds is never forgotten and never renamed: a key is destroyed for good, with name and digest, or
+-- not at all. While anything that they did, or the output, is held, it is not.
+CREATE FUNCTION afterpilot_subject_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  hold record;
+BEGIN
+  IF tg_op <> 'UPDATE' THEN
+    RAISE EXCEPTION 'subjects are kept: % is refused', tg_op USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF (old.id, old.kind, old.created_at) IS DISTINCT FROM (new.id, new.kind, new.created_at) OR new.erased_at IS NULL
+     OR new.key IS NOT NULL OR new.name IS NOT NULL OR new.digest IS NOT NULL
+     OR (old.erased_at IS NOT NULL AND old.erased_at IS DISTINCT FROM new.erased_at) THEN
+    RAISE EXCEPTION 'a subject is erased, or left as it is' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  FOR hold IN SELECT id, workflow FROM holds WHERE ended_at IS NULL ORDER BY set_at, id LOOP
+    IF hold.workflow = '' OR starts_with(old.name, hold.workflow || '/') AND old.kind = 'output' OR EXISTS (
+         SELECT FROM ledger WHERE actor = old.kind || ':' || old.id AND workflow = hold.workflow) THEN
+      RAISE EXCEPTION 'is held: hold % of %', left(hold.id::text, 8), coalesce(nullif(hold.workflow, ''), 'all workflows')
+        USING ERRCODE = 'insufficient_privilege';
+    END IF;
+  END LOOP;
+  RETURN new;
+END
+$$;
+CREATE TRIGGER subject_erased BEFORE UPDATE OR DELETE ON subjects FOR EACH ROW EXECUTE FUNCTION afterpilot_subject_erased();
+ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased;
+CREATE TRIGGER subject_erased_truncate BEFORE TRUNCATE ON subjects FOR EACH STATEMENT EXECUTE FUNCTION afterpilot_subject_erased();
+ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased_truncate;

@@ -84,3 +84,4 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION afterpilot_kept(text, date)")
     op.execute("DROP TABLE holds, removals")
     op.execute("DROP FUNCTION afterpilot_hold_ends()")
+    op.execute("DROP FUNCTION afterpilot_subject_erased() CASCADE")

@@ -1,0 +1,302 @@
+"""Somebody who is erased is gone for good: the key of what the ledger seals, their name everywhere else; proofs hold, acts stay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from retention_site import NOW, OLD, Kept
+from sqlalchemy.dialects.postgresql import JSONB
+
+from afterpilot.domain.errors import AnswerRefused
+from afterpilot.domain.ledger import Entry, Personal, output, output_subject, person
+from afterpilot.domain.personal_places import LEFT, NO_NAMES, PLACES
+from afterpilot.pipeline.erasing import (
+    erase_outputs,
+    erase_person,
+    erasures,
+    preview_outputs,
+    preview_person,
+    read_list,
+    reapply,
+)
+from afterpilot.record import tables
+from afterpilot.record.holds import Holds
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.ops import Ops
+from afterpilot.record.personal import opened
+
+pytestmark = pytest.mark.integration
+DANA, SAM = "Dana Ruiz", "Sam Whitfield"
+WHY: Mapping[str, Any] = {"by": SAM, "reason": "ticket 811", "at": NOW}
+
+
+@pytest.fixture
+def kept(ops: sa.Engine) -> Kept:
+    """The database, as the application has it."""
+    return Kept(ops)
+
+
+@pytest.fixture
+def acted(kept: Kept) -> Kept:
+    """Dana has decided, waived and written; some speak of her, and somebody has a name like hers."""
+    kept.add("silences", by="dana  ruiz ", reason="Dana Ruiz asked", starts_at=OLD, ends_at=NOW)
+    kept.add("silences", by="Dana Ruizova", reason="not Dana  Ruizova's", starts_at=OLD, ends_at=NOW)
+    kept.add(
+        "human_decisions",
+        workflow="invoices",
+        key="k",
+        decided_at=OLD,
+        decision="corrected",
+        decided_by=DANA,
+        note="ask DANA RUIZ.",
+        corrected={"clerk": 'line\nDana Ruiz, "DR"', "n": 1},
+    )
+    kept.add("case_offers", workflow="invoices", key="k", decided_at=OLD, case={}, digest="d", decided_by=DANA)
+    kept.add(
+        "outbox", dedupe_key="m", workflow="invoices", kind="incident", channel="#c", message={"text": "Hi Dana Ruiz"}
+    )
+    with kept.engine.begin() as connection:
+        entry = Entry("review:decision:made", "output:1", OLD, "invoices", person(DANA), {"note": Personal("call Ann")})
+        Ledger(connection).append(entry)
+    return kept
+
+
+def test_every_text_column_has_been_considered() -> None:
+    """A new one says whether names may stand in it."""
+    known = {(one.table, one.column) for one in PLACES}
+    known |= {(table, column) for table, columns in NO_NAMES.items() for column in columns.split()}
+    kinds = (sa.Text, JSONB, sa.ARRAY, sa.LargeBinary)
+    there = {
+        (table.name, column.name)
+        for table in tables.metadata.tables.values()
+        if table.name not in LEFT
+        for column in table.columns
+        if isinstance(column.type, kinds)
+    }
+    assert there - known == set()
+    assert known - there == set(), "there is no such column any more"
+
+
+def test_the_name_is_gone_everywhere_and_nobody_else_is_touched(acted: Kept) -> None:
+    ops = Ops(acted.engine)
+    found = preview_person(ops, [DANA])
+    expected = {
+        "silences.by": 1,
+        "silences.reason": 1,
+        "human_decisions.decided_by": 1,
+        "human_decisions.note": 1,
+        "human_decisions.corrected": 1,
+        "case_offers.decided_by": 1,
+        "outbox.message": 1,
+    }
+    assert found.counts == expected
+    assert list(found.pseudonyms) == ["dana ruiz"]
+    erased = erase_person(ops, [DANA], **WHY)
+    assert erased.counts == expected
+    label = f"erased person {erased.pseudonyms[0].partition(':')[2][:8]}"
+    assert acted.rows(
+        "SELECT by, reason FROM silences ORDER BY id = (SELECT id FROM silences WHERE by LIKE 'Dana%')"
+    ) == [
+        (label, f"{label} asked"),
+        ("Dana Ruizova", "not Dana  Ruizova's"),
+    ]
+    (decision,) = acted.rows("SELECT decided_by, note, corrected FROM human_decisions")
+    assert decision == (label, f"ask {label}.", {"clerk": f'line\n{label}, "DR"', "n": 1})
+    assert acted.rows("SELECT message FROM outbox") == [({"text": f"Hi {label}"},)]
+    assert preview_person(ops, [DANA]).counts == {}
+
+
+def test_what_the_ledger_sealed_cannot_be_opened_and_has_not_changed(acted: Kept) -> None:
+    """Its payload and hash are the same; the key is gone from the table and is no other's; whoever acts again is somebody new."""
+    before = acted.rows("SELECT id, actor, payload, payload_hash FROM ledger WHERE action LIKE 'review%'")
+    (key,) = acted.rows("SELECT key FROM subjects WHERE name = 'dana ruiz'")
+    box = json.loads(before[0].payload)["note"]["$sealed"]
+    assert opened(box, key[0]) == b'"call Ann"'
+    (pseudonym,) = erase_person(Ops(acted.engine), [DANA], **WHY).pseudonyms
+    assert acted.rows("SELECT id, actor, payload, payload_hash FROM ledger WHERE action LIKE 'review%'") == before
+    assert hashlib.sha256(before[0].payload.encode()).digest() == before[0].payload_hash
+    (subject,) = acted.rows(f"SELECT name, digest, key, erased_at FROM subjects WHERE id = '{pseudonym[7:]}'")
+    assert subject[:3] == (None, None, None)
+    assert subject.erased_at is not None
+    for (other,) in acted.rows("SELECT key FROM subjects WHERE key IS NOT NULL"):
+        with pytest.raises(ValueError, match="not sealed under this key"):
+            opened(box, other)
+    with acted.engine.begin() as connection:
+        Ledger(connection).append(Entry("alerts:silence:set", "silence:1", NOW, "invoices", person(DANA)))
+    (newest,) = acted.rows("SELECT actor FROM ledger ORDER BY id DESC LIMIT 1")
+    assert newest.actor.startswith("person:")
+    assert newest.actor != pseudonym
+
+
+def test_the_entry_names_nobody_and_each_message_that_was_changed_has_one(acted: Kept) -> None:
+    (pseudonym,) = erase_person(Ops(acted.engine), [DANA], **WHY).pseudonyms
+    entries = [one for one in acted.entries() if one.action.startswith("retention:")]
+    assert [(one.action, one.subject.split(":")[0]) for one in entries] == [
+        ("retention:person:erased", "person"),
+        ("retention:message:erased", "message"),
+    ]
+    assert entries[0].subject == pseudonym
+    payload = json.loads(entries[0].payload)
+    assert payload["counts"]["silences.by"] == 1
+    assert not any(word in one.payload.lower() for one in entries for word in ("dana", "ruiz", "811", "sam"))
+    (row,) = acted.rows("SELECT how, subject, rows, actor FROM removals")
+    assert (row.how, row.subject, row.rows) == ("erased", pseudonym, 7)
+    assert row.actor.startswith("person:")
+
+
+def test_several_spellings_are_one_person_and_others_are_pointed_out(acted: Kept) -> None:
+    acted.add("silences", by="dana.ruiz@example.com", reason="x", starts_at=OLD, ends_at=NOW)
+    ops = Ops(acted.engine)
+    assert preview_person(ops, [DANA]).others == {"dana.ruiz@example.com": 1}
+    erased = erase_person(ops, [DANA, "dana.ruiz@example.com", "U07DANA"], **WHY)
+    assert len(erased.pseudonyms) == 3
+    labels = {by for (by,) in acted.rows("SELECT by FROM silences") if by.startswith("erased")}
+    assert len(labels) == 1
+
+
+def test_a_hold_refuses_also_whoever_asks_the_database(acted: Kept) -> None:
+    ops, hold = Ops(acted.engine), acted.hold("invoices")
+    assert preview_person(ops, [DANA]).held == (f"hold {str(hold.id)[:8]} of invoices",)
+    with pytest.raises(AnswerRefused, match="while it is held"):
+        erase_person(ops, [DANA], **WHY)
+    shred = "UPDATE subjects SET key = NULL, name = NULL, digest = NULL, erased_at = now() WHERE name = 'dana ruiz'"
+    with acted.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="is held"):
+        connection.exec_driver_sql(shred)
+    assert erase_person(ops, ["Nobody Known"], **WHY).counts == {}, "of whom nothing is held"
+    with acted.engine.begin() as connection:
+        Holds(connection).release(str(hold.id), by=SAM, reason="over", at=NOW)
+    assert erase_person(ops, ["Dana Ruiz"], **WHY).counts
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM subjects",
+        "TRUNCATE subjects",
+        "UPDATE subjects SET name = 'somebody else'",
+        "UPDATE subjects SET key = decode('00', 'hex')",
+        "UPDATE subjects SET key = NULL, erased_at = now()",
+    ],
+)
+def test_a_subject_is_erased_as_a_whole_or_left(acted: Kept, statement: str) -> None:
+    with acted.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError):
+        connection.exec_driver_sql(statement)
+
+
+def test_nobody_erases_themselves_and_a_single_letter_is_no_name(acted: Kept) -> None:
+    with pytest.raises(AnswerRefused, match="cannot be the one who erases"):
+        erase_person(Ops(acted.engine), ["DANA ruiz"], by=DANA, reason="x", at=NOW)
+    with pytest.raises(AnswerRefused, match="too short"):
+        preview_person(Ops(acted.engine), ["d"])
+
+
+def test_a_name_with_signs_is_taken_literally(kept: Kept) -> None:
+    """No sign of a name is one of the pattern's."""
+    for by in (r"d.r*(x)[a]\q", "dxr"):
+        kept.add("silences", by="x", reason=f"by {by}, today", starts_at=OLD, ends_at=NOW)
+    assert erase_person(Ops(kept.engine), [r"d.r*(x)[a]\q"], **WHY).counts == {"silences.reason": 1}
+    assert kept.rows("SELECT FROM silences WHERE reason = 'by dxr, today'")
+
+
+def test_who_comes_back_with_a_restored_dump_is_erased_again(acted: Kept, ops_owner: sa.Engine) -> None:
+    """From the entries that are there, and from a list kept beside the backups where the dump is older than they are."""
+    ops = Ops(acted.engine)
+    (before,) = acted.rows("SELECT * FROM subjects WHERE name = 'dana ruiz'")
+    (pseudonym,) = erase_person(ops, [DANA], **WHY).pseudonyms
+    assert reapply(ops, actor="cli", at=NOW) == []
+    _restore(ops_owner, before)
+    (again,) = reapply(ops, actor="cli", at=NOW)
+    assert again.pseudonyms == (pseudonym,)
+    assert acted.rows("SELECT FROM subjects WHERE name = 'dana ruiz'") == []
+    assert "Dana Ruiz" not in {by for (by,) in acted.rows("SELECT by FROM silences")}
+    assert reapply(ops, actor="cli", at=NOW) == [], "once is enough"
+
+
+def test_a_list_beside_the_backups_tells_an_older_dump_what_to_erase(acted: Kept) -> None:
+    (row,) = acted.rows("SELECT id FROM subjects WHERE name = 'dana ruiz'")
+    listed = read_list([json.dumps({"subject": f"person:{row.id}", "workflow": "", "at": "x"}), ""])
+    (again,) = reapply(Ops(acted.engine), actor="cli", at=NOW, also=listed)
+    assert again.pseudonyms == (f"person:{row.id}",)
+    assert [one["subject"] for one in erasures(Ops(acted.engine))] == [f"person:{row.id}"]
+    with pytest.raises(AnswerRefused, match="line 1"):
+        read_list(["dana"])
+
+
+def test_an_output_is_erased_and_its_key_and_decision_stay(kept: Kept) -> None:
+    ops = Ops(kept.engine)
+    for key in ("k", "other"):
+        kept.record("invoices", key, OLD)
+        kept.item(key, OLD, decided=OLD)
+        kept.add("seen_values", workflow="invoices", digest=uuid.uuid4(), key=key)
+        kept.add(
+            "human_decisions",
+            workflow="invoices",
+            key=key,
+            decided_at=OLD,
+            decision="corrected",
+            corrected={"name": "Ann"},
+        )
+    with kept.engine.begin() as connection:
+        connection.exec_driver_sql(
+            'UPDATE review_items SET discrepancies = \'[{"check": "c", "said": "Ann", "text": "Ann"}]\''
+        )
+        sealed = Personal({"name": "Ann"}, output("invoices", "k"))
+        Ledger(connection).append(
+            Entry("review:decision:made", "output:1", OLD, "invoices", payload={"corrected": sealed})
+        )
+    expected = {
+        "records.data": 1,
+        "seen_values": 1,
+        "review_items.discrepancies": 1,
+        "human_decisions.corrected": 1,
+    }
+    assert preview_outputs(ops, "invoices", ["k"]).counts == expected
+    erased = erase_outputs(ops, "invoices", ["k"], **WHY)
+    assert (erased.counts, erased.pseudonyms) == (expected, (output_subject("invoices", "k"),))
+    assert kept.rows("SELECT key FROM records") == [("other",)]
+    (item,) = kept.rows("SELECT discrepancies FROM review_items WHERE key = 'k'")
+    assert item.discrepancies == [{"check": "c", "said": "erased", "expected": "erased", "text": "erased"}]
+    assert kept.rows("SELECT decision, corrected FROM human_decisions WHERE key = 'k'") == [("corrected", {})]
+    assert kept.rows("SELECT FROM subjects WHERE kind = 'output' AND key IS NOT NULL") == []
+    assert "k" not in json.loads(kept.entries()[-1].payload)
+
+
+def test_an_output_that_its_source_still_holds_goes_again(kept: Kept) -> None:
+    ops = Ops(kept.engine)
+    kept.record("invoices", "k", OLD)
+    erase_outputs(ops, "invoices", ["k"], **WHY)
+    kept.record("invoices", "k", OLD)
+    kept.record("invoices", "other", OLD)
+    assert [one.pseudonyms for one in reapply(ops, actor="cli", at=NOW)] == [(output_subject("invoices", "k"),)]
+    assert kept.rows("SELECT key FROM records") == [("other",)]
+    assert reapply(ops, actor="cli", at=NOW) == []
+
+
+def test_an_output_that_still_waits_or_is_held_is_not_erased(kept: Kept) -> None:
+    ops = Ops(kept.engine)
+    kept.record("invoices", "k", OLD)
+    kept.item("k", OLD, decided=None)
+    with pytest.raises(AnswerRefused, match="still waits"):
+        erase_outputs(ops, "invoices", ["k"], **WHY)
+    kept.hold("invoices", OLD)
+    with pytest.raises(AnswerRefused, match="while it is held"):
+        erase_outputs(ops, "invoices", ["k"], **WHY)
+    assert kept.rows("SELECT key FROM records") == [("k",)]
+
+
+def _restore(owner: sa.Engine, before: Any) -> None:
+    """As a dump of before the erasure would bring it back: the key with its name, and the name elsewhere."""
+    with owner.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE subjects DISABLE TRIGGER USER")
+        given = {"key": before.key, "name": before.name, "digest": before.digest, "erased_at": None}
+        connection.execute(sa.update(tables.subjects).where(tables.subjects.c.id == before.id).values(**given))
+        connection.execute(
+            sa.update(tables.silences).where(tables.silences.c.by.startswith("erased")).values(by="Dana Ruiz")
+        )
+        connection.exec_driver_sql("ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased")
