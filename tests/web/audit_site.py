@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import uuid
 from collections.abc import Mapping
@@ -14,11 +15,13 @@ import sample_data
 import sqlalchemy as sa
 from sample_data import NOW, add_run, finding
 
+from afterpilot.domain.ledger import Entry, person
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.watching import OVERDUE, WATCH
-from afterpilot.record import tables
+from afterpilot.record import signing_keys, tables
 from afterpilot.record.ops import Ops, Unit
+from afterpilot.record.sealing import seal
 
 ORDERS, OLD = "order_replies", "old_letters"
 FIRST, SECOND, SPOILT = (hashlib.sha256(word).hexdigest() for word in (b"orders 1", b"orders 2", b"orders 3"))
@@ -231,4 +234,17 @@ def _approvals(unit: Unit, kept: Kept) -> None:
 
 def everything(engine: sa.Engine) -> tuple[sample_data.Sampled, Kept]:
     """The sample history and this one in one database."""
-    return sample_data.build(engine), build(engine)
+    both = sample_data.build(engine), build(engine)
+    seal(engine, signing_keys.parsed(base64.b64encode(bytes(range(32))), "a test"))
+    with Ops(engine).begin() as unit:  # what is newer than the head
+        unit.ledger.append(
+            Entry(
+                "alerts:silence:begun",
+                "silence:1",
+                NOW,
+                workflow=ORDERS,
+                actor=person("Jon Reyes"),
+                payload={"kind": "evals.*"},
+            )
+        )
+    return both

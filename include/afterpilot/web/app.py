@@ -30,6 +30,8 @@ from afterpilot.web.pages import (
     eval_compare,
     evals,
     incidents,
+    ledger,
+    mapping,
     messages,
     outputs,
     raises,
@@ -114,7 +116,7 @@ def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answer
     routes = APIRouter()
     for pages in (status, runs, samples, messages, outputs, declarations, review, raises, silences, alert_preview):
         routes.include_router(pages.router(frame))
-    for pages in (evals, spend, eval_compare, coverage, as_of):
+    for pages in (evals, spend, eval_compare, coverage, as_of, mapping, ledger):
         routes.include_router(pages.router(frame))
     routes.include_router(incidents.router(frame, takes_answers=takes_answers))
     routes.include_router(eval_cases.router(frame, workflows))

@@ -37,6 +37,8 @@ NAVIGATION = (
     ("declarations", "declarations", "Declarations"),
     ("coverage", "coverage", "Coverage"),
     ("as_of", "as-of", "As of"),
+    ("mapping", "mapping", "Obligations"),
+    ("ledger", "ledger", "Ledger"),
     ("health", "health", "Health"),
 )
 
