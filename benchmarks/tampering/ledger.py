@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from afterpilot.record import merkle
 from afterpilot.record.bundle import endorsement_statement
-from afterpilot.record.bundle_source import KINDS, Count, Document, Facts, Head, Key, Opened, SealedEntry
+from afterpilot.record.bundle_source import Count, Document, Facts, Head, Key, Opened, SealedEntry
 from afterpilot.record.canonical import canonical, stamp
 
 NAME = "6f1a3f0e-7a53-4bb0-9f0b-0f5b8f0c1d2e"
@@ -288,11 +287,3 @@ def source(ledger: MemoryLedger, workflow: str = "invoices") -> MemorySource:
 def changed(one: Written, **what: Any) -> Written:  # noqa: ANN401
     """The same entry with something else."""
     return replace(one, **what)
-
-
-def text(value: Any) -> str:  # noqa: ANN401
-    """As JSON, for messages."""
-    return json.dumps(value)
-
-
-__all__ = ["KINDS", "MemoryLedger", "MemorySource", "Written", "make", "private", "source"]

@@ -120,7 +120,8 @@ class BundleSource(Protocol):
 
         From the first to the last that was recorded in the period, and those between; before them the entry with the number
         before, after them the one with the number after, where there are such (the boundary, without payload). With none in the
-        period, the two between which it lies.
+        period, the two between which it lies. Where the entry before was removed by retention, the first that is left is the
+        boundary, and the period (``Facts.since``) begins after it: else a cut at the beginning would look the same.
         """
         ...
 

@@ -673,7 +673,6 @@ class Entries:
         self._young_from = _stamp(head.at - LEGAL_MINIMUM)
         self._held: tuple[int, str, str] | None = None  # the boundary, if no line follows
         self.first = self.number = 0  # of the first and the last line
-        self.first_recorded = ""
         self.first_young: int | None = None  # number of the first that no retention may have removed
         self.before = self.after = False  # whether the boundary is there
         self.inside = self.first_inside = self.last_inside = 0  # how many are of the period, and between which numbers
@@ -760,8 +759,6 @@ class Entries:
     def _place(self, at: int, first: tuple[str, ...], payload: bytes, digest: str) -> None:
         """Sort an entry into the period or the boundary, and read its payload."""
         number, recorded = int(first[0]), first[1]
-        if at == 1:
-            self.first_recorded = recorded
         if self.first_young is None and recorded >= self._young_from:
             self.first_young = number
         if self._held is not None:
@@ -900,14 +897,9 @@ def check_ends(entries: Entries, total: int, head: Head, until: str, result: Res
     if entries.number > total:
         result.problem(f"There is an entry {entries.number}, but the workflow has {total} at the last head.")
     if not entries.before and entries.first > 1:
-        text = f"The first entry is number {entries.first}, and the one before the period is not there"
-        if entries.first_recorded >= _stamp(head.at - LEGAL_MINIMUM):
-            result.problem(f"{text}: entries were cut off at the beginning.")
-        else:
-            result.unproven.append(
-                f"{text}. It may have been removed by retention, more than six months having passed; so it cannot be shown that "
-                "the period has no earlier entries."
-            )
+        result.problem(
+            f"The first entry is number {entries.first}, and the one before the period is not there: entries were cut off at the beginning."
+        )
     if not entries.after:
         if entries.number < total:
             result.problem(
