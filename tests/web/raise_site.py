@@ -28,11 +28,7 @@ class Desk:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        fill(engine, many=1)
-        spend = {"cap": "400 USD/month", "at_cap": "ask_owner", "second_person_above": "800 USD"}
-        with engine.begin() as connection:
-            document = dict(connection.execute(sa.select(tables.declarations.c.document)).scalar_one())
-            connection.execute(sa.update(tables.declarations).values(document={**document, "spend": spend}))
+        fill(engine, many=1, spend={"cap": "400 USD/month", "at_cap": "ask_owner", "second_person_above": "800 USD"})
 
     def judged(self, spent: str, at_cap: AtCap = "ask_owner") -> None:
         """The month was looked at."""

@@ -93,11 +93,14 @@ def token(client: TestClient) -> str:
     return str(client.cookies["afterpilot_review"])
 
 
-def fill(engine: sa.Engine, *, many: int = 6) -> uuid.UUID:
-    """Invoices that wait: a wrong total, an unknown order, a missing number, a spot check, and so on; the oldest first."""
+def fill(engine: sa.Engine, *, many: int = 6, **declared: Any) -> uuid.UUID:
+    """Invoices that wait: a wrong total, an unknown order, a missing number, a spot check, and so on; the oldest first.
+
+    ``declared`` are further keys of the declaration.
+    """
     run = uuid.uuid4()
     with Ops(engine).begin() as unit:
-        unit.declarations.keep(Loaded(INVOICES, "", _usable(), (), "f" * 64, DOCUMENT), at=NOW)
+        unit.declarations.keep(Loaded(INVOICES, "", _usable(), (), "f" * 64, {**DOCUMENT, **declared}), at=NOW)
         decisions = [_item(unit, run, number) for number in range(many)]
         unit.gate.write(decisions, run)
         for number in range(many):

@@ -15,6 +15,7 @@ from afterpilot.web.headers import HEADERS
 
 log = logging.getLogger(__name__)
 _CANCELLED, _NO_TABLE = "57014", "42P01"  # PostgreSQL: query_canceled, undefined_table
+_OTHERS = ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")  # what no page takes
 _TITLES = {
     400: "This address cannot be read",
     401: "Please log in",
@@ -35,6 +36,10 @@ def router() -> APIRouter:
         raise HTTPException(
             404, "No page has this address. It may have been mistyped, or what it showed was never kept."
         )
+
+    @routes.api_route("/{path:path}", methods=[*_OTHERS])
+    def unchanging(path: str) -> Response:  # noqa: ARG001 - the route's
+        raise HTTPException(405, "This address takes nothing of this kind.")
 
     return routes
 

@@ -33,7 +33,7 @@ _LONGEST = 200  # characters of a filter's value
 # Filters that say which part of the evidence was shown. Nothing else of an address is kept: a key may say who somebody is.
 _FILTERS = frozenset(
     {"workflow", "stage", "verdict", "state", "severity", "kind", "actor", "from", "to", "on", "at", "month", "version"}
-    | {"samples", "runs", "a", "b", "after", "before", "format", "reason", "told"}
+    | {"from_time", "to_time", "samples", "runs", "a", "b", "after", "before", "format", "reason", "told"}
 )
 _UNRECORDED = (
     "Every look at evidence is recorded, and this one cannot be now: the ledger does not take it. "
@@ -123,6 +123,11 @@ class Views:
             log.exception("a view of evidence cannot be recorded")
             raise HTTPException(503, _UNRECORDED) from error
         self._remember(look)
+
+    def forget(self) -> None:
+        """Take the next look of everybody for a new one."""
+        with self._lock:
+            self._seen.clear()
 
     def _recent(self, look: tuple[str, ...]) -> bool:
         with self._lock:

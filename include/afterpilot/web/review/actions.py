@@ -35,9 +35,9 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.post("/review/hold")
     def hold(request: Request, form: Given) -> Response:
-        _needs_token(request, form)
         at, who, (workflow, key) = frame.clock(), sight(request), form.item
         who.need_decision(workflow)
+        _needs_token(request, form)
         with frame.writing() as connection:
             terms = known(connection, workflow, key).terms
             until = at + terms.review.reservation
@@ -48,19 +48,19 @@ def router(frame: Frame) -> APIRouter:
 
     @routes.post("/review/leave")
     def leave(request: Request, form: Given) -> Response:
-        _needs_token(request, form)
         workflow, key = form.item
         sight(request).need_decision(workflow)
+        _needs_token(request, form)
         with frame.writing() as connection:
             ReviewQueue(connection).free(workflow, key, by=sight(request).login)
         return Response(status_code=204) if form.text("quiet") else _to_queue(frame, request, Scope.given(form))
 
     @routes.post("/review/next")
     def onwards(request: Request, form: Given) -> Response:
-        _needs_token(request, form)
         scope, here = Scope.given(form), (form.item if form.text("key") else None)
         if here is not None:
             sight(request).need_decision(here[0])
+        _needs_token(request, form)
         with frame.writing() as connection:
             if here is not None:
                 ReviewQueue(connection).free(*here, by=sight(request).login)
