@@ -79,9 +79,9 @@ class DeclarationVersions:
             ).returning(current_declarations.c.usable_sha256)
         )
         if before is not None and not before.present:
-            entries.append(folder_changed(loaded.slug, loaded.sha256, "workflow:returned", at=at, usable=used))
+            entries.append(folder_changed(loaded.slug, loaded.sha256, "declare:workflow:returned", at=at, usable=used))
         if before is None or before.sha256 != loaded.sha256:
-            entries.append(folder_changed(loaded.slug, loaded.sha256, "version:current", at=at, usable=used))
+            entries.append(folder_changed(loaded.slug, loaded.sha256, "declare:version:current", at=at, usable=used))
         Ledger(self._connection).append_many(entries)
         return before is None or before.sha256 != loaded.sha256 or not before.present
 
@@ -100,7 +100,7 @@ class DeclarationVersions:
         row = self._connection.execute(gone.returning(here.sha256)).first()
         if row is not None:
             Ledger(self._connection).append(
-                folder_changed(workflow, row.sha256, "workflow:removed", at=at, usable=None)
+                folder_changed(workflow, row.sha256, "declare:workflow:removed", at=at, usable=None)
             )
 
     def current(self) -> Sequence[Mapping[Any, Any]]:

@@ -150,9 +150,9 @@ def folder_changed(workflow: str, sha256: str, action: str, *, at: datetime, usa
     """``declare:version:current``: the folder holds this version now. ``declare:workflow:removed``, ``…:returned``: the folder
     itself. ``usable``: the version that is used from now on, where one can be.
     """
-    kind, _, _ = action.partition(":")
+    _, kind, _ = action.split(":")
     return Entry(
-        action=f"declare:{action}",
+        action=action,
         subject=f"declaration:{sha256}" if kind == "version" else f"workflow:{workflow}",
         at=at,
         workflow=workflow,

@@ -1,0 +1,81 @@
+"""What stands in a table and has no entry in the ledger: every row that was written by Afterpilot has one.
+
+Rows from before there was a ledger (``ledger_identity.began_at``) have none. Which those are is told by the time that stands in a
+row, which is that of whoever wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """One row without its entry: in which table, how the entry would name it, and when it was written."""
+
+    table: str
+    subject: str
+    action: str
+    workflow: str
+    at: datetime
+
+
+# Of each table: its rows as (subject, action, workflow, at), and what else must hold for those that have an entry.
+_OUTPUT = (
+    "'output:' || left(encode(sha256(convert_to(workflow, 'UTF8') || '\\x00' || convert_to(key, 'UTF8')), 'hex'), 32)"
+)
+_SOURCES = {
+    "runs": "SELECT 'run:' || id AS subject, stage || '\\:run\\:recorded' AS action, workflow, finished_at AS at FROM runs",
+    "incident_events": (
+        "SELECT 'incident:' || incident_id AS subject, 'alerts:incident:' || what AS action, incidents.workflow, at "
+        "FROM incident_events JOIN incidents ON incidents.id = incident_id WHERE what <> 'seen'"
+    ),
+    "outbox": (
+        "SELECT 'message:' || id AS subject, 'alerts:message:' AS action, workflow, created_at AS at FROM outbox"  # any state
+    ),
+    "declarations": (
+        "SELECT 'declaration:' || sha256 AS subject, 'declare:version:loaded' AS action, workflow, first_loaded_at AS at "
+        "FROM declarations"
+    ),
+    "human_decisions": (
+        f"SELECT {_OUTPUT} AS subject, 'review:decision:made' AS action, workflow, decided_at AS at "  # noqa: S608 - constants
+        "FROM human_decisions WHERE origin = 'review'"
+    ),
+    "baselines": (
+        "SELECT 'run:' || run_id AS subject, 'evals:baseline:approved' AS action, workflow, approved_at AS at FROM baselines"
+    ),
+    "cap_raises": "SELECT 'raise:' || id AS subject, 'spend:raise:' AS action, workflow, asked_at AS at FROM cap_raises",
+    "silences": (
+        "SELECT 'silence:' || id AS subject, 'alerts:silence:set' AS action, workflow, created_at AS at FROM silences"
+    ),
+    "stop_orders": (
+        "SELECT 'stop:' || id AS subject, 'spend:stop:ordered' AS action, workflow, created_at AS at FROM stop_orders"
+    ),
+}
+_AT_THE_SAME_MOMENT = {"incident_events", "human_decisions", "baselines"}  # a subject has many of these
+_MISSING = """
+SELECT * FROM ({source}) AS written
+WHERE at >= greatest(:since, (SELECT began_at FROM ledger_identity)) AND at < :until AND NOT EXISTS (
+  SELECT FROM ledger WHERE ledger.subject = written.subject AND starts_with(ledger.action, written.action){same})
+ORDER BY at LIMIT :limit
+"""
+TABLES = tuple(_SOURCES)
+
+
+def missing(
+    connection: sa.Connection, *, since: datetime, until: datetime, limit: int = _LIMIT, tables: Sequence[str] = TABLES
+) -> Sequence[Unrecorded]:
+    """Rows of a span of time that have no entry, of each table the oldest ``limit``. Each row is one look into an index."""
+    found = []
+    given = {"since": since, "until": until, "limit": limit}
+    for table in tables:
+        same = " AND ledger.at = written.at" if table in _AT_THE_SAME_MOMENT else ""
+        statement = sa.text(_MISSING.format(source=_SOURCES[table], same=same))
+        found += [Unrecorded(table, *row) for row in connection.execute(statement, given)]
+    return found
