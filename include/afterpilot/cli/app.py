@@ -76,6 +76,10 @@ class _Commands(LazyGroup):
         ),
         "hold": Later("afterpilot.cli.holds:app", "Keep data from being removed and erased, whatever its age."),
         "erase": Later("afterpilot.cli.erase:app", "Make what is known of a person or an output unreadable for good."),
+        "audit": Later(
+            "afterpilot.cli.audit:app",
+            "The ledger: who did what, when, on which evidence, and the proof that nothing was altered.",
+        ),
         "db": Later("afterpilot.cli.database:app", "Migrations of the ops database."),
     }
 

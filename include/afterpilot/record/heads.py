@@ -34,8 +34,8 @@ _COUNTS = sa.text(
     "  (SELECT workflow FROM ledger_leaves ORDER BY workflow LIMIT 1) UNION ALL"
     "  SELECT (SELECT workflow FROM ledger_leaves WHERE workflow > each.workflow ORDER BY workflow LIMIT 1)"
     "  FROM each WHERE each.workflow IS NOT NULL) "
-    "SELECT workflow, (SELECT number FROM ledger_leaves s WHERE s.workflow = each.workflow ORDER BY number DESC LIMIT 1) "
-    "FROM each WHERE workflow IS NOT NULL"
+    "SELECT workflow, (SELECT number FROM ledger_leaves s WHERE s.workflow = each.workflow AND s.leaf_index < :entries "
+    "  ORDER BY number DESC LIMIT 1) AS number FROM each WHERE workflow IS NOT NULL"
 )
 _PAGE = 50
 
@@ -169,6 +169,18 @@ def heads(connection: sa.Connection, *, before: int | None = None, limit: int = 
     return _heads(connection, where, limit=limit)
 
 
+def heads_after(connection: sa.Connection, entries: int, *, limit: int = 500) -> Sequence[Head]:
+    """Heads over more entries than that, the smallest first."""
+    wanted = sa.select(ledger_heads.c.entries).where(ledger_heads.c.entries > entries)
+    some = connection.scalars(wanted.order_by(ledger_heads.c.entries).limit(limit)).all()
+    return _heads(connection, ledger_heads.c.entries.in_(some), limit=limit)[::-1] if some else ()
+
+
+def last_signed(connection: sa.Connection) -> Head | None:
+    """The newest head that is signed."""
+    return next(iter(_heads(connection, ledger_heads.c.signature.is_not(None), limit=1)), None)
+
+
 def last_published(connection: sa.Connection) -> Head | None:
     """The newest head that was told outside of the database."""
     entries = connection.scalar(sa.select(sa.func.max(ledger_publications.c.entries)))
@@ -239,9 +251,10 @@ def is_signed(head: Head, known: Mapping[str, Key]) -> bool:
     return key is not None and fits(key.public, head.signature, head.statement.encode())
 
 
-def counts(connection: sa.Connection) -> Mapping[str, int]:
-    """How many sealed entries each workflow has."""
-    return {row[0]: row[1] for row in connection.execute(_COUNTS)}
+def counts(connection: sa.Connection, entries: int | None = None) -> Mapping[str, int]:
+    """How many sealed entries each workflow has, among the first so many of the tree where a number is given."""
+    asked = {"entries": merkle.LARGEST_TREE >> 1 if entries is None else entries}
+    return {row.workflow: row.number for row in connection.execute(_COUNTS, asked) if row.number}
 
 
 def workflows_leaves(of: Mapping[str, int]) -> list[bytes]:

@@ -26,6 +26,7 @@ BATCH = 20_000  # entries in one transaction: about a second, and some 20 MB
 _MONTHS_AHEAD = 2
 _MONTH = timedelta(days=31)
 _LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('afterpilot seals the ledger'))")
+_WAIT = sa.text("SELECT pg_advisory_xact_lock(hashtext('afterpilot seals the ledger'))")
 _NOW = sa.text(
     "SELECT CAST(pg_snapshot_xmin(s) AS text), CAST(pg_snapshot_xmax(s) AS text), CAST(c.system_identifier AS text) "
     "FROM pg_current_snapshot() s, pg_control_system() c"
@@ -109,6 +110,11 @@ def seal(engine: sa.Engine, key: SigningKey | None, *, batch: int = BATCH) -> Se
         new, head, after = new + part.new, part.head, part.last_id
         if part.new < batch:
             return Sealed(new, head)
+
+
+def one_sealer(connection: sa.Connection) -> None:
+    """Wait until nobody else seals, and keep others from it until the transaction ends."""
+    connection.execute(_WAIT)
 
 
 def introduce(connection: sa.Connection, key: SigningKey, *, by: SigningKey | None = None) -> bool:

@@ -1,0 +1,75 @@
+"""Writes evidence bundles, and puts on record who took one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from afterpilot.domain.ledger import Entry, Subject
+from afterpilot.pipeline.services import Services
+from afterpilot.record.bundle import write_bundle
+from afterpilot.record.canonical import stamp
+from afterpilot.record.ledger_source import DatabaseSource
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A bundle that is asked for: of one workflow, what was recorded from ``since`` up to ``until``; ``names``: with personal values."""
+
+    workflow: str
+    since: datetime
+    until: datetime
+    actor: str | Subject
+    names: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A bundle that was written. ``head`` is the hash of the head that it is proven against."""
+
+    entries: int
+    size: int
+    sha256: str
+    head: str
+
+
+def export_bundle(
+    services: Services, asked: Asked, path: Path, *, progress: Callable[[int], None] | None = None
+) -> Exported:
+    """Write the bundle to ``path``; the entry that says so is written before the file can be read there.
+
+    Raises:
+        ConfigurationError: no head is signed, it has no entry of the workflow, or some are gone by retention.
+    """
+    whole = path.with_name(f".{path.name}.part")
+    try:
+        with services.ops.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            source = DatabaseSource(connection, asked.workflow, asked.since, asked.until, names=asked.names)
+            written = write_bundle(source, whole, published=_places(services), progress=progress)
+        exported = Exported(written.entries, written.size, written.sha256, source.head)
+        with services.ops.begin() as unit:
+            unit.ledger.append(_entry(asked, exported, services.now()))
+        whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
+    return exported
+
+
+def _places(services: Services) -> list[str]:
+    """Where whoever reads the bundle finds published heads."""
+    return ["the weekly messages of the workflows", *(place.declared for place in services.fleet.publishing.places)]
+
+
+def _entry(asked: Asked, exported: Exported, at: datetime) -> Entry:
+    payload = {
+        "bundle": exported.sha256,
+        "entries": exported.entries,
+        "from": stamp(asked.since),
+        "head": exported.head,
+        "names": asked.names,
+        "to": stamp(asked.until),
+    }
+    subject = f"bundle:{exported.sha256}"
+    return Entry("audit:bundle:exported", subject, at, asked.workflow, asked.actor, payload)

@@ -1,0 +1,271 @@
+"""Verifies the whole ledger in the database: every entry against its leaf, the tree against its nodes and heads, documents against rows.
+
+It reads in pieces, in the order of the tree, and memory does not grow with the number of entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from afterpilot.record import heads, leaves, merkle
+from afterpilot.record.heads import Head, Key
+from afterpilot.record.leaves import Sealable, leaf_bytes
+from afterpilot.record.ledger_rebuilt import rebuilt, why_gone
+
+PIECE = 16_384  # leaves that are read at once: 64 complete subtrees of 256
+MOST_TOLD = 50
+_SAMPLED = 1_000  # documents that are made again, unless all are asked for
+_FIELDS = len(Sealable._fields)
+_READ = sa.text(
+    f"SELECT {leaves.COLUMNS}, s.leaf_index, s.entry_id, s.workflow AS of_leaf, s.number, s.leaf_hash, "  # noqa: S608 - own text
+    "l.payload AS text, l.recorded_at AS moment FROM ledger_leaves s LEFT JOIN ledger l ON l.id = s.entry_id AND l.id BETWEEN "
+    "(SELECT min(entry_id) FROM ledger_leaves WHERE leaf_index >= :first AND leaf_index < :last) AND "
+    "(SELECT max(entry_id) FROM ledger_leaves WHERE leaf_index >= :first AND leaf_index < :last) "
+    "WHERE s.leaf_index >= :first AND s.leaf_index < :last ORDER BY s.leaf_index"
+)
+_NODES = sa.text(
+    "SELECT level, index, hash FROM ledger_nodes WHERE level = :level AND index >= :first AND index < :last"
+)
+_DROPPED = sa.text("SELECT count(*) FROM removals WHERE how = 'dropped' AND table_name = 'ledger'")
+_UNSEALED = sa.text(
+    "SELECT count(*) AS waiting, count(*) FILTER (WHERE l.xid < CAST(:horizon AS xid8)) AS late, "
+    "count(*) FILTER (WHERE sha256(convert_to(l.payload, 'UTF8')) <> l.payload_hash) AS changed "
+    "FROM ledger l WHERE NOT EXISTS (SELECT FROM ledger_leaves s WHERE s.entry_id = l.id)"
+)
+_HORIZON = sa.text(
+    "SELECT CASE WHEN cluster = CAST((SELECT system_identifier FROM pg_control_system()) AS text) "
+    "THEN CAST(horizon AS text) ELSE '0' END FROM ledger_heads ORDER BY entries DESC LIMIT 1"
+)
+
+Progress = Callable[[int, int], None]  # entries read, of how many
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a look at the whole ledger has found. ``problems`` are what does not fit, ``notes`` what is not proven and no problem."""
+
+    ledger: str = ""
+    head: Head | None = None
+    entries: int = 0
+    heads: int = 0
+    documents: int = 0
+    waiting: int = 0
+    gone: int = 0
+    problems: list[str] = field(default_factory=list)
+    more: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def problem(self, text: str) -> None:
+        """Keep what is wrong; of many only how many there are."""
+        if len(self.problems) < MOST_TOLD:
+            self.problems.append(text)
+        else:
+            self.more += 1
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all fits, 1 where something does not, 2 where nothing can be proven: there is no signed head."""
+        if self.problems:
+            return 1
+        return 0 if self.head is not None and self.head.key_id else 2
+
+
+class _Named(NamedTuple):
+    """A document that an entry names."""
+
+    place: str
+    workflow: str
+    subject: str
+    sha256: str
+    moment: Any
+
+
+def check_ledger(
+    connection: sa.Connection, *, everything: bool = False, head: str = "", progress: Progress | None = None
+) -> Checked:
+    """Verify all of it. ``head`` is one that was published, which the ledger must have; ``everything``: each document is made again.
+
+    ``connection`` has begun a transaction of isolation REPEATABLE READ.
+    """
+    found = Checked(ledger=heads.ledger_id(connection), head=heads.last_head(connection))
+    total = found.head.entries if found.head else 0
+    every = 1 if everything else max(total // _SAMPLED, 1)
+    walk = _Walk(connection, found, every)
+    for first in range(0, total, PIECE):
+        walk.piece(first, min(first + PIECE, total))
+        if progress:
+            progress(min(first + PIECE, total), total)
+    walk.end(total)
+    _check_keys(connection, found)
+    _check_unsealed(connection, found)
+    if head and heads.head_by_hash(connection, head) is None:
+        found.problem(f"the published head {head} is none of this ledger's: it was cut off or rewritten")
+    return found
+
+
+class _Walk:
+    """One pass over the tree from its first leaf on."""
+
+    def __init__(self, connection: sa.Connection, found: Checked, every: int) -> None:
+        self._connection, self._found, self._every = connection, found, every
+        self._tree = merkle.CompactRange()
+        self._counts: dict[str, int] = {}
+        self._workflow_leaves: dict[str, bytes] = {}
+        self._keys = heads.keys(connection)
+        self._heads = _each_head(connection)
+        self._next = next(self._heads, None)
+        self._dropped = bool(connection.scalar(_DROPPED))
+
+    def piece(self, first: int, last: int) -> None:
+        """Verify the leaves from ``first`` up to ``last``."""
+        rows = self._connection.execute(_READ, {"first": first, "last": last}).all()
+        if len(rows) != last - first:
+            self._found.problem(f"of the leaves {first} to {last - 1}, {last - first - len(rows)} are not there")
+        at, documents = 0, list[_Named]()
+        hashes = [self._leaf(row, documents) for row in rows]
+        while at < len(hashes):
+            end = len(hashes)
+            if self._next is not None:
+                end = min(end, max(self._next.entries - self._tree.size, 0) + at)
+            self._check_nodes(self._tree.extend(hashes[at:end]))
+            for row in rows[at:end]:
+                self._count(row)
+            at = end
+            while self._next is not None and self._next.entries == self._tree.size:
+                self._check_head(self._next)
+                self._next = next(self._heads, None)
+            if self._next is not None and self._next.entries < self._tree.size:
+                self._found.problem(f"the head over {self._next.entries} entries cannot be checked")
+                self._next = next(self._heads, None)
+        self._found.entries += len(rows)
+        self._check_documents(documents)
+
+    def end(self, total: int) -> None:
+        """What has to hold once all leaves are read."""
+        more = self._connection.scalar(
+            sa.text("SELECT count(*) FROM ledger_leaves WHERE leaf_index >= :total"), {"total": total}
+        )
+        if more:
+            self._found.problem(f"{more} entries are sealed that no head is over")
+        while self._next is not None:
+            self._found.problem(f"the head over {self._next.entries} entries is over more than there are")
+            self._next = next(self._heads, None)
+
+    def _leaf(self, row: Any, documents: list[_Named]) -> bytes:  # noqa: ANN401 - a row
+        """The leaf hash as the entry's own row makes it; as it is stored where the row is gone by retention."""
+        stored = bytes(row.leaf_hash)
+        if row.id is None:
+            self._found.gone += 1
+            if not self._dropped:
+                self._found.problem(
+                    f"entry {row.number} of {row.of_leaf} (id {row.entry_id}) is not in the ledger any more"
+                )
+            return stored
+        made = merkle.leaf_hash(leaf_bytes(Sealable._make(row[:_FIELDS]), index=row.leaf_index, number=row.number))
+        place = f"entry {row.number} of {row.of_leaf} (id {row.entry_id})"
+        if made != stored or row.of_leaf != row.workflow:
+            self._found.problem(f"{place} is not as it was sealed")
+        if hashlib.sha256(row.text.encode()).hexdigest() != row.payload:
+            self._found.problem(f"the payload of {place} is not as it was recorded")
+        if not row.leaf_index % self._every and '"document":"' in row.text:
+            named = json.loads(row.text).get("document")
+            documents.append(_Named(place, row.workflow, row.subject, str(named), row.moment))
+        return made
+
+    def _count(self, row: Any) -> None:  # noqa: ANN401 - a row
+        """Numbers go up by one within a workflow."""
+        number = self._counts.get(row.of_leaf, 0) + 1
+        if row.number != number:
+            self._found.problem(f"entry {row.number} of {row.of_leaf} stands where number {number} should")
+        self._counts[row.of_leaf] = row.number
+        self._workflow_leaves.pop(row.of_leaf, None)
+
+    def _check_nodes(self, completed: Sequence[merkle.Completed]) -> None:
+        for level in {node.level for node in completed}:
+            made = {node[1]: node.hash for node in completed if node.level == level}
+            asked = {"level": level, "first": min(made), "last": max(made) + 1}
+            stored = {row[1]: bytes(row[2]) for row in self._connection.execute(_NODES, asked)}
+            for index, hash_ in made.items():
+                if stored.get(index) != hash_:
+                    self._found.problem(f"the node {index} of level {level} is not the hash of what is below it")
+
+    def _check_head(self, head: Head) -> None:
+        self._found.heads += 1
+        place = f"the head over {head.entries} entries"
+        if head.root != self._tree.root():
+            self._found.problem(f"{place} has another root than the entries")
+        if head.workflows_root != self._workflows_root():
+            self._found.problem(f"{place} counts other entries by workflow than there are")
+        if head.statement != heads.statement_of(head, self._found.ledger):
+            self._found.problem(f"{place} does not say what it stands for")
+        if head.key_id and not heads.is_signed(head, self._keys):
+            self._found.problem(f"{place} is not signed by its key {head.key_id}")
+
+    def _workflows_root(self) -> bytes:
+        made = self._workflow_leaves
+        for slug in self._counts.keys() - made.keys():
+            made[slug] = merkle.leaf_hash(leaves.workflow_bytes(slug, self._counts[slug]))
+        return merkle.root(made[slug] for slug in sorted(made))
+
+    def _check_documents(self, documents: Sequence[_Named]) -> None:
+        """Whether the rows of today still make the documents that the entries name."""
+        by_workflow: dict[str, set[str]] = {}
+        for one in documents:
+            by_workflow.setdefault(one.workflow, set()).add(one.subject)
+        for workflow, subjects in by_workflow.items():
+            texts = rebuilt(self._connection, workflow, subjects)
+            for one in documents:
+                if one.workflow == workflow:
+                    self._check_document(one, texts)
+
+    def _check_document(self, one: _Named, texts: Mapping[str, str]) -> None:
+        text = texts.get(one.subject)
+        self._found.documents += 1
+        if text is not None and hashlib.sha256(text.encode()).hexdigest() == one.sha256:
+            return
+        if not why_gone(self._connection, one.subject, one.moment, changed=text is not None):
+            what = "is not as it was" if text is not None else "is not there any more"
+            self._found.problem(f"the {one.subject.partition(':')[0]} that {one.place} names {what}: {one.subject}")
+
+
+def _each_head(connection: sa.Connection) -> Iterator[Head]:
+    """Every head by rising number of entries, a few hundred at once."""
+    after = 0
+    while some := heads.heads_after(connection, after):
+        yield from some
+        after = some[-1].entries
+
+
+def _check_keys(connection: sa.Connection, found: Checked) -> None:
+    known: Mapping[str, Key] = heads.keys(connection)
+    for key in known.values():
+        if key.endorsed_by and not heads.is_endorsed(key, known, found.ledger):
+            found.problem(f"the key {key.id} says that {key.endorsed_by} has endorsed it, and it has not")
+        elif not heads.is_endorsed(key, known, found.ledger):
+            found.notes.append(
+                f"no earlier key has endorsed the key {key.id}, in use since {key.since:%Y-%m-%d %H:%M} UTC"
+            )
+    if found.head is None:
+        found.notes.append("nothing is sealed yet")
+    elif not found.head.key_id:
+        found.notes.append("the last head is not signed: there is no key")
+    if found.gone:
+        found.notes.append(f"of {found.gone} entries the rows are gone by retention; their hashes stand in the tree")
+
+
+def _check_unsealed(connection: sa.Connection, found: Checked) -> None:
+    horizon = connection.scalar(_HORIZON) or "0"
+    row: Any = connection.execute(_UNSEALED, {"horizon": horizon}).one()
+    found.waiting = row.waiting
+    if row.late:
+        found.problem(
+            f"{row.late} entries came into the ledger without a transaction of their own time: they were put in later"
+        )
+    if row.changed:
+        found.problem(f"the payload of {row.changed} entries that are not sealed yet is not as it was recorded")

@@ -1,0 +1,282 @@
+"""``afterpilot audit`` seals, exports, verifies and tells what it finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from afterpilot.cli.app import app
+from afterpilot.domain.errors import ConfigurationError, LedgerBroken
+from afterpilot.domain.ledger import Entry, Personal, person
+from afterpilot.record import heads
+from afterpilot.record.ledger import Ledger
+from afterpilot.record.signing_keys import key_in, parsed, read_key
+from afterpilot.record.tables import ledger, ledger_keys
+
+pytestmark = pytest.mark.integration
+NOW = datetime.now(UTC)
+
+_INSERT = (
+    "INSERT INTO ledger (xid, at, actor, action, subject, workflow, payload, payload_hash) "
+    "VALUES ({xid}, now(), 'a', 'a:b:c', 'd:e', 'invoices', '{{}}', sha256('{hashed}'))"
+)
+
+
+@pytest.fixture
+def installed(ops_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shell with the variables of an installation that has a key; the folder of its files."""
+    workflows = tmp_path / "workflows"
+    workflows.mkdir()
+    (workflows / "_fleet.yaml").write_text(
+        "channel: '#ops'\noperators: [{name: Robin Hale, slack: U0AB12CD3}]\n"
+        "schedules: {records: {hourly: '5 * * * *'}, evals: {nightly: '0 2 * * *'}, report: {monday: '0 6 * * mon'}}\n"
+        f"ledger: {{publish: ['file://{tmp_path}/heads'], every: 1d}}\n"
+    )
+    monkeypatch.setenv("AFTERPILOT_DATABASE_URL", ops_url)
+    monkeypatch.setenv("AFTERPILOT_WORKFLOWS", str(workflows))
+    assert audit("keygen", "-o", str(tmp_path / "ledger.pem"))[0] == 0
+    monkeypatch.setenv("AFTERPILOT_LEDGER_KEY_FILE", str(tmp_path / "ledger.pem"))
+    return tmp_path
+
+
+def audit(*arguments: str) -> tuple[int, str]:
+    """Exit status and what is printed."""
+    done = CliRunner().invoke(app, ["audit", *arguments], catch_exceptions=False)
+    return done.exit_code, done.stdout
+
+
+def _told(*arguments: str) -> dict[str, Any]:
+    return json.loads(audit(*arguments, "--json")[1])  # type: ignore[no-any-return]
+
+
+def _add(ops: sa.Engine, count: int = 5, workflow: str = "invoices") -> None:
+    note = Personal("Ann called", person("Ann Ruiz"))
+    entries = [
+        Entry("review:decision:made", f"output:{at}", NOW, workflow, person("dana"), {"n": at, "note": note})
+        for at in range(count)
+    ]
+    with ops.begin() as connection:
+        Ledger(connection).append_many(entries)
+
+
+def _tamper(owner: sa.Engine, *statements: str) -> None:
+    with owner.begin() as connection:
+        for table in ("ledger", "ledger_leaves", "ledger_nodes", "ledger_heads", "ledger_keys"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def test_a_key_is_for_its_owner_alone_and_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    assert audit("keygen", "-o", str(file))[0] == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+    with pytest.raises(ConfigurationError, match="never overwritten"):
+        audit("keygen", "-o", str(file))
+    assert file.read_bytes() == before
+    file.chmod(0o640)
+    with pytest.raises(ConfigurationError, match="can be read by others"):
+        key_in(file)
+
+
+def test_a_key_shows_nothing_of_itself(tmp_path: Path) -> None:
+    audit("keygen", "-o", str(tmp_path / "key.pem"))
+    text = (tmp_path / "key.pem").read_text()
+    key = parsed(text.encode(), "here")
+    seed = key.private.private_bytes_raw()
+    import base64
+
+    assert read_key(base64.b64encode(seed).decode(), "") == key
+    shown = repr(key) + str(key) + audit("keygen", "-o", str(tmp_path / "other.pem"))[1]
+    assert seed.hex() not in shown
+    assert text.splitlines()[1] not in shown
+    with pytest.raises(ConfigurationError) as refused:
+        parsed(b"not-a-key-" + seed.hex().encode(), "AFTERPILOT_LEDGER_KEY")
+    assert seed.hex() not in str(refused.value)
+
+
+def test_sealing_publishes_the_head_once_a_day_and_says_where(installed: Path, ops: sa.Engine) -> None:
+    _add(ops)
+    status, shown = audit("seal")
+    assert status == 0
+    head = _told("head")
+    assert head["head"] in shown
+    (file,) = (installed / "heads").glob("*/head-*.json")
+    said = json.loads(file.read_text())
+    assert (said["head"], said["entries"], said["statement"]) == (head["head"], 6, head["statement"])
+    assert [told["place"] for told in head["publications"]] == [f"file://{installed}/heads"]
+    _add(ops)
+    assert _told("seal")["published"] == []
+    assert len(list((installed / "heads").glob("*/*.json"))) == 1
+    actions = {row["action"] for row in json.loads(audit("log", "--json")[1])}
+    assert {"seal:key:added", "seal:head:published"} <= actions
+
+
+def test_a_place_that_cannot_be_written_to_is_told_and_tried_again(installed: Path, ops: sa.Engine) -> None:
+    (installed / "heads").write_text("a file stands where the folder should")
+    _add(ops)
+    status, shown = audit("seal")
+    assert status == 1
+    assert "Not published" in shown
+    (installed / "heads").unlink()
+    assert _told("seal")["published"] == [f"file://{installed}/heads"]
+
+
+def test_a_ledger_that_was_cut_off_does_not_fit_what_was_published(
+    installed: Path, ops: sa.Engine, ops_owner: sa.Engine
+) -> None:
+    _add(ops)
+    audit("seal")
+    text = "TRUNCATE ledger_leaves, ledger_nodes, ledger_heads, ledger_publications"
+    _tamper(ops_owner, "ALTER TABLE ledger_publications DISABLE TRIGGER USER", text, "DELETE FROM ledger WHERE id > 3")
+    with pytest.raises(LedgerBroken, match="6 entries"):
+        audit("seal")
+
+
+def test_a_bundle_is_verified_without_a_server_and_taking_it_is_on_record(
+    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(ops, 600)
+    _add(ops, 40, "mails")
+    audit("seal")
+    file = installed / "bundle.zip"
+    told = _told("export", "--workflow", "invoices", "-o", str(file))
+    assert told["entries"] == 600
+    (row,) = json.loads(audit("log", "--action", "audit:*", "--json")[1])
+    assert (row["payload"]["bundle"], row["payload"]["names"]) == (told["sha256"], False)
+    for name in ("AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS", "AFTERPILOT_LEDGER_KEY_FILE"):
+        monkeypatch.delenv(name)
+    status, shown = audit("verify", str(file), "--head", told["head"])
+    assert (status, shown.splitlines()[0]) == (0, "VERIFIED")
+    assert audit("verify", str(file), "--head", "0" * 64)[0] == 1
+    with zipfile.ZipFile(file) as archive:
+        archive.extract("verify.py", installed)
+        assert b"Ann called" not in b"".join(map(archive.read, archive.namelist()))
+    alone = [sys.executable, "-I", str(installed / "verify.py"), str(file), "--head", told["head"]]
+    assert subprocess.run(alone, check=False, capture_output=True, env={"PATH": os.environ["PATH"]}).returncode == 0
+
+
+def test_names_are_opened_only_where_they_are_asked_for(installed: Path, ops: sa.Engine) -> None:
+    _add(ops, 3)
+    audit("seal")
+    file = installed / "bundle.zip"
+    told = _told("export", "--workflow", "invoices", "-o", str(file), "--with-names")
+    assert audit("verify", str(file), "--head", told["head"])[0] == 0
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read("opened.jsonl").count(b"Ann called") == 3
+
+
+def test_a_period_without_entries_is_proven_to_have_none(installed: Path, ops: sa.Engine) -> None:
+    _add(ops, 3)
+    audit("seal")
+    file = installed / "bundle.zip"
+    day = (NOW - timedelta(days=9)).date()
+    told = _told(
+        "export", "--workflow", "invoices", "-o", str(file), "--from", str(day), "--to", str(day + timedelta(days=2))
+    )
+    status, shown = audit("verify", str(file), "--head", told["head"])
+    assert (status, shown.splitlines()[0]) == (0, "VERIFIED"), shown
+
+
+def test_a_bundle_needs_a_signed_head(installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AFTERPILOT_LEDGER_KEY_FILE")
+    _add(ops)
+    assert "NOT SIGNED" in audit("seal")[1]
+    assert audit("head")[0] == 2
+    with pytest.raises(ConfigurationError, match="no head of the ledger is signed"):
+        audit("export", "--workflow", "invoices", "-o", str(installed / "bundle.zip"))
+    assert not list(installed.glob("*bundle*"))
+
+
+def test_the_whole_ledger_is_verified(installed: Path, ops: sa.Engine) -> None:
+    for _ in range(4):
+        _add(ops, 300)
+        audit("seal")
+    _add(ops, 2)
+    status, shown = audit("verify")
+    assert status == 0, shown
+    assert "1,203 entries" not in shown or "VERIFIED" in shown
+    told = _told("verify", "--head", _told("head")["head"])
+    assert (told["outcome"], told["heads"], told["waiting"] >= 2) == ("verified", 4, True)
+    assert audit("verify", "--head", "0" * 64)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "UPDATE ledger SET payload = replace(payload, '\"n\":3', '\"n\":4') WHERE payload LIKE '%%\"n\":3,%%'",
+            "payload of",
+        ),
+        ("UPDATE ledger SET actor = 'cli:other' WHERE id = 5", "not as it was sealed"),
+        ("UPDATE ledger SET recorded_at = recorded_at + interval '1 second' WHERE id = 5", "not as it was sealed"),
+        ("DELETE FROM ledger WHERE id = 5", "not in the ledger any more"),
+        ("DELETE FROM ledger_leaves WHERE leaf_index = 4", "are not there"),
+        ("UPDATE ledger_leaves SET number = 9999 WHERE leaf_index = 4", "stands where number"),
+        ("UPDATE ledger_nodes SET hash = sha256('x') WHERE index = 0", "is not the hash of what is below"),
+        ("UPDATE ledger_heads SET workflows_root = sha256('x') WHERE entries < 400", "counts other entries"),
+        ("UPDATE ledger_heads SET root = sha256('x') WHERE entries < 400", "another root"),
+        ("UPDATE ledger_heads SET signature = sha256('x') WHERE entries < 400", "is not signed by"),
+        ("UPDATE ledger_heads SET statement = statement || ' ' WHERE entries < 400", "does not say"),
+        (_INSERT.format(xid="'5'", hashed="{}"), "put in later"),
+        (_INSERT.format(xid="pg_current_xact_id()", hashed="x"), "not sealed yet is not as"),
+    ],
+)
+def test_any_change_of_the_ledger_is_found(
+    installed: Path, ops: sa.Engine, ops_owner: sa.Engine, statement: str, said: str
+) -> None:
+    _add(ops, 350)
+    audit("seal")
+    _add(ops, 350)
+    audit("seal")
+    _tamper(ops_owner, statement)
+    status, shown = audit("verify")
+    assert status == 1
+    assert said in shown
+
+
+def test_a_rotated_key_is_endorsed_and_one_that_is_simply_replaced_is_not(
+    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(ops)
+    audit("seal")
+    assert audit("rotate", "--to", str(installed / "next.pem"))[0] == 0
+    monkeypatch.setenv("AFTERPILOT_LEDGER_KEY_FILE", str(installed / "next.pem"))
+    _add(ops)
+    audit("seal")
+    file = installed / "bundle.zip"
+    told = _told("export", "--workflow", "invoices", "-o", str(file))
+    first = key_in(installed / "ledger.pem").id
+    assert audit("verify", str(file), "--head", told["head"], "--key", first)[0] == 0
+    audit("keygen", "-o", str(installed / "third.pem"))
+    monkeypatch.setenv("AFTERPILOT_LEDGER_KEY_FILE", str(installed / "third.pem"))
+    _add(ops)
+    audit("seal")
+    with ops.connect() as connection:
+        known, which = heads.keys(connection), heads.ledger_id(connection)
+        assert [heads.is_endorsed(key, known, which) for key in known.values()] == [True, True, False]
+        assert connection.scalar(sa.select(sa.func.count()).select_from(ledger_keys)) == 3
+    status, shown = audit("verify")
+    assert status == 0
+    assert "no earlier key has endorsed" in shown
+
+
+def test_the_log_lists_entries_newest_first_by_pages(installed: Path, ops: sa.Engine) -> None:
+    _add(ops, 30)
+    rows = json.loads(audit("log", "--workflow", "invoices", "--json", "-n", "10")[1])
+    more = json.loads(audit("log", "--workflow", "invoices", "--json", "-n", "10", "--before", str(rows[-1]["id"]))[1])
+    with ops.connect() as connection:
+        ids = list(connection.scalars(sa.select(ledger.c.id).order_by(ledger.c.id.desc()).limit(20)))
+    assert [row["id"] for row in (*rows, *more)] == ids
