@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.testclient import TestClient
+from history_site import rewritten
 
 from afterpilot.decide.allowing import allowance
 from afterpilot.domain.money import Cap, Money
@@ -82,8 +83,9 @@ class Gateway:
         broken = Loaded(workflow, "", None, (), "e" * 64, {"workflow": workflow, "spend": spend})
         with Ops(self.engine).begin() as unit:
             unit.declarations.keep(broken, at=NOW)
-            unit.connection.exec_driver_sql("UPDATE declarations SET usable = true")
             unit.connection.exec_driver_sql("UPDATE current_declarations SET usable_sha256 = sha256")
+        with rewritten(self.engine, "declarations") as connection:
+            connection.exec_driver_sql("UPDATE declarations SET usable = true")
 
 
 @pytest.fixture
@@ -254,13 +256,13 @@ def test_every_answer_carries_the_headers(gateway: Gateway) -> None:
         assert "content-security-policy" in answer.headers
 
 
-def test_a_gateway_that_asks_before_each_call_costs_no_database(gateway: Gateway) -> None:
+def test_a_gateway_that_asks_before_each_call_costs_no_database(gateway: Gateway, ops_owner: sa.Engine) -> None:
     """For a while the row is answered from memory, each workflow's own; only then is it read again."""
     gateway.judged("1")
     gateway.judged("400", workflow="invoice_matching")
     asking = Gateway(gateway.engine, kept=3600.0)
     first = [asking.ask(name).json() for name in ("email_triage", "invoice_matching")]
-    with gateway.engine.begin() as connection:
+    with ops_owner.begin() as connection:
         connection.execute(sa.text("DROP TABLE allowances"))
     assert [asking.ask(name).json() for name in ("email_triage", "invoice_matching")] == first
     assert gateway.ask().status_code == 503
