@@ -15,6 +15,8 @@ from afterpilot.domain.verdict import Verdict
 from afterpilot.record.history.runs import RunFilter
 from afterpilot.web.access import sight
 
+_DAY_LENGTH = len("2026-11-20")
+
 
 @dataclass(slots=True)
 class Asked:
@@ -45,6 +47,24 @@ class Asked:
             self.problems.append(f"{name}: {value[:60]!r} is not a day such as 2026-11-20")
             return None
 
+    def moment(self, name: str, *, whole_day: bool = False) -> datetime | None:
+        """A day as 2026-11-20, whose time may stand in a field of its own (``from_time``), or a moment as 2026-11-20T14:30Z; in UTC
+        unless it says otherwise. A day alone is its beginning, or its end where it belongs to the span as a ``whole_day``.
+        """
+        text, at = self.text(name), self.text(f"{name}_time")
+        try:
+            if len(text) > _DAY_LENGTH or at:
+                found = datetime.fromisoformat(text if len(text) > _DAY_LENGTH else f"{text}T{at}")
+                return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            shown = f"{text} {at}".strip()[:60]
+            self.problems.append(
+                f"{name}: {shown!r} is no day such as 2026-11-20 and no moment such as 2026-11-20T14:30"
+            )
+            return None
+        day = self.day(name)
+        return _midnight(day + timedelta(days=1) if whole_day and day < date.max else day) if day else None
+
     @property
     def after(self) -> str:
         """The cursor of the page asked for."""
@@ -52,14 +72,19 @@ class Asked:
 
 
 def run_filter(asked: Asked) -> RunFilter:
-    """The filter of the list of runs, of the workflows that whoever asks sees; both days belong to the span, in UTC."""
-    since, until = asked.day("from"), asked.day("to")
+    """The filter of the list of runs, of the workflows that whoever asks sees. A day at the end of the span belongs to it, a moment
+    does not.
+    """
+    since, until = asked.moment("from"), asked.moment("to", whole_day=True)
+    if since and until and since >= until:
+        asked.problems.append("from: is not before the end of the span")
     return RunFilter(
         workflow=asked.text("workflow"),
         stage=asked.choice("stage", [str(stage) for stage in Stage]),
         verdict=asked.choice("verdict", [str(verdict) for verdict in Verdict]),
-        since=_midnight(since) if since else None,
-        until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
+        actor=asked.text("actor"),
+        since=since,
+        until=until,
         only=sight(asked.request).only,
     )
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
 from afterpilot.record.history import evals, review, runs, samples, status, views
 from afterpilot.record.history.paging import Page, Row
+from afterpilot.web import run_files
 from afterpilot.web.access import sight
 from afterpilot.web.evals.answering import parts
 from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
-from afterpilot.web.frame import Frame
+from afterpilot.web.frame import Frame, address
 from afterpilot.web.letters import letters
 from afterpilot.web.measures import split
 from afterpilot.web.paging import listed
 from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
+FILTERS = ("workflow", "stage", "verdict", "actor", "from", "from_time", "to", "to_time")
 SHOWN = ("passed", "failed", "not_scored")
 _FIRST_ITEMS = 10
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def router(frame: Frame) -> APIRouter:
@@ -38,8 +42,8 @@ def router(frame: Frame) -> APIRouter:
         wanted = run_filter(asked)
         with frame.reading() as connection:
             page = listed(asked, lambda: runs.list_runs(connection, wanted, after=asked.after))
-            slugs = status.slugs(connection, only=wanted.only)
-        query = {name: asked.text(name) for name in ("workflow", "stage", "verdict", "from", "to")}
+            slugs, actors = status.slugs(connection, only=wanted.only), runs.actors(connection)
+        query = {name: asked.text(name) for name in FILTERS}
         return frame.page(
             request,
             "runs.html",
@@ -48,9 +52,21 @@ def router(frame: Frame) -> APIRouter:
             page=page,
             query=query,
             slugs=slugs,
+            actors=actors,
             problems=asked.problems,
             paged=bool(asked.after),
+            most=run_files.MOST,
         )
+
+    @routes.get("/runs.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return _file(request, frame, "csv")
+
+    @routes.get("/runs.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return _file(request, frame, "jsonl")
 
     @routes.get("/runs/{run_id}/evidence.json")
     @evidence(DOWNLOADED)
@@ -81,6 +97,38 @@ def router(frame: Frame) -> APIRouter:
         return Response(picture, media_type="image/png")
 
     return routes
+
+
+_FORMS = {
+    "csv": ("text/csv; charset=utf-8", run_files.as_csv),
+    "jsonl": ("application/x-ndjson; charset=utf-8", run_files.as_json_lines),
+}
+
+
+def _file(request: Request, frame: Frame, form: str) -> Response:
+    """All runs that the filter lets through, from a cursor on. Raises HTTPException 400 for a filter or cursor that is none."""
+    asked = Asked(request)
+    wanted = run_filter(asked)
+    if asked.problems:
+        raise HTTPException(400, "The filter cannot be used as it stands: " + "; ".join(asked.problems))
+    shows(request, f"runs:{form}", wanted.workflow or FLEET)
+
+    def ask(after: str) -> Page:
+        with frame.reading() as connection:
+            return runs.list_runs(connection, wanted, after=after, limit=run_files.STEP, whole=True)
+
+    first = listed(asked, lambda: ask(asked.after))  # before anything is sent: what is wrong gets an answer of its own
+    query = {name: asked.text(name) for name in FILTERS}
+    here = f"{request.url.scheme}://{request.url.netloc}{frame.base(request)}"
+    media_type, lines = _FORMS[form]
+    body = lines(
+        run_files.rows(first, ask),
+        link=address(here, "runs", ""),
+        onward=lambda after: address(here, f"runs.{form}", after=after, **query),
+    )
+    name = "-".join(["runs", *(_UNSAFE.sub("_", value) for value in query.values() if value)])[:120]
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    return StreamingResponse(body, media_type=media_type, headers=headers)
 
 
 def _found(request: Request, run: Row | None) -> Row:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from afterpilot.web.spend.one import Part
-from afterpilot.web.text import visible
+from afterpilot.web.spreadsheets import cell, line
 
 _COLUMNS = ("model", "currency", "cost", "calls", "calls_without_a_price", "tokens")
-_FORMULA = ("=", "+", "-", "@")  # a cell that begins so is calculated by spreadsheets: models name themselves
 
 
 def models_csv(models: Sequence[Part]) -> str:
@@ -18,18 +15,11 @@ def models_csv(models: Sequence[Part]) -> str:
 
     Calls and tokens stand in a model's first row alone, so that columns may be summed.
     """
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(_COLUMNS)
+    lines = [line(_COLUMNS)]
     for part in models:
         counts = [str(part.calls), str(part.unpriced), f"{part.tokens:f}"]
         known = [(currency, f"{cost:f}") for currency, cost in sorted(part.costs.items())]
         for currency, cost in known or [("", "")]:
-            writer.writerow([_cell(part.name), currency, cost, *counts])
+            lines.append(line([cell(part.name), currency, cost, *counts]))
             counts = ["", "", ""]
-    return file.getvalue()
-
-
-def _cell(name: str) -> str:
-    shown = visible(name)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return "".join(lines)
