@@ -68,6 +68,7 @@ class MemoryLedger:
     cuts: Sequence[int]
     keys_: Sequence[Ed25519PrivateKey]
     name: str = NAME
+    named: bool = True  # heads say which key signs them
     leaves: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
@@ -102,7 +103,7 @@ class MemoryLedger:
             "root": root.hex(),
             "workflows": merkle.root(self.workflow_hashes(entries)).hex(),
         }
-        statement = canonical(said)
+        statement = canonical({name: value for name, value in said.items() if self.named or name != "key"})
         return Head(entries, root, statement, key_id(key), key.sign(statement))
 
     def heads(self) -> Sequence[Head]:
@@ -150,7 +151,7 @@ def leaf(one: Written, index: int, number: int) -> bytes:
 
 @dataclass
 class MemorySource:
-    """The bundle's source over a ledger in memory, for one workflow and period; ``shown`` is the share of sealed values opened."""
+    """The bundle's source over a ledger in memory, for one workflow and period."""
 
     ledger: MemoryLedger
     workflow: str

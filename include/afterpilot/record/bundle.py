@@ -102,6 +102,10 @@ def _write_heads(scratch: Path, heads: Sequence[Head], source: BundleSource) -> 
 
 
 def _write_keys(scratch: Path, keys: Sequence[Key]) -> None:
+    """The keys; the first is trusted by its id, whoever endorsed it before, and nobody vouches for since when it holds."""
+    own = [
+        key if at and key.endorsed_by else key._replace(endorsed_by="", endorsement=b"") for at, key in enumerate(keys)
+    ]
     _write_lines(
         scratch / "keys.jsonl",
         (
@@ -110,11 +114,9 @@ def _write_keys(scratch: Path, keys: Sequence[Key]) -> None:
                 "endorsement": key.endorsement.hex(),
                 "key_id": key.key_id,
                 "public_key": key.public_key.hex(),
-                "since": stamp(key.since)
-                if key.endorsed_by
-                else "",  # of a key that nobody endorsed, nobody vouches for it
+                "since": stamp(key.since) if key.endorsed_by else "",
             }
-            for key in keys
+            for key in own
         ),
     )
 
@@ -204,10 +206,10 @@ def _write_documents(scratch: Path, source: BundleSource) -> None:
         for kind in bundle_verifier.KINDS:
             with (scratch / "documents" / f"{kind}.jsonl").open("wb") as file:
                 for document in source.documents(kind):
-                    if document.text is None:
-                        absent.write(_absent("document", document.number, document.sha256, document.reason))
-                    else:
+                    if document.text is not None:
                         file.write(document.text + b"\n")
+                    elif document.reason:  # else nothing explains it, and the verifier says that it is missing
+                        absent.write(_absent("document", document.number, document.sha256, document.reason))
     with (scratch / "opened.jsonl").open("wb") as file:
         for commitment, key, value in source.opened():
             file.write(

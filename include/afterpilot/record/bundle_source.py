@@ -43,7 +43,8 @@ class SealedEntry(NamedTuple):
 class Document(NamedTuple):
     """A document that payloads name: the number of the first entry that does, its SHA-256, its canonical text.
 
-    Without text it is not given, and ``reason`` says why (``retention``, ``erased`` or ``withheld``).
+    Without text it is not given, and ``reason`` says why (``retention``, ``erased`` or ``withheld``); with neither, the verifier
+    says that it is missing.
     """
 
     number: int

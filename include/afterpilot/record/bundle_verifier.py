@@ -273,11 +273,11 @@ def signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
 FIRST_COLUMNS = ("number", "recorded_at", "at", "actor", "action", "subject")
 COLUMNS: dict[str, tuple[str, ...]] = {  # values of the payload that have a column of their own
-    "runs": ("stage", "verdict"),
-    "decisions": ("decision", "reason"),
-    "approvals": ("decision", "reason"),
-    "incidents": ("kind", "severity", "state"),
-    "messages": ("kind", "route", "state"),
+    "runs": ("stage", "verdict", "window", "corrects"),
+    "decisions": ("decision", "decided", "minutes", "seconds"),
+    "approvals": ("cap", "limit", "currency", "period", "runs"),
+    "incidents": ("kind", "severity", "state", "title", "run"),
+    "messages": ("kind", "target", "channel", "incident"),
     "events": (),
 }
 LAST_COLUMNS = ("document", "payload")
@@ -495,6 +495,7 @@ class Head:
     ledger: str
     hash: str
     key_id: str
+    names_key: bool  # the statement, and so the head's hash, says which key signed it
 
 
 def read_keys(archive: Archive, ledger: str, trusted: str | None, result: Result) -> dict[str, bytes]:
@@ -605,6 +606,7 @@ def _head(found: dict[str, Any], where: str) -> Head:
         ledger=said["ledger"],
         hash=hashlib.sha256(data).hexdigest(),
         key_id=found["key_id"],
+        names_key="key" in said,
     )
 
 
@@ -635,6 +637,11 @@ def check_trust(heads: list[Head], keys: dict[str, bytes], head: str | None, key
             f"The head {head} is not in this bundle: the bundle is older than that head, or it is not of the ledger that published it."
         )
     result.checked.append(f"the bundle holds the published head that you gave, of {given.entries} entries")
+    if key is None and not last.names_key:
+        result.unproven.append(
+            f"The head says what the ledger holds, and not who signed it: that the key {last.key_id} is the ledger's own is not "
+            "proven. Give its published id with --key."
+        )
     if given is not last:
         result.unproven.append(
             f"The head that you gave covers the first {given.entries} entries of the ledger; what came later, up to {last.entries}, "

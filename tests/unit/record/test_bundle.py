@@ -107,6 +107,46 @@ def test_forgeries_are_perfect_but_for_the_head(right):
     assert "is not in this bundle" in judged(forged, right.head).problems[0]
 
 
+def test_a_head_that_names_no_key_leaves_open_whose_it_is(right):
+    """The same ledger signed by somebody else has the same heads then: that is said, and found where the key is given."""
+    ledger = MemoryLedger(right.ledger.written, right.ledger.cuts, right.ledger.keys_, named=False)
+    forged = MemoryLedger(right.ledger.written, right.ledger.cuts, [private("forger")], named=False)
+    files, other = (ways.bundle(replace(right.source, ledger=one)) for one in (ledger, forged))
+    key = ledger.keys()[-1].key_id
+    assert head_of(ledger) == head_of(forged)
+    assert "is the ledger's own is not proven" in judged(files, head_of(ledger)).unproven[0]
+    assert (judged(files, head_of(ledger), key).unproven, judged(files, head_of(ledger), key).exit_code) == ([], 0)
+    assert judged(other, head_of(ledger), key).exit_code == 1
+
+
+def test_keys_before_the_first_that_signed_are_left_out(right):
+    """A bundle whose heads are all of a later key begins with that key, and is right."""
+    keys = [*right.ledger.keys_, private("third")]
+    whole = MemoryLedger(right.ledger.written, right.ledger.cuts[1:], keys)
+
+    class Later(ways.MemorySource):
+        def heads(self):
+            return [whole.head(cut, keys[1 + at]) for at, cut in enumerate(whole.cuts)]
+
+        def keys(self):
+            return whole.keys()[1:]
+
+    own = Later(whole, "invoices", right.source.since, right.source.until)
+    found = judged(ways.bundle(own), hashlib.sha256(own.heads()[-1].statement).hexdigest())
+    assert (found.problems, found.counts["keys"]) == ([], 2)
+
+
+def test_a_document_that_nothing_explains_is_missed(right):
+    """A source that cannot make a document again, and knows no reason, does not make a right bundle."""
+
+    class Forgetful(ways.MemorySource):
+        def documents(self, kind):
+            return (one._replace(text=None) for one in super().documents(kind))
+
+    files = ways.bundle(Forgetful(right.ledger, "invoices", right.source.since, right.source.until))
+    assert "and no reason is given" in judged(files, right.head).problems[0]
+
+
 def test_tamperings_are_found(right):
     """Of every way to tamper with a bundle, each tampering is found when the published head is given."""
     missed = [
