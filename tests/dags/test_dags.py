@@ -76,6 +76,7 @@ def test_exactly_these_dags_are_there(loaded: dict) -> None:
         "provider_bills",
         "records.hourly",
         "records.nightly",
+        "retention",
         "seal",
         "spend",
         "spot_checks",

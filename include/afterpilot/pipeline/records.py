@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -39,8 +40,9 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     until = min(until, started)  # nothing of the future was written yet: a watermark there would hide what will be
     with services.ops.begin() as unit:
         watermark = unit.records.pulled_to(workflow.slug)
-    window = Window(min(watermark or until - workflow.source.history, until), until)
-    reading = window.reaching_back(workflow.source.late_by if watermark else timedelta(0))
+    kept = _kept(workflow, started)
+    window = Window(max(min(watermark or until - workflow.source.history, until), min(kept, until)), until)
+    reading = _since(kept, window.reaching_back(workflow.source.late_by if watermark else timedelta(0)))
     run_id = Run.identity(workflow.slug, Stage.PULL, trigger)
     error: SourceError | ConfigurationError | None = None
     source: RecordSource | None = None
@@ -50,6 +52,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     try:
         source = services.source(workflow)
         seen = noticing.before(services, workflow, source, reading, now=started)
+        seen = replace(seen, spans=tuple(_since(kept, span) for span in seen.spans if span.end > kept) or (reading,))
         for batch in chain.from_iterable(_read(source, span, workflow) for span in seen.spans):
             with services.ops.begin() as unit:
                 made = unit.records.write(
@@ -100,6 +103,16 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     if counts["decisions"]:
         offer_cases(services, workflow)
     return run
+
+
+def _kept(workflow: Workflow, now: datetime) -> datetime:
+    """From when on records are kept: what is older would be removed with the next pass, and pulled again."""
+    days = workflow.governance.get("retention_days")
+    return now - timedelta(days=days) if days else datetime.min.replace(tzinfo=UTC)
+
+
+def _since(kept: datetime, span: Window) -> Window:
+    return Window(min(max(span.start, kept), span.end), span.end)
 
 
 def _read(source: RecordSource, window: Window, workflow: Workflow) -> Iterator[Sequence[Record] | RecordLines]:
