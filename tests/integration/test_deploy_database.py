@@ -149,6 +149,23 @@ def test_a_role_that_is_missing_is_named_before_anything_is_migrated(server: Emb
     assert migrate.current(server.url("bare_one")) is None
 
 
+def test_what_the_owner_of_the_tables_cannot_grant_is_said(server: EmbeddedPostgres) -> None:
+    """On a managed service the database may be somebody else's: the statement that is missing is in the message."""
+    server.create("managed")
+    with _superuser(server, "managed") as connection:
+        connection.exec_driver_sql("REVOKE ALL ON DATABASE managed FROM PUBLIC")
+        connection.exec_driver_sql("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE managed TO afterpilot_owner")
+        connection.exec_driver_sql("GRANT USAGE, CREATE ON SCHEMA public TO afterpilot_owner")
+    owner = server.url("managed", role=OWNER)
+    for grant in ("CONNECT", "TEMPORARY"):
+        with pytest.raises(ConfigurationError, match=f"GRANT {grant} ON DATABASE managed TO afterpilot$"):
+            migrate.upgrade(owner, application=APPLICATION)
+        with _superuser(server, "managed") as connection:
+            connection.exec_driver_sql(f"GRANT {grant} ON DATABASE managed TO {APPLICATION}")
+    migrate.upgrade(owner, application=APPLICATION)
+    assert _standing(server.url("managed", role=APPLICATION)).words == ""
+
+
 def test_a_restored_backup_has_roles_triggers_and_rows_as_before(server: EmbeddedPostgres, tmp_path: Path) -> None:
     """As the documentation says to back up and restore; numbers of entries go on where they were."""
     for name in ("backed_up", "restored"):
