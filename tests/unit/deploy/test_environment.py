@@ -132,11 +132,12 @@ def test_every_command_is_an_installed_entry_point(services: dict[str, Any], air
 
 
 def test_roles_are_json_that_airflow_can_read(airflow_services: dict[str, Any]) -> None:
-    """The auditor's role is well formed, and only ever reads."""
+    """The auditor's role is well formed, and only ever reads, but for their own password."""
     roles = json.loads(airflow_services["api-server"]["environment"]["AIRFLOW__FAB__CUSTOM_ROLES"])
     assert list(roles) == ["Auditor"]
     assert all(set(item) == {"action", "resource"} for item in roles["Auditor"])
-    assert {item["action"] for item in roles["Auditor"]} == {"can_read", "menu_access"}
+    assert {item["action"] for item in roles["Auditor"]} == {"can_read", "can_edit", "menu_access"}
+    assert [item["resource"] for item in roles["Auditor"] if item["action"] == "can_edit"] == ["My Password"]
 
 
 def test_health_addresses_are_those_of_airflow(services: dict[str, Any], airflow_options: set[tuple[str, str]]) -> None:
