@@ -19,6 +19,7 @@ from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.weekly import judged_week, put_together
 from afterpilot.record.ops import Unit
+from afterpilot.record.publishing import ledger_line
 from afterpilot.record.reports import Reported
 from afterpilot.report.chart import weekly_chart
 from afterpilot.report.correcting import Corrected, corrected_figures, corrected_message
@@ -120,7 +121,10 @@ def _queue(
         run_id=run_id,
     )
     message = weekly_message(
-        outcome, links=services.messages.links(workflow.slug, run_id=run_id), picture=str(report_id)
+        outcome,
+        links=services.messages.links(workflow.slug, run_id=run_id),
+        picture=str(report_id),
+        ledger=ledger_line(unit.connection),
     )
     unit.outbox.put(
         corrected_message(message, outcome, changes, at=at),

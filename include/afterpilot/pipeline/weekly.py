@@ -22,6 +22,7 @@ from afterpilot.pipeline.spot_checks import error_rate_of
 from afterpilot.pipeline.whole_life import WEEKS as LIFE_WEEKS
 from afterpilot.pipeline.whole_life import life_of, terms_of
 from afterpilot.record.ops import Unit
+from afterpilot.record.publishing import ledger_line
 from afterpilot.report.chart import WEEKS, weekly_chart
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
 from afterpilot.report.message import weekly_message
@@ -53,6 +54,7 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
                 links=services.messages.links(workflow.slug, run_id=run_id),
                 mention=workflow.owner.slack,
                 picture=str(report_id),
+                ledger=ledger_line(unit.connection),
             ),
             dedupe_key=f"weekly/{report_id}",
             workflow=workflow.slug,

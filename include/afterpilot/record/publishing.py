@@ -28,7 +28,7 @@ _LOOK_BACK = timedelta(days=60)
 _MOST_BYTES = 10_000
 _UNSEEN = sa.text(
     "SELECT id, target, channel, sent_at, message->>'footer' AS footer FROM outbox "
-    "WHERE kind = 'weekly' AND state = 'sent' AND sent_at > CAST(:since AS timestamptz) "
+    "WHERE kind IN ('weekly', 'corrected') AND state = 'sent' AND sent_at > CAST(:since AS timestamptz) "
     "AND message->>'footer' LIKE '%last head %' AND NOT EXISTS "
     "(SELECT FROM ledger_publications p WHERE p.reference = 'message:' || outbox.id) ORDER BY sent_at LIMIT 500"
 )
@@ -47,6 +47,12 @@ def head_line(head: Head) -> str:
     """A head in one plain line, as weekly messages carry it; :func:`note_weekly` reads it again."""
     entries = "1 entry" if head.entries == 1 else f"{head.entries:,} entries"
     return f"Ledger: last head {head.hash}, {entries}, {head.at:%Y-%m-%d %H:%M} UTC"
+
+
+def ledger_line(connection: sa.Connection) -> str:
+    """The newest head in one line; empty where nothing is sealed yet."""
+    head = heads.last_head(connection)
+    return head_line(head) if head else ""
 
 
 def is_due(connection: sa.Connection, place: str, head: Head, *, now: datetime, every: timedelta) -> bool:

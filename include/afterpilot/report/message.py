@@ -19,9 +19,11 @@ _TONES: dict[Verdict, Tone] = {
 
 
 def weekly_message(
-    outcome: WeeklyOutcome, *, links: Sequence[Link] = (), mention: str = "", picture: str = ""
+    outcome: WeeklyOutcome, *, links: Sequence[Link] = (), mention: str = "", picture: str = "", ledger: str = ""
 ) -> Message:
-    """The message. ``picture`` is the id of the report whose chart goes with it, ``mention`` the owner's Slack id."""
+    """The message. ``picture`` is the id of the report whose chart goes with it, ``mention`` the owner's Slack id, ``ledger`` the line
+    that tells the ledger's last head.
+    """
     summary = _summary(outcome)
     return Message(
         tone=_TONES[outcome.verdict],
@@ -32,7 +34,8 @@ def weekly_message(
         points=outcome.needs or ("Nothing needs you.",),
         links=tuple(links),
         mention=mention if outcome.needs else "",
-        footer=f"Afterpilot · the week: {outcome.verdict} · figures as of {outcome.facts.as_of:%Y-%m-%d %H:%M} UTC",
+        footer=f"Afterpilot · the week: {outcome.verdict} · figures as of {outcome.facts.as_of:%Y-%m-%d %H:%M} UTC"
+        + (f" · {ledger}" if ledger else ""),
         picture=picture,
         picture_alt=_picture_alt(outcome),
     )

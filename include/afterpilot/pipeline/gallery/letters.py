@@ -32,6 +32,7 @@ from afterpilot.report.outcome import weekly_outcome
 
 _STAGES = (Stage.PULL, Stage.CHECK, Stage.GATE, Stage.REVIEW, Stage.EVALUATE, Stage.SPEND)
 _AS_OF = datetime.combine(MONDAY + timedelta(days=7), clock(6), tzinfo=UTC)
+_LEDGER = f"Ledger: last head {'9f2c41d7' * 8}, 48,210 entries, 2026-11-23 05:58 UTC"
 _PICTURE = "9d7a4cf0-51f2-4a63-9f1c-2b4f0a9a7a11"
 
 
@@ -103,7 +104,9 @@ def _week(**latest: Verdict) -> Message:
 
 def _weekly(outcome: WeeklyOutcome, *, calls: bool = True) -> Message:
     links = WRITER.links(SLUG, run_id=incident_of(missing_numbers()).run_id)
-    return weekly_message(outcome, links=links, mention=WORKFLOW.owner.slack if calls else "", picture=_PICTURE)
+    return weekly_message(
+        outcome, links=links, mention=WORKFLOW.owner.slack if calls else "", picture=_PICTURE, ledger=_LEDGER
+    )
 
 
 def _facts(*, late: int = 0, latest: Mapping[str, Verdict] | None = None) -> WeekFacts:

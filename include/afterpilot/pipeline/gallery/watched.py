@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from afterpilot.decide.overdue import pass_overdue, verdict_overdue
+from afterpilot.decide.sealed import ledger_findings
 from afterpilot.decide.sharing import shared
 from afterpilot.decide.watching import dag_broken, outbox_stuck, scheduler_dead, tasks_failed
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.domain.watching import Expected, OutboxState, Pass, PassState, Seen, TaskFailure, Tick
+from afterpilot.domain.watching import Expected, LedgerState, OutboxState, Pass, PassState, Seen, TaskFailure, Tick
 from afterpilot.pipeline.gallery.office import AT, HOUR, SLUG
 from afterpilot.pipeline.gallery.records import unreadable
 from afterpilot.pipeline.gallery.story import Specimen, Step, incident_of, later, over, told
@@ -57,7 +59,30 @@ def watchdog() -> Iterator[Specimen]:
     failed = tasks_failed([failure], set())[SLUG][0]
     yield told("task-failed", "An Airflow task failed for good, and hides what it would have said.", failed)
     error = "_fleet.yaml:14: schedules.hourly: '5 * * *' is no cron expression"
+    yield told(
+        "ledger-broken",
+        "The ledger is not as it was sealed or published; sealing stops.",
+        _of_ledger(broken="the tree of 48,210 entries is not that of its head"),
+    )
+    held = "an open transaction of process 4711, role reports, database warehouse"
+    yield told(
+        "ledger-behind",
+        "Entries of the ledger wait to be sealed.",
+        _of_ledger(oldest=AT - HOUR, waiting=612, held_by=held),
+    )
+    yield told("ledger-unsigned", "The heads of the ledger are not signed.", _of_ledger(unsigned=True))
+    yield told(
+        "ledger-key-replaced",
+        "The ledger is signed with another key, and no earlier one has endorsed it.",
+        _of_ledger(replaced="5b0c7e9a41d2f386"),
+    )
+    away = {"s3://evidence/heads": "s3://evidence/heads: a head cannot be written (PermissionError)"}
+    yield told("ledger-unpublished", "A head of the ledger could not be published.", _of_ledger(unpublished=away))
     yield told("dag-broken", "Airflow cannot load one of our DAG files.", dag_broken("records.py", error))
+
+
+def _of_ledger(**state: Any) -> Finding:  # noqa: ANN401 - the fields of a state
+    return ledger_findings(LedgerState(**state), now=AT)[0]
 
 
 def together() -> Iterator[Specimen]:
