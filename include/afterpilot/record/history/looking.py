@@ -78,11 +78,13 @@ def look(
     wanted: int,
     most: int = MOST,
 ) -> Looked:
-    """The places of the newest runs after ``start`` that have one of the allowed values in each column named.
+    """The places of the newest runs that have one of the allowed values in each column named.
 
     Args:
+        connection: to the ops database.
         allowed: values by column: workflow, stage, verdict, actor.
         since: no run that was finished before.
+        start: runs that stand after it in the list.
         wanted: how many places at most.
         most: index entries that may be read, give or take one stretch.
     """
@@ -137,8 +139,9 @@ def _months(connection: sa.Connection, since: datetime | None, start: Place) -> 
     kept = [match for name in partitions.known(connection, "runs") if (match := _PARTITION.search(name))]
     for month in sorted((date(int(match[1]), int(match[2]), 1) for match in kept), reverse=True):
         low, high = (datetime.combine(day, time(), UTC) for day in (month, partitions.next_month(month)))
-        if low <= start.finished_at and (since is None or high > since):
-            yield (low if since is None else max(low, since)), high
+        low = low if since is None else max(low, since)
+        if low < high and Place(low, _NO_ID) < start:
+            yield low, high
 
 
 def _stretch(
