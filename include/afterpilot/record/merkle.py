@@ -269,7 +269,7 @@ class Tiles:
         Raises:
             ValueError: it is not complete in what is stored.
         """
-        step = min(level, STORED_LEVELS[-1]) % 8 if level <= STORED_LEVELS[-1] else level - STORED_LEVELS[-1]
+        step = level % 8 if level < STORED_LEVELS[-1] else level - STORED_LEVELS[-1]
         stored = level - step
         if step > 8:  # noqa: PLR2004 - above the highest stored level there is no row that holds it
             return node_hash(self(level - 1, 2 * index), self(level - 1, 2 * index + 1))
