@@ -93,7 +93,7 @@ def _unpublished(place: str, why: str) -> Finding:
         LEDGER_UNPUBLISHED,
         Severity.WARNING,
         f"The ledger's head could not be published to {place}",
-        f"{why}. It is tried again every two minutes.",
+        f"{why}. It is tried again every minute.",
         certainty="certain",
         cost="what was added since the last published head could be cut off unseen",
         to_do="See that the place exists, and that the account of the DAG seal may write there.",

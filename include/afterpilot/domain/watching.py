@@ -25,7 +25,7 @@ DAGS: Mapping[str, str] = {
     "gate": "*/2 * * * *",
     "probe": "*/10 * * * *",
     "retention": "40 3 * * *",
-    "seal": "*/2 * * * *",
+    "seal": "* * * * *",
     "spend": "*/10 * * * *",
     "spot_checks": "20 5 * * *",
     "provider_bills": "20 6 * * *",
