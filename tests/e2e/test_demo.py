@@ -76,9 +76,9 @@ def staying(home: Path, port: int) -> Iterator[Path]:
 
 
 def reviewer(address: str, home: Path) -> requests.Session:
-    """A browser in which the admin is logged in."""
-    password = json.loads((home / "secrets.json").read_text())["admin"]
-    login = requests.post(f"{address}/auth/token", json={"username": "admin", "password": password}, timeout=30)
+    """A browser in which the owner of the invoices is logged in: an administrator decides nothing by right."""
+    password = json.loads((home / "secrets.json").read_text())["dana.ruiz"]
+    login = requests.post(f"{address}/auth/token", json={"username": "dana.ruiz", "password": password}, timeout=30)
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
     session.headers["Sec-Fetch-Site"] = "same-origin"
@@ -163,7 +163,7 @@ def _a_decision_reaches_the_office(home: Path, address: str) -> None:
         f"SELECT status, decision, clerk FROM ai_invoice_runs JOIN ap_decisions USING (run_id) WHERE run_id = '{key}'"
     )
     deadline = time.monotonic() + 300  # the DAG `deliver` comes each minute, `gate` every two
-    while [tuple(row) for row in query(home, "erp", office)] != [("filed", "ok", "admin")]:
+    while [tuple(row) for row in query(home, "erp", office)] != [("filed", "ok", "dana.ruiz")]:
         assert time.monotonic() < deadline, (key, query(home, "erp", office))
         time.sleep(2)
 

@@ -71,11 +71,11 @@ def test_the_last_screen_says_how_to_use_the_command_line() -> None:
     screen.farewell(
         Console(file=said, width=120),
         address="http://127.0.0.1:8080",
-        admin="one",
-        auditor="two",
+        passwords={"admin": "one", "dana.ruiz": "two", "auditor": "three"},
         shell_file=relative(ROOT / ".afterpilot" / "env"),
         suite=relative(SUITE),
     )
+    assert "dana.ruiz / two" in said.getvalue()
     assert "source .afterpilot/env" in said.getvalue()
     assert "http://127.0.0.1:8080/afterpilot/review" in said.getvalue()
     assert f"--suite {relative(SUITE)}" in said.getvalue()

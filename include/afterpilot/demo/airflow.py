@@ -14,7 +14,7 @@ import requests
 
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.demo.processes import Processes
-from afterpilot.demo.state import ROOT, DemoError, Model, State, free_port
+from afterpilot.demo.state import LOGINS, ROOT, DemoError, Model, State, free_port
 from afterpilot.web.api.tokens import hash_of
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -28,7 +28,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
     home = state.folder / "airflow"
     home.mkdir(exist_ok=True)
     passwords = home / "passwords.json"
-    passwords.write_text(json.dumps({name: state.secrets[name] for name in ("admin", "auditor")}))
+    passwords.write_text(json.dumps({name: state.secrets[name] for name in LOGINS}))
     passwords.chmod(0o600)
     airflow = {
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
@@ -41,7 +41,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
         "CORE__PARALLELISM": "4",
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,auditor:viewer",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in LOGINS.items()),
         "API__BASE_URL": state.address,
         "API__HOST": "127.0.0.1",
         "API__PORT": str(state.port),

@@ -121,8 +121,7 @@ class Demo:
         screen.farewell(
             self._console,
             address=self._state.address,
-            admin=self._state.secrets["admin"],
-            auditor=self._state.secrets["auditor"],
+            passwords=self._state.secrets,
             shell_file=relative(self._state.folder / "env"),
             suite=relative(ROOT / "docs" / "example-suite.json"),
         )

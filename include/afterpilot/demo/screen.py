@@ -17,6 +17,7 @@ from afterpilot.demo.missing import has
 from afterpilot.demo.money_screen import read_money, shown_money
 from afterpilot.demo.nights_screen import read_nights, shown_nights
 from afterpilot.demo.shell_file import TOKEN
+from afterpilot.demo.state import OWNER_LOGIN
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage, Trigger
@@ -46,6 +47,11 @@ _IN_THREAD = {
     "escalated",
     "resolved",
 }  # those that are told in the thread, too
+_LOGINS = {
+    "admin": "an engineer: sees and runs everything, decides nothing by right",
+    OWNER_LOGIN: "owns the invoices: sees and decides these alone",
+    "auditor": "reads everything, changes nothing, opens no task log",
+}
 
 
 def show(
@@ -100,17 +106,19 @@ def _run(unit: Unit, workflow: str, stage: Stage, made: Mapping[str, str]) -> Ru
     return max(own, key=lambda run: run.finished_at) if own else unit.runs.latest(workflow, stage)
 
 
-def farewell(console: Console, *, address: str, admin: str, auditor: str, shell_file: str, suite: str) -> None:
+def farewell(console: Console, *, address: str, passwords: Mapping[str, str], shell_file: str, suite: str) -> None:
     """Where to look further, how to log in, and how the command line finds this demo."""
     queue = f"{address}/afterpilot/review"
     table = Table.grid(padding=(0, 2))
     table.add_row("Run history", f"[link={address}/afterpilot/]{address}/afterpilot/[/link]")
-    keys = "[bold]s[/bold] start, [bold]a[/bold] accept, [bold]c[/bold] correct, [bold]r[/bold] reject; as admin"
+    keys = (
+        "[bold]s[/bold] start, [bold]a[/bold] accept, [bold]c[/bold] correct, [bold]r[/bold] reject; as " + OWNER_LOGIN
+    )
     table.add_row("Decide", f"[link={queue}]{queue}[/link]   {keys}")
     table.add_row("Spend", f"[link={address}/afterpilot/spend]{address}/afterpilot/spend[/link]")
     table.add_row("Airflow", f"[link={address}]{address}[/link]")
-    table.add_row("Log in as", f"[bold]auditor[/bold] / {auditor}   (reads everything, changes nothing)")
-    table.add_row("", f"[bold]admin[/bold] / {admin}")
+    for word, (name, sees) in zip(("Log in as", "", ""), _LOGINS.items(), strict=True):
+        table.add_row(word, f"[bold]{name}[/bold] / {passwords[name]}   ({sees})")
     table.add_row("Command line", Text(f"source {shell_file}", style="bold"))
     for command, what in (
         ("afterpilot review", "what waits for people"),

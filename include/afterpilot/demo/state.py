@@ -16,6 +16,8 @@ from afterpilot.demo.model_server import MODEL_NAME
 from afterpilot.web.api.tokens import new_token
 
 ROOT = Path(__file__).resolve().parents[3]
+OWNER_LOGIN = "dana.ruiz"  # whom two of the three workflows name as their owner
+LOGINS = {"admin": "admin", OWNER_LOGIN: "user", "auditor": "viewer"}  # with the role in Airflow
 DATABASES = ("airflow", "afterpilot", "erp", "mailbox")
 LEAST_FREE_MB = 1500
 
@@ -128,7 +130,7 @@ def free_port() -> int:
 def _secrets(path: Path) -> dict[str, str]:
     """Random secrets of this demo, kept so that sessions and encrypted values outlive a restart."""
     made = {name: secrets.token_urlsafe(24) for name in ("jwt", "session", "model", "bill")}
-    made |= {name: secrets.token_urlsafe(9) for name in ("admin", "auditor")}
+    made |= {name: secrets.token_urlsafe(9) for name in LOGINS}
     made["fernet"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     made["gateway"] = new_token()
     if path.exists() and path.stat().st_size:  # an empty one is left by a kill while it was written
