@@ -85,6 +85,15 @@ def test_a_folder_that_is_gone_keeps_its_last_rule(kept: Kept) -> None:
     assert kept.run().removed == ()
 
 
+def test_what_a_workflow_says_and_nobody_can_read_keeps_its_records_for_good(kept: Kept) -> None:
+    kept.declare("claims", "a while")
+    kept.record("claims", "a", OLD)
+    passed = kept.run()
+    assert passed.removed == ()
+    assert [one.why for one in passed.stays] == ["claims keeps its records for 36600 days"]
+    assert kept.months("records") == {"records_2020_03"}
+
+
 def test_calls_go_with_their_sums_and_days(kept: Kept) -> None:
     """All three or none: a sum without its calls would be made anew as nothing."""
     with kept.engine.begin() as connection:
@@ -263,6 +272,48 @@ def test_nothing_is_removed_while_the_fleet_cannot_be_read(kept: Kept) -> None:
     with pytest.raises(ConfigurationError, match="nothing is removed"):
         kept.run(whole=False)
     assert kept.months("records") == {"records_2020_03"}
+
+
+def test_entries_go_only_below_a_signed_and_published_head(kept: Kept, ops_owner: sa.Engine) -> None:
+    """And never unless somebody says so; leaves and heads stay, by which later ones are proven."""
+    with kept.engine.begin() as connection:
+        partitions.ensure(connection, "ledger", [OLD])
+    with ops_owner.begin() as connection:
+        for _ in range(2):  # the database dates entries by itself; only its owner can do otherwise
+            connection.exec_driver_sql(
+                "INSERT INTO ledger (recorded_at, at, actor, action, subject, workflow, payload, payload_hash) "
+                f"VALUES ('{OLD}', '{OLD}', 'cli', 'a:b:c', 'd:e', 'w', '{{}}', '')"
+            )
+    (first,), (second,) = kept.rows("SELECT id FROM ledger ORDER BY id")
+    assert kept.run().stays == (), "for good"
+    kept.days = {"ledger": 400}
+    why = "has entries that no signed and published head covers"
+
+    def leaf(index: int, entry: int) -> None:
+        kept.add("ledger_leaves", leaf_index=index, entry_id=entry, workflow="w", number=index + 1, leaf_hash=b"x")
+
+    def head(entries: int, signature: bytes | None) -> None:
+        statement = "INSERT INTO ledger_heads VALUES (:e, '', '', now(), 's', 'k', :s, pg_current_xact_id(), 'c')"
+        with kept.engine.begin() as connection:
+            connection.execute(sa.text(statement), {"e": entries, "s": signature})
+
+    assert [one.why for one in kept.run().stays] == [why], "not sealed"
+    leaf(0, first)
+    head(1, b"x")
+    kept.add("ledger_publications", entries=1, place="file:x")
+    assert [one.why for one in kept.run().stays] == [why], "one of them is not sealed"
+    leaf(1, second)
+    assert [one.why for one in kept.run().stays] == [why], "not under a head"
+    head(2, None)
+    kept.add("ledger_publications", entries=2, place="file:x")
+    assert [one.why for one in kept.run().stays] == [why], "not signed"
+    leaf(2, 10**9)
+    head(3, b"x")
+    assert [one.why for one in kept.run().stays] == [why], "not published"
+    kept.add("ledger_publications", entries=3, place="file:x")
+    assert [(one.table, one.rows) for one in kept.run().removed] == [("ledger", 2)]
+    assert kept.rows("SELECT FROM ledger WHERE workflow = 'w'") == []
+    assert len(kept.rows("SELECT FROM ledger_leaves")) == 3
 
 
 def test_only_one_pass_at_a_time(kept: Kept) -> None:

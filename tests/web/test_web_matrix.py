@@ -77,6 +77,7 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/spend/{slug}/models.csv"): one("/spend/{workflow}/models.csv", "workflow:{workflow}"),
     ("GET", "/spend/{workflow}/raise"): one("/spend/{workflow}/raise"),
     ("GET", "/silences"): everybody("/silences"),
+    ("GET", "/retention"): everybody("/retention"),
     ("GET", "/alerts/preview"): everybody("/alerts/preview"),
     ("GET", "/alerts/preview/{name}"): everybody("/alerts/preview/weekly"),
     ("GET", "/evals"): everybody("/evals"),
@@ -94,6 +95,10 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("POST", "/spend/{workflow}/raise"): Answers("/spend/{workflow}/raise", _OPERATES),
     ("POST", "/silences"): Answers("/silences", {**_OPERATES, "other": 403}, form={"workflow": "{workflow}"}),
     ("POST", "/silences/{silence_id}/end"): Answers("/silences/{silence}/end", {**_OPERATES, "other": 403}),
+    ("POST", "/retention/holds"): Answers("/retention/holds", {**_OPERATES, "other": 403}),
+    ("POST", "/retention/holds/{hold_id}/release"): Answers(
+        "/retention/holds/{lost}/release", {**_OPERATES, "other": 403}
+    ),
     ("POST", "/incidents/{incident_id}/acknowledge"): Answers("/incidents/{incident}/acknowledge", _OPERATES),
     ("POST", "/incidents/{incident_id}/waive"): Answers("/incidents/{incident}/waive", _OPERATES),
     ("POST", "/incidents/{incident_id}/settle"): Answers("/incidents/{incident}/settle", _OPERATES),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from afterpilot.declare.retention_schema import kept_days
 from afterpilot.declare.values import Wrong
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.retention import CLASSES, DataClass, Removal, Retention, Stays, goes_at
+from afterpilot.domain.retention import CLASSES, FOR_GOOD, DataClass, Removal, Retention, Stays, goes_at
 from afterpilot.pipeline.services import Services
 from afterpilot.record import expiring, months
 from afterpilot.record.ops import Ops
@@ -61,7 +61,7 @@ def rules_of(connection: sa.Connection, fleet: Retention) -> Rules:
         try:
             own[workflow] = kept_days(said)
         except Wrong:
-            own[workflow] = timedelta.max.days
+            own[workflow] = FOR_GOOD
     return Rules(fleet, own)
 
 

@@ -35,6 +35,7 @@ from afterpilot.web.pages import (
     messages,
     outputs,
     raises,
+    retention,
     review,
     runbooks,
     runs,
@@ -114,7 +115,19 @@ def create_app(
 def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answers: bool) -> APIRouter:
     """All that is read."""
     routes = APIRouter()
-    for pages in (status, runs, samples, messages, outputs, declarations, review, raises, silences, alert_preview):
+    for pages in (
+        status,
+        runs,
+        samples,
+        messages,
+        outputs,
+        declarations,
+        review,
+        raises,
+        retention,
+        silences,
+        alert_preview,
+    ):
         routes.include_router(pages.router(frame))
     for pages in (evals, spend, eval_compare, coverage, as_of, mapping, ledger):
         routes.include_router(pages.router(frame))
@@ -131,6 +144,7 @@ def _forms(frame: Frame, answering: incidents.Answering | None) -> APIRouter:
     routes.include_router(actions.router(frame))
     routes.include_router(raises.writing(frame))
     routes.include_router(silences.writing(frame))
+    routes.include_router(retention.writing(frame))
     if answering is not None:
         routes.include_router(incidents.writing(frame, answering))
     return routes

@@ -44,7 +44,7 @@ def oldest(connection: sa.Connection, name: str) -> datetime | None:
     return None
 
 
-def removed(connection: sa.Connection, start: datetime, end: datetime) -> Sequence[Row]:
+def removed(connection: sa.Connection, start: datetime, end: datetime | None = None) -> Sequence[Row]:
     """What was removed in this time: months one by one, older rows summed by day, table and workflow."""
     day = sa.func.date_trunc("day", removals.c.at, "UTC").label("at")
     given = removals.c
@@ -57,20 +57,24 @@ def removed(connection: sa.Connection, start: datetime, end: datetime) -> Sequen
             sa.func.sum(given.rows).label("rows"),
             sa.func.sum(given.bytes).label("bytes"),
         )
-        .where(given.how != "erased", given.at >= start, given.at < end)
+        .where(given.how != "erased", *_within(start, end))
         .group_by(day, *shared)
         .order_by(day.desc(), given.table_name, given.month, given.workflow)
     )
     return all_rows(connection, statement.limit(_MOST))
 
 
-def erasures(connection: sa.Connection, start: datetime, end: datetime) -> Sequence[Row]:
+def erasures(connection: sa.Connection, start: datetime, end: datetime | None = None) -> Sequence[Row]:
     """Who and what was erased in this time, by pseudonym; the newest first."""
     given = removals.c
     statement = sa.select(given.at, given.subject, given.workflow, given.rows, given.actor).where(
-        given.how == "erased", given.at >= start, given.at < end
+        given.how == "erased", *_within(start, end)
     )
     return all_rows(connection, statement.order_by(given.at.desc(), given.id.desc()).limit(_MOST))
+
+
+def _within(start: datetime, end: datetime | None) -> list[sa.ColumnElement[bool]]:
+    return [removals.c.at >= start, *([removals.c.at < end] if end else [])]
 
 
 def held(connection: sa.Connection, *, after: str = "", limit: int = 100) -> Page:
