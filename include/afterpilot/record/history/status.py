@@ -65,7 +65,7 @@ def latest_runs(connection: sa.Connection, workflows: Sequence[str]) -> Mapping[
         runs.c.summary,
         runs.c.finished_at,
         sa.case((runs.c.stage.in_(_DRAWN), runs.c.evidence), else_=sa.null()).label("evidence"),
-    )
+    ).correlate(last)  # without it the union would read the newest runs of all workflows
     either = sa.union_all(
         shown.where(runs.c.finished_at == last.c.finished_at, runs.c.id == last.c.id),
         shown.where(runs.c.finished_at >= last.c.finished_at, runs.c.corrects == last.c.id),
