@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import audit_site
 import sample_data
 import sample_evals
 import sqlalchemy as sa
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.routing import Mount
 
 from afterpilot.demo.postgres import OWNER
 from afterpilot.web.app import create_app
@@ -79,6 +84,53 @@ class Site:
             f"/runs/{self.kept.evals.runs[sample_evals.REPLIES][-1]}",
             f"/runs/{self.kept.evals.runs[sample_evals.REPLIES][-1]}/samples/refund-04/0",
         ]
+
+    @property
+    def every_page(self) -> list[str]:
+        """The same, and one address of every other kind of page, with those for auditors."""
+        slug = "workflow=order_replies"
+        with self.engine.connect() as connection:
+            message = connection.scalar(sa.text("SELECT id FROM outbox ORDER BY created_at LIMIT 1"))
+            head = connection.scalar(sa.text("SELECT max(entries) FROM ledger_heads"))
+            newest = connection.scalar(sa.text("SELECT max(id) FROM ledger"))
+        return [
+            *self.paths,
+            f"/messages/{message}",
+            "/alerts/preview",
+            "/alerts/preview/weekly",
+            "/review/item?workflow=invoice_matching&key=run-00001",
+            "/spend/invoice_matching/raise?cap=400+USD%2Fmonth",
+            "/runbooks/JudgeDrifted",
+            "/health",
+            "/no-such-page",
+            "/coverage",
+            f"/coverage?{slug}",
+            "/coverage?from=2026-10-25",
+            "/as-of",
+            f"/as-of?{slug}&at=2026-11-19T10:00",
+            "/mapping",
+            f"/mapping?{slug}",
+            "/declarations/order_replies?version=" + audit_site.SECOND + "&against=" + audit_site.FIRST,
+            "/ledger",
+            "/ledger?action=a:b:c:d",
+            f"/ledger/{newest}?verify=1",
+            "/ledger/9?verify=1",
+            "/ledger/heads",
+            f"/ledger/heads/{head}",
+            f"/runs/{self.audit.runs['check']}?verify=1",
+        ]
+
+    @property
+    def routes(self) -> list[str]:
+        """The addresses of all pages, as patterns."""
+        (inner,) = [route.app for route in self.app.routes if isinstance(route, Mount)]
+        pages = [route for route in inner.routes if isinstance(route, APIRoute) and "GET" in route.methods]
+        told = [
+            route.path
+            for route in pages
+            if route.endpoint.__annotations__.get("return") in ("HTMLResponse", HTMLResponse)
+        ]
+        return [re.sub(r"\\{[^}]*\\}", ".+", re.escape(path)) for path in told]
 
 
 def mounted(engine: sa.Engine, **options: Any) -> FastAPI:

@@ -160,3 +160,15 @@ def test_a_filter_that_cannot_be_used(audited: Site) -> None:
         html = audited.get(f"/ledger?{query}")
         assert "nothing is listed" in html
         assert not ids(html)
+
+
+def test_a_run_has_its_proof_on_its_page(audited: Site) -> None:
+    """The run's page says that it is proven, leads to its entry and head, and shows the steps where they are asked for."""
+    address = f"/runs/{audited.kept.runs['check']}"
+    closed, opened = audited.get(address), audited.get(f"{address}?verify=1")
+    section = closed.split('id="proof"', 1)[1]
+    assert "Proven." in section
+    assert "as the entry says" in section
+    assert "/afterpilot/ledger/" in section
+    assert '<ol class="steps"' not in closed
+    assert "SHA-256 of the run with its findings, as stored now" in opened

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.record.history import declarations
+from afterpilot.record.history.paging import Row
 from afterpilot.web.access import sight
 from afterpilot.web.changes import changes
 from afterpilot.web.filters import Asked
@@ -51,7 +52,14 @@ def router(frame: Frame) -> APIRouter:
             version = declarations.one_version(connection, workflow, asked.text("version") or current["sha256"])
             if version is None:
                 raise HTTPException(404, "This version of the declaration was never loaded.")
-            before = declarations.before(connection, version)
+            chosen = asked.text("against")
+            before = (
+                declarations.one_version(connection, workflow, chosen)
+                if chosen
+                else declarations.before(connection, version)
+            )
+            if chosen and before is None:
+                raise HTTPException(404, "The version to compare with was never loaded.")
         shows(request, f"declaration:{version['sha256']}", workflow)
         return frame.page(
             request,
@@ -63,11 +71,19 @@ def router(frame: Frame) -> APIRouter:
             version=version,
             document=_ordered(version["document"]),
             before=before,
+            chosen=bool(chosen),
+            versions=_choices(page.rows, version, before),
             changes=changes(before["document"], version["document"]) if before is not None else (),
             paged=bool(asked.after),
         )
 
     return routes
+
+
+def _choices(rows: Sequence[Row], *shown: Row | None) -> Sequence[Row]:
+    """The versions to choose from, newest first: those of this page of the list, and those that are shown."""
+    found = {row["sha256"]: row for row in (*rows, *(row for row in shown if row is not None))}
+    return sorted(found.values(), key=lambda row: (row["first_loaded_at"], row["sha256"]), reverse=True)
 
 
 def _ordered(document: Mapping[str, Any]) -> dict[str, Any]:

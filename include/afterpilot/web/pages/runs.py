@@ -24,6 +24,7 @@ from afterpilot.web.frame import Frame, address
 from afterpilot.web.letters import letters
 from afterpilot.web.measures import split
 from afterpilot.web.paging import listed
+from afterpilot.web.proof import proof_of_run
 from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 FILTERS = ("workflow", "stage", "verdict", "actor", "from", "from_time", "to", "to_time")
@@ -153,6 +154,8 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
         "samples": None,
         "baselines": (),
         "result": None,
+        "proof": proof_of_run(connection, run),
+        "verify": bool(asked.text("verify")),
     }
     if run["stage"] == Stage.GATE:
         data["gate"] = _gate(runs.gate_counts(connection, run["workflow"], which))
