@@ -58,7 +58,7 @@ def test_show_says_what_is_kept_how_long_since_when_and_what_goes_next(cli: Cli,
     assert [one["class"] for one in told["classes"]] == [
         "records", "usage", "samples", "runs", "messages", "reviews", "ledger",
     ]  # fmt: skip
-    assert {one["minimum_days"] for one in told["classes"]} == {0, 183}
+    assert {one["minimum_days"] for one in told["classes"]} == {0, 183, 400}
 
 
 def test_a_dry_run_removes_nothing_and_a_run_is_reported(cli: Cli, kept: Kept) -> None:

@@ -95,3 +95,15 @@ def test_an_engineer_sets_a_hold_and_releases_it(site: AccessSite) -> None:
     assert send(f"{PATH}/holds/{which}/release", reason="settled").endswith("done=released")
     assert send(f"{PATH}/holds/{which}/release", reason="settled").endswith("done=nothing")
     assert "claim 4711" not in browser.get(PATH).text
+
+
+def test_a_month_whose_calls_are_gone_is_not_shown_as_nothing_spent(site: AccessSite) -> None:
+    """Gone is not 0."""
+    month = datetime(2024, 3, 1, tzinfo=UTC).date()
+    with site.engine.begin() as connection:
+        Removals(connection).note(Removal("usage", "usage_sums", 9, month, size=9), actor="airflow:retention", at=NOW)
+    for path in ("/spend", f"/spend/{MINE}"):
+        answer = site.client("engineer").get(f"{PREFIX}{path}?month=2024-03")
+        assert answer.status_code == 404
+        assert "before 2024-04-01 is no longer kept" in answer.text
+        assert site.client("engineer").get(f"{PREFIX}{path}?month=2024-04").status_code == 200

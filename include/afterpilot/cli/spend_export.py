@@ -51,6 +51,7 @@ def export(
     Example: afterpilot spend export --month 2026-11 -o november.csv
     """
     from afterpilot.record.ops import connect
+    from afterpilot.record.removals import no_calls_before
     from afterpilot.report.focus_files import as_text, write
 
     first = _month(month)
@@ -58,6 +59,8 @@ def export(
     told = _Told()
     with connect(Settings.from_environment().database_url).connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        if (since := no_calls_before(connection)) and first < since:
+            raise AfterpilotError(f"what was spent before {since:%Y-%m-%d} is no longer kept: its retention is over")
         owned = _owned(connection, workflow)
         _must_be_known(connection, workflow, owned)
         notices = list(_unfinished(connection, first, workflow))

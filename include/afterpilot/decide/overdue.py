@@ -190,6 +190,7 @@ _MISSING: Mapping[str, str] = {
     "declarations": "changes of declarations are not taken up, and broken ones are not told",
     "deliver": "messages wait, and nobody is called about reviews and incidents that nobody takes up",
     "gate": "outputs wait for their release",
+    "retention": "what is older than it is kept stays, and who was erased may be back",
     "seal": "nothing new in the ledger can be proven",
     "probe": "changes of models, prompts and data are not noticed until the next suite",
     "spend": "caps are not guarded",

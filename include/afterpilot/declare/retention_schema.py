@@ -9,7 +9,7 @@ from pydantic import Field
 
 from afterpilot.declare.keys import Keys
 from afterpilot.declare.values import MAX_DAYS, Wrong, days_of, typed
-from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM, Retention
+from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM, OF_CAPS, Retention
 
 _YEARS = re.compile(r"(\d{1,3}) ?y", re.ASCII)
 _DAYS_A_YEAR = 366  # whatever years these are, it is kept no shorter
@@ -37,8 +37,15 @@ def _log(value: Any) -> int:  # noqa: ANN401
     return days
 
 
+def _usage(value: Any) -> int:  # noqa: ANN401
+    if (days := _log(value)) < OF_CAPS:
+        raise Wrong(f"is shorter than caps may reach back: {days} days", f"at least {OF_CAPS}d")
+    return days
+
+
 Kept = Annotated[int, *typed(kept_days, "whole days or years, such as `400d` or `2y`")]
 LogKept = Annotated[int, *typed(_log, f"whole days or years, at least `{LEGAL_MINIMUM}d`")]
+UsageKept = Annotated[int, *typed(_usage, f"whole days or years, at least `{OF_CAPS}d`")]
 
 
 def _says(name: str) -> str:
@@ -52,7 +59,7 @@ class FleetRetention(Keys):
     records: Kept | None = Field(
         None, description=f"{_says('records')}; `governance.retention` of a workflow says otherwise for its own"
     )
-    usage: LogKept | None = Field(None, description=_says("usage"))
+    usage: UsageKept | None = Field(None, description=_says("usage"))
     samples: LogKept | None = Field(None, description=_says("samples"))
     runs: LogKept | None = Field(None, description=_says("runs"))
     messages: LogKept | None = Field(None, description=_says("messages"))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 # Logs are kept for at least six months: EU AI Act (Regulation (EU) 2024/1689), articles 19(1) and 26(6). Six months in a row have
 # 184 days at most; 183 is half a year. A month's partition is older than that on each of its days when it goes.
 LEGAL_MINIMUM = 183  # days
+OF_CAPS = 400  # days for which calls are kept at least: a cap may reach over 366, and a month goes as a whole
 FOR_GOOD = 36_600  # days, a hundred years: of records whose workflow says what cannot be read
 UNSAID = 400  # days for which records of a workflow are kept whose declaration could never be used
 
@@ -48,7 +49,7 @@ _ALL = (
         "usage",
         "what each call used and cost, its sums, what providers billed",
         800,
-        LEGAL_MINIMUM,
+        OF_CAPS,
         ("usage", "usage_sums"),
         ("usage_days", "repricings", "stop_orders", "bill_lines", "bill_days"),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -73,3 +73,9 @@ def kept_since(connection: sa.Connection, table: str) -> datetime | None:
     )
     month = connection.scalar(dropped)
     return month_end(month) if month else None
+
+
+def no_calls_before(connection: sa.Connection) -> date | None:
+    """The first day of the first month of which all calls are still kept; None where none were ever removed."""
+    since = kept_since(connection, "usage_sums")
+    return since.date() if since else None

@@ -37,7 +37,7 @@ def test_the_ledger_is_kept_for_good_unless_somebody_says_otherwise(good: Path) 
 
 @pytest.mark.parametrize("name", [one.name for one in CLASSES.values() if one.minimum])
 def test_logs_are_kept_for_the_legal_minimum(good: Path, name: str) -> None:
-    """One day less is refused with file and line, and nothing is removed until it is mended; the minimum itself is taken."""
+    """One day less is refused with file and line, and nothing is removed until it is mended; the class's minimum itself is taken."""
     lines = (good / "_fleet.yaml").read_text(encoding="utf-8").count("\n")
     loaded = _loaded(good, f"retention:\n  {name}: {LEGAL_MINIMUM - 1}d\n")
     (problem,) = loaded.problems
@@ -47,8 +47,14 @@ def test_logs_are_kept_for_the_legal_minimum(good: Path, name: str) -> None:
     assert not _retention(loaded).whole
     assert _retention(_loaded(good, "")).of(name) == CLASSES[name].days
     path = good / "_fleet.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace(f"{LEGAL_MINIMUM - 1}d", f"{LEGAL_MINIMUM}d"))
+    path.write_text(path.read_text(encoding="utf-8").replace(f"{LEGAL_MINIMUM - 1}d", f"{CLASSES[name].minimum}d"))
     assert not load(good).problems
+
+
+def test_calls_are_kept_for_as_long_as_a_cap_may_reach_back(good: Path) -> None:
+    """A cap over 366 days must never see less than was spent."""
+    (problem,) = _loaded(good, "retention: {usage: 399d}\n").problems
+    assert "caps may reach back" in problem.text
 
 
 def test_records_may_go_after_a_day(good: Path) -> None:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
+from afterpilot.record.removals import no_calls_before
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
@@ -19,7 +21,7 @@ from afterpilot.web.pages.raises import standing
 from afterpilot.web.spend.caps import coverage_words, crossing_words, percent
 from afterpilot.web.spend.fleet import fleet
 from afterpilot.web.spend.models_file import models_csv
-from afterpilot.web.spend.months import picked
+from afterpilot.web.spend.months import Picked, picked
 from afterpilot.web.spend.one import models_of, workflow
 from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
@@ -38,6 +40,7 @@ def router(frame: Frame) -> APIRouter:
         wanted = asked.text("workflow")
         with frame.reading() as connection:
             month = picked(asked, spend.months(connection, only=sight(request).only), now.date())
+            _must_be_kept(connection, month)
             data = fleet(connection, month, wanted, now, sight(request).only)
         return frame.page(
             request,
@@ -59,6 +62,7 @@ def router(frame: Frame) -> APIRouter:
         with frame.reading() as connection:
             zone = spend.zone_of(connection, slug)
             month = picked(asked, spend.months(connection, slug), now.date())
+            _must_be_kept(connection, month)
             data = workflow(connection, slug, month, zone or "UTC", now)
             if zone is None and data["declared"] is None and data["run"] is None:
                 raise HTTPException(404, "No workflow of this name was ever declared, and no call of it is kept.")
@@ -83,6 +87,7 @@ def router(frame: Frame) -> APIRouter:
         asked, now = Asked(request), frame.clock()
         with frame.reading() as connection:
             month = picked(asked, spend.months(connection, slug), now.date())
+            _must_be_kept(connection, month)
             if spend.zone_of(connection, slug) is None:
                 raise HTTPException(404, "No call of a workflow of this name is kept.")
             rows = spend.of_workflow(connection, slug, month.first, month.last)
@@ -92,3 +97,10 @@ def router(frame: Frame) -> APIRouter:
         return Response(models_csv(models_of(rows)), media_type="text/csv; charset=utf-8", headers=headers)
 
     return routes
+
+
+def _must_be_kept(connection: sa.Connection, month: Picked) -> None:
+    """Raises HTTPException 404 for a month whose calls were removed: nothing is known of it any more, which is not 0."""
+    since = no_calls_before(connection)
+    if since is not None and month.first < since:
+        raise HTTPException(404, f"What was spent before {since:%Y-%m-%d} is no longer kept: its retention is over.")
