@@ -89,7 +89,11 @@ def test_a_decision_without_a_word_is_not_offered(tmp_path: Path) -> None:
         ),
         ("run_id: key, ", "", "review.write_back.columns: no column gets the key (such as run_id: key)"),
         ("due_within: 4h", "due_within: 0m", "review.due_within: "),
-        ("due_within: 4h", "due: 4h", "review.due: is not a known key (accepted: source_field, fields, due_within"),
+        (
+            "due_within: 4h",
+            "due: 4h",
+            "review.due: is not a known key (accepted: source_field, fields, reviewers, due_within",
+        ),
         ("due_within: 4h", "reading_speed: 5", "review.reading_speed: must be at least 50, but is the number 5"),
         (
             "    columns:",

@@ -61,7 +61,15 @@ concat_ws(':', nullif(trigger->>'origin', ''), nullif(trigger->>'dag_id', ''))
 """
 
 
+_OF_A_WORKFLOW = {
+    "incidents": "opened_at",
+    "outbox": "created_at",
+}  # lists that owners see their part of, by their time
+
+
 def upgrade() -> None:
+    for table, at in _OF_A_WORKFLOW.items():
+        op.create_index(f"ix_{table}_workflow", table, ["workflow", sa.text(f"{at} DESC"), "id"])
     for table in _NAMING:
         op.drop_constraint(f"fk_{table}_run_id", table, type_="foreignkey")
     op.execute("ALTER TABLE findings RENAME TO findings_before")
@@ -115,6 +123,8 @@ def _indexes() -> None:
 
 
 def downgrade() -> None:
+    for table in _OF_A_WORKFLOW:
+        op.drop_index(f"ix_{table}_workflow", table_name=table)
     op.execute(_RUNS.format(name="runs_after", more="CONSTRAINT pk_runs_after PRIMARY KEY (id),", by=""))
     key = "CONSTRAINT pk_findings_after PRIMARY KEY (run_id, fingerprint)"
     op.execute(_FINDINGS.format(name="findings_after", more=key, by=""))
