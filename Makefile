@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 
-.PHONY: help demo test check fmt bench bench-evals bench-quality bench-pull bench-spend bench-alerts lock setup clean
+.PHONY: help demo test check fmt bench bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit lock setup clean
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-spend: setup ## An hour of 10 million calls a day metered, re-pricing, and
 
 bench-alerts: setup ## 10,000 alerts under kills, crashes and lost replies; after an outage; commit to Slack (ARGS="--quick": minutes)
 	@$(BIN)/python -m benchmarks.alerts $(ARGS)
+
+bench-audit: setup ## The ledger: 8 writers beside a plain table and a hash chain, a million entries verified, the list of runs (ARGS="--quick")
+	@status=0; $(BIN)/python -m benchmarks.audit $(ARGS) || status=1; $(BIN)/python -m benchmarks.run_list --runs $(if $(findstring quick,$(ARGS)),100k,10m) || status=1; exit $$status
 
 lock: setup ## Resolve requirements*.in anew into hashed locks
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --python-version 3.11 --custom-compile-command 'make lock' $(UPGRADE) requirements.in -o requirements.txt
