@@ -115,6 +115,7 @@ class Frame:
             url=functools.partial(address, base),
             airflow_page=functools.partial(links.airflow_page, self._airflow(base) if who.sees_logs else None),
             now=now,
+            page_address=str(request.url),
             sight=who,
             ago=functools.partial(text.ago, now=now),
             style_version=style_version(),
