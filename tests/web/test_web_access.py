@@ -57,6 +57,13 @@ def test_no_list_names_a_workflow_that_an_owner_does_not_see(site: AccessSite, p
     assert THEIRS not in nothing.text
 
 
+def test_whom_no_declaration_names_is_told_so(site: AccessSite) -> None:
+    """An empty page says why, and by which name they are known."""
+    page = site.client("stranger").get(f"{PREFIX}/").text
+    assert "No declaration names you." in page
+    assert "nina.nobody" in page
+
+
 @pytest.mark.parametrize("page", [page for page in LISTS if page not in {"/review", "/silences"}])
 def test_engineers_and_auditors_see_every_workflow(site: AccessSite, page: str) -> None:
     """The same lists, whole."""
