@@ -130,7 +130,7 @@ _CHAIN_TABLE = sa.table("chain", *(sa.column(name) for name in ("id", *_COLUMNS,
 _TO: dict[str, Callable[[sa.Connection, Entry], None]] = {"ledger": _to_ledger, "plain": _to_plain, "chain": _to_chain}
 
 
-def _write(url: str, number: int, kinds: Sequence[str], seconds: float, ready: Any, told: Any) -> None:  # noqa: ANN401, PLR0913 - a barrier and a queue
+def _write(url: str, number: int, kinds: Sequence[str], seconds: float, ready: Any, told: Any) -> None:  # noqa: ANN401 - a barrier and a queue
     """One writer: it inserts by turns for so long, one entry per transaction, once all are ready."""
     engine = sa.create_engine(url)
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}

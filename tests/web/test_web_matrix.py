@@ -66,6 +66,11 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/coverage"): everybody("/coverage"),
     ("GET", "/as-of"): everybody("/as-of"),
     ("GET", "/mapping"): everybody("/mapping"),
+    ("GET", "/bundle"): everybody("/bundle"),
+    # Nothing is signed here, and so there is nothing to prove a bundle against.
+    ("GET", "/bundle.zip"): Answers(
+        "/bundle.zip?workflow={workflow}", {**dict.fromkeys(ROLES, 409), "nobody": 401, "other": 404}
+    ),
     ("GET", "/ledger"): everybody("/ledger"),
     ("GET", "/ledger/heads"): everybody("/ledger/heads"),
     ("GET", "/ledger/heads/{entries}"): Answers("/ledger/heads/7", {**dict.fromkeys(ROLES, 404), "nobody": 401}),

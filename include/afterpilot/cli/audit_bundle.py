@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import EnvConnections, Settings
+
+if TYPE_CHECKING:
+    from afterpilot.domain.ledger import Entry
 
 
 def export(
@@ -44,11 +47,27 @@ def export(
     from afterpilot.wiring import wire
 
     asked = Asked(workflow, *period(since, until, now=datetime.now(UTC)), names=names, actor=f"cli:{_login()}")
-    wired = wire(Settings.from_environment(), EnvConnections(), only=workflow)
+    services = wire(Settings.from_environment(), EnvConnections(), only=workflow).services
+
+    def record(entry: Entry) -> None:
+        with services.ops.begin() as unit:
+            unit.ledger.append(entry)
+
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} entries"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=json) as bar:
+    with (
+        services.ops.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=json) as bar,
+    ):
         task = bar.add_task("", total=None)
-        done = export_bundle(wired.services, asked, output, progress=lambda count: bar.update(task, completed=count))
+        done = export_bundle(
+            connection,
+            asked,
+            output,
+            record=record,
+            at=services.now(),
+            places=[place.declared for place in services.fleet.publishing.places],
+            progress=lambda count: bar.update(task, completed=count),
+        )
     if json:
         as_json(
             {"file": str(output), "entries": done.entries, "bytes": done.size, "sha256": done.sha256, "head": done.head}

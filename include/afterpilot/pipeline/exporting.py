@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from afterpilot.domain.ledger import Entry, Subject
-from afterpilot.pipeline.services import Services
 from afterpilot.record.bundle import write_bundle
 from afterpilot.record.canonical import stamp
 from afterpilot.record.ledger_source import DatabaseSource
+
+_WEEKLY = "the weekly messages of the workflows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +39,32 @@ class Exported:
 
 
 def export_bundle(
-    services: Services, asked: Asked, path: Path, *, progress: Callable[[int], None] | None = None
+    connection: sa.Connection,
+    asked: Asked,
+    path: Path,
+    *,
+    record: Callable[[Entry], None],
+    at: datetime,
+    places: Sequence[str] = (),
+    progress: Callable[[int], None] | None = None,
 ) -> Exported:
-    """Write the bundle to ``path``; the entry that says so is written before the file can be read there.
+    """Write the bundle to ``path``; before the file stands there, ``record`` puts on record that it was taken.
+
+    ``connection`` has begun a transaction of isolation REPEATABLE READ; ``places`` are where heads are published beside Slack.
 
     Raises:
         ConfigurationError: no head is signed, it has no entry of the workflow, or some are gone by retention.
     """
     whole = path.with_name(f".{path.name}.part")
     try:
-        with services.ops.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            source = DatabaseSource(connection, asked.workflow, asked.since, asked.until, names=asked.names)
-            written = write_bundle(source, whole, published=_places(services), progress=progress)
+        source = DatabaseSource(connection, asked.workflow, asked.since, asked.until, names=asked.names)
+        written = write_bundle(source, whole, published=[_WEEKLY, *places], progress=progress)
         exported = Exported(written.entries, written.size, written.sha256, source.head)
-        with services.ops.begin() as unit:
-            unit.ledger.append(_entry(asked, exported, services.now()))
+        record(_entry(asked, exported, at))
         whole.replace(path)
     finally:
         whole.unlink(missing_ok=True)
     return exported
-
-
-def _places(services: Services) -> list[str]:
-    """Where whoever reads the bundle finds published heads."""
-    return ["the weekly messages of the workflows", *(place.declared for place in services.fleet.publishing.places)]
 
 
 def _entry(asked: Asked, exported: Exported, at: datetime) -> Entry:

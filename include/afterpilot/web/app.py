@@ -24,6 +24,7 @@ from afterpilot.web.pages import (
     alert_preview,
     as_of,
     assets,
+    bundle,
     coverage,
     declarations,
     eval_cases,
@@ -129,7 +130,7 @@ def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answer
         alert_preview,
     ):
         routes.include_router(pages.router(frame))
-    for pages in (evals, spend, eval_compare, coverage, as_of, mapping, ledger):
+    for pages in (evals, spend, eval_compare, coverage, as_of, mapping, ledger, bundle):
         routes.include_router(pages.router(frame))
     routes.include_router(incidents.router(frame, takes_answers=takes_answers))
     routes.include_router(eval_cases.router(frame, workflows))

@@ -1,0 +1,106 @@
+"""Evidence to take away: a bundle of a workflow's ledger over some days, which proves itself."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+
+from afterpilot.domain.errors import ConfigurationError
+from afterpilot.domain.ledger import Entry, person
+from afterpilot.pipeline.exporting import Asked as AskedBundle
+from afterpilot.pipeline.exporting import export_bundle
+from afterpilot.record import heads
+from afterpilot.record.history import status
+from afterpilot.record.ledger import Ledger
+from afterpilot.web.access import sight
+from afterpilot.web.filters import Asked
+from afterpilot.web.frame import Frame
+
+LONGEST = 92  # days: a quarter; the command line takes any
+
+
+def router(frame: Frame) -> APIRouter:
+    """The form, and the file."""
+    routes = APIRouter()
+
+    @routes.get("/bundle")
+    def page(request: Request) -> Response:
+        asked, who = Asked(request), sight(request)
+        workflow, (first, last) = _wanted(asked, frame)
+        with frame.reading() as connection:
+            slugs = status.slugs(connection, only=who.only)
+            head = heads.last_signed(connection)
+        if workflow:
+            who.need(workflow)
+        return frame.page(
+            request,
+            "bundle.html",
+            title="Export evidence",
+            here="ledger",
+            workflow=workflow,
+            slugs=slugs,
+            days=(first, last),
+            longest=LONGEST,
+            head=head,
+            problems=asked.problems,
+        )
+
+    @routes.get("/bundle.zip")
+    def file(request: Request) -> Response:
+        asked, who = Asked(request), sight(request)
+        workflow, (first, last) = _wanted(asked, frame)
+        if not workflow:
+            raise HTTPException(422, "Which workflow? Choose one on the page Export evidence.")
+        who.need(workflow)
+        if asked.problems:
+            raise HTTPException(422, "; ".join(asked.problems))
+        wanted = AskedBundle(
+            workflow, _midnight(first), _midnight(last + timedelta(days=1)), person(who.login) if who.login else "web"
+        )
+        folder = Path(tempfile.mkdtemp(prefix="afterpilot-bundle-"))
+        try:
+            _write(frame, wanted, folder / "bundle.zip")
+        except ConfigurationError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise HTTPException(409, str(error)) from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+        name = f"{workflow}_{first}_{last}.zip"
+        return FileResponse(folder / "bundle.zip", media_type="application/zip", filename=name, background=gone)
+
+    return routes
+
+
+def _write(frame: Frame, wanted: AskedBundle, path: Path) -> None:
+    def record(entry: Entry) -> None:
+        with frame.writing() as connection:
+            Ledger(connection).append(entry)
+
+    with frame.reading() as connection:
+        export_bundle(connection, wanted, path, record=record, at=frame.clock())
+
+
+def _wanted(asked: Asked, frame: Frame) -> tuple[str, tuple[date, date]]:
+    """The workflow and the days asked for, both included; the last thirty unless said. What cannot be used is a problem."""
+    last = asked.day("to") or frame.clock().astimezone(UTC).date()
+    first = asked.day("from") or last - timedelta(days=29)
+    if first > last:
+        asked.problems.append("from: is after to")
+    elif (last - first).days >= LONGEST:
+        asked.problems.append(f"from, to: more than {LONGEST} days; `afterpilot audit export` takes any period")
+    workflow: Any = asked.text("workflow")
+    return str(workflow or ""), (first, last)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

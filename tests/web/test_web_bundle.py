@@ -1,0 +1,51 @@
+"""The page from which evidence is taken away."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from history_site import Site
+
+from afterpilot.record import bundle_verifier, heads, sealing
+from afterpilot.record.signing_keys import make_key
+from afterpilot.record.tables import ledger
+
+
+@pytest.fixture
+def head(audited: Site, tmp_path: Path) -> str:
+    """The hash of a signed head over all that the site has on record."""
+    sealing.seal(audited.engine, make_key(tmp_path / "key.pem"))
+    with audited.engine.connect() as connection:
+        newest = heads.last_signed(connection)
+    assert newest is not None
+    return newest.hash
+
+
+def test_a_bundle_is_downloaded_verifies_and_is_on_record(audited: Site, head: str, tmp_path: Path) -> None:
+    """The form leads to a file that verifies against the head, and the ledger says who took it."""
+    html = audited.get("/bundle?workflow=order_replies")
+    assert "Download the bundle" in html
+    action = re.search(r'action="([^"]+)"', html.split("<main", 1)[1])
+    assert action is not None
+    answer = audited.client.get(f"{action.group(1)}?workflow=order_replies")
+    assert answer.headers["content-type"] == "application/zip"
+    (tmp_path / "bundle.zip").write_bytes(answer.content)
+    found = bundle_verifier.verify(tmp_path / "bundle.zip", head)
+    assert found.outcome == "verified", found.problems
+    with audited.engine.connect() as connection:
+        last = connection.execute(sa.select(ledger).order_by(ledger.c.id.desc()).limit(1)).one()
+    assert (last.action, last.workflow) == ("audit:bundle:exported", "order_replies")
+
+
+def test_what_is_no_period_is_refused(audited: Site, head: str) -> None:
+    """Days in the wrong order, too many of them, and no workflow."""
+    for query in (
+        "workflow=order_replies&from=2026-11-20&to=2026-11-14",
+        "workflow=order_replies&from=2025-01-01&to=2026-11-14",
+        "from=2026-11-14",
+    ):
+        assert audited.client.get(f"/afterpilot/bundle.zip?{query}").status_code == 422
+    assert audited.client.get("/afterpilot/bundle.zip?workflow=nothing").status_code in {404, 409}
