@@ -30,7 +30,7 @@ SWITCHES = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-PATIENCE = 60.0
+PATIENCE = 180.0  # seconds; axe reads the largest page in ten on an idle machine
 
 
 def executable() -> str | None:
