@@ -211,6 +211,10 @@ def test_who_comes_back_with_a_restored_dump_is_erased_again(acted: Kept, ops_ow
     (pseudonym,) = erase_person(ops, [DANA], **WHY).pseudonyms
     assert reapply(ops, actor="cli", at=NOW) == []
     _restore(ops_owner, before)
+    hold = acted.hold("")
+    assert reapply(ops, actor="cli", at=NOW) == [], "what is held by now stays"
+    with acted.engine.begin() as connection:
+        Holds(connection).release(str(hold.id), by=SAM, reason="over", at=NOW)
     (again,) = reapply(ops, actor="cli", at=NOW)
     assert again.pseudonyms == (pseudonym,)
     assert acted.rows("SELECT FROM subjects WHERE name = 'dana ruiz'") == []
@@ -273,6 +277,10 @@ def test_an_output_that_its_source_still_holds_goes_again(kept: Kept) -> None:
     erase_outputs(ops, "invoices", ["k"], **WHY)
     kept.record("invoices", "k", OLD)
     kept.record("invoices", "other", OLD)
+    hold = kept.hold("invoices")
+    assert reapply(ops, actor="cli", at=NOW) == [], "what is held by now stays"
+    with kept.engine.begin() as connection:
+        Holds(connection).release(str(hold.id), by=SAM, reason="over", at=NOW)
     assert [one.pseudonyms for one in reapply(ops, actor="cli", at=NOW)] == [(output_subject("invoices", "k"),)]
     assert kept.rows("SELECT key FROM records") == [("other",)]
     assert reapply(ops, actor="cli", at=NOW) == []

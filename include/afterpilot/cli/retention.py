@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.domain.counting import plural
 from afterpilot.domain.retention import CLASSES, Removal
 from afterpilot.pipeline.retaining import Passed, retain, rules_of
 from afterpilot.pipeline.retention_standing import Standing, standings
@@ -40,7 +41,7 @@ def show(*, json: AsJson = False) -> None:
     if json:
         as_json({"classes": [_as_dict(one) for one in found], "holds": len(held), "workflows": dict(rules.own)})
         return
-    console.print(_table(found), soft_wrap=False)
+    console.print(_table(found, wired.services.now()), soft_wrap=False)
     for one in found:
         if one.stays:
             _line(f"{one.data_class.name} of {one.next} is old enough and stays: {one.stays}")
@@ -68,7 +69,7 @@ def run(
     else:
         for one in passed.removed:
             size = f", {_bytes(one.size)}" if one.size is not None else ""
-            _line(f"{'would go' if dry_run else 'removed'}: {one.what} ({one.rows} rows{size})")
+            _line(f"{'would go' if dry_run else 'removed'}: {one.what} ({plural(one.rows, 'row')}{size})")
         for stays in passed.stays:
             _line(f"stays: {stays.data_class} of {stays.month:%Y-%m}: {stays.why}")
         if passed.busy:
@@ -102,14 +103,14 @@ def report(*, from_: Annotated[datetime | None, typer.Option("--from", formats=[
     for one in gone:
         what = Removal(one["data_class"], one["table_name"], one["rows"], one["month"], one["before"], one["workflow"])
         size = f", {_bytes(one['bytes'])}" if one["bytes"] is not None else ""
-        _line(f"{one['at']:%Y-%m-%d}  {what.what}  {one['rows']} rows{size}  by {one['actor']}")
+        _line(f"{one['at']:%Y-%m-%d}  {what.what}  {plural(one['rows'], 'row')}{size}  by {one['actor']}")
     for one in erased:
-        _line(f"{one['at']:%Y-%m-%d}  erased: {one['subject']}  {one['rows']} values  by {one['actor']}")
+        _line(f"{one['at']:%Y-%m-%d}  erased: {one['subject']}  {plural(one['rows'], 'value')}  by {one['actor']}")
     if not gone and not erased:
         _line(f"Nothing was removed from {start:%Y-%m-%d} to before {end:%Y-%m-%d}.")
 
 
-def _table(found: Sequence[Standing]) -> Table:
+def _table(found: Sequence[Standing], now: datetime) -> Table:
     table = Table(box=None, padding=(0, 2))
     for column in ("data", "kept", "says", "least", "oldest", "next", "goes", "size"):
         table.add_column(column, justify="right" if column in {"kept", "least", "size"} else "left", overflow="fold")
@@ -121,10 +122,18 @@ def _table(found: Sequence[Standing]) -> Table:
             f"{one.data_class.minimum} days" if one.data_class.minimum else "-",
             f"{one.oldest:%Y-%m-%d}" if one.oldest else "none",
             one.next or "-",
-            Text("stays", style="yellow") if one.stays else f"{one.next_at:%Y-%m-%d}" if one.next_at else "-",
+            _goes(one, now),
             _bytes(one.size) if one.size is not None else "-",
         )
     return table
+
+
+def _goes(one: Standing, now: datetime) -> Text:
+    if one.stays:
+        return Text("stays", style="yellow")
+    if one.next_at is None:
+        return Text("-")
+    return Text(f"{'due since ' if one.next_at < now else ''}{one.next_at:%Y-%m-%d}")
 
 
 def _bytes(size: int) -> str:

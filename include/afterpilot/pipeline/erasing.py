@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from afterpilot.record.ops import Ops, Unit
 from afterpilot.record.removals import Removals
 from afterpilot.record.tables import removals, subjects
 
+log = logging.getLogger(__name__)
 _SHORTEST = 2  # letters of a name
 
 
@@ -111,7 +113,7 @@ def read_list(lines: Iterable[str]) -> Sequence[Mapping[str, str]]:
 def reapply(ops: Ops, *, actor: str, at: datetime, also: Sequence[Mapping[str, str]] = ()) -> Sequence[Erased]:
     """Erase again whoever and whatever came back: with a restored dump, or from a source that still holds it.
 
-    What was erased is known from this database, and from a list that was kept beside the backups (``also``).
+    What a hold covers by now stays until it is released. What was erased is known from this database, and from a list that was kept beside the backups (``also``).
     """
     wanted = {(one["subject"], one["workflow"]) for one in (*erasures(ops), *also)}
     done = [_person_again(ops, subject, actor=actor, at=at) for subject, _ in sorted(wanted) if _is_person(subject)]
@@ -120,7 +122,11 @@ def reapply(ops: Ops, *, actor: str, at: datetime, also: Sequence[Mapping[str, s
             subject.partition(":")[2] for subject, whose in wanted if whose == workflow and not _is_person(subject)
         ]
         with ops.begin() as unit:
-            if keys := erased_outputs.back(unit.connection, workflow, digests):
+            erasure.keep_holds(unit.connection)
+            keys = erased_outputs.back(unit.connection, workflow, digests)
+            if keys and (held := erasure.held_by(unit.connection, {workflow})):
+                log.warning("%d erased outputs of %s are back and stay: %s", len(keys), workflow, ", ".join(held))
+            elif keys:
                 done.append(_outputs(unit, workflow, keys, actor=actor, at=at, payload={"again": True}))
     return [one for one in done if one is not None]
 
@@ -131,7 +137,12 @@ def _person_again(ops: Ops, pseudonym: str, *, actor: str, at: datetime) -> Eras
         name = unit.connection.scalar(sa.select(subjects.c.name).where(subjects.c.id == identity))
         if name is None:
             return None
-        return _person(unit, (Subject("person", name),), actor=actor, at=at, payload={"again": True})
+        erasure.keep_holds(unit.connection)
+        people = (Subject("person", name),)
+        if held := erasure.found(unit.connection, people).held:
+            log.warning("%s is back and stays: %s", pseudonym, ", ".join(held))
+            return None
+        return _person(unit, people, actor=actor, at=at, payload={"again": True})
 
 
 def _person(
