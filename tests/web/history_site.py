@@ -66,6 +66,7 @@ class Site:
             f"/incidents/{incident}",
             f"/incidents/{self.kept.incidents['pull']}",
             "/silences",
+            "/retention",
             "/messages",
             "/review?state=all",
             f"/review?run={run}",

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.personal_places import LEFT
-from afterpilot.domain.retention import LEGAL_MINIMUM, STAYS, Hold, Removal, Retention
+from afterpilot.domain.retention import FOR_GOOD, LEGAL_MINIMUM, STAYS, Hold, Removal, Retention
 from afterpilot.pipeline.retaining import rules_of
 from afterpilot.pipeline.retention_standing import standings
 from afterpilot.record.history import retention as history
@@ -130,6 +130,7 @@ def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: 
         known=fleet is not None,
         whole=fleet is None or fleet.whole,
         minimum=LEGAL_MINIMUM,
+        for_good=FOR_GOOD,
         held=held,
         gone=[(one, _what(one)) for one in gone],
         erased=erased,
