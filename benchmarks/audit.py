@@ -7,7 +7,7 @@ make bench-audit ARGS="--quick"                      # a minute or two
 `write`: eight processes insert one entry per transaction. Each takes turns, insert by insert, between the ledger, by the function that
 the application uses, and a plain table of the same columns and indexes, which gets the same row by the same driver; so both meet
 the same machine, and the ratio of their percentiles says what the ledger costs. In turns of their own, all eight write the ledger alone, the
-plain table alone, and a hash chain in which each entry holds the hash of the one before, under a lock. Meanwhile a sealer passes every 20
+plain table alone, and a hash chain in which each entry holds the hash of the one before, under a lock. Meanwhile a sealer passes every 30
 seconds, as the DAG does. `lag` is from an entry's own time to that of the head that is the first over it.
 `verify`: a million entries of 1,000 workflows are sealed, then all of them are verified in the database.
 
@@ -45,7 +45,7 @@ from afterpilot.record.signing_keys import make_key
 
 WRITERS = 8
 RATE, RATIO, LAG, VERIFIED = 500.0, 1.2, 60.0, 30.0  # entries/s; times a plain insert; s; s for a million
-_EVERY = 20.0  # seconds between the sealer's passes
+_EVERY = 30.0  # seconds between the sealer's passes
 _SETTINGS = {"max_wal_size": "'4GB'", "shared_buffers": "'512MB'"}
 _PLAIN = """
 CREATE TABLE plain (LIKE ledger INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES);

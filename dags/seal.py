@@ -1,6 +1,6 @@
 """### seal: put new entries of the ledger into its Merkle tree, sign a head, publish it
 
-Every minute, three times within it: what is recorded is sealed about half a minute later. An entry is sealed as soon as no transaction is open any more that began before its own. Each head is signed
+Every minute, twice within it: what is recorded is sealed about half a minute later. An entry is sealed as soon as no transaction is open any more that began before its own. Each head is signed
 with the key that `AFTERPILOT_LEDGER_KEY` or `AFTERPILOT_LEDGER_KEY_FILE` names, and written to the places that `_fleet.yaml`
 declares under `ledger`, once a day unless it says otherwise. What cannot be published is told, and tried again.
 

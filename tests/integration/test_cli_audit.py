@@ -19,8 +19,11 @@ from typer.testing import CliRunner
 from afterpilot.cli.app import app
 from afterpilot.domain.errors import ConfigurationError, LedgerBroken
 from afterpilot.domain.ledger import Entry, Personal, person
-from afterpilot.record import heads
+from afterpilot.domain.message import Message
+from afterpilot.record import heads, publishing
+from afterpilot.record.beats import Beats
 from afterpilot.record.ledger import Ledger
+from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.signing_keys import key_in, parsed, read_key
 from afterpilot.record.tables import ledger, ledger_keys
 
@@ -208,7 +211,7 @@ def test_the_whole_ledger_is_verified(installed: Path, ops: sa.Engine) -> None:
     status, shown = audit("verify")
     assert status == 0, shown
     assert "1,203 entries" not in shown or "VERIFIED" in shown
-    told = _told("verify", "--head", _told("head")["head"])
+    told = _told("verify", "--all", "--head", _told("head")["head"])
     assert (told["outcome"], told["heads"], told["waiting"] >= 2) == ("verified", 4, True)
     assert audit("verify", "--head", "0" * 64)[0] == 1
 
@@ -280,3 +283,38 @@ def test_the_log_lists_entries_newest_first_by_pages(installed: Path, ops: sa.En
     with ops.connect() as connection:
         ids = list(connection.scalars(sa.select(ledger.c.id).order_by(ledger.c.id.desc()).limit(20)))
     assert [row["id"] for row in (*rows, *more)] == ids
+
+
+def test_a_head_that_a_weekly_message_has_told_is_on_record_and_held_against_the_ledger(
+    installed: Path, ops: sa.Engine, ops_owner: sa.Engine
+) -> None:
+    _add(ops)
+    audit("seal")
+    with ops.begin() as connection:
+        line = publishing.ledger_line(connection)
+        message = Message(tone="good", title="The week", summary="s", notification="n", footer=f"Afterpilot · {line}")
+        OutboxWriter(connection).put(
+            message, dedupe_key="weekly/1", workflow="invoices", kind="weekly", channel="#ap", report_id=None
+        )
+    with ops.begin() as connection:
+        connection.execute(sa.text("UPDATE outbox SET state = 'sent', sent_at = now()"))
+    audit("seal")
+    (told,) = [one for one in _published(ops) if one.startswith("slack:")]
+    assert told == "slack:#ap"
+    audit("seal")
+    assert len(_published(ops)) == 2
+    _tamper(
+        ops_owner,
+        "ALTER TABLE ledger_publications DISABLE TRIGGER USER",
+        "DELETE FROM ledger_publications",
+        "UPDATE ledger_heads SET statement = replace(statement, '\"entries\":6,', '\"entries\": 6,')",
+    )
+    with pytest.raises(LedgerBroken, match="told of a head"):
+        audit("seal")
+    with ops.connect() as connection:
+        assert "told of a head" in Beats(connection).all()["ledger"].detail["broken"]
+
+
+def _published(ops: sa.Engine) -> list[str]:
+    with ops.connect() as connection:
+        return [told.place for head in heads.published_heads(connection) for told in head.publications]

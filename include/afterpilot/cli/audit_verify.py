@@ -23,7 +23,10 @@ def verify(
     key: Annotated[str, typer.Option("--key", help="The id of a signing key, which you have from elsewhere.")] = "",
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Of the ledger: hold each run, message and declaration against it, not a thousand."),
+        typer.Option(
+            "--all",
+            help="Of the ledger: hold each run, message and declaration against it, not a thousand, and find rows without an entry.",
+        ),
     ] = False,
     json: AsJson = False,
 ) -> None:

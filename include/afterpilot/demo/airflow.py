@@ -15,6 +15,7 @@ import requests
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.state import LOGINS, ROOT, DemoError, Model, State, free_port
+from afterpilot.record.signing_keys import make_key
 from afterpilot.web.api.tokens import hash_of
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -38,7 +39,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__FERNET_KEY": state.secrets["fernet"],
         "CORE__LOAD_EXAMPLES": "False",
-        "CORE__PARALLELISM": "4",
+        "CORE__PARALLELISM": "5",
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in LOGINS.items()),
@@ -63,6 +64,7 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
         "AIRFLOW_CONN_PROVIDER_BILL": json.dumps(
             {"conn_type": "http", "host": f"http://127.0.0.1:{bill_port}/v1", "password": state.secrets["bill"]}
         ),
+        "AFTERPILOT_LEDGER_KEY_FILE": str(_ledger_key(state.folder / "ledger.pem")),
         "AFTERPILOT_GATEWAY_TOKENS": hash_of(state.secrets["gateway"]),
     }
     slack = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "SLACK_API_URL")
@@ -70,6 +72,13 @@ def environment(state: State, postgres: EmbeddedPostgres, model: Model, *, bill_
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     keys = {f"AIRFLOW__{name}": value for name, value in airflow.items()}
     return {**os.environ, "PATH": path, "AIRFLOW_HOME": str(home), **keys, **ours, **chosen}
+
+
+def _ledger_key(path: Path) -> Path:
+    """The file of the key that signs the ledger's heads, made with the first start."""
+    if not path.exists():
+        make_key(path)
+    return path
 
 
 def _database_connection(postgres: EmbeddedPostgres, database: str) -> str:

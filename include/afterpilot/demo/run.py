@@ -96,7 +96,9 @@ class Demo:
             *not_run(wired, began, everything=everything),
             *closed_pages(self._state),
         ]
-        self._farewell(stays=not everything)
+        with self._steps.step("Sealing the ledger"):
+            sealed = wired.seal().head
+        self._farewell(head=sealed.hash if sealed else "", stays=not everything)
         self._console.print(f"[dim]Ready after {self._steps.elapsed:.0f} s.[/dim]")
         return missing
 
@@ -113,7 +115,7 @@ class Demo:
             self._postgres.stop()
         self._lock.close()
 
-    def _farewell(self, *, stays: bool) -> None:
+    def _farewell(self, *, head: str, stays: bool) -> None:
         """Where to look further; of what stops now there is nothing to open."""
         if not stays:
             screen.farewell_stopped(self._console)
@@ -124,6 +126,7 @@ class Demo:
             passwords=self._state.secrets,
             shell_file=relative(self._state.folder / "env"),
             suite=relative(ROOT / "docs" / "example-suite.json"),
+            head=head,
         )
 
     def _migrate(self) -> float:

@@ -106,7 +106,9 @@ def _run(unit: Unit, workflow: str, stage: Stage, made: Mapping[str, str]) -> Ru
     return max(own, key=lambda run: run.finished_at) if own else unit.runs.latest(workflow, stage)
 
 
-def farewell(console: Console, *, address: str, passwords: Mapping[str, str], shell_file: str, suite: str) -> None:
+def farewell(
+    console: Console, *, address: str, passwords: Mapping[str, str], shell_file: str, suite: str, head: str = ""
+) -> None:
     """Where to look further, how to log in, and how the command line finds this demo."""
     queue = f"{address}/afterpilot/review"
     table = Table.grid(padding=(0, 2))
@@ -133,6 +135,11 @@ def farewell(console: Console, *, address: str, passwords: Mapping[str, str], sh
         ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
         (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', ""),
         ("afterpilot evals corrections invoice_matching", "what clerks corrected, as eval cases"),
+        (
+            "afterpilot audit export --workflow invoice_matching -o bundle.zip",
+            "its history, as evidence that proves itself",
+        ),
+        (f"afterpilot audit verify bundle.zip --head {head}" if head else "afterpilot audit head", ""),
     ):
         table.add_row("", Text.assemble((command, "bold"), (f"   {what}" if what else "", "dim")))
     console.print(Panel(table, title="Look around", border_style="green", title_align="left"))

@@ -11,7 +11,10 @@ from pathlib import Path
 from afterpilot.demo.state import ROOT
 
 TOKEN = "GATEWAY_TOKEN"  # noqa: S105 - the name of it: what the workflows' gateway would ask with
-_NAMES = ("AFTERPILOT_BASE_URL", "AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS", TOKEN)
+_NAMES = (
+    *("AFTERPILOT_BASE_URL", "AFTERPILOT_DATABASE_URL", "AFTERPILOT_LEDGER_KEY_FILE", "AFTERPILOT_WORKFLOWS"),
+    TOKEN,
+)
 _CONNECTIONS = "AIRFLOW_CONN_"
 
 

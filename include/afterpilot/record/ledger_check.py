@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from afterpilot.record import heads, leaves, merkle
 from afterpilot.record.heads import Head, Key
 from afterpilot.record.leaves import Sealable, leaf_bytes
+from afterpilot.record.ledger_audit import missing
 from afterpilot.record.ledger_rebuilt import rebuilt, why_gone
 
 PIECE = 16_384  # leaves that are read at once: 64 complete subtrees of 256
@@ -106,6 +108,8 @@ def check_ledger(
     walk.end(total)
     _check_keys(connection, found)
     _check_unsealed(connection, found)
+    if everything:
+        _check_rows(connection, found)
     if head and heads.head_by_hash(connection, head) is None:
         found.problem(f"the published head {head} is none of this ledger's: it was cut off or rewritten")
     return found
@@ -272,6 +276,15 @@ def _check_keys(connection: sa.Connection, found: Checked) -> None:
         found.notes.append("the last head is not signed: there is no key")
     if found.gone:
         found.notes.append(f"of {found.gone} entries the rows are gone by retention; their hashes stand in the tree")
+
+
+def _check_rows(connection: sa.Connection, found: Checked) -> None:
+    """Whether what is on record has its entries; what was written just now may be between the two."""
+    until = datetime.now(UTC)
+    for one in missing(connection, since=datetime.min.replace(tzinfo=UTC), until=until):
+        found.problem(
+            f"{one.subject} of {one.workflow} stands in {one.table} since {one.at:%Y-%m-%d %H:%M} UTC and has no entry"
+        )
 
 
 def _check_unsealed(connection: sa.Connection, found: Checked) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from afterpilot.pipeline.sealing import SealedNow
 
 log = logging.getLogger(__name__)
-_TIMES, _APART = 3, 20.0  # passes of a scheduled run, and the seconds between them: a run of Airflow's costs more than a pass
+_TIMES, _APART = (
+    2,
+    30.0,
+)  # passes of a scheduled run, and the seconds between them: a run of Airflow's costs more than a pass
 
 
 @task
