@@ -1,6 +1,6 @@
 """The list of runs over ten million of them: the real page, for every combination of its filters, first pages and deep ones.
 
-.venv/bin/python -m benchmarks.run_list --runs 10m                 # ten minutes, 12 GB below --folder, gone afterwards
+.venv/bin/python -m benchmarks.run_list --runs 10m                 # ten minutes or more, 20 GB below --folder, gone afterwards
 .venv/bin/python -m benchmarks.run_list --runs 1m -o table.md      # a minute or two
 
 A year of runs of 1,000 workflows: one has a tenth of them, one ran 40 times and one not at all; 6 % did not pass, and no report was
@@ -34,6 +34,7 @@ from afterpilot.record.migrate import upgrade
 from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.app import create_app
 
+_ROW = "page after page"
 _AIM = 0.200  # seconds, at the 95th percentile
 _SETTINGS = {
     "shared_buffers": "'1GB'",
@@ -54,7 +55,8 @@ INSERT INTO {part} (id, workflow, stage, window_start, window_end, verdict, summ
 SELECT gen_random_uuid(), workflow, stage, at - interval '1 hour', at, verdict, number || ' rows looked at', '["1 row lacks an order"]',
   CAST('{{"checked": ' || number % 5000 || ', "sources": {{"erp": "read in 0.3 s"}}}}' AS jsonb),
   '{{"code": "1.4.0", "declaration": "5f4dcc3b5aa765d61d8327deb882cf995f4dcc3b5aa765d61d8327deb882cf99", "model": "gpt-5-mini"}}',
-  CAST('{{"origin": "airflow", "dag_id": "records.hourly", "run_id": "scheduled__' || number || '", "try_number": 1}}' AS jsonb),
+  CAST('{{"origin": "airflow", "dag_id": "records.hourly", "run_id": "scheduled__' || number || '", '
+    '"task_id": "' || stage || '", "map_index": 3, "try_number": 1}}' AS jsonb),
   at - interval '20 s', at, actor
 FROM (
   SELECT number, CAST(:start AS timestamptz) + CAST(:length AS interval) * (number - :low) / greatest(:high - :low, 1) AS at,
@@ -180,7 +182,7 @@ def built(engine: sa.Engine, runs: int) -> None:
 
 def measured(engine: sa.Engine) -> Sequence[Timed]:
     """Every combination of the filters for somebody who sees all, each alone for owners, far pages, and single runs."""
-    found = []
+    found: list[Timed] = []
     everybody = _client(engine, "")
     for _ in range(5):  # what is read once for all pages
         everybody.get("/runs")
@@ -193,7 +195,7 @@ def measured(engine: sa.Engine) -> Sequence[Timed]:
             query = {name: value for name, value in (("stage", stage), ("verdict", verdict), ("actor", actor)) if value}
             found += _pages(client, f"owner {owner}", query, most=2)
     for query in ({}, {"workflow": "busy"}, {"verdict": "UNKNOWN"}, {"workflow": "busy", "actor": "cli"}):
-        found += _pages(everybody, "page after page", query, most=40)
+        found += _pages(everybody, _ROW, query, most=40)
     with engine.connect() as connection:
         some = connection.scalars(sa.text("SELECT id FROM run_ids TABLESAMPLE SYSTEM (0.1) REPEATABLE (7) LIMIT 60"))
         found += [_timed(everybody, "one run by its id", f"/runs/{run_id}")[0] for run_id in some]
@@ -213,7 +215,9 @@ def _pages(client: TestClient, kind: str, query: Mapping[str, str], *, most: int
     for number in range(most):
         if path is None:
             return
-        one, text = _timed(client, f"{kind}, {'first page' if number == 0 else 'further pages'}", path)
+        one, text = _timed(
+            client, kind if kind == _ROW else f"{kind}, {'first page' if number == 0 else 'further pages'}", path
+        )
         yield one
         onward = re.search(r'rel="next" href="([^"]+)"', text)
         path = onward[1].replace("&amp;", "&") if onward else None
@@ -250,7 +254,9 @@ def table(found: Sequence[Timed]) -> list[str]:
 def _at(found: Sequence[Timed], share: float) -> float:
     """A percentile of how long they took."""
     times = [one.seconds for one in found]
-    return statistics.quantiles(times, n=100)[round(share * 100) - 1] if len(times) > 1 else times[0]
+    return (
+        statistics.quantiles(times, n=100, method="inclusive")[round(share * 100) - 1] if len(times) > 1 else times[0]
+    )
 
 
 def _size(text: str) -> int:
