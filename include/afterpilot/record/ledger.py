@@ -17,7 +17,6 @@ from afterpilot.record.plain import plain
 from afterpilot.record.tables import ledger
 
 _SOON = timedelta(days=2)  # a month that begins so soon has its partition already
-_seen: set[tuple[str, str]] = set()  # partitions, by database, that had been made for good
 
 
 class Ledger:
@@ -36,21 +35,9 @@ class Ledger:
             return
         wanted = {subject for entry in entries for subject in _subjects(entry)}
         people = known(self._connection, wanted) if wanted else {}
-        _make_room(self._connection)
+        now = datetime.now(UTC)
+        partitions.ready(self._connection, "ledger", (now, now + _SOON))
         self._connection.execute(sa.insert(ledger), [_row(entry, people) for entry in entries])
-
-
-def _make_room(connection: sa.Connection) -> None:
-    """See that there is a partition to write to; what was seen once in this process is not looked for again."""
-    now = datetime.now(UTC)
-    database = str(connection.engine.url)
-    wanted = {(database, f"ledger_{moment:%Y_%m}"): moment for moment in (now, now + _SOON)}
-    missing = wanted.keys() - _seen
-    if not missing:
-        return
-    _seen.update((database, name) for name in partitions.known(connection, "ledger"))
-    if missing - _seen:
-        partitions.ensure(connection, "ledger", [wanted[one] for one in missing - _seen])
 
 
 def _subjects(entry: Entry) -> Iterator[Subject]:

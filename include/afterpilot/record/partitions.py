@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 
 PARTITIONED = ("records", "usage", "usage_sums", "samples", "ledger", "runs", "findings")
+_seen: set[tuple[str, str]] = set()  # partitions, by database, that had been made for good
 _MAKE = sa.text("SELECT afterpilot_partition(:table, :day)")
 
 
@@ -25,6 +26,17 @@ def ensure(connection: sa.Connection, table: str, moments: Iterable[datetime]) -
         if f"{table}_{month:%Y_%m}" not in there:
             # A function of the owner's: the application may not make tables.
             connection.execute(_MAKE, {"table": table, "day": month})
+
+
+def ready(connection: sa.Connection, table: str, moments: Iterable[datetime]) -> None:
+    """As :func:`ensure`, for rows of these days: a partition that this process has seen once is not looked for again."""
+    database = str(connection.engine.url)
+    wanted = {(database, f"{table}_{moment.astimezone(UTC):%Y_%m}"): moment for moment in moments}
+    if not (missing := wanted.keys() - _seen):
+        return
+    _seen.update((database, name) for name in known(connection, table))
+    if missing := missing - _seen:
+        ensure(connection, table, [wanted[one] for one in missing])
 
 
 def known(connection: sa.Connection, table: str) -> set[str]:

@@ -53,7 +53,7 @@ class Runs:
         self._connection.execute(sa.insert(runs).values(row))
         rows = [{**_row(run_id, finding), "at": finished_at} for finding in result.findings]
         if rows:
-            partitions.ensure(self._connection, "findings", [finished_at])
+            partitions.ready(self._connection, "findings", [finished_at])
             self._connection.execute(insert(findings).on_conflict_do_nothing(), rows)
         Ledger(self._connection).append(run_recorded(row, rows))
         return run_id, True
@@ -91,7 +91,7 @@ class Runs:
         statement = insert(run_ids).values(rows).on_conflict_do_nothing().returning(run_ids.c.id)
         new = set(self._connection.scalars(statement))
         if new:
-            partitions.ensure(self._connection, "runs", [finished_at])
+            partitions.ready(self._connection, "runs", [finished_at])
         return new
 
     def find(self, workflow: str, stage: Stage, trigger: Trigger, *, corrects: uuid.UUID | None = None) -> Run | None:

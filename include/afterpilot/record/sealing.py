@@ -24,6 +24,7 @@ from afterpilot.record.tables import ledger_heads, ledger_keys, ledger_leaves
 
 BATCH = 20_000  # entries in one transaction: about a second, and some 20 MB
 _MONTHS_AHEAD = 2
+_WRITTEN_NOW = ("ledger", "runs", "findings")  # what every writer adds to, in the month that it is
 _MONTH = timedelta(days=31)
 _LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext('afterpilot seals the ledger'))")
 _WAIT = sa.text("SELECT pg_advisory_xact_lock(hashtext('afterpilot seals the ledger'))")
@@ -166,7 +167,8 @@ class _Part(NamedTuple):
 def _make_room(connection: sa.Connection) -> None:
     """Months ahead get their partitions, so that no writer has to make one."""
     now = datetime.now(UTC)
-    partitions.ensure(connection, "ledger", [now + month * _MONTH for month in range(_MONTHS_AHEAD + 1)])
+    for table in _WRITTEN_NOW:
+        partitions.ready(connection, table, [now + month * _MONTH for month in range(_MONTHS_AHEAD + 1)])
 
 
 def _batch(connection: sa.Connection, now: Horizon, key: SigningKey | None, *, after: int, most: int) -> _Part | None:
