@@ -117,3 +117,16 @@ def test_the_page_shows_what_passes_and_what_does_not(passing: sa.Engine) -> Non
 def test_a_page_without_trouble_says_so(passing: sa.Engine) -> None:
     """In one sentence."""
     assert "Everything that must keep happening does." in client(passing).get("/health").text
+
+
+def test_where_the_grants_do_not_hold_health_and_ledger_say_so(passing: sa.Engine, ops_owner: sa.Engine) -> None:
+    """An application that owns its tables is warned of; one with a role of its own is not; a trigger that is gone is a failure."""
+    for path in ("/health", "/ledger"):
+        assert "the grants" not in client(passing).get(path).text.lower(), path
+        assert "triggers alone do: its role afterpilot_owner owns the tables" in client(ops_owner).get(path).text, path
+    with ops_owner.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE ledger DISABLE TRIGGER append_only")
+    for path in ("/health", "/ledger"):
+        assert (
+            "The triggers that keep history from being changed are missing on ledger" in client(passing).get(path).text
+        )

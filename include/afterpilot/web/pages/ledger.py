@@ -15,6 +15,7 @@ from afterpilot.domain.run import FLEET
 from afterpilot.record import heads
 from afterpilot.record.history import ledger, status
 from afterpilot.record.history.ledger import LedgerFilter, Listed
+from afterpilot.record.standing import standing
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
@@ -39,6 +40,7 @@ def router(frame: Frame) -> APIRouter:
             known = ledger.names(connection, [row["actor"] for row in found.rows])
             slugs = [*status.slugs(connection, only=who.only), *([FLEET] if who.only is None else [])]
             head = heads.last_head(connection)
+            grants = standing(connection) if who.only is None else None
         return frame.page(
             request,
             "ledger.html",
@@ -49,6 +51,7 @@ def router(frame: Frame) -> APIRouter:
             query=query,
             slugs=slugs,
             head=head,
+            grants=grants,
             place=place,
             problems=asked.problems,
             paged=bool(asked.after),
