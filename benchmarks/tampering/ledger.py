@@ -68,7 +68,6 @@ class MemoryLedger:
     cuts: Sequence[int]
     keys_: Sequence[Ed25519PrivateKey]
     name: str = NAME
-    named: bool = True  # heads say which key signs them
     leaves: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
@@ -103,7 +102,7 @@ class MemoryLedger:
             "root": root.hex(),
             "workflows": merkle.root(self.workflow_hashes(entries)).hex(),
         }
-        statement = canonical({name: value for name, value in said.items() if self.named or name != "key"})
+        statement = canonical(said)
         return Head(entries, root, statement, key_id(key), key.sign(statement))
 
     def heads(self) -> Sequence[Head]:

@@ -495,7 +495,6 @@ class Head:
     ledger: str
     hash: str
     key_id: str
-    names_key: bool  # the statement, and so the head's hash, says which key signed it
 
 
 def read_keys(archive: Archive, ledger: str, trusted: str | None, result: Result) -> dict[str, bytes]:
@@ -582,21 +581,20 @@ def read_heads(archive: Archive, ledger: str, keys: dict[str, bytes], result: Re
 
 def _head(found: dict[str, Any], where: str) -> Head:
     text: str = found["statement"]
-    types: dict[str, type] = {"at": str, "entries": int, "ledger": str, "root": str, "workflows": str}
-    if '"key":' in text:
-        types["key"] = str
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError:
         raise Refused(f"{where} has a statement that is no text.") from None
-    said = record(data, f"{where} in its statement", **types)
+    said = record(
+        data, f"{where} in its statement", at=str, entries=int, key=str, ledger=str, root=str, workflows=str
+    )
     try:
         at = moment(said["at"])
     except ValueError as error:
         raise Refused(f"{where} has no time: {error}.") from None
     if not (_DIGEST.fullmatch(said["root"]) and _DIGEST.fullmatch(said["workflows"]) and 0 < said["entries"] < 1 << 63):
         raise Refused(f"{where} has a statement with a root or a number that is none.")
-    if said.get("key", found["key_id"]) != found["key_id"]:
+    if said["key"] != found["key_id"]:
         raise Refused(f"{where} was signed with another key than its statement names.")
     return Head(
         entries=said["entries"],
@@ -605,8 +603,7 @@ def _head(found: dict[str, Any], where: str) -> Head:
         at=at,
         ledger=said["ledger"],
         hash=hashlib.sha256(data).hexdigest(),
-        key_id=found["key_id"],
-        names_key="key" in said,
+        key_id=said["key"],
     )
 
 
@@ -637,11 +634,6 @@ def check_trust(heads: list[Head], keys: dict[str, bytes], head: str | None, key
             f"The head {head} is not in this bundle: the bundle is older than that head, or it is not of the ledger that published it."
         )
     result.checked.append(f"the bundle holds the published head that you gave, of {given.entries} entries")
-    if key is None and not last.names_key:
-        result.unproven.append(
-            f"The head says what the ledger holds, and not who signed it: that the key {last.key_id} is the ledger's own is not "
-            "proven. Give its published id with --key."
-        )
     if given is not last:
         result.unproven.append(
             f"The head that you gave covers the first {given.entries} entries of the ledger; what came later, up to {last.entries}, "

@@ -300,14 +300,18 @@ def _flaws(connection: sa.Connection, head: Head) -> list[str]:
 
 def statement_of(head: Head, ledger: str) -> str:
     """What a head of these values says: canonical JSON, as it is signed."""
-    return head_statement(head.entries, head.root, head.workflows_root, head.at, ledger)
+    return head_statement(head.entries, head.root, head.workflows_root, head.at, ledger, head.key_id)
 
 
-def head_statement(entries: int, root: bytes, workflows_root: bytes, at: datetime, ledger: str) -> str:
-    """The statement of a head: canonical ``{"at", "entries", "ledger", "root", "workflows"}``."""
+def head_statement(entries: int, root: bytes, workflows_root: bytes, at: datetime, ledger: str, key_id: str) -> str:
+    """The statement of a head: canonical ``{"at", "entries", "key", "ledger", "root", "workflows"}``.
+
+    The key (empty: none signs it) is in it so that a published hash says who signed, too.
+    """
     said = {
         "at": stamp(at),
         "entries": entries,
+        "key": key_id,
         "ledger": ledger,
         "root": root.hex(),
         "workflows": workflows_root.hex(),

@@ -262,9 +262,10 @@ def _head(
 ) -> Head:
     root, workflows_root = tree.root(), merkle.root(heads.workflows_leaves(heads.counts(connection)))
     at: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
-    statement = heads.head_statement(tree.size, root, workflows_root, at, heads.ledger_id(connection))
+    key_id = key.id if key else ""
+    statement = heads.head_statement(tree.size, root, workflows_root, at, heads.ledger_id(connection), key_id)
     signature = key.sign(statement.encode()) if key else None
-    head = Head(tree.size, root, workflows_root, at, statement, key.id if key else "", signature)
+    head = Head(tree.size, root, workflows_root, at, statement, key_id, signature)
     connection.execute(
         sa.insert(ledger_heads).values(
             entries=head.entries,
