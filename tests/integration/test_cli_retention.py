@@ -123,6 +123,11 @@ def test_erasing_is_previewed_asked_for_and_reported_without_names(
 
 def test_an_output_is_erased_without_a_question_where_it_is_said(cli: Cli, kept: Kept, tmp_path: Path) -> None:
     kept.record("invoice_matching", "a", OLD)
+    told = cli("erase", "output", "invoice_matching", "a", "--dry-run")[1]
+    assert "incidents, messages, reports: may quote a value of it, and are not searched" in told
+    assert "Nothing was changed." in told
+    preview = json.loads(cli("erase", "output", "invoice_matching", "a", "--dry-run", "--json")[1])
+    assert "the source" in preview["left"]
     why = ("--by", "Sam Whitfield", "--reason", "ticket 811", "--yes", "--json")
     assert json.loads(cli("erase", "output", "invoice_matching", "a", *why)[1])["counts"] == {"records.data": 1}
     listed = tmp_path / "erased.jsonl"

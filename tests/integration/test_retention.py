@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from retention_site import LATER, NOW, OLD, Kept
 
 from afterpilot.domain.errors import AnswerRefused, ConfigurationError
+from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM
 from afterpilot.record import expiring, partitions, tables
 from afterpilot.record.holds import Holds
 from afterpilot.record.removals import kept_since
@@ -123,6 +124,41 @@ def test_the_database_itself_keeps_logs_for_six_months(kept: Kept, table: str) -
     with kept.engine.begin() as connection:
         partitions.ensure(connection, "records", [young])
         assert connection.scalar(asked, {"table": "records", "day": young.date()}) is True
+
+
+def test_the_database_itself_keeps_rows_of_the_log_for_six_months_while_they_are_open_and_while_they_are_held(
+    kept: Kept,
+) -> None:
+    """Also from the application's own DELETE, and from whoever has turned ordinary triggers off."""
+    letter = {"workflow": "w", "kind": "incident", "channel": "#c", "message": {}, "state": "sent"}
+    young = kept.rows("SELECT now() - interval '182 days'")[0][0]
+    kept.add("outbox", dedupe_key="young", created_at=young, **letter)
+    kept.add("outbox", dedupe_key="old", created_at=OLD, **letter)
+    kept.add("task_failures", dag_id="d", task_id="t", run_id="r", map_index=0, at=OLD)
+    kept.item("waits", OLD, decided=None)
+
+    def refused(statement: str) -> str:
+        with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError) as refusal:
+            connection.exec_driver_sql(statement)
+        return str(refusal.value.orig)
+
+    assert "has to be kept for 183 days from" in refused("DELETE FROM outbox WHERE dedupe_key = 'young'")
+    assert "has to be kept for 183 days after its end" in refused("DELETE FROM review_items")
+    hold = kept.hold("w")
+    assert "is held" in refused("DELETE FROM outbox WHERE dedupe_key = 'old'")
+    with kept.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM task_failures")  # of no workflow: a hold of one does not cover it
+        Holds(connection).release(str(hold.id), by="Sam", reason="over", at=NOW)
+        connection.exec_driver_sql("DELETE FROM outbox WHERE dedupe_key = 'old'")
+
+
+def test_every_table_of_the_log_keeps_its_rows(kept: Kept) -> None:
+    """A new one has a trigger too; an offered case may be erased at once, and events go with their incident."""
+    guarded = {name for (name,) in kept.rows(
+        "SELECT CAST(tgrelid AS regclass)::text FROM pg_trigger WHERE tgname = 'row_kept' AND tgenabled = 'A'"
+    )}  # fmt: skip
+    of_the_log = {table for one in CLASSES.values() if one.minimum == LEGAL_MINIMUM for table in one.rows}
+    assert guarded == of_the_log - {"case_offers"} | {"incident_events"}
 
 
 def test_the_newest_run_of_a_stage_stays_for_as_long_as_its_workflow_is_declared(kept: Kept) -> None:

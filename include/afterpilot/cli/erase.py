@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.errors import AnswerRefused
-from afterpilot.domain.personal_places import LEFT, Found
+from afterpilot.domain.personal_places import LEFT, LEFT_OF_OUTPUT, Found
 from afterpilot.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def person(
     found = preview_person(ops, names)
     if not json:
         _preview(found)
-        _left()
+        _left(LEFT)
     if dry_run:
-        _dry(found, json=json)
+        _dry(found, LEFT, json=json)
         return
     _sure(found, " ".join(names), by=by, reason=reason, yes=yes)
     _done(erase_person(ops, names, by=by, reason=reason, at=datetime.now(UTC)), json=json)
@@ -80,8 +81,9 @@ def output(
     found = preview_outputs(ops, workflow, keys)
     if not json:
         _preview(found)
+        _left(LEFT_OF_OUTPUT)
     if dry_run:
-        _dry(found, json=json)
+        _dry(found, LEFT_OF_OUTPUT, json=json)
         return
     _sure(found, " ".join(keys), by=by, reason=reason, yes=yes)
     _done(erase_outputs(ops, workflow, keys, by=by, reason=reason, at=datetime.now(UTC)), json=json)
@@ -140,15 +142,15 @@ def _preview(found: Found) -> None:
         _line(f"Held: {hold}. Nothing is erased until it is released.")
 
 
-def _left() -> None:
+def _left(left: Mapping[str, str]) -> None:
     _line("What stays:")
-    for table, why in LEFT.items():
-        _line(f"  {table}: {why}")
+    for place, why in left.items():
+        _line(f"  {place}: {why}")
 
 
-def _dry(found: Found, *, json: bool) -> None:
+def _dry(found: Found, left: Mapping[str, str], *, json: bool) -> None:
     if json:
-        as_json({**_found(found)})
+        as_json({**_found(found), "left": dict(left)})
     else:
         _line("Nothing was changed.")
 
@@ -185,7 +187,6 @@ def _found(found: Found) -> dict[str, Any]:
         "counts": dict(found.counts),
         "others": dict(found.others),
         "held": list(found.held),
-        "left": dict(LEFT),
     }
 
 

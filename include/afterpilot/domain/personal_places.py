@@ -66,6 +66,16 @@ LEFT: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# What the erasure of an output leaves: nothing is searched for what its record has said.
+LEFT_OF_OUTPUT: Mapping[str, str] = MappingProxyType(
+    {
+        "the key": "stays everywhere, with what was decided on it",
+        "incidents, messages, reports": "may quote a value of it, and are not searched; they go with retention.messages",
+        "runs, findings": "may quote a value of it, and are proven; they go with retention.runs",
+        "the source": "gives it again unless it is erased there too",
+    }
+)
+
 # Columns that hold no name: keys, kinds, hashes, numbers. The keys of outputs stay, as the decisions on them do.
 NO_NAMES: Mapping[str, str] = MappingProxyType(
     {

@@ -1,6 +1,7 @@
 """Rows that are older than their class is kept, in tables without months: removed in batches of one transaction each.
 
-What still waits, stands or is referred to stays whatever its age; so does what a hold covers.
+What still waits, stands or is referred to stays whatever its age; so does what a hold covers. The database refuses by itself to
+delete what is held, or a row of the log that is younger than the legal minimum.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from afterpilot.domain.ledger import output
+from afterpilot.domain.retention import CLASSES
 from afterpilot.record.erasure import keep_holds
 
 BATCH = 5_000  # rows of one transaction
@@ -103,7 +105,11 @@ _HELD = (
     "EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND holds.workflow IN ('', {workflow}) "
     "AND {time} >= coalesce(from_at, '-infinity') AND {time} < coalesce(to_at, 'infinity'))"
 )
-_FOUND = "FROM {table} AS old WHERE {time} < :before AND (:workflow = '' OR {workflow} = :workflow) AND {only} AND NOT {held}"
+_LEAST = {table: one.minimum for one in CLASSES.values() for table in one.tables}  # days, by the database's clock
+_FOUND = (
+    "FROM {table} AS old WHERE {time} < :before AND {time} < now() - interval '{least} days' AND (:workflow = '' OR {workflow} = :workflow) "
+    "AND {only} AND NOT {held}"
+)
 _DELETE = (
     "WITH gone AS (SELECT tableoid, ctid {found} LIMIT :most FOR UPDATE SKIP LOCKED) "
     "DELETE FROM {table} AS old USING gone WHERE old.tableoid = gone.tableoid AND old.ctid = gone.ctid RETURNING {workflow}"
@@ -176,5 +182,6 @@ def _incidents(connection: sa.Connection, given: Mapping[str, object]) -> Mappin
 def _filled(statement: str, table: str) -> str:
     rows = TABLES[table]
     held = _HELD.format(workflow=rows.workflow, time=rows.time)
-    found = _FOUND.format(table=table, time=rows.time, workflow=rows.workflow, only=rows.only, held=held)
-    return statement.format(table=table, found=found, time=rows.time, workflow=rows.workflow, only=rows.only, held=held)
+    given = {"table": table, "time": rows.time, "workflow": rows.workflow, "only": rows.only, "held": held}
+    given["least"] = str(_LEAST[table])
+    return statement.format(found=_FOUND.format(**given), **given)

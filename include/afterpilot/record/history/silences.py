@@ -48,4 +48,5 @@ def _among(only: Only) -> sa.ColumnElement[bool]:
     slug = sa.func.unnest(sa.cast(sorted(only), ARRAY(sa.Text))).column_valued("slug")
     literal = sa.func.replace(silences.c.workflow, "_", "\\_")
     fits = sa.exists().where(slug.like(sa.func.replace(literal, "*", "%")))
-    return sa.or_(among(silences.c.workflow, only), silences.c.workflow.in_(["", "*"]), fits)
+    pattern = sa.and_(silences.c.workflow.contains("*"), fits)  # few are: each is held against each workflow
+    return sa.or_(among(silences.c.workflow, only), silences.c.workflow.in_(["", "*"]), pattern)

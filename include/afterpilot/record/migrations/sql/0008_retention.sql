@@ -128,3 +128,26 @@ CREATE TRIGGER subject_erased BEFORE UPDATE OR DELETE ON subjects FOR EACH ROW E
 ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased;
 CREATE TRIGGER subject_erased_truncate BEFORE TRUNCATE ON subjects FOR EACH STATEMENT EXECUTE FUNCTION afterpilot_subject_erased();
 ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased_truncate;
+
+-- Rows of the log that stand in no month of their own (incidents, messages, decisions): whoever deletes one that is younger than the
+-- legal minimum, still open, or held, is refused. The arguments: what it is dated by (NULL: it is not over), and its workflow
+-- (empty: it concerns all; left out: a hold keeps what it belongs to).
+CREATE FUNCTION afterpilot_row_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  at timestamptz;
+  whose text;
+BEGIN
+  EXECUTE format('SELECT CAST(($1).%I AS timestamptz), %s', tg_argv[0],
+                 CASE WHEN tg_argv[1] <> '' THEN format('($1).%I', tg_argv[1]) ELSE quote_nullable(tg_argv[1]) END)
+    INTO at, whose USING old;
+  IF at IS NULL OR at > clock_timestamp() - interval '183 days' THEN
+    RAISE EXCEPTION 'a row of % has to be kept for 183 days%', tg_table_name, coalesce(' from ' || at, ' after its end')
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND whose IS NOT NULL AND workflow IN ('', whose)
+               AND at >= coalesce(from_at, '-infinity') AND at < coalesce(to_at, 'infinity')) THEN
+    RAISE EXCEPTION 'a row of % is held', tg_table_name USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN old;
+END
+$$;

@@ -2,7 +2,7 @@
 
 Revision: 0008
 Follows: 0007
-Locks: none, new tables only.
+Locks: the tables of the log for a moment each, for their triggers; all else is new.
 """
 
 from __future__ import annotations
@@ -20,12 +20,37 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+# Tables of the log without months: what a row is dated by, and whose it is.
+_LOG = {
+    "cap_raises": "'period_end', 'workflow'",
+    "eval_results": "'at', 'workflow'",
+    "fingerprints": "'last_seen_at', 'workflow'",
+    "gate_decisions": "'decided_at', 'workflow'",
+    "human_decisions": "'decided_at', 'workflow'",
+    "incident_events": "'at'",
+    "incidents": "'resolved_at', 'workflow'",
+    "judgements": "'at', 'workflow'",
+    "outbox": "'created_at', 'workflow'",
+    "releases": "'decided_at', 'workflow'",
+    "reopened_windows": "'noticed_at', 'workflow'",
+    "reports": "'created_at', 'workflow'",
+    "review_items": "'decided_at', 'workflow'",
+    "silences": "'ends_at', 'workflow'",
+    "spot_check_rates": "'period', 'workflow'",
+    "task_failures": "'at', ''",
+    "write_backs": "'decided_at', 'workflow'",
+}
+
 
 def upgrade() -> None:
     _holds()
     _removals()
     functions.install(op.get_bind(), "0008_retention.sql")
     op.execute("SELECT afterpilot_protect('removals')")
+    for table, given in _LOG.items():
+        row_kept = f"FOR EACH ROW EXECUTE FUNCTION afterpilot_row_kept({given})"
+        op.execute(f"CREATE TRIGGER row_kept BEFORE DELETE ON {table} {row_kept}")
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER row_kept")
 
 
 def _time(name: str, *, nullable: bool = False, now: bool = False) -> sa.Column[datetime]:
@@ -84,4 +109,5 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION afterpilot_kept(text, date)")
     op.execute("DROP TABLE holds, removals")
     op.execute("DROP FUNCTION afterpilot_hold_ends()")
+    op.execute("DROP FUNCTION afterpilot_row_kept() CASCADE")
     op.execute("DROP FUNCTION afterpilot_subject_erased() CASCADE")
