@@ -11,6 +11,7 @@ from types import MappingProxyType
 # Logs are kept for at least six months: EU AI Act (Regulation (EU) 2024/1689), articles 19(1) and 26(6). Six months in a row have
 # 184 days at most; 183 is half a year. A month's partition is older than that on each of its days when it goes.
 LEGAL_MINIMUM = 183  # days
+SEALED_LATE = timedelta(days=31)  # for which sealing may have been held up before anybody takes it for something else
 OF_CAPS = 400  # days for which calls are kept at least: a cap may reach over 366, and a month goes as a whole
 FOR_GOOD = 36_600  # days, a hundred years: of records whose workflow says what cannot be read
 UNSAID = 400  # days for which records of a workflow are kept whose declaration could never be used
@@ -181,6 +182,26 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The entries of the ledger that retention has removed so far: how many, and spans of their ids, both ends included.
+
+    ``at`` is when it last removed any.
+    """
+
+    entries: int = 0
+    ids: tuple[tuple[int, int], ...] = ()
+    at: datetime | None = None
+
+    def has(self, entry_id: int) -> bool:
+        """Whether an entry of this id may be among them."""
+        return any(low <= entry_id <= high for low, high in self.ids)
+
+    def too_young(self, sealed_at: datetime) -> bool:
+        """Whether what was sealed at that moment was younger than anything that retention removes."""
+        return self.at is not None and sealed_at > self.at - timedelta(days=LEGAL_MINIMUM) + SEALED_LATE
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """Something that was removed, or would be: a month of a table, or older rows of one."""
 
@@ -191,6 +212,7 @@ class Removal:
     before: datetime | None = None
     workflow: str = ""
     size: int | None = None  # bytes
+    gone: Gone | None = None  # of a month of the ledger: its entries with all that went before
 
     @property
     def what(self) -> str:

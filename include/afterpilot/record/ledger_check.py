@@ -18,7 +18,8 @@ from afterpilot.record import heads, leaves, merkle
 from afterpilot.record.heads import Head, Key
 from afterpilot.record.leaves import Sealable, leaf_bytes
 from afterpilot.record.ledger_audit import missing
-from afterpilot.record.ledger_rebuilt import rebuilt, why_gone
+from afterpilot.record.ledger_rebuilt import rebuilt
+from afterpilot.record.ledger_removed import Removed, gone
 
 PIECE = 16_384  # leaves that are read at once: 64 complete subtrees of 256
 MOST_TOLD = 50
@@ -29,14 +30,13 @@ _IDS = sa.text(
     "WHERE leaf_index >= :first AND leaf_index < :last"
 )
 _READ = (
-    f"SELECT {leaves.COLUMNS}, s.leaf_index, s.entry_id, s.workflow AS of_leaf, s.number, s.leaf_hash, l.payload, l.recorded_at "  # noqa: S608 - own text
+    f"SELECT {leaves.COLUMNS}, s.leaf_index, s.entry_id, s.workflow AS of_leaf, s.number, s.leaf_hash, l.payload "  # noqa: S608 - own text
     "FROM ledger_leaves s LEFT JOIN ledger l ON l.id = s.entry_id AND l.id BETWEEN %(lowest)s AND %(highest)s "
     "WHERE s.leaf_index >= %(first)s AND s.leaf_index < %(last)s ORDER BY s.leaf_index"
 )
 _NODES = sa.text(
     "SELECT level, index, hash FROM ledger_nodes WHERE level = :level AND index >= :first AND index < :last"
 )
-_DROPPED = sa.text("SELECT count(*) FROM removals WHERE how = 'dropped' AND table_name = 'ledger'")
 _UNSEALED = sa.text(
     "SELECT count(*) AS waiting, count(*) FILTER (WHERE l.xid < CAST(:horizon AS xid8)) AS late, "
     "count(*) FILTER (WHERE sha256(convert_to(l.payload, 'UTF8')) <> l.payload_hash) AS changed "
@@ -87,7 +87,7 @@ class _Named(NamedTuple):
     workflow: str
     subject: str
     sha256: str
-    moment: Any
+    at: str
 
 
 def check_ledger(
@@ -126,7 +126,8 @@ class _Walk:
         self._keys = heads.keys(connection)
         self._heads = _each_head(connection)
         self._next = next(self._heads, None)
-        self._dropped = bool(connection.scalar(_DROPPED))
+        self._removed, self._gone_for_good = Removed(connection), gone(connection)
+        self._last_gone, self._count_gone = -1, 0  # of the leaves whose entries retention may have removed
 
     def piece(self, first: int, last: int) -> None:
         """Verify the leaves from ``first`` up to ``last``."""
@@ -164,15 +165,16 @@ class _Walk:
         )
         if more:
             self._found.problem(f"{more} entries are sealed that no head is over")
+        self._check_gone()
         while self._next is not None:
             self._found.problem(f"the head over {self._next.entries} entries is over more than there are")
             self._next = next(self._heads, None)
 
     def _leaf(self, row: tuple[Any, ...], documents: list[_Named]) -> bytes:
         """The leaf hash as the entry's own row makes it; as it is stored where the row is gone by retention."""
-        index, entry_id, of_leaf, number, stored, text, moment = row[_FIELDS:]
+        index, entry_id, of_leaf, number, stored, text = row[_FIELDS:]
         if text is None:
-            return self._gone(_place(of_leaf, number, entry_id), stored)
+            return self._gone(row)
         entry = Sealable._make(row[:_FIELDS])
         made = merkle.leaf_hash(leaf_bytes(entry, index=index, number=number))
         if made != stored or of_leaf != entry.workflow:
@@ -181,14 +183,30 @@ class _Walk:
             self._found.problem(f"the payload of {_place(of_leaf, number, entry_id)} is not as it was recorded")
         if not index % self._every and '"document":"' in text:
             named = str(json.loads(text).get("document"))
-            documents.append(_Named(_place(of_leaf, number, entry_id), entry.workflow, entry.subject, named, moment))
+            documents.append(_Named(_place(of_leaf, number, entry_id), entry.workflow, entry.subject, named, entry.at))
         return made
 
-    def _gone(self, place: str, stored: bytes) -> bytes:
+    def _gone(self, row: tuple[Any, ...]) -> bytes:
+        index, entry_id, of_leaf, number, stored, _ = row[_FIELDS:]
         self._found.gone += 1
-        if not self._dropped:
-            self._found.problem(f"{place} is not in the ledger any more")
-        return stored
+        if self._gone_for_good.has(entry_id):
+            self._last_gone, self._count_gone = index, self._count_gone + 1
+        else:
+            self._found.problem(f"{_place(of_leaf, number, entry_id)} is not in the ledger any more")
+        return bytes(stored)
+
+    def _check_gone(self) -> None:
+        """Whether no more is gone than retention has put on record, and nothing that was too young for it."""
+        told, found = self._gone_for_good, self._found
+        if self._count_gone > told.entries:
+            found.problem(
+                f"{self._count_gone} entries are not in the ledger any more, and retention has removed {told.entries}"
+            )
+        head = heads.head_over(self._connection, self._last_gone) if self._last_gone >= 0 else None
+        if head is not None and told.too_young(head.at):
+            found.problem(
+                f"entries that were sealed on {head.at:%Y-%m-%d} are not in the ledger any more, too young for retention to remove"
+            )
 
     def _count(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Numbers go up by one within a workflow."""
@@ -244,7 +262,8 @@ class _Walk:
         self._found.documents += 1
         if text is not None and hashlib.sha256(text.encode()).hexdigest() == one.sha256:
             return
-        if not why_gone(self._connection, one.subject, one.moment, changed=text is not None):
+        at = datetime.fromisoformat(one.at)
+        if not self._removed.why(one.subject, one.workflow, at, changed=text is not None):
             what = "is not as it was" if text is not None else "is not there any more"
             self._found.problem(f"the {one.subject.partition(':')[0]} that {one.place} names {what}: {one.subject}")
 

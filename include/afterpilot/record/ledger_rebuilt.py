@@ -5,16 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.record.ledger_documents import declaration_document, message_document, run_document, text_of
 from afterpilot.record.run_lookup import among
-from afterpilot.record.tables import declarations, findings, outbox, removals, runs
+from afterpilot.record.tables import declarations, findings, outbox, runs
 
-TABLES: Mapping[str, str] = {"run": "runs", "message": "outbox", "declaration": "declarations"}
 _PLURALS: Mapping[str, str] = {"run": "runs", "message": "messages", "declaration": "declarations"}
 
 
@@ -35,19 +33,6 @@ def rebuilt(connection: sa.Connection, workflow: str, subjects: Collection[str])
             documents = _READERS[kind](connection, workflow, names)
             found |= {f"{kind}:{name}": text_of(document) for name, document in documents.items()}
     return found
-
-
-def why_gone(connection: sa.Connection, subject: str, at: datetime, *, changed: bool) -> str:
-    """Why a document of that time is not there, or not as it was: ``retention``, ``erased``, or empty where nothing on record says so."""
-    if changed:
-        erased = sa.exists().where(removals.c.how == "erased", removals.c.at > at)
-        return "erased" if connection.scalar(sa.select(erased)) else ""
-    table = TABLES.get(subject.partition(":")[0], "")
-    month = sa.func.date_trunc("month", sa.func.timezone("UTC", sa.cast(at, sa.DateTime(timezone=True))))
-    dropped = sa.and_(removals.c.how == "dropped", removals.c.month == sa.cast(month, sa.Date))
-    deleted = sa.and_(removals.c.how == "deleted", removals.c.before > at)
-    gone = sa.exists().where(removals.c.table_name == table, sa.or_(dropped, deleted))
-    return "retention" if connection.scalar(sa.select(gone)) else ""
 
 
 def _runs(connection: sa.Connection, _: str, names: Collection[str]) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +18,8 @@ from afterpilot.record import heads, leaves, merkle
 from afterpilot.record.bundle_source import Count, Document, Facts, Head, Key, Opened, SealedEntry
 from afterpilot.record.heads import Tree
 from afterpilot.record.leaves import Sealable
-from afterpilot.record.ledger_rebuilt import kind_of, rebuilt, why_gone
+from afterpilot.record.ledger_rebuilt import kind_of, rebuilt
+from afterpilot.record.ledger_removed import Removed, gone
 from afterpilot.record.personal import SEALED, commitment_key, opened
 from afterpilot.record.tables import subjects
 
@@ -32,10 +34,16 @@ _BEFORE = sa.text(
     "WHERE l.workflow = :workflow AND l.recorded_at < :since AND s.leaf_index < :entries"
 )
 _ENTRIES = sa.text(
-    f"SELECT {leaves.COLUMNS}, s.leaf_index, s.number, l.payload AS text, l.recorded_at AS moment "  # noqa: S608 - own text
+    f"SELECT {leaves.COLUMNS}, s.leaf_index, s.number, l.payload AS text, l.at AS moment "  # noqa: S608 - own text
     "FROM ledger_leaves s JOIN ledger l ON l.id = s.entry_id "
     "WHERE s.workflow = :workflow AND s.number BETWEEN :first AND :last AND s.leaf_index < :entries ORDER BY s.number"
 )
+_LEFT = sa.text(
+    "SELECT s.number, s.entry_id, l.recorded_at FROM ledger_leaves s LEFT JOIN ledger l ON l.id = s.entry_id "
+    "WHERE s.workflow = :workflow AND s.leaf_index < :entries AND (s.number = :number OR s.number > :number AND l.id IS NOT NULL) "
+    "ORDER BY s.number LIMIT 2"
+)
+_TICK = timedelta(microseconds=1)
 
 _STREAMED = _ENTRIES.execution_options(stream_results=True, yield_per=2000)
 
@@ -50,10 +58,12 @@ class _Span(NamedTuple):
 class DatabaseSource:
     """One workflow's ledger over a period (``since`` up to ``until``), proven against the last signed head.
 
-    ``connection`` has begun a transaction of isolation REPEATABLE READ. ``names``: personal values are opened.
+    ``connection`` has begun a transaction of isolation REPEATABLE READ. ``names``: personal values are opened. Where retention has
+    removed what came before the period, the first entry that is left is its boundary and the period begins after it: that nothing
+    is missing from there on is then proven like everywhere else.
 
     Raises:
-        ConfigurationError: no head is signed yet, or it has no entry of the workflow.
+        ConfigurationError: no head is signed yet, it has no entry of the workflow, or all of the period was removed.
     """
 
     def __init__(
@@ -71,7 +81,9 @@ class DatabaseSource:
         if workflow not in self._counts:
             raise ConfigurationError(f"the last signed head has no entry of {workflow}: it is sealed within minutes")
         self._tree = Tree(connection).tiles
+        self._removed = Removed(connection)
         self._span = self._within()
+        self._begin_after_what_was_removed()
 
     @property
     def head(self) -> str:
@@ -169,7 +181,9 @@ class DatabaseSource:
         for number, digest, subject, at in wanted:
             text = texts.get(subject)
             same = text is not None and hashlib.sha256(text.encode()).digest() == digest
-            reason = "" if same else why_gone(self._connection, subject, at, changed=text is not None)
+            reason = ""
+            if not same:
+                reason = self._removed.why(subject, self._facts.workflow, at, changed=text is not None)
             yield Document(number, digest, None if text is None or reason else text.encode(), reason)
 
     def _within(self) -> _Span:
@@ -184,6 +198,22 @@ class DatabaseSource:
             return _Span(first, last)
         before = self._connection.scalar(_BEFORE, asked) or 0
         return _Span(before + 1, before)
+
+    def _begin_after_what_was_removed(self) -> None:
+        asked = {
+            "workflow": self._facts.workflow,
+            "entries": self._last.entries,
+            "number": max(self._span.first - 1, 1),
+        }
+        first, *more = self._connection.execute(_LEFT, asked).all() or (None,)
+        if first is None or first.recorded_at is not None or not gone(self._connection).has(first.entry_id):
+            return  # it is there; or it is not, and retention has not removed it: that is told where it is missed
+        if not more or more[0].recorded_at >= self._facts.until:
+            raise ConfigurationError(
+                f"what was recorded about {self._facts.workflow} before {self._facts.until:%Y-%m-%d} was removed by retention"
+            )
+        self._facts = replace(self._facts, since=more[0].recorded_at + _TICK)
+        self._span = self._within()
 
     def _rows(self, first: int, last: int) -> Iterator[Any]:
         asked = {"workflow": self._facts.workflow, "first": first, "last": last, "entries": self._last.entries}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from afterpilot.domain.retention import DataClass, Removal, month_end
+from afterpilot.record.ledger_removed import with_month
 from afterpilot.record.metering import LOCK as OF_USAGE
 
 _LOCK_WAIT = "3s"  # for who reads the table: a drop that waits for longer would make all others wait behind it
@@ -114,6 +115,7 @@ def drop(connection: sa.Connection, data_class: DataClass, month: date) -> tuple
     }
     if "usage" in sizes:
         connection.execute(OF_USAGE)  # nobody makes sums of calls that are going
+    ended = with_month(connection, month) if "ledger" in sizes else None
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
@@ -123,7 +125,8 @@ def drop(connection: sa.Connection, data_class: DataClass, month: date) -> tuple
         if (why := _why_not(error)) is None:
             raise
         return (), why
-    return [Removal(data_class.name, one, sizes[one].rows, month, size=sizes[one].size) for one in gone], ""
+    removed = [Removal(data_class.name, one, sizes[one].rows, month, size=sizes[one].size, gone=ended) for one in gone]
+    return removed, ""
 
 
 def _why_not(error: sa.exc.DBAPIError) -> str | None:

@@ -28,6 +28,8 @@ class Removals:
         payload: dict[str, Any] = {"class": one.data_class, "rows": one.rows, "table": one.table}
         if one.month:
             payload |= {"bytes": one.size, "month": f"{one.month:%Y-%m}"}
+            if one.gone is not None:
+                payload["gone"] = {"entries": one.gone.entries, "ids": one.gone.ids}
             action, subject = "retention:partition:dropped", f"partition:{one.table}_{one.month:%Y_%m}"
         else:
             payload["before"] = one.before.isoformat() if one.before else None
