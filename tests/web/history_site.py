@@ -112,6 +112,7 @@ class Site:
             "/mapping",
             f"/mapping?{slug}",
             "/declarations/order_replies?version=" + audit_site.SECOND + "&against=" + audit_site.FIRST,
+            "/bundle?workflow=order_replies",
             "/ledger",
             "/ledger?action=a:b:c:d",
             f"/ledger/{newest}?verify=1",

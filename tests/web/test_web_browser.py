@@ -26,13 +26,14 @@ def test_status_cards_cut_no_word(site: Site) -> None:
             assert [tab.value(each) for each in (wide, cut, broken)] == [0, 0, 0], width
 
 
-def test_pages_in_a_browser(site: Site) -> None:
+def test_pages_in_a_browser(audited: Site) -> None:
     """At the width of a phone and of a desk, in light and dark: styled, no console error, no sideways scrolling."""
-    with served(site.app) as base, chromium.tab() as tab:
-        for path in site.paths:
-            for width, dark in ((400, False), (1280, True)):
+    with served(audited.app) as base, chromium.tab() as tab:
+        for path in audited.every_page:
+            for width, dark in ((390, False), (1280, True)):
                 tab.open(base + path, width=width, dark=dark)
-                assert tab.complaints == [], path
+                wrong = [said for said in tab.complaints if "404 (Not Found)" not in said or path not in said]
+                assert wrong == [], path
                 assert tab.value("getComputedStyle(document.querySelector('.top')).display") == "flex", path
                 over = tab.value("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 assert over == 0, f"{path} is {over} px too wide at {width} px"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
@@ -32,7 +32,7 @@ def router(frame: Frame) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/bundle")
-    def page(request: Request) -> Response:
+    def page(request: Request) -> HTMLResponse:
         asked, who = Asked(request), sight(request)
         workflow, (first, last) = _wanted(asked, frame)
         with frame.reading() as connection:
