@@ -157,7 +157,7 @@ class MemorySource:
     since: datetime
     until: datetime
     made_at: datetime = datetime(2026, 11, 22, 4, tzinfo=UTC)
-    gone: frozenset[int] = frozenset()  # numbers whose payload and document retention has removed
+    gone: frozenset[int] = frozenset()  # numbers of entries whose document retention has removed
 
     def facts(self) -> Facts:
         """As the protocol says; so are the others."""
@@ -196,8 +196,6 @@ class MemorySource:
         for at, boundary in self._span():
             if boundary:
                 yield SealedEntry(at, self.ledger.leaves[at], None)
-            elif self.ledger.numbers[at] in self.gone:
-                yield SealedEntry(at, self.ledger.leaves[at], None, "retention")
             else:
                 yield SealedEntry(at, self.ledger.leaves[at], canonical(self.ledger.written[at].payload))
 
@@ -209,18 +207,18 @@ class MemorySource:
         for at, boundary in self._span():
             one, number = self.ledger.written[at], self.ledger.numbers[at]
             own = _DOCUMENTED.get(one.subject.partition(":")[0], "others")
-            if boundary or one.document is None or own != kind or number in self.gone:
+            if boundary or one.document is None or own != kind:
                 continue
             digest = hashlib.sha256(one.document).digest()
             if digest not in seen:
                 seen.add(digest)
-                erased = one.payload.get("erased")
-                yield Document(number, digest, None if erased else one.document, "erased" if erased else "")
+                reason = "retention" if number in self.gone else "erased" if one.payload.get("erased") else ""
+                yield Document(number, digest, None if reason else one.document, reason)
 
     def opened(self) -> Iterator[Opened]:  # noqa: D102
         for at, boundary in self._span():
             box = self.ledger.written[at].payload.get("comment")
-            if box and not boundary and self.ledger.numbers[at] not in self.gone:
+            if box and not boundary:
                 number = self.ledger.numbers[at]
                 yield Opened(bytes.fromhex(box["$sealed"]["commitment"]), commitment_key(number), comment(number))
 

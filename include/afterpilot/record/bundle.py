@@ -148,9 +148,8 @@ def _write_entries(scratch: Path, source: BundleSource, facts: Facts, tree_size:
     (scratch / "tables").mkdir()
     since, until = stamp(facts.since), stamp(facts.until)
     with ExitStack() as stack:
-        entries, payloads, nodes, absent = (
-            stack.enter_context((scratch / f"{name}.jsonl").open("wb"))
-            for name in ("entries", "payloads", "nodes", "absent")
+        entries, payloads, nodes = (
+            stack.enter_context((scratch / f"{name}.jsonl").open("wb")) for name in ("entries", "payloads", "nodes")
         )
         tables = {
             name: bundle_verifier.Table(
@@ -167,8 +166,6 @@ def _write_entries(scratch: Path, source: BundleSource, facts: Facts, tree_size:
             position = entry.leaf_index + 1
             entries.write(entry.leaf + b"\n")
             payloads.write((b"null" if entry.payload is None else entry.payload) + b"\n")
-            if entry.reason:
-                absent.write(_absent("payload", leaf["number"], bytes.fromhex(leaf["payload"]), entry.reason))
             if since <= leaf["recorded_at"] < until:
                 _add_row(tables, leaf, entry.payload)
             lines += 1
@@ -196,20 +193,21 @@ def _add_row(tables: dict[str, bundle_verifier.Table], leaf: dict[str, Any], pay
         table.row(first, json.loads(payload), payload.decode())
 
 
-def _absent(what: str, number: int, sha256: bytes, reason: str) -> bytes:
-    return canonical({"number": number, "reason": reason, "sha256": sha256.hex(), "what": what}) + b"\n"
-
-
 def _write_documents(scratch: Path, source: BundleSource) -> None:
     (scratch / "documents").mkdir()
-    with (scratch / "absent.jsonl").open("ab") as absent:
+    with (scratch / "absent.jsonl").open("wb") as absent:
         for kind in bundle_verifier.KINDS:
             with (scratch / "documents" / f"{kind}.jsonl").open("wb") as file:
                 for document in source.documents(kind):
                     if document.text is not None:
                         file.write(document.text + b"\n")
                     elif document.reason:  # else nothing explains it, and the verifier says that it is missing
-                        absent.write(_absent("document", document.number, document.sha256, document.reason))
+                        said = {
+                            "number": document.number,
+                            "reason": document.reason,
+                            "sha256": document.sha256.hex(),
+                        }
+                        absent.write(canonical(said) + b"\n")
     with (scratch / "opened.jsonl").open("wb") as file:
         for commitment, key, value in source.opened():
             file.write(

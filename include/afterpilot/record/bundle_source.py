@@ -7,14 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-KINDS = (
-    "runs",
-    "messages",
-    "declarations",
-    "others",
-)  # files below documents/, by the subject of the entry that names them
-RETENTION, ERASED, WITHHELD = "retention", "erased", "withheld"  # why something is not in a bundle
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -31,19 +23,18 @@ class SealedEntry(NamedTuple):
     """One entry of the workflow as it was sealed.
 
     ``leaf`` is the canonical JSON that was hashed into the tree at ``leaf_index``. ``payload`` is the payload's canonical text, None
-    for an entry at the boundary and for one whose payload is gone, which ``reason`` then says (``retention``).
+    for an entry at the boundary.
     """
 
     leaf_index: int
     leaf: bytes
     payload: bytes | None
-    reason: str = ""
 
 
 class Document(NamedTuple):
     """A document that payloads name: the number of the first entry that does, its SHA-256, its canonical text.
 
-    Without text it is not given, and ``reason`` says why (``retention``, ``erased`` or ``withheld``); with neither, the verifier
+    Without text it is not given, and ``reason`` says why (``retention``, or of a message ``erased``); with neither, the verifier
     says that it is missing.
     """
 
@@ -131,7 +122,7 @@ class BundleSource(Protocol):
         ...
 
     def documents(self, kind: str) -> Iterator[Document]:
-        """The documents of a kind of ``KINDS``, each once, in the order in which the entries' payloads name them first.
+        """The documents of a kind of ``bundle_verifier.KINDS``, each once, in the order in which the entries' payloads name them first.
 
         The kind is that of the entry's subject: ``run:``, ``message:``, ``declaration:``, and ``others`` for any other.
         """

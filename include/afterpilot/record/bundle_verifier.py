@@ -54,6 +54,11 @@ NAMES = (
     *(f"tables/{table}.csv" for table in TABLES),
 )
 LEGAL_MINIMUM = timedelta(days=183)  # six months; nothing younger is removed by retention
+ERASED = "retention:message:erased"  # the action of an entry
+REASONS = {  # for which a document may not be there; payloads always are
+    "runs": {"retention": "removed by retention"},
+    "messages": {"retention": "removed by retention", "erased": "a person's data were erased from it"},
+}
 
 SMALL = 16 << 20  # bytes: below it a file may be packed as tightly as it can be
 MOST_PACKED = 250  # times; a larger file that is packed more tightly is taken for a zip bomb
@@ -347,9 +352,7 @@ _ENTRY = re.compile(
 )
 _NODE = re.compile(rf'\{{"hash":{_HEX},"index":{_WHOLE},"level":([0-9]|[1-5][0-9]|6[0-3])\}}'.encode())
 _OPENED = re.compile(rf'\{{"commitment":{_HEX},"key":{_HEX},"value":(.+)\}}'.encode(), re.DOTALL)
-_ABSENT = re.compile(
-    rf'\{{"number":{_WHOLE},"reason":"(retention|erased|withheld)","sha256":{_HEX},"what":"(document|payload)"\}}'.encode()
-)
+_ABSENT = re.compile(rf'\{{"number":{_WHOLE},"reason":"([a-z]{{1,20}})","sha256":{_HEX}\}}'.encode())
 _PATH = re.compile(r"(left|right):([0-9a-f]{64})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
@@ -585,9 +588,7 @@ def _head(found: dict[str, Any], where: str) -> Head:
         data = text.encode("utf-8")
     except UnicodeEncodeError:
         raise Refused(f"{where} has a statement that is no text.") from None
-    said = record(
-        data, f"{where} in its statement", at=str, entries=int, key=str, ledger=str, root=str, workflows=str
-    )
+    said = record(data, f"{where} in its statement", at=str, entries=int, key=str, ledger=str, root=str, workflows=str)
     try:
         at = moment(said["at"])
     except ValueError as error:
@@ -670,7 +671,9 @@ class Entries:
         self._tables = {name: Table(name, self._digests[name].update) for name in TABLES}
         self._by_action: dict[str, Table] = {}
         self._young_from = _stamp(head.at - LEGAL_MINIMUM)
-        self._held: tuple[int, str, str] | None = None  # the boundary, if no line follows
+        self._held: tuple[int, str] | None = (
+            None  # number and time of an entry without payload: the boundary, if no line follows
+        )
         self.first = self.number = 0  # of the first and the last line
         self.first_young: int | None = None  # number of the first that no retention may have removed
         self.before = self.after = False  # whether the boundary is there
@@ -680,8 +683,9 @@ class Entries:
         self.documents: dict[str, dict[bytes, int]] = {
             kind: {} for kind in KINDS
         }  # SHA-256 → number that names it first
+        self.messages: dict[int, str] = {}  # number → subject of the message whose document it names
+        self.erased: set[str] = set()  # messages of which an entry says that a person's data were erased from them
         self.commitments: dict[bytes, int] = {}  # of sealed values → their place among all
-        self.gone: dict[int, str] = {}  # entries whose payload is not here → its SHA-256
 
     def walk(self, progress: Progress | None) -> None:
         """Read all of them."""
@@ -761,8 +765,7 @@ class Entries:
         if self.first_young is None and recorded >= self._young_from:
             self.first_young = number
         if self._held is not None:
-            self._stray(self._held[0])
-            self.gone[self._held[0]] = self._held[1]
+            self._lacking(self._held[0])
             self._held = None
         if self._from <= recorded < self._to:
             self.first_inside = self.first_inside or number
@@ -774,15 +777,17 @@ class Entries:
             if payload != b"null":
                 self._result.problem("payloads.jsonl, line 1: the entry before the period is given with its payload.")
         elif payload == b"null":
-            self._held = (number, digest, recorded)
+            self._held = (number, recorded)
         else:
             self._stray(number)
             self._payload(at, number, first[5], payload, digest)
 
     def _row(self, at: int, first: tuple[str, ...], payload: bytes, digest: str) -> None:
         table = self._table(first[4])
+        if first[4] == ERASED:
+            self.erased.add(first[5])
         if payload == b"null":
-            self.gone[int(first[0])] = digest
+            self._lacking(int(first[0]))
             table.row(first, {}, "")
         else:
             found, text = self._payload(at, int(first[0]), first[5], payload, digest)
@@ -793,6 +798,9 @@ class Entries:
         if found is None:
             found = self._by_action[action] = self._tables[table_of(action)]
         return found
+
+    def _lacking(self, number: int) -> None:
+        self._result.problem(f"The payload of entry {number} is not there.")
 
     def _stray(self, number: int) -> None:
         self.stray_count += 1
@@ -826,6 +834,8 @@ class Entries:
             )
             return
         kind = subject.partition(":")[0] + "s"
+        if kind == "messages":
+            self.messages[number] = subject
         self.documents[kind if kind in self.documents else "others"].setdefault(bytes.fromhex(named), number)
 
     def _sealed(self, value: object) -> None:
@@ -845,7 +855,7 @@ class Entries:
     def _end(self) -> None:
         """Compare the tree, the ends of the period and the tables with what they should be."""
         if self._held is not None:
-            self.after = self._held[2] >= self._to
+            self.after = self._held[1] >= self._to
             if not self.after:
                 self._result.problem(
                     "The last entry has no payload, and was recorded neither in the period nor after it."
@@ -956,25 +966,25 @@ def check_documents(archive: Archive, entries: Entries, result: Result) -> None:
 
 
 def check_absent(archive: Archive, entries: Entries, result: Result) -> None:
-    """Whether each payload and document that is not there is listed with a reason that can be; all of them are told."""
-    last: tuple[int, int, int] = (-1, 0, 0)
+    """Whether each document that is not there is listed, with a reason that can be; all of them are told."""
+    last: tuple[int, int] = (-1, 0)
     count = 0
     for line in archive.lines("absent.jsonl"):
         count += 1
         match = _ABSENT.fullmatch(line)
         if match is None:
             raise Refused(f"absent.jsonl, line {count}, cannot be read.")
-        number, reason, what = int(match[1]), match[2].decode(), match[4].decode()
-        place = _take(entries, what, number, match[3].decode())
-        if place is None or place <= last:
+        number, reason, digest = int(match[1]), match[2].decode(), bytes.fromhex(match[3].decode())
+        kind = next((kind for kind in KINDS if entries.documents[kind].get(digest) == number), None)
+        place = (KINDS.index(kind), number) if kind else last
+        if kind is None or place <= last:
             result.problem(
                 f"absent.jsonl, line {count}: no entry of that number names this, it is here, or it does not stand in order."
             )
             continue
         last = place
-        _tell_absent(entries, number, reason, f"the {what} of entry {number}", result)
-    for number in entries.gone:
-        result.problem(f"The payload of entry {number} is not there, and no reason is given.")
+        del entries.documents[kind][digest]
+        _tell_absent(entries, kind, number, reason, result)
     for kind in KINDS:
         for digest, number in entries.documents[kind].items():
             result.problem(
@@ -983,27 +993,21 @@ def check_absent(archive: Archive, entries: Entries, result: Result) -> None:
     result.counts["absent"] = count
 
 
-def _take(entries: Entries, what: str, number: int, digest: str) -> tuple[int, int, int] | None:
-    """Take one out of what is missing; its place in the order of the list, or None."""
-    if what == "payload":
-        return (0, 0, number) if entries.gone.get(number) == digest and entries.gone.pop(number) else None
-    for rank, kind in enumerate(KINDS):
-        if entries.documents[kind].get(bytes.fromhex(digest)) == number:
-            del entries.documents[kind][bytes.fromhex(digest)]
-            return (1, rank, number)
-    return None
-
-
-def _tell_absent(entries: Entries, number: int, reason: str, what: str, result: Result) -> None:
-    if reason == "retention" and entries.first_young is not None and number >= entries.first_young:
-        result.problem(f"{what[0].upper()}{what[1:]} is said to be removed by retention, but is not six months old.")
-    because = {
-        "retention": "removed by retention",
-        "erased": "a person's data were erased",
-        "withheld": "withheld from this reader",
-    }
-    if len(result.absent) < 1000:  # noqa: PLR2004 - all are counted
-        result.absent.append(f"{what}: {because[reason]}")
+def _tell_absent(entries: Entries, kind: str, number: int, reason: str, result: Result) -> None:
+    because = REASONS.get(kind, {}).get(reason)
+    if because is None:
+        result.problem(
+            f"The document of entry {number} is not there for the reason {reason!r}, which is none for {kind}."
+        )
+    elif reason == "retention" and entries.first_young is not None and number >= entries.first_young:
+        result.problem(f"The document of entry {number} is said to be removed by retention, but is not six months old.")
+    elif reason == "erased" and entries.messages[number] not in entries.erased:
+        result.unproven.append(
+            f"The document of entry {number} is not there, and the entry that says why, {ERASED} of {entries.messages[number]}, is not "
+            "of this period: ask for the bundle of the time since."
+        )
+    elif len(result.absent) < 1000:  # noqa: PLR2004 - all are counted
+        result.absent.append(f"the document of entry {number}: {because}")
 
 
 def check_opened(archive: Archive, entries: Entries, result: Result) -> None:

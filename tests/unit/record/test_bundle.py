@@ -214,19 +214,49 @@ def test_entries_sealed_out_of_order_are_given_and_told(right):
     assert (found.problems, found.counts["out_of_order"]) == ([], 1)
 
 
-def test_what_is_erased_is_listed(right):
-    """A document that is gone with a person's data does not make the rest wrong, and does not go unsaid."""
+def _without(right, kind, **what):
+    """The first entry within the period that names a document of this kind, and the ledger in which its payload says more."""
     written = list(right.ledger.written)
     at = next(
         at
         for at, one in enumerate(written)
-        if one.workflow == "invoices" and one.document and right.source.since <= one.recorded_at
+        if one.workflow == "invoices" and one.subject.startswith(kind) and right.source.since <= one.recorded_at
     )
-    written[at] = changed(written[at], payload=written[at].payload | {"erased": True})
+    written[at] = changed(written[at], payload=written[at].payload | what)
+    return at, MemoryLedger(written, right.ledger.cuts, right.ledger.keys_)
+
+
+def test_what_is_erased_is_listed(right):
+    """A message that is gone with a person's data does not make the rest wrong, and does not go unsaid; an entry has to say so."""
+    at, ledger = _without(right, "message", erased=True)
+    found = judged(ways.bundle(replace(right.source, ledger=ledger)), head_of(ledger))
+    assert (found.problems, found.absent) == ([], [])
+    assert found.unproven[0].startswith(
+        f"The document of entry {ledger.numbers[at]} is not there, and the entry that says why"
+    )
+    written = list(ledger.written)
+    last = max(
+        at
+        for at, one in enumerate(written)
+        if one.workflow == "invoices" and one.subject.startswith("output") and one.recorded_at < right.source.until
+    )
+    written[last] = changed(
+        written[last], action="retention:message:erased", subject=written[at].subject, payload={}, document=None
+    )
     ledger = MemoryLedger(written, right.ledger.cuts, right.ledger.keys_)
     found = judged(ways.bundle(replace(right.source, ledger=ledger)), head_of(ledger))
-    assert found.problems == []
-    assert found.absent == [f"the document of entry {ledger.numbers[at]}: a person's data were erased"]
+    assert (found.problems, found.unproven) == ([], [])
+    assert found.absent == [f"the document of entry {ledger.numbers[at]}: a person's data were erased from it"]
+
+
+@pytest.mark.parametrize("kind", ["run", "declaration"])
+def test_runs_and_declarations_are_never_erased(right, kind):
+    """Whoever would rather not show one cannot say that it was."""
+    at, ledger = _without(right, kind, erased=True)
+    found = judged(ways.bundle(replace(right.source, ledger=ledger)), head_of(ledger))
+    assert found.problems == [
+        f"The document of entry {ledger.numbers[at]} is not there for the reason 'erased', which is none for {kind}s."
+    ]
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(timedelta(days=100), "wrong"), (timedelta(days=300), "verified")])
@@ -237,15 +267,15 @@ def test_retention_takes_nothing_that_is_not_six_months_old(right, age, outcome)
         changed(right.ledger.written[-1], recorded_at=right.ledger.written[-1].recorded_at + age),
     ]
     ledger = MemoryLedger(written, [len(written)], [private("only")])
-    first = next(
+    runs = [
         ledger.numbers[at]
         for at, one in enumerate(written)
-        if one.workflow == "invoices" and one.recorded_at >= right.source.since
-    )
-    own = replace(right.source, ledger=ledger, gone=frozenset({first + 1, first + 2, first + 3}))
-    found = judged(ways.bundle(own), head_of(ledger))
+        if one.workflow == "invoices" and one.subject.startswith("run") and one.recorded_at >= right.source.since
+    ]
+    found = judged(ways.bundle(replace(right.source, ledger=ledger, gone=frozenset(runs[:3]))), head_of(ledger))
     assert found.outcome == outcome
-    assert len(found.absent) == 3
+    assert found.counts["absent"] == 3
+    assert len(found.absent) == (3 if outcome == "verified" else 0)
 
 
 def test_the_same_evidence_is_the_same_archive(right, tmp_path):
