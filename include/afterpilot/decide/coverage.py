@@ -56,23 +56,27 @@ Span = tuple[datetime, datetime]  # from, until before
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A run: ``verdict`` is what stands of it, its correction's where it has one."""
+    """A run: ``verdict`` is what stands of it, its correction's where it has one; ``scheduled``: a schedule began it, nobody by hand."""
 
     stage: Stage
     verdict: Verdict
     started: datetime
     finished: datetime
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A verdict that was promised: due by ``schedule`` at ``at``, and late once ``late_at`` has passed."""
+    """A verdict that was promised: due by ``schedule`` at ``at``, and late once ``late_at`` has passed. ``in_turn``: each time of
+    the schedule begins one run, so that two after one another may be those of two times.
+    """
 
     stage: Stage
     schedule: str
     at: datetime
     late_at: datetime
     standing: Standing = "in force"
+    in_turn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +125,6 @@ class Cell:
         return "none due" if self.standing in _WATCHED else self.standing
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Verdicts of one stage that were due one after the other and did not come; ``until`` is when one came again, None: not yet."""
-
-    stage: Stage
-    schedule: str
-    first: datetime
-    last: datetime
-    times: int
-    until: datetime | None
-    broken: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Something on record that may explain why a stage did not run, from ``start`` to ``end`` (None: it is not over)."""
-
-    start: datetime
-    end: datetime | None
-    text: str
-    stage: str = ""  # empty: any
-    kind: str = ""  # of what ``id`` names
-    id: str = ""
-
-
 def promised(
     eras: Sequence[Era], rhythms: Sequence[Rhythm], span: Span, ticks: Ticks, *, fleet: bool = False
 ) -> tuple[Due, ...]:
@@ -182,7 +161,7 @@ def _dues(era: Era, stages: Sequence[Stage], name: str, cron: str, span: Span, t
             return
         late_at = later if cron == CONFIRMED else Tick(at, later - at).late_at
         for stage in stages:
-            yield Due(stage, name, at, late_at, era.standing)
+            yield Due(stage, name, at, late_at, era.standing, in_turn=cron != CONFIRMED)
 
 
 def _pieces(parts: Sequence[_Part], span: Span) -> Iterator[tuple[datetime, datetime, _Part]]:
@@ -197,8 +176,9 @@ def _pieces(parts: Sequence[_Part], span: Span) -> Iterator[tuple[datetime, date
 def answered(dues: Sequence[Due], runs: Sequence[Ran], now: datetime) -> tuple[tuple[Answer, ...], tuple[Ran, ...]]:
     """What came of each verdict that was due, and the runs that none of them asked for.
 
-    A run answers what was due last when it began; where that has its run already, and what was due before it has none, it is that
-    one's, late. Several runs of one are one answer, the gravest.
+    A run answers what was due last when it began; where that has its run already, and what was due before it has none, a run that a
+    schedule began is that one's, late: what somebody runs again by hand makes up for nothing. Several runs of one are one answer,
+    the gravest.
     """
     of: defaultdict[Stage, list[Due]] = defaultdict(list)
     for due in dues:
@@ -212,8 +192,9 @@ def answered(dues: Sequence[Due], runs: Sequence[Ran], now: datetime) -> tuple[t
             others.append(run)
             continue
         due = of[run.stage][place]
-        if runs_of[due] and place and not runs_of[of[run.stage][place - 1]]:
-            due = of[run.stage][place - 1]
+        before = of[run.stage][place - 1] if place and due.in_turn and run.scheduled else due
+        if runs_of[due] and not runs_of[before]:
+            due = before
         if runs_of[due]:
             others.append(run)
         runs_of[due].append(run)
@@ -251,40 +232,6 @@ def cell(answers: Sequence[Answer], more: int = 0, *, standing: Standing = "in f
         more=more,
         standing=standing,
     )
-
-
-def stretches(answers: Sequence[Answer]) -> tuple[Stretch, ...]:
-    """What did not run, newest first; what was missed one after the other is one stretch."""
-    of: defaultdict[tuple[Stage, str], list[Answer]] = defaultdict(list)
-    for answer in answers:
-        if not answer.pending:
-            of[answer.due.stage, answer.due.schedule].append(answer)
-    found = [stretch for those in of.values() for stretch in _gaps(those)]
-    order = list(Stage)
-    return tuple(sorted(found, key=lambda one: (-one.first.timestamp(), order.index(one.stage))))
-
-
-def _gaps(answers: Sequence[Answer]) -> Iterator[Stretch]:
-    """The stretches of one stage and schedule."""
-    for missed, those in itertools.groupby(enumerate(answers), key=lambda pair: pair[1].missed):
-        gap = list(those)
-        if not missed:
-            continue
-        (_, first), (place, last) = gap[0], gap[-1]
-        until = answers[place + 1].due.at if place + 1 < len(answers) else None
-        broken = any(one.due.standing == "broken" for _, one in gap)
-        yield Stretch(first.due.stage, first.due.schedule, first.due.at, last.due.at, len(gap), until, broken)
-
-
-def why(stretch: Stretch, reasons: Sequence[Reason], *, most: int = 3) -> tuple[Reason, ...]:
-    """What is on record of the time in which something did not run, the narrowest first; empty: nothing is."""
-    end = stretch.until or stretch.last + timedelta(hours=1)
-    fits = [
-        one
-        for one in reasons
-        if one.stage in {"", stretch.stage} and one.start < end and (one.end is None or one.end > stretch.first)
-    ]
-    return tuple(sorted(fits, key=lambda one: (not one.stage, -one.start.timestamp()))[:most])
 
 
 def standing_on(eras: Sequence[Era], since: datetime, until: datetime) -> Standing:

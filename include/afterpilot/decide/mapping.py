@@ -232,8 +232,13 @@ def kept(oldest: datetime | None, declared: datetime | None, now: datetime) -> E
     return Evidence(1, oldest, note=f"all since {oldest:%Y-%m-%d}: six months are not over yet")
 
 
-def coverage(expected: int, ran: int, unknown: int, since: str = "") -> Evidence:
-    """Coverage as a record: a gap where anything did not run or was UNKNOWN, or where nothing was due."""
+def coverage(expected: int, ran: int, unknown: int, since: str = "", *, unclear: str = "") -> Evidence:
+    """Coverage as a record: a gap where anything did not run or was UNKNOWN, or where nothing was due.
+
+    ``unclear`` says why nobody knows all that was due or ran: then it is a gap too.
+    """
+    if unclear:
+        return Evidence(0, note=unclear)
     if not expected:
         return Evidence(0, note="Nothing was due in this period.")
     if ran < expected or unknown:

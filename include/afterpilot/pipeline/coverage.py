@@ -14,18 +14,15 @@ from afterpilot.decide.coverage import (
     Cell,
     Era,
     Ran,
-    Reason,
     Rhythm,
     Standing,
-    Stretch,
     answered,
     cell,
     grid,
     promised,
     standing_on,
-    stretches,
-    why,
 )
+from afterpilot.decide.coverage_gaps import Reason, Stretch, stretches, why
 from afterpilot.declare.cron import cron_error, due_after
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity, Verdict
@@ -165,7 +162,7 @@ def _runs(
     found: defaultdict[str, list[Ran]] = defaultdict(list)
     rows = history.runs_between(connection, workflows, since, until)
     for row in rows:
-        run = Ran(Stage(row["stage"]), Verdict(row["verdict"]), row["started_at"], row["finished_at"])
+        run = Ran(Stage(row["stage"]), Verdict(row["verdict"]), row["started_at"], row["finished_at"], row["scheduled"])
         found[row["workflow"]].append(run)
     return found, len(rows) < history.MOST_RUNS
 

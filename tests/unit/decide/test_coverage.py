@@ -10,16 +10,14 @@ from afterpilot.decide.coverage import (
     Due,
     Era,
     Ran,
-    Reason,
     Rhythm,
     answered,
     cell,
     grid,
     promised,
     standing_on,
-    stretches,
-    why,
 )
+from afterpilot.decide.coverage_gaps import Reason, stretches, why
 from afterpilot.declare.cron import due_after
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
@@ -35,8 +33,8 @@ def dues(*eras: Era, hours: int = 6, rhythms: Sequence[Rhythm] = (HOURLY,), stag
     return [due for due in found if due.stage is stage]
 
 
-def ran(at: datetime, verdict: Verdict = Verdict.PASS, stage: Stage = Stage.PULL) -> Ran:
-    return Ran(stage, verdict, at, at + timedelta(minutes=2))
+def ran(at: datetime, verdict: Verdict = Verdict.PASS, stage: Stage = Stage.PULL, *, scheduled: bool = True) -> Ran:
+    return Ran(stage, verdict, at, at + timedelta(minutes=2), scheduled)
 
 
 def test_each_tick_of_a_schedule_is_due() -> None:
@@ -84,6 +82,17 @@ def test_a_late_run_answers_its_own_hour() -> None:
         due, [ran(due[1].at + timedelta(minutes=1)), ran(due[1].at + timedelta(minutes=2))], NOON + 9 * HOUR
     )
     assert [answer.missed for answer in answers] == [False, False]
+
+
+def test_what_is_run_again_by_hand_makes_up_for_no_hour_that_was_missed() -> None:
+    """Neither does the second of the hourly verdicts on a declaration, of which one is due every two hours."""
+    runs = [ran(NOON + 65 * timedelta(minutes=1)), ran(NOON + 90 * timedelta(minutes=1), scheduled=False)]
+    answers, more = answered(dues(DECLARED, hours=2), runs, NOON + 9 * HOUR)
+    assert [answer.missed for answer in answers] == [True, False]
+    assert len(more) == 1
+    hourly = [ran(NOON + hours * HOUR + timedelta(minutes=9), stage=Stage.DECLARE) for hours in (2, 3)]
+    answers, more = answered(dues(DECLARED, hours=4, stage=Stage.DECLARE), hourly, NOON + 9 * HOUR)
+    assert [answer.missed for answer in answers] == [True, False]
 
 
 def test_a_run_answers_nothing_that_comes_later() -> None:

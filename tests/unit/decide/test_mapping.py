@@ -76,6 +76,7 @@ def test_coverage_with_a_hole_is_a_gap() -> None:
     assert coverage(10, 9, 0).count == 0
     assert coverage(10, 10, 1).count == 0
     assert coverage(0, 0, 0).count == 0
+    assert coverage(10, 10, 0, unclear="The schedules are not on record.").count == 0
 
 
 @pytest.mark.parametrize(

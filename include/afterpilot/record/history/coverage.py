@@ -14,6 +14,7 @@ from afterpilot.record.tables import declarations, incidents, runs, task_failure
 MOST_RUNS = 20_000  # of one page; more are not counted, and that is said
 MOST = 500
 _MINUTELY = "gate"  # the DAG that looks every two minutes; its runs answer no schedule of a declaration
+_SCHEDULED = "scheduled__"  # with which Airflow begins the id of a DAG run that its schedule made
 _KINDS = ("watch.overdue", "watch.scheduler", "watch.task_failed", "declaration.broken", "declaration.gone")
 
 # The declare runs of a span at which the version changed, and the last one before it. A run without a version says that the folder
@@ -101,7 +102,7 @@ def runs_between(
     connection: sa.Connection, workflows: Sequence[str], since: datetime, until: datetime
 ) -> Sequence[Row]:
     """The runs that ended in a span, oldest first, at most :data:`MOST_RUNS`, without those of the gate that looks every two
-    minutes; ``standing`` is the verdict of the newest correction.
+    minutes; ``verdict`` is that of the newest correction, ``scheduled`` whether a schedule of Airflow's began it.
     """
     corrected = runs.alias("corrected")
     newest = (
@@ -118,6 +119,7 @@ def runs_between(
             runs.c.started_at,
             runs.c.finished_at,
             sa.func.coalesce(newest, runs.c.verdict).label("verdict"),
+            sa.func.coalesce(runs.c.trigger["run_id"].astext.startswith(_SCHEDULED), sa.false()).label("scheduled"),
         )
         .where(
             runs.c.workflow.in_(workflows),

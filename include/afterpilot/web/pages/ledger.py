@@ -23,6 +23,7 @@ from afterpilot.web.proof import check_entry
 
 _LARGEST = 2**63 - 1
 _FIELDS = ("workflow", "action", "actor", "subject", "from", "to")
+_BRIEF, _LONGEST = 12, 24  # characters of an id
 _PAGE_OF = {"run": "runs", "incident": "incidents", "message": "messages"}
 
 
@@ -53,6 +54,7 @@ def router(frame: Frame) -> APIRouter:
             head=head,
             grants=grants,
             place=place,
+            brief=brief,
             problems=asked.problems,
             paged=bool(asked.after),
         )
@@ -133,6 +135,12 @@ def place(entry: Mapping[str, object]) -> tuple[str, ...]:
     if kind in _PAGE_OF:
         return (_PAGE_OF[kind], which)
     return ("declarations", str(entry["workflow"])) if kind == "declaration" and entry["workflow"] != FLEET else ()
+
+
+def brief(subject: str) -> str:
+    """A subject as a list shows it: ``run:`` and the beginning of its id; the page of the entry has all of it."""
+    kind, colon, which = subject.partition(":")
+    return f"{kind}{colon}{which[:_BRIEF]}…" if len(which) > _LONGEST else subject
 
 
 def _wanted(connection: sa.Connection, asked: Asked) -> LedgerFilter:

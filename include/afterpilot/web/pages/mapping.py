@@ -92,9 +92,16 @@ def evidence(
 def _coverage(connection: sa.Connection, workflow: str, days: tuple[date, date], now: datetime) -> Evidence:
     """Over the period, or over its last 31 days where it is longer: more are not counted on one page."""
     first = max(days[0], days[1] - timedelta(days=LONGEST - 1))
-    total = covered(connection, [workflow], (first, days[1]), now)[workflow].total
+    found = covered(connection, [workflow], (first, days[1]), now)[workflow]
+    unclear, total = "", found.total
+    if not found.whole:
+        unclear = f"More than {days_of.MOST_RUNS:,} runs ended in this period: ask for fewer days."
+    elif found.unknown_until:
+        unclear = (
+            f"What the fleet's schedules asked for before {found.unknown_until:%Y-%m-%d %H:%M} UTC is not on record."
+        )
     words = f" since {first:%Y-%m-%d}" if first > days[0] else ""
-    return mapping.coverage(total.expected - total.pending, total.ran, total.unknown, words)
+    return mapping.coverage(total.expected - total.pending, total.ran, total.unknown, words, unclear=unclear)
 
 
 def links(workflow: str, days: tuple[date, date]) -> Mapping[str, tuple[tuple[str, ...], dict[str, str]]]:
