@@ -22,6 +22,7 @@ from afterpilot.record.ledger import Ledger
 from afterpilot.record.ledger_check import check_ledger
 from afterpilot.record.ledger_removed import Removed, gone
 from afterpilot.record.outbox import OutboxWriter
+from afterpilot.record.publishing import put_on_record
 from afterpilot.record.signing_keys import SigningKey, make_key
 
 pytestmark = pytest.mark.integration
@@ -38,6 +39,7 @@ def key(tmp_path: Path) -> SigningKey:
 def kept(ops: sa.Engine, ops_owner: sa.Engine, key: SigningKey) -> Kept:
     """Five entries of one month and three of the next, sealed then, of which retention removes the first month."""
     made = Kept(ops)
+    _owned(ops_owner, "ledger_identity", "UPDATE ledger_identity SET began_at = :at", at=OLD)
     for at, count in ((OLD, 5), (NEXT, 3)):
         with ops.begin() as connection:
             partitions.ensure(connection, "ledger", [at])
@@ -66,9 +68,9 @@ def _date_back(ops: sa.Engine, owner: sa.Engine, key: SigningKey, at: datetime) 
         at=at, said=said, signed=key.sign(said.encode()),
     )  # fmt: skip
     with ops.begin() as connection:
-        connection.execute(
-            sa.text("INSERT INTO ledger_publications (entries, place) VALUES (:e, 'file:x')"), {"e": head.entries}
-        )
+        told = heads.head_at(connection, head.entries)
+        assert told is not None
+        put_on_record(connection, told, "file:x", "x", at)
 
 
 def _owned(owner: sa.Engine, table: str, statement: str, **given: object) -> None:

@@ -181,10 +181,14 @@ def last_signed(connection: sa.Connection) -> Head | None:
     return next(iter(_heads(connection, ledger_heads.c.signature.is_not(None), limit=1)), None)
 
 
+def most_published(connection: sa.Connection) -> int:
+    """Over how many entries the newest head is that was told outside of the database, whether or not it is still there; 0 for none."""
+    return connection.scalar(sa.select(sa.func.max(ledger_publications.c.entries))) or 0
+
+
 def last_published(connection: sa.Connection) -> Head | None:
     """The newest head that was told outside of the database."""
-    entries = connection.scalar(sa.select(sa.func.max(ledger_publications.c.entries)))
-    return None if entries is None else head_at(connection, entries)
+    return head_at(connection, most_published(connection))
 
 
 def published_heads(connection: sa.Connection, *, limit: int = _PAGE) -> Sequence[Head]:

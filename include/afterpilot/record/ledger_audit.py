@@ -27,7 +27,7 @@ class Unrecorded:
 
 
 # Of each table: its rows as (subject, action, workflow, at), and what else must hold for those that have an entry.
-_OUTPUT = (
+OUTPUT = (
     "'output:' || left(encode(sha256(convert_to(workflow, 'UTF8') || '\\x00' || convert_to(key, 'UTF8')), 'hex'), 32)"
 )
 _SOURCES = {
@@ -44,7 +44,7 @@ _SOURCES = {
         "FROM declarations"
     ),
     "human_decisions": (
-        f"SELECT {_OUTPUT} AS subject, 'review:decision:made' AS action, workflow, decided_at AS at "  # noqa: S608 - constants
+        f"SELECT {OUTPUT} AS subject, 'review:decision:made' AS action, workflow, decided_at AS at "  # noqa: S608 - constants
         "FROM human_decisions WHERE origin = 'review'"
     ),
     "baselines": (
@@ -57,6 +57,13 @@ _SOURCES = {
     "stop_orders": (
         "SELECT 'stop:' || id AS subject, 'spend:stop:ordered' AS action, workflow, created_at AS at FROM stop_orders"
     ),
+    "holds": "SELECT 'hold:' || id AS subject, 'retention:hold:set' AS action, workflow, set_at AS at FROM holds",
+    "removals": (
+        "SELECT CASE how WHEN 'dropped' THEN 'partition:' || table_name || to_char(month, '_YYYY_MM') "
+        "  WHEN 'deleted' THEN 'table:' || table_name ELSE subject END AS subject, "
+        "CASE how WHEN 'dropped' THEN 'retention\\:partition\\:dropped' WHEN 'deleted' THEN 'retention\\:rows\\:deleted' "
+        "  ELSE 'retention\\:' || split_part(subject, ':', 1) || '\\:erased' END AS action, workflow, at FROM removals"
+    ),
 }
 _AT_THE_SAME_MOMENT = {"incident_events", "human_decisions", "baselines"}  # a subject has many of these
 _MISSING = """
@@ -66,6 +73,13 @@ WHERE at >= greatest(:since, (SELECT began_at FROM ledger_identity)) AND at < :u
 ORDER BY at LIMIT :limit
 """
 TABLES = tuple(_SOURCES)
+
+
+def older(connection: sa.Connection) -> int:
+    """How many rows say that they are from before there was a ledger: whether they were written then cannot be known."""
+    rows = " UNION ALL ".join(f"SELECT at FROM ({source}) AS of_{table}" for table, source in _SOURCES.items())  # noqa: S608 - constants
+    statement = f"SELECT count(*) FROM ({rows}) AS written WHERE at < (SELECT began_at FROM ledger_identity)"  # noqa: S608 - constants
+    return connection.scalar(sa.text(statement)) or 0
 
 
 def missing(

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from afterpilot.record import heads, leaves, merkle
-from afterpilot.record.heads import Head, Key
+from afterpilot.domain.counting import plural
+from afterpilot.record import heads, leaves, ledger_acts, ledger_standing, merkle
+from afterpilot.record.heads import Head
 from afterpilot.record.leaves import Sealable, leaf_bytes
-from afterpilot.record.ledger_audit import missing
+from afterpilot.record.ledger_audit import missing, older
 from afterpilot.record.ledger_rebuilt import rebuilt
 from afterpilot.record.ledger_removed import Removed, gone
+from afterpilot.record.ledger_standing import Flaws
 
 PIECE = 16_384  # leaves that are read at once: 64 complete subtrees of 256
 MOST_TOLD = 50
@@ -72,6 +74,12 @@ class Checked:
         else:
             self.more += 1
 
+    def add(self, flaws: Flaws) -> None:
+        """Keep what another look has found."""
+        for text in flaws.problems:
+            self.problem(text)
+        self.notes += flaws.notes
+
     @property
     def exit_code(self) -> int:
         """0 where all fits, 1 where something does not, 2 where nothing can be proven: there is no signed head."""
@@ -106,7 +114,8 @@ def check_ledger(
         if progress:
             progress(min(first + PIECE, total), total)
     walk.end(total)
-    _check_keys(connection, found)
+    found.add(ledger_standing.look(connection, found.ledger, total))
+    _check_proven(found)
     _check_unsealed(connection, found)
     if everything:
         _check_rows(connection, found)
@@ -280,15 +289,7 @@ def _each_head(connection: sa.Connection) -> Iterator[Head]:
         after = some[-1].entries
 
 
-def _check_keys(connection: sa.Connection, found: Checked) -> None:
-    known: Mapping[str, Key] = heads.keys(connection)
-    for key in known.values():
-        if key.endorsed_by and not heads.is_endorsed(key, known, found.ledger):
-            found.problem(f"the key {key.id} says that {key.endorsed_by} has endorsed it, and it has not")
-        elif not heads.is_endorsed(key, known, found.ledger):
-            found.notes.append(
-                f"no earlier key has endorsed the key {key.id}, in use since {key.since:%Y-%m-%d %H:%M} UTC"
-            )
+def _check_proven(found: Checked) -> None:
     if found.head is None:
         found.notes.append("nothing is sealed yet")
     elif not found.head.key_id:
@@ -303,6 +304,11 @@ def _check_rows(connection: sa.Connection, found: Checked) -> None:
     for one in missing(connection, since=datetime.min.replace(tzinfo=UTC), until=until):
         found.problem(
             f"{one.subject} of {one.workflow} stands in {one.table} since {one.at:%Y-%m-%d %H:%M} UTC and has no entry"
+        )
+    found.add(ledger_acts.look(connection))
+    if rows := older(connection):
+        found.notes.append(
+            f"{plural(rows, 'row')} of before the ledger began {'has' if rows == 1 else 'have'} no entry: nothing is proven of them"
         )
 
 

@@ -56,6 +56,10 @@ class Removed:
             return ""
         return "retention" if self._was_dropped(table, at) or self._was_deleted(table, workflow, at) else ""
 
+    def rows(self, table: str, workflow: str, at: datetime) -> bool:
+        """Whether retention has removed rows of a table and a workflow that are so old."""
+        return self._was_dropped(table, at) or self._was_deleted(table, workflow, at)
+
     def _was_dropped(self, table: str, at: datetime) -> bool:
         month = at.astimezone(UTC).date().replace(day=1)
         key = (table, str(month))

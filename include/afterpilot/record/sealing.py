@@ -33,7 +33,8 @@ _NOW = sa.text(
     "FROM pg_current_snapshot() s, pg_control_system() c"
 )
 _LAST = sa.text(
-    "SELECT entries, CAST(horizon AS text) AS horizon, cluster FROM ledger_heads ORDER BY entries DESC LIMIT 1"
+    "SELECT entries, CAST(horizon AS text) AS horizon, cluster, horizon > pg_snapshot_xmax(pg_current_snapshot()) AS ahead "
+    "FROM ledger_heads ORDER BY entries DESC LIMIT 1"
 )
 _TAKE = (
     f"SELECT {leaves.COLUMNS} FROM ledger l WHERE l.id > :after AND ({{ended}}) "  # noqa: S608 - own text
@@ -143,7 +144,7 @@ def lag(connection: sa.Connection) -> Lag:
     """How far sealing is behind, and the transaction that holds it up: another database's of the same server may, too."""
     last: Any = connection.execute(_LAST).one_or_none()
     here = Horizon(*connection.execute(_NOW).one())
-    usual = last is not None and last.cluster == here.cluster
+    usual = last is not None and last.cluster == here.cluster and not last.ahead
     asked = (_OLDEST, {"since": last.horizon}) if usual else (_OLDEST_OF_ALL, {})
     oldest, waiting = connection.execute(*asked).one()
     if oldest is None:
@@ -175,6 +176,10 @@ def _batch(connection: sa.Connection, now: Horizon, key: SigningKey | None, *, a
     """Seal one batch; None where there is nothing to seal."""
     last: Any = connection.execute(_LAST).one_or_none()
     usual = last is not None and last.cluster == now.cluster
+    if usual and last.ahead:  # what is recorded before it would never be looked at
+        raise LedgerBroken(
+            f"the head over {last.entries} entries says that it knows of transactions that are still to come"
+        )
     asked = {"after": after, "xmin": now.xmin, "most": most}
     more = {"since": last.horizon} if usual else {"xmax": now.xmax}
     rows = [Sealable(*row) for row in connection.execute(_USUAL if usual else _MOVED, {**asked, **more})]
@@ -224,13 +229,14 @@ def must_fit(connection: sa.Connection, last: Head) -> None:
         raise LedgerBroken(f"the head over {last.entries} entries does not say what it stands for")
     if last.key_id and not heads.is_signed(last, heads.keys(connection)):
         raise LedgerBroken(f"the head over {last.entries} entries is not signed by its key {last.key_id}")
-    published = heads.last_published(connection)
-    if published is None:
+    newest = heads.most_published(connection)
+    if not newest:
         return
-    if published.entries > last.entries:
-        raise LedgerBroken(
-            f"a head over {published.entries} entries was published, and the last is over {last.entries}"
-        )
+    if newest > last.entries:
+        raise LedgerBroken(f"a head over {newest} entries was published, and the last is over {last.entries}")
+    published = heads.head_at(connection, newest)
+    if published is None:
+        raise LedgerBroken(f"a head over {newest} entries was published, and is not there any more")
     if not heads.consistency(connection, published, last).good:
         raise LedgerBroken(
             f"the ledger of {last.entries} entries does not go on from the published head over {published.entries}"
