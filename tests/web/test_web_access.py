@@ -46,7 +46,9 @@ def _anew(site: AccessSite) -> None:
     site.inner.state.views.forget()
 
 
-@pytest.mark.parametrize("page", [*LISTS, "/health", "/coverage", "/as-of", "/mapping", "/ledger"])
+@pytest.mark.parametrize(
+    "page", [*LISTS, "/health", "/coverage", "/as-of", "/mapping", "/ledger", "/bundle", "/retention"]
+)
 def test_no_list_names_a_workflow_that_an_owner_does_not_see(site: AccessSite, page: str) -> None:
     """Neither in rows nor in suggestions, links or figures; an engineer and an auditor see both."""
     assert THEIRS not in site.client("owner").get(f"{PREFIX}{page}").text
@@ -73,7 +75,7 @@ def test_engineers_and_auditors_see_every_workflow(site: AccessSite, page: str) 
         assert THEIRS in text, role
 
 
-@pytest.mark.parametrize("page", ["/runs", "/incidents", "/messages", "/review", "/evals", "/spend", "/"])
+@pytest.mark.parametrize("page", ["/runs", "/incidents", "/messages", "/review", "/evals", "/spend", "/ledger", "/"])
 def test_a_filter_shows_an_owner_nothing_more(site: AccessSite, page: str) -> None:
     """To ask for another's workflow by name gives an empty list, the same as one that is not there."""
     client = site.client("other")
@@ -88,10 +90,14 @@ def test_what_is_not_seen_and_what_is_not_there_are_answered_alike(site: AccessS
     for kind in ("run", "incident", "message"):
         hidden = client.get(f"{PREFIX}/{kind}s/{site.names[kind]}")
         lost = client.get(f"{PREFIX}/{kind}s/{site.names['lost']}")
-        assert (hidden.status_code, hidden.text) == (lost.status_code, lost.text)
-    for path in ("/evals/{}", "/spend/{}", "/declarations/{}", "/runbooks/{}", "/outputs?workflow={}&key=run-00000"):
+        said = hidden.text.replace(site.names[kind], site.names["lost"])  # the address that was asked for
+        assert (hidden.status_code, said) == (lost.status_code, lost.text)
+    for path in ("/evals/{}", "/spend/{}", "/declarations/{}", "/runbooks/{}", "/outputs?workflow={}&key=run-00000",
+                 "/coverage?workflow={}", "/as-of?workflow={}", "/mapping?workflow={}", "/bundle?workflow={}", "/bundle.zip?workflow={}",
+                 "/review/item?workflow={}&key=run-00000"):  # fmt: skip
         hidden, lost = (client.get(f"{PREFIX}{path.format(slug)}") for slug in (MINE, "no_such_one"))
-        assert (hidden.status_code, hidden.text) == (lost.status_code, lost.text)
+        said = hidden.text.replace(MINE, "no_such_one")  # the address that was asked for
+        assert (hidden.status_code, said) == (lost.status_code, lost.text), path
 
 
 @pytest.mark.parametrize(
@@ -185,9 +191,11 @@ def test_an_auditor_sees_no_value_of_a_field_that_is_personal_by_now(site: Acces
             {"check": "c", "field": "supplier_contact", "said": secret, "expected": "", "source": "", "text": secret}
         ]
         where = sa.and_(item.workflow == MINE, item.key == key)
-        connection.execute(sa.update(tables.review_items).where(where).values(discrepancies=found))
-    for path in ("/outputs", "/review/item"):
-        url = f"{PREFIX}{path}?workflow={MINE}&key={key}"
+        connection.execute(sa.update(tables.review_items).where(where).values(discrepancies=found, at=sa.func.now()))
+        run = connection.scalar(sa.select(item.run_id).where(where))
+    asked = f"workflow={MINE}&key={key}"
+    for path in (f"/outputs?{asked}", f"/review/item?{asked}", f"/review?state=all&run={run}", f"/runs/{run}"):
+        url = f"{PREFIX}{path}"
         assert secret in site.client("owner").get(url).text
         page = site.client("auditor").get(url)
         assert page.status_code == 200

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from afterpilot.record.history.outputs import Output
-from afterpilot.record.history.paging import Row
+from afterpilot.record.history.paging import Page, Row
 
 HIDDEN = "[redacted]"  # as what is personal is kept
 _SAYS = ("said", "expected", "text")  # what a discrepancy holds of a value
@@ -27,6 +27,12 @@ def item(row: Row, personal: Collection[str]) -> Row:
     """A review item without what is personal."""
     hidden = {**row, "discrepancies": _discrepancies(row["discrepancies"], personal)}
     return {**hidden, "corrected": values(row["corrected"], personal)} if "corrected" in row else hidden
+
+
+def queue(page: Page, fields: Callable[[str], Collection[str]]) -> Page:
+    """A page of review items without what is personal; ``fields`` gives the personal fields of a workflow."""
+    known = {slug: fields(slug) for slug in {row["workflow"] for row in page.rows}}
+    return replace(page, rows=[item(row, known[row["workflow"]]) for row in page.rows])
 
 
 def values(given: Any, personal: Collection[str]) -> Any:  # noqa: ANN401 - a JSON value

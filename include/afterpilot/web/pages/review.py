@@ -9,7 +9,9 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.ledger import output_subject
+from afterpilot.pipeline.reviewing import terms_of
 from afterpilot.record.history import review, status
+from afterpilot.web import personal
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
@@ -51,6 +53,8 @@ def router(frame: Frame) -> APIRouter:
                     after=asked.after,
                 ),
             )
+            if not who.sees_personal:
+                page = personal.queue(page, lambda slug: terms_of(connection, slug).personal)
             slugs = status.slugs(connection, only=who.only)
             counts = review.counts(
                 connection, workflow=query["workflow"], mine=who.mine, at=at, since=midnight(at), only=who.only

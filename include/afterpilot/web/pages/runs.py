@@ -12,9 +12,10 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import FLEET, Stage
+from afterpilot.pipeline.reviewing import terms_of
 from afterpilot.record.history import evals, review, runs, samples, status, views
 from afterpilot.record.history.paging import Page, Row
-from afterpilot.web import run_files
+from afterpilot.web import personal, run_files
 from afterpilot.web.access import sight
 from afterpilot.web.evals.answering import parts
 from afterpilot.web.evals.shapes import short
@@ -86,6 +87,8 @@ def router(frame: Frame) -> APIRouter:
         with frame.reading() as connection:
             run = _found(request, runs.one_run(connection, which))
             data = _parts(connection, run, asked)
+            if not sight(request).sees_personal:
+                data["items"] = personal.queue(data["items"], lambda slug: terms_of(connection, slug).personal)
         title = f"{run['stage']} of {run['workflow']}"
         return frame.page(request, "run.html", title=title, here="runs", run=run, **data)
 
