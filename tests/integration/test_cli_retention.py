@@ -123,6 +123,9 @@ def test_erasing_is_previewed_asked_for_and_reported_without_names(
 
 def test_an_output_is_erased_without_a_question_where_it_is_said(cli: Cli, kept: Kept, tmp_path: Path) -> None:
     kept.record("invoice_matching", "a", OLD)
+    code, _, why_not = cli("erase", "output", "invoice_machting", "a", "--by", "Sam", "--reason", "x", "--yes")
+    assert code == 2
+    assert "there is no workflow 'invoice_machting'" in why_not
     told = cli("erase", "output", "invoice_matching", "a", "--dry-run")[1]
     assert "incidents, messages, reports: may quote a value of it, and are not searched" in told
     assert "Nothing was changed." in told

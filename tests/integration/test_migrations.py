@@ -121,6 +121,27 @@ def test_runs_and_findings_go_into_their_months_and_back(empty_database: str) ->
     assert [len(rows) for rows in after] == [2, 1, 1]
 
 
+def test_a_migration_that_fails_on_its_way_leaves_the_database_as_it_was(empty_database: str) -> None:
+    """When the runs are copied already and something else is in the way, they stand where they stood; once it is gone, it goes on."""
+    migrate.upgrade(empty_database, "0006")
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        for statement in _OLD_RUNS:
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("CREATE VIEW in_the_way AS SELECT id FROM runs")
+        before = [connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all() for table in _OF_RUNS]
+    with pytest.raises(sa.exc.InternalError, match="in_the_way depends on"):
+        migrate.upgrade(empty_database)
+    assert migrate.current(empty_database) == "0006"
+    with engine.begin() as connection:
+        after = [connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all() for table in _OF_RUNS]
+        connection.exec_driver_sql("DROP VIEW in_the_way")
+    engine.dispose()
+    assert after == before
+    migrate.upgrade(empty_database)
+    assert migrate.differences(empty_database) == []
+
+
 _OF_RUNS = ("runs", "findings", "incidents")
 _OLD_RUNS = (
     (
@@ -128,7 +149,7 @@ _OLD_RUNS = (
         "SELECT gen_random_uuid(), 'w', 'check', at, at, verdict, trigger::jsonb, at, at, NULL "
         "FROM (VALUES (timestamptz '2026-10-31 23:59:59.999+00', 'FAIL', "
         '\'{"origin": "airflow", "dag_id": "records.hourly", "run_id": "a"}\'), '
-        "(timestamptz '2026-11-01 00:00+00', 'PASS', '{\"origin\": \"cli\", \"dag_id\": \"\", \"run_id\": \"b\"}')) "
+        '(timestamptz \'2026-11-01 00:00+00\', \'PASS\', \'{"origin": "cli", "dag_id": "", "run_id": "b"}\')) '
         "AS made(at, verdict, trigger)"
     ),
     (

@@ -79,6 +79,8 @@ def output(
 
     ops = _ops()
     found = preview_outputs(ops, workflow, keys)
+    if not found.total:
+        _need(ops, workflow)  # a slip of the pen would be told as an erasure
     if not json:
         _preview(found)
         _left(LEFT_OF_OUTPUT)
@@ -125,6 +127,14 @@ def reapply(
         _line(f"Erased again: {', '.join(one.pseudonyms)} ({sum(one.counts.values())} values)")
     if not done:
         _line("Nobody and nothing that was erased is back.")
+
+
+def _need(ops: Ops, workflow: str) -> None:
+    from afterpilot.record.history.status import slugs
+
+    with ops.begin() as unit:
+        if workflow not in (known := slugs(unit.connection)):
+            raise AnswerRefused(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
 
 
 def _preview(found: Found) -> None:

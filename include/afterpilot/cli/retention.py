@@ -12,7 +12,7 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.counting import plural
-from afterpilot.domain.retention import CLASSES, Removal
+from afterpilot.domain.retention import CLASSES, FOR_GOOD, Removal
 from afterpilot.pipeline.retaining import Passed, retain, rules_of
 from afterpilot.pipeline.retention_standing import Standing, standings
 from afterpilot.record.history import retention as history
@@ -46,7 +46,8 @@ def show(*, json: AsJson = False) -> None:
         if one.stays:
             _line(f"{one.data_class.name} of {one.next} is old enough and stays: {one.stays}")
     for workflow, days in rules.own.items():
-        _line(f"{workflow}: its records are kept for {days} days (governance.retention)")
+        kept = "for good, as what it says cannot be read" if days >= FOR_GOOD else f"for {days} days"
+        _line(f"{workflow}: its records are kept {kept} (governance.retention)")
     _line(f"Holds that stand: {len(held)} (`afterpilot hold list`)")
     if not rules.fleet.whole:
         _line("_fleet.yaml cannot be read as a whole: nothing is removed until it can, see `afterpilot validate`.")

@@ -175,11 +175,6 @@ class Hold:
         since = f" from {self.start:%Y-%m-%d}" if self.start else ""
         return f"{whose}{since}{f' to {self.end:%Y-%m-%d}' if self.end else ''}"
 
-    def covers(self, workflow: str, start: datetime, end: datetime) -> bool:
-        """Whether it covers anything of the workflow in this time."""
-        mine = self.workflow in ("", workflow)
-        return mine and (self.start is None or self.start < end) and (self.end is None or self.end > start)
-
 
 @dataclass(frozen=True, slots=True)
 class Gone:

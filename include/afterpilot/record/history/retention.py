@@ -7,8 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch
-from afterpilot.record.tables import holds, ledger, outbox, records, removals, review_items, runs, samples, usage
+from afterpilot.record.history.paging import Row, all_rows
+from afterpilot.record.tables import ledger, outbox, records, removals, review_items, runs, samples, usage
 
 _MOST = 1000
 # By which rows the age of a class is told; each has an index by which the oldest is found at once.
@@ -75,9 +75,3 @@ def erasures(connection: sa.Connection, start: datetime, end: datetime | None = 
 
 def _within(start: datetime, end: datetime | None) -> list[sa.ColumnElement[bool]]:
     return [removals.c.at >= start, *([removals.c.at < end] if end else [])]
-
-
-def held(connection: sa.Connection, *, after: str = "", limit: int = 100) -> Page:
-    """All holds there ever were, the newest first. Raises ValueError for a cursor that is none."""
-    keys = (Key("set_at", holds.c.set_at, datetime.fromisoformat, newest_first=True), Key("id", holds.c.id))
-    return fetch(connection, sa.select(holds), keys=keys, after=after, limit=limit)
