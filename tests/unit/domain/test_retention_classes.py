@@ -49,23 +49,6 @@ def test_a_month_goes_so_many_days_after_its_end(month: date, end: date) -> None
     assert goes_at(month, 183) == moment + timedelta(days=183)
 
 
-@pytest.mark.parametrize(
-    ("hold", "covers"),
-    [
-        (_hold(), True),
-        (_hold("other"), False),
-        (_hold(""), True),
-        (_hold(start=DAY + timedelta(days=1)), False),
-        (_hold(start=DAY), True),
-        (_hold(end=DAY), False),
-        (_hold(end=DAY + timedelta(hours=1)), True),
-    ],
-    ids=lambda one: one.covered if isinstance(one, Hold) else "",
-)
-def test_a_hold_covers_its_workflow_from_its_first_to_before_its_last_moment(hold: Hold, covers: bool) -> None:  # noqa: FBT001
-    assert hold.covers("w", DAY, DAY + timedelta(days=1)) is covers
-
-
 def test_holds_and_removals_read_as_sentences() -> None:
     assert _hold("", DAY, DAY + timedelta(days=1)).covered == "all workflows from 2026-03-10 to 2026-03-11"
     assert Removal("runs", "findings", 3, DAY.date()).what == "findings of 2026-03"
