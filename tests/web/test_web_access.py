@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -158,6 +159,14 @@ def test_a_look_again_costs_nothing_and_another_person_is_another_look(site: Acc
     assert site.views()[-1]["action"] == "web:evidence:downloaded"
 
 
+def test_who_reads_an_entry_of_the_ledger_is_on_record_with_what_it_is_about(site: AccessSite) -> None:
+    """Its payload is evidence: the same thing's page says who has read it."""
+    assert site.client("auditor").get(f"{PREFIX}/ledger/{site.names['entry']}").status_code == 200
+    view = site.views()[-1]
+    assert (view["action"], view["subject"]) == ("web:evidence:viewed", site.names["entry_subject"])
+    assert json.loads(view["payload"])["part"] == f"entry {site.names['entry']}"
+
+
 def test_a_run_says_who_saw_it(site: AccessSite) -> None:
     """By name, the last one first."""
     url = f"{PREFIX}/runs/{site.kept.runs['gate']}"
@@ -200,6 +209,31 @@ def test_an_auditor_sees_no_value_of_a_field_that_is_personal_by_now(site: Acces
         page = site.client("auditor").get(url)
         assert page.status_code == 200
         assert secret not in page.text
+
+
+def test_a_run_that_touched_something_of_the_fleet_shows_an_owner_nothing_of_it(site: AccessSite) -> None:
+    """Neither the incident nor the message about it, which may name whom else it concerns; an engineer sees both."""
+    here, run = tables.incidents.c, site.names["run"]
+    with site.engine.begin() as connection:
+        given = {
+            "workflow": "_fleet",
+            "stage": "spend",
+            "kind": "k",
+            "severity": "warning",
+            "title": "ERP away for all",
+        }
+        at = sa.func.now()
+        made = sa.insert(tables.incidents).values(fingerprint="all", opened_at=at, last_seen_at=at, **given)
+        incident = connection.scalar(made.returning(here.id))
+        event = {"incident_id": incident, "at": at, "what": "seen", "run_id": run}
+        connection.execute(sa.insert(tables.incident_events).values(**event))
+        letter = {"dedupe_key": "all", "workflow": "_fleet", "kind": "incident", "channel": "#c", "message": {}}
+        connection.execute(sa.insert(tables.outbox).values(incident_id=incident, why="told of the fleet", **letter))
+    assert "ERP away for all" in site.client("engineer").get(f"{PREFIX}/runs/{run}").text
+    page = site.client("owner").get(f"{PREFIX}/runs/{run}")
+    assert page.status_code == 200
+    assert "ERP away for all" not in page.text
+    assert "told of the fleet" not in page.text
 
 
 def test_engineers_operate_and_decide_nothing_that_does_not_name_them(site: AccessSite) -> None:

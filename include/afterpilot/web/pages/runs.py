@@ -16,7 +16,7 @@ from afterpilot.pipeline.reviewing import terms_of
 from afterpilot.record.history import evals, review, runs, samples, status, views
 from afterpilot.record.history.paging import Page, Row
 from afterpilot.web import personal, run_files
-from afterpilot.web.access import sight
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.evals.answering import parts
 from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
@@ -86,7 +86,7 @@ def router(frame: Frame) -> APIRouter:
         which = identity(run_id)
         with frame.reading() as connection:
             run = _found(request, runs.one_run(connection, which))
-            data = _parts(connection, run, asked)
+            data = _parts(connection, run, asked, sight(request))
             if not sight(request).sees_personal:
                 data["items"] = personal.queue(data["items"], lambda slug: terms_of(connection, slug).personal)
         title = f"{run['stage']} of {run['workflow']}"
@@ -143,14 +143,17 @@ def _found(request: Request, run: Row | None) -> Row:
     return run
 
 
-def _parts(connection: sa.Connection, run: Row, asked: Asked) -> dict[str, Any]:
+def _parts(connection: sa.Connection, run: Row, asked: Asked, who: Sight) -> dict[str, Any]:
     which: uuid.UUID = run["id"]
+    # A run may touch what is of the whole fleet: that tells of the others.
+    touched = [row for row in runs.incidents_of(connection, which) if who.sees(row["workflow"])]
+    about = [row for row in runs.messages_about(connection, which) if who.sees(row["workflow"])]
     data: dict[str, Any] = {
         "findings": runs.findings_of(connection, which),
         "corrections": runs.corrections(connection, run),
         "reopened": runs.reopened_by(connection, which) if run["stage"] == Stage.PULL else (),
-        "incidents": runs.incidents_of(connection, which),
-        "letters": letters(runs.messages_about(connection, which)),
+        "incidents": touched,
+        "letters": letters(about),
         "looks": views.seen_by(connection, f"run:{which}"),
         "gate": None,
         "items": Page(()),
