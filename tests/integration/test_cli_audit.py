@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from afterpilot.cli.app import app
-from afterpilot.domain.errors import ConfigurationError, LedgerBroken
+from afterpilot.domain.errors import AfterpilotError, ConfigurationError, LedgerBroken
 from afterpilot.domain.ledger import Entry, Personal, person
 from afterpilot.domain.message import Message
 from afterpilot.record import heads, publishing
@@ -317,3 +317,29 @@ def test_a_head_that_a_weekly_message_has_told_is_on_record_and_held_against_the
 def _published(ops: sa.Engine) -> list[str]:
     with ops.connect() as connection:
         return [told.place for head in heads.published_heads(connection) for told in head.publications]
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(installed: Path, ops: sa.Engine) -> None:
+    """A folder that is not there, a head that is none, and options of another kind of verification."""
+    _add(ops)
+    audit("seal")
+    for arguments, said in (
+        (("export", "--workflow", "invoices", "-o", "/nonexistent/b.zip"), "b.zip cannot be written"),
+        (("export", "--workflow", "invoicing"), "no entry of invoicing is sealed"),
+        (("verify", "--head", "123"), "'123' is no head"),
+        (("verify", "--key", "0123456789abcdef"), "--key is of a bundle"),
+        (("verify", "bundle.zip", "--all"), "a bundle is always verified as a whole"),
+    ):
+        with pytest.raises(AfterpilotError, match=said):
+            audit(*arguments)
+
+
+def test_the_log_shows_actions_and_subjects_as_they_are(installed: Path, ops: sa.Engine) -> None:
+    """Nothing in them is a picture, or what a terminal obeys; a log without entries is empty and no mistake."""
+    with ops.begin() as connection:
+        Ledger(connection).append(Entry("seal:key:added", "key:[red]x[/red]", NOW))
+    status, shown = audit("log")
+    assert status == 0
+    assert "seal:key:added" in shown.replace("\n", "").replace(" ", "")
+    assert "[red]" in shown
+    assert audit("log", "--workflow", "none") == (0, "The ledger has no such entry.\n")

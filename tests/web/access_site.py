@@ -96,7 +96,10 @@ class AccessSite:
                 .returning(tables.silences.c.id)
             )
             outbox, items = tables.outbox.c, tables.review_items.c
-            entry = connection.scalar(sa.select(tables.ledger.c.id).where(tables.ledger.c.workflow == MINE).limit(1))
+            entries = tables.ledger.c
+            entry, about = connection.execute(
+                sa.select(entries.id, entries.subject).where(entries.workflow == MINE).order_by(entries.id).limit(1)
+            ).one()
             message = connection.scalar(sa.select(outbox.id).where(outbox.workflow == MINE).limit(1))
             waiting = sa.select(items.key).where(items.workflow == MINE, items.decided_at.is_(None))
             key = connection.scalar(waiting.order_by(items.key).limit(1))
@@ -112,6 +115,7 @@ class AccessSite:
             "silence": str(silence),
             "message": str(message),
             "entry": str(entry),
+            "entry_subject": str(about),
             "key": str(key),
             "case": case,
             "epoch": str(epoch),

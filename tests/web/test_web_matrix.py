@@ -74,7 +74,7 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/ledger"): everybody("/ledger"),
     ("GET", "/ledger/heads"): everybody("/ledger/heads"),
     ("GET", "/ledger/heads/{entries}"): Answers("/ledger/heads/7", {**dict.fromkeys(ROLES, 404), "nobody": 401}),
-    ("GET", "/ledger/{entry_id}"): one("/ledger/{entry}"),
+    ("GET", "/ledger/{entry_id}"): one("/ledger/{entry}", "{entry_subject}"),
     ("GET", "/review"): everybody("/review"),
     ("GET", "/review/item"): one("/review/item?workflow={workflow}&key={key}", OUTPUT),
     ("GET", "/spend"): everybody("/spend"),

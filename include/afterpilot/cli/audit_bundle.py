@@ -59,22 +59,34 @@ def export(
         Progress(*columns, console=Console(stderr=True), transient=True, disable=json) as bar,
     ):
         task = bar.add_task("", total=None)
-        done = export_bundle(
-            connection,
-            asked,
-            output,
-            record=record,
-            at=services.now(),
-            places=[place.declared for place in services.fleet.publishing.places],
-            progress=lambda count: bar.update(task, completed=count),
-        )
+        try:
+            done = export_bundle(
+                connection,
+                asked,
+                output,
+                record=record,
+                at=services.now(),
+                places=[place.declared for place in services.fleet.publishing.places],
+                progress=lambda count: bar.update(task, completed=count),
+            )
+        except OSError as error:
+            raise AfterpilotError(f"{output} cannot be written ({error.strerror or type(error).__name__})") from error
     if json:
         as_json(
-            {"file": str(output), "entries": done.entries, "bytes": done.size, "sha256": done.sha256, "head": done.head}
+            {
+                "file": str(output),
+                "entries": done.entries,
+                "bytes": done.size,
+                "sha256": done.sha256,
+                "head": done.head,
+                "from": done.since.isoformat(),
+            }
         )
         return
     size = f"{done.size / 1e6:,.1f} MB"
     _say(f"{output}: {plural(done.entries, 'entry')}, {size}, proven against the head {done.head}")
+    if done.since > asked.since:
+        _say(f"It begins at {done.since:%Y-%m-%d %H:%M} UTC: what was recorded before was removed by retention.")
     _say(f"Verify it anywhere: afterpilot audit verify {output} --head {done.head}")
     _say("Take the head from where it was published, not from this screen.")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
-from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import Settings
 
 _MOST = 1_000
@@ -48,7 +48,7 @@ def log(
     if json:
         as_json([_as_dict(row) for row in rows])
     elif not rows:
-        raise AfterpilotError("the ledger has no such entry")
+        console.print("The ledger has no such entry.")
     else:
         _print(rows)
 
@@ -59,7 +59,8 @@ def _print(rows: Any) -> None:  # noqa: ANN401 - rows
         table.add_column(name, overflow="fold")
     for row in rows:
         at = f"{row['at']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(row["id"]), at, row["workflow"], row["action"], row["subject"], row["actor"])
+        kept = (row["workflow"], row["action"], row["subject"], row["actor"])
+        table.add_row(str(row["id"]), at, *(Text(str(one)) for one in kept))
     console.print(table, markup=False, highlight=False)
 
 

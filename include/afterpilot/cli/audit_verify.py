@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.counting import plural
+from afterpilot.domain.errors import AfterpilotError
 
 
 def verify(
@@ -37,7 +39,13 @@ def verify(
     Example: afterpilot audit verify bundle.zip --head 9f2c…
     """
     if bundle is not None:
+        if everything:
+            raise AfterpilotError("--all is of the ledger in the database: a bundle is always verified as a whole")
         _bundle(bundle, head, key, json=json)
+    if key:
+        raise AfterpilotError("--key is of a bundle: the page Heads and the keys on record say who signed the ledger")
+    if head and not re.fullmatch("[0-9a-f]{64}", head.strip().lower()):
+        raise AfterpilotError(f"{head!r} is no head: a published head has 64 hexadecimal digits")
     _ledger(head, everything=everything, json=json)
 
 

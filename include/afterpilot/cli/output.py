@@ -14,7 +14,8 @@ from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-console = Console(soft_wrap=True)  # a sentence stays one line: the terminal wraps it, and a program can search it
+# A sentence stays one line: the terminal wraps it, and a program can search it. ``seal:key:added`` is no picture of a key.
+console = Console(soft_wrap=True, emoji=False)
 
 _STYLE = {
     Verdict.PASS: ("✓", "green"),

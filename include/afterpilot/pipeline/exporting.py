@@ -30,12 +30,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A bundle that was written. ``head`` is the hash of the head that it is proven against."""
+    """A bundle that was written. ``head`` is the hash of the head that it is proven against.
+
+    ``since`` is where it begins: later than asked for where retention has removed what was before.
+    """
 
     entries: int
     size: int
     sha256: str
     head: str
+    since: datetime
 
 
 def export_bundle(
@@ -59,7 +63,7 @@ def export_bundle(
     try:
         source = DatabaseSource(connection, asked.workflow, asked.since, asked.until, names=asked.names)
         written = write_bundle(source, whole, published=[_WEEKLY, *places], progress=progress)
-        exported = Exported(written.entries, written.size, written.sha256, source.head)
+        exported = Exported(written.entries, written.size, written.sha256, source.head, source.facts().since)
         record(_entry(asked, exported, at))
         whole.replace(path)
     finally:
@@ -71,7 +75,7 @@ def _entry(asked: Asked, exported: Exported, at: datetime) -> Entry:
     payload = {
         "bundle": exported.sha256,
         "entries": exported.entries,
-        "from": stamp(asked.since),
+        "from": stamp(exported.since),
         "head": exported.head,
         "names": asked.names,
         "to": stamp(asked.until),

@@ -32,8 +32,10 @@ proof that it is complete and was not altered. It was made at {made_at} from the
   gaps), none before or after them that belongs to the period (the entry before and the one after are there as the boundary), and
   the number of all entries of the workflow is part of the head, so that the end cannot be cut off.
 - Each payload and each document is the one that was recorded: its SHA-256 is part of the entry.
-- What is not in the archive is listed when you verify: removed by retention after six months or more, personal values that stay
-  sealed, what was erased. Its hashes are still proven.
+- What is not in the archive is listed when you verify: documents of runs and messages that retention removed after six months or
+  more, messages from which a person's data were erased, personal values that stay sealed. Their hashes are still proven.
+- Where retention has removed the entries before the period, the period begins after the first entry that is left. If `from` is
+  later than what you asked for, ask for the entries `retention:partition:dropped` of `_fleet`.
 - Not proven: that what was recorded is true. An entry proves that it was recorded then, by that part of Afterpilot, and stayed.
 - `at` is when something happened as the recording part says; `recorded_at` is set by the database when the entry was written.
 - Transactions that run at the same time may be sealed in another order than they were recorded. Within those moments, right at

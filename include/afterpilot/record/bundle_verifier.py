@@ -1110,7 +1110,12 @@ def _verify(
     last = heads[-1]
     result.facts.update({name: manifest[name] for name in ("ledger", "workflow", "from", "to", "made_at")})
     result.facts.update(head=last.hash, head_at=_stamp(last.at), head_entries=str(last.entries), key=last.key_id)
-    result.checked.append(f"{len(heads)} heads are signed, and each is the beginning of the last")
+    signed_heads = (
+        "the head is signed"
+        if len(heads) == 1
+        else f"{len(heads)} heads are signed, and each is the beginning of the last"
+    )
+    result.checked.append(signed_heads)
     check_trust(heads, keys, head, key, result)
     total = check_workflow(archive, manifest["workflow"], last)
     entries = Entries(manifest, last, archive, result)

@@ -79,7 +79,9 @@ class DatabaseSource:
         self._last = last
         self._counts = heads.counts(connection, last.entries)
         if workflow not in self._counts:
-            raise ConfigurationError(f"the last signed head has no entry of {workflow}: it is sealed within minutes")
+            raise ConfigurationError(
+                f"no entry of {workflow} is sealed: what is new is within a minute or so, else see `afterpilot audit log` for the name"
+            )
         self._tree = Tree(connection).tiles
         self._removed = Removed(connection)
         self._span = self._within()

@@ -20,6 +20,7 @@ from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 from afterpilot.web.proof import check_entry
+from afterpilot.web.viewing import evidence, shows
 
 _LARGEST = 2**63 - 1
 _FIELDS = ("workflow", "action", "actor", "subject", "from", "to")
@@ -105,6 +106,7 @@ def router(frame: Frame) -> APIRouter:
         )
 
     @routes.get("/ledger/{entry_id}")
+    @evidence()
     def one(request: Request, entry_id: str) -> HTMLResponse:
         asked = Asked(request)
         with frame.reading() as connection:
@@ -113,6 +115,8 @@ def router(frame: Frame) -> APIRouter:
                 raise HTTPException(404, "The ledger has no entry of this number.")
             checked = check_entry(connection, entry)
             known = ledger.names(connection, [entry["actor"]])
+        # What an entry is about is what was looked at: a run says under "Who saw it" who has read the entries about it, too.
+        shows(request, str(entry["subject"]), str(entry["workflow"]), part=f"entry {entry['id']}")
         return frame.page(
             request,
             "ledger_entry.html",
