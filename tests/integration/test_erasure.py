@@ -308,3 +308,26 @@ def _restore(owner: sa.Engine, before: Any) -> None:
             sa.update(tables.silences).where(tables.silences.c.by.startswith("erased")).values(by="Dana Ruiz")
         )
         connection.exec_driver_sql("ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased")
+
+
+def test_an_address_that_mails_went_to_is_gone_and_so_is_a_name_whose_blank_does_not_break(kept: Kept) -> None:
+    """Mails to an owner stand under the address; two spellings of it do not get into each other's way."""
+    for address in ("dana.ruiz@example.com", "dana@example.com"):
+        kept.add("lanes", target="mail", channel=address, free_at=NOW)
+        kept.add(
+            "outbox",
+            dedupe_key=f"incident/1/mail/{address}",
+            workflow="invoices",
+            kind="incident",
+            channel=address,
+            message={},
+        )
+    kept.add("silences", by="Lee", reason="ring Dana\u00a0Ruiz", starts_at=OLD, ends_at=NOW)
+    erased = erase_person(Ops(kept.engine), ["Dana Ruiz", "dana.ruiz@example.com", "dana@example.com"], **WHY)
+    label = f"erased person {erased.pseudonyms[0].partition(':')[2][:8]}"
+    assert {row.channel for row in kept.rows("SELECT channel FROM outbox")} == {label}
+    assert kept.rows("SELECT * FROM outbox WHERE dedupe_key LIKE '%dana%'") == []
+    assert kept.rows("SELECT channel FROM lanes") == []
+    assert kept.rows("SELECT reason FROM silences") == [(f"ring {label}",)]
+    told = [row.subject for row in kept.entries() if row.action == "retention:message:erased"]
+    assert sorted(told) == sorted(f"message:{row.id}" for row in kept.rows("SELECT id FROM outbox"))

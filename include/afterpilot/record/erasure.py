@@ -17,6 +17,8 @@ from afterpilot.record.tables import holds, ledger, metadata, subjects
 
 _WORD = "[[:alnum:]_]"
 _ESCAPED = r"(?<=\\[bfnrt])"  # in the text of JSON a line's end is two signs, of which the second is a letter
+_BLANKS = r"[\s\u00a0\u2007\u202f]+"  # of a name in a text; those that do not break a line are none to PostgreSQL
+_KEY = Place("outbox", "dedupe_key", "text")  # has the address of a mail: two spellings of it must not become one key
 _SIGN = re.compile(r"[^\w\s]", re.ASCII)
 _MOST = 2000  # spellings that are looked at
 
@@ -57,16 +59,24 @@ def replace(connection: sa.Connection, people: Sequence[Subject], label: str) ->
     for place in PLACES:
         table = metadata.tables[place.table]
         column = table.c[place.column]
-        statement = sa.update(table).where(_matches(place, people))
-        if rows := connection.execute(statement.values({column: _replaced(place, people, label)})).rowcount:
+        where = _matches(place, people)
+        statement: sa.Update | sa.Delete = (
+            sa.update(table).where(where).values({column: _replaced(place, people, label)})
+        )
+        if place == _KEY:
+            statement = sa.update(table).where(where).values(dedupe_key="erased/" + sa.cast(table.c.id, sa.Text))
+        elif column.primary_key:  # two spellings would become one row: how a place of delivery stands is found out anew
+            statement = sa.delete(table).where(where)
+        if rows := connection.execute(statement).rowcount:
             counts[place.name] = rows
     return counts
 
 
 def messages_of(connection: sa.Connection, people: Sequence[Subject]) -> Sequence[tuple[object, str]]:
-    """The messages whose text names them: id and workflow. What is changed in them no longer fits what the ledger vouches for."""
+    """The messages whose text or address names them: id and workflow. What is changed in them no longer fits what the ledger vouches for."""
     outbox = metadata.tables["outbox"]
-    where = _matches(Place("outbox", "message", "json"), people)
+    places = (Place("outbox", "message", "json"), Place("outbox", "channel", "name"), _KEY)
+    where = sa.or_(*(_matches(place, people) for place in places))
     return [
         (row.id, row.workflow) for row in connection.execute(sa.select(outbox.c.id, outbox.c.workflow).where(where))
     ]
@@ -99,6 +109,10 @@ def _matches(place: Place, people: Sequence[Subject]) -> sa.ColumnElement[bool]:
     if place.holds == "name":
         plain = sa.func.lower(sa.func.regexp_replace(sa.func.btrim(column), r"\s+", " ", "g"))
         return plain.in_({form for one in people for form in (one.name, one.name.lower())})
+    if place == _KEY:
+        people = [one for one in people if "@" in one.name]
+        if not people:
+            return sa.false()
     text = sa.cast(column, sa.Text) if place.holds == "json" else column
     return text.regexp_match(_pattern(people, in_json=place.holds == "json"), flags="i")
 
@@ -117,7 +131,7 @@ def _pattern(people: Sequence[Subject], *, in_json: bool) -> str:
     names = sorted((one.name for one in people), key=len, reverse=True)
     spelled = [json.dumps(name, ensure_ascii=False)[1:-1] if in_json else name for name in names]
     whole = "|".join(
-        r"\s+".join(_SIGN.sub(lambda sign: f"\\{sign[0]}", part) for part in one.split()) for one in spelled
+        _BLANKS.join(_SIGN.sub(lambda sign: f"\\{sign[0]}", part) for part in one.split()) for one in spelled
     )
     begins = f"(?:(?<!{_WORD})|{_ESCAPED})" if in_json else f"(?<!{_WORD})"
     return f"{begins}(?:{whole})(?!{_WORD})"

@@ -60,7 +60,7 @@ def read_key(text: str, file: str) -> SigningKey | None:
     if text and file:
         raise ConfigurationError(f"{VARIABLE} and {FILE_VARIABLE} are both set: keep one")
     if text:
-        return parsed(text.encode(), VARIABLE)
+        return parsed(text.encode(errors="replace"), VARIABLE)
     return key_in(Path(file)) if file else None
 
 

@@ -16,6 +16,10 @@ from afterpilot.record.history.runs import RunFilter
 from afterpilot.web.access import sight
 
 _DAY_LENGTH = len("2026-11-20")
+_EARLIEST, _LATEST = (
+    date(1900, 1, 1),
+    date(9900, 12, 31),
+)  # with room for what is counted from a day, in both directions
 
 
 @dataclass(slots=True)
@@ -42,10 +46,13 @@ class Asked:
         if not value:
             return None
         try:
-            return date.fromisoformat(value)
+            found = date.fromisoformat(value)
         except ValueError:
-            self.problems.append(f"{name}: {value[:60]!r} is not a day such as 2026-11-20")
-            return None
+            found = date.min
+        if _EARLIEST <= found <= _LATEST:
+            return found
+        self.problems.append(f"{name}: {value[:60]!r} is not a day such as 2026-11-20")
+        return None
 
     def moment(self, name: str, *, whole_day: bool = False) -> datetime | None:
         """A day as 2026-11-20, whose time may stand in a field of its own (``from_time``), or a moment as 2026-11-20T14:30Z; in UTC
@@ -63,7 +70,7 @@ class Asked:
             )
             return None
         day = self.day(name)
-        return _midnight(day + timedelta(days=1) if whole_day and day < date.max else day) if day else None
+        return _midnight(day + timedelta(days=1) if whole_day else day) if day else None
 
     @property
     def after(self) -> str:
