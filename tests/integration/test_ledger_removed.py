@@ -159,6 +159,15 @@ def test_a_bundle_is_not_made_where_entries_are_gone_that_retention_did_not_remo
         _export(looking, tmp_path / "bundle.zip", OLD - timedelta(days=9), NEXT + timedelta(days=9))
 
 
+def test_a_claim_of_removal_beside_the_ledger_hides_no_key_that_was_put_in(kept: Kept, looking: sa.Connection) -> None:
+    """The application may write to ``removals``: what it says there of the ledger is not believed."""
+    kept.add(
+        "removals", how="dropped", table_name="ledger", month=datetime(2099, 1, 1, tzinfo=UTC), rows=1, actor="cli"
+    )
+    kept.add("ledger_keys", key_id="0" * 16, public_key=bytes(32))
+    assert any("the key 0000000000000000 is not as an entry" in one for one in check_ledger(looking).problems)
+
+
 # ── Documents ──
 
 

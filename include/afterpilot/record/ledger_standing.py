@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.record import heads, merkle
-from afterpilot.record.removals import kept_since
+from afterpilot.record.ledger_removed import gone
 from afterpilot.record.signing_keys import key_id
 
 _ADDED = sa.text("SELECT at, payload FROM ledger WHERE action = 'seal:key:added' AND subject = :subject")
@@ -18,6 +18,7 @@ _PUBLISHED = sa.text(
     "SELECT subject, at, payload FROM ledger WHERE workflow = '_fleet' AND action = 'seal:head:published' ORDER BY id"
 )
 _NODES = sa.text("SELECT count(*) FROM ledger_nodes")
+_OLDEST = sa.text("SELECT recorded_at FROM ledger ORDER BY id LIMIT 1")
 _BEGAN = sa.text("SELECT began_at, (SELECT recorded_at FROM ledger ORDER BY id LIMIT 1) AS first FROM ledger_identity")
 _UNTOLD = sa.text(
     "SELECT p.entries, p.place FROM ledger_publications p LEFT JOIN ledger_heads h USING (entries) "
@@ -42,7 +43,8 @@ def look(connection: sa.Connection, ledger: str, total: int) -> Flaws:
     """Look at all that stands beside the entries of a ledger of ``total`` sealed ones."""
     flaws = Flaws()
     # Older entries are gone by retention, and what they said cannot be asked for.
-    since = kept_since(connection, "ledger") or datetime.min.replace(tzinfo=UTC)
+    oldest = connection.scalar(_OLDEST) if gone(connection).ids else None
+    since = oldest or datetime.min.replace(tzinfo=UTC)
     _keys(connection, ledger, since, flaws)
     _publications(connection, since, flaws)
     wanted = sum(total >> level for level in merkle.STORED_LEVELS if level)
