@@ -103,7 +103,7 @@ def test_a_reference_that_is_away_is_tried_again_each_turn_and_said_once_an_hour
     assert again is not None
     assert again.verdict is Verdict.UNKNOWN
     more = {name: many - said[name] for name, many in site.counts().items() if many != said[name]}
-    assert more == {"runs": 1, "findings": 1, "incident_events": 1}
+    assert more == {"runs": 1, "run_ids": 1, "findings": 1, "incident_events": 1, "ledger": 1}
     assert [(row["kind"], row["occurrences"]) for row in site.incidents()] == [("gate.could_not_run", 2)]
     assert site.rows("SELECT count(*) AS pulls FROM runs WHERE stage = 'pull'")[0]["pulls"] == 2
     site.produce("ALTER TABLE away RENAME TO purchase_orders")

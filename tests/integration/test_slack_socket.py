@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -189,7 +190,7 @@ def test_the_command_takes_an_answer_to_an_incident(ops: sa.Engine, ops_url: str
         "invoice_matching", "check", "quality.fresh_within", Severity.WARNING, "The newest row is 9 h old"
     )
     with Ops(ops).begin() as unit:
-        which = unit.incidents.open(finding, run_id=None, at=sa.func.now())  # type: ignore[arg-type]
+        which = unit.incidents.open(finding, run_id=None, at=datetime.now(UTC))
     process = listening(environment(ops_url, slack), "--once")
     slack.wait(lambda: slack.connections)
     slack.reply_to(slack.send(click("acknowledge", str(which.id), url=slack.response_url)))
