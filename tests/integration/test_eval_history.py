@@ -87,7 +87,9 @@ def test_cases_that_pass_again_are_not_called_broken(wired: Wired) -> None:
     """In the third night the old prompt is back, and the alarm stands: it says which cases broke and since when they pass again."""
     replayed(wired)
     with wired.engine.connect() as connection:
-        regressed = sa.select(findings).join(runs, findings.c.run_id == runs.c.id).where(findings.c.kind == "evals.regressed")
+        regressed = (
+            sa.select(findings).join(runs, findings.c.run_id == runs.c.id).where(findings.c.kind == "evals.regressed")
+        )
         first, *_, last = connection.execute(regressed.order_by(runs.c.started_at)).all()
         passed = sa.select(eval_results.c.outcomes).where(eval_results.c.run_id == last.run_id)
         outcomes = connection.scalars(passed).one()
