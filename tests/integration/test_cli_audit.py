@@ -170,6 +170,26 @@ def test_a_bundle_is_verified_without_a_server_and_taking_it_is_on_record(
     assert subprocess.run(alone, check=False, capture_output=True, env={"PATH": os.environ["PATH"]}).returncode == 0
 
 
+def test_a_head_that_somebody_kept_is_in_the_bundle_where_it_is_asked_for(installed: Path, ops: sa.Engine) -> None:
+    """A head that was published nowhere; without it the bundle cannot be verified against it, and one of another ledger is refused."""
+    _add(ops, 3)
+    audit("seal")  # published
+    _add(ops, 3)
+    audit("seal")
+    kept = _told("head")
+    assert kept["publications"] == []
+    _add(ops, 3)
+    audit("seal")
+    file = str(installed / "bundle.zip")
+    audit("export", "--workflow", "invoices", "-o", file)
+    status, shown = audit("verify", file, "--head", kept["head"])
+    assert (status, "asked for when the bundle is made" in shown) == (1, True)
+    assert audit("export", "--workflow", "invoices", "-o", file, "--head", kept["head"])[0] == 0
+    assert audit("verify", file, "--head", kept["head"])[0] == 0
+    with pytest.raises(ConfigurationError, match="no signed head of this ledger"):
+        audit("export", "--workflow", "invoices", "-o", file, "--head", "0" * 64)
+
+
 def test_names_are_opened_only_where_they_are_asked_for(installed: Path, ops: sa.Engine) -> None:
     _add(ops, 3)
     audit("seal")

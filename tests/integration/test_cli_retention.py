@@ -48,10 +48,10 @@ def test_show_says_what_is_kept_how_long_since_when_and_what_goes_next(cli: Cli,
     kept.record("invoice_matching", "a", OLD)
     code, out, _ = cli("retention", "show")
     assert code == 0
-    (records,) = [line for line in out.splitlines() if line.strip().startswith("records")]
+    (records,) = [line for line in out.splitlines() if line.strip().startswith("records ")]  # the row, not the rule
     for said in ("400 days", "2020-03-10", "2020-03", "due since 2021-05-06"):
         assert said in records
-    (ledger,) = [line for line in out.splitlines() if line.strip().startswith("ledger")]
+    (ledger,) = [line for line in out.splitlines() if line.strip().startswith("ledger ")]
     assert "for good" in ledger
     assert "invoice_matching: its records are kept for 400 days" in out
     told = json.loads(cli("retention", "show", "--json")[1])

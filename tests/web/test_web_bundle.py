@@ -40,6 +40,14 @@ def test_a_bundle_is_downloaded_verifies_and_is_on_record(audited: Site, head: s
     assert (last.action, last.workflow) == ("audit:bundle:exported", "order_replies")
 
 
+def test_the_ledger_leads_to_the_form_and_a_head_that_is_not_its_own_is_refused(audited: Site, head: str) -> None:
+    """With the head that somebody gives the bundle is made, in any case of its letters."""
+    assert 'href="/afterpilot/bundle?workflow=order_replies"' in audited.get("/ledger?workflow=order_replies")
+    file = "/afterpilot/bundle.zip?workflow=order_replies&head="
+    assert audited.client.get(file + head.upper()).status_code == 200
+    assert audited.client.get(file + "0" * 64).status_code == 409
+
+
 def test_what_is_no_period_is_refused(audited: Site, head: str) -> None:
     """Days in the wrong order, too many of them, and no workflow."""
     for query in (

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.output import AsJson, as_json, console, day
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import EnvConnections, Settings
@@ -32,6 +32,12 @@ def export(
     until: Annotated[
         str, typer.Option("--to", help="The day after the last, as 2026-12-01, in UTC; unless given now.")
     ] = "",
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--head", help="A head that you have kept, to verify against: the bundle then holds it, published or not."
+        ),
+    ] = None,
     names: Annotated[
         bool, typer.Option("--with-names", help="Open personal values, as far as nobody was erased.")
     ] = False,
@@ -46,7 +52,9 @@ def export(
     from afterpilot.pipeline.exporting import Asked, export_bundle
     from afterpilot.wiring import wire
 
-    asked = Asked(workflow, *period(since, until, now=datetime.now(UTC)), names=names, actor=f"cli:{_login()}")
+    asked = Asked(
+        workflow, *period(since, until, now=datetime.now(UTC)), names=names, actor=f"cli:{_login()}", known=head or ()
+    )
     services = wire(Settings.from_environment(), EnvConnections(), only=workflow).services
 
     def record(entry: Entry) -> None:
@@ -94,22 +102,15 @@ def export(
 def period(since: str, until: str, *, now: datetime) -> tuple[datetime, datetime]:
     """The days as moments in UTC. Raises AfterpilotError where they are none, or in the wrong order."""
     first_of_last = (now.date().replace(day=1) - timedelta(days=1)).replace(day=1)
-    start = _day(since, "--from") if since else _midnight(first_of_last)
-    end = _day(until, "--to") if until else now
+    start = day(since, "--from") if since else _midnight(first_of_last)
+    end = day(until, "--to") if until else now
     if start >= end:
         raise AfterpilotError(f"the period ends before it begins: {start:%Y-%m-%d} to {end:%Y-%m-%d}")
     return start, end
 
 
-def _day(text: str, option: str) -> datetime:
-    try:
-        return _midnight(date.fromisoformat(text.strip()))
-    except ValueError:
-        raise AfterpilotError(f"{option}: {text!r} is no day such as 2026-11-01") from None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+def _midnight(first: date) -> datetime:
+    return datetime(first.year, first.month, first.day, tzinfo=UTC)
 
 
 def _login() -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 
@@ -34,6 +36,14 @@ def verdict(value: Verdict) -> Text:
 def as_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document."""
     typer.echo(json.dumps(data, indent=2, default=str))
+
+
+def day(text: str, option: str) -> datetime:
+    """The midnight (UTC) at which a day such as 2026-11-01 begins. Raises AfterpilotError, which names the option, where it is none."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+    except ValueError:
+        raise AfterpilotError(f"{option}: {text!r} is no day such as 2026-11-01") from None
 
 
 def run_as_dict(run: Run) -> dict[str, Any]:

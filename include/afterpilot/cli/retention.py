@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.output import AsJson, as_json, console, day
 from afterpilot.domain.counting import plural
 from afterpilot.domain.retention import CLASSES, FOR_GOOD, Removal
 from afterpilot.pipeline.retaining import Passed, retain, rules_of
@@ -22,7 +22,6 @@ from afterpilot.wiring import wire
 
 app = typer.Typer(help="How long what is kept, what goes next, and what was removed.", no_args_is_help=True)
 
-_Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 
@@ -42,6 +41,9 @@ def show(*, json: AsJson = False) -> None:
         as_json({"classes": [_as_dict(one) for one in found], "holds": len(held), "workflows": dict(rules.own)})
         return
     console.print(_table(found, wired.services.now()), soft_wrap=False)
+    for one in found:
+        least = f"; at least {one.data_class.minimum} days" if one.data_class.minimum else ""
+        _line(f"{one.data_class.name}: {one.rule}, {one.said_by}{least}")
     for one in found:
         if one.stays:
             _line(f"{one.data_class.name} of {one.next} is old enough and stays: {one.stays}")
@@ -82,16 +84,20 @@ def run(
 
 
 @app.command()
-def report(*, from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"])] = None,
-           to: _Day = None, json: AsJson = False) -> None:  # fmt: skip
+def report(
+    *,
+    from_: Annotated[str, typer.Option("--from", help="The first day, as 2026-11-01, in UTC.")] = "",
+    to: Annotated[str, typer.Option("--to", help="The last day, as 2026-11-30, in UTC; unless given today.")] = "",
+    json: AsJson = False,
+) -> None:
     """Report what was removed from one day to another (UTC, both included; the last 90 days unless said), by what and whom.
 
     Example: afterpilot retention report --from 2026-01-01 --to 2026-12-31
     """
     from afterpilot.record.ops import connect
 
-    end = (to.replace(tzinfo=UTC) if to else datetime.now(UTC)) + timedelta(days=1 if to else 0)
-    start = from_.replace(tzinfo=UTC) if from_ else end - timedelta(days=90)
+    last = day(to, "--to") if to else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = day(from_, "--from") if from_ else last - timedelta(days=89), last + timedelta(days=1)
     if start >= end:
         raise typer.BadParameter("ends before it begins", param_hint="--to")
     with connect(Settings.from_environment().database_url).connect() as connection:
@@ -108,19 +114,17 @@ def report(*, from_: Annotated[datetime | None, typer.Option("--from", formats=[
     for one in erased:
         _line(f"{one['at']:%Y-%m-%d}  erased: {one['subject']}  {plural(one['rows'], 'value')}  by {one['actor']}")
     if not gone and not erased:
-        _line(f"Nothing was removed from {start:%Y-%m-%d} to before {end:%Y-%m-%d}.")
+        _line(f"Nothing was removed from {start:%Y-%m-%d} to {last:%Y-%m-%d}, both included.")
 
 
 def _table(found: Sequence[Standing], now: datetime) -> Table:
-    table = Table(box=None, padding=(0, 2))
-    for column in ("data", "kept", "says", "least", "oldest", "next", "goes", "size"):
-        table.add_column(column, justify="right" if column in {"kept", "least", "size"} else "left", overflow="fold")
+    table = Table(box=None, padding=(0, 1))
+    for column in ("data", "kept", "oldest", "next", "goes", "size"):
+        table.add_column(column, justify="right" if column in {"kept", "size"} else "left", no_wrap=True)
     for one in found:
         table.add_row(
             Text(one.data_class.name, style="bold"),
             one.rule,
-            one.said_by,
-            f"{one.data_class.minimum} days" if one.data_class.minimum else "-",
             f"{one.oldest:%Y-%m-%d}" if one.oldest else "none",
             one.next or "-",
             _goes(one, now),

@@ -133,16 +133,22 @@ def farewell(
         ),
         ("afterpilot spend", "how every cap stands; `afterpilot bills show`: the bill against the meter"),
         ("afterpilot cost invoice_matching", "the whole-life cost, part by part"),
-        (f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}', ""),
         ("afterpilot evals corrections invoice_matching", "what clerks corrected, as eval cases"),
         (
             "afterpilot audit export --workflow invoice_matching -o bundle.zip",
             "its history, as evidence that proves itself",
         ),
-        (f"afterpilot audit verify bundle.zip --head {head}" if head else "afterpilot audit head", ""),
     ):
         table.add_row("", Text.assemble((command, "bold"), (f"   {what}" if what else "", "dim")))
     console.print(Panel(table, title="Look around", border_style="green", title_align="left"))
+    for what, command in (  # too long for a frame, which would break them: what is copied has to work
+        (
+            "Verify that bundle",
+            f"afterpilot audit verify bundle.zip --head {head}" if head else "afterpilot audit head",
+        ),
+        ("What the gateway is told", f'curl -H "Authorization: Bearer ${TOKEN}" {address}{_ALLOWANCE}'),
+    ):
+        console.print(Text.assemble((f"{what}: ", "dim"), (command, "bold")), soft_wrap=True)
 
 
 def farewell_stopped(console: Console) -> None:

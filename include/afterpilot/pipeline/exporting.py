@@ -19,13 +19,17 @@ _WEEKLY = "the weekly messages of the workflows"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A bundle that is asked for: of one workflow, what was recorded from ``since`` up to ``until``; ``names``: with personal values."""
+    """A bundle that is asked for: of one workflow, what was recorded from ``since`` up to ``until``; ``names``: with personal values.
+
+    ``known`` are hashes of heads that it is to hold beside the published ones.
+    """
 
     workflow: str
     since: datetime
     until: datetime
     actor: str | Subject
     names: bool = False
+    known: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,14 @@ def export_bundle(
     ``connection`` has begun a transaction of isolation REPEATABLE READ; ``places`` are where heads are published beside Slack.
 
     Raises:
-        ConfigurationError: no head is signed, it has no entry of the workflow, or some are gone by retention.
+        ConfigurationError: no head is signed, it has no entry of the workflow, or some are gone by retention, or a
+            known head is not of this ledger.
     """
     whole = path.with_name(f".{path.name}.part")
     try:
-        source = DatabaseSource(connection, asked.workflow, asked.since, asked.until, names=asked.names)
+        source = DatabaseSource(
+            connection, asked.workflow, asked.since, asked.until, names=asked.names, known=asked.known
+        )
         written = write_bundle(source, whole, published=[_WEEKLY, *places], progress=progress)
         exported = Exported(written.entries, written.size, written.sha256, source.head, source.facts().since)
         record(_entry(asked, exported, at))

@@ -632,7 +632,8 @@ def check_trust(heads: list[Head], keys: dict[str, bytes], head: str | None, key
     given = next((one for one in heads if one.hash == head), None)
     if given is None:
         raise Refused(
-            f"The head {head} is not in this bundle: the bundle is older than that head, or it is not of the ledger that published it."
+            f"The head {head} is not in this bundle: the bundle is older than that head, or not of the ledger that the head is of; or "
+            "the head was never published: bundles hold published heads, and others where they are asked for when the bundle is made."
         )
     result.checked.append(f"the bundle holds the published head that you gave, of {given.entries} entries")
     if given is not last:

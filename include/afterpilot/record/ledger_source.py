@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.record import heads, leaves, merkle
 from afterpilot.record.bundle_source import Count, Document, Facts, Head, Key, Opened, SealedEntry
+from afterpilot.record.heads import Head as KeptHead
 from afterpilot.record.heads import Tree
 from afterpilot.record.leaves import Sealable
 from afterpilot.record.ledger_rebuilt import kind_of, rebuilt
@@ -60,14 +61,23 @@ class DatabaseSource:
 
     ``connection`` has begun a transaction of isolation REPEATABLE READ. ``names``: personal values are opened. Where retention has
     removed what came before the period, the first entry that is left is its boundary and the period begins after it: that nothing
-    is missing from there on is then proven like everywhere else.
+    is missing from there on is then proven like everywhere else. ``known``: hashes of heads that somebody has kept, so that the
+    bundle holds them though they were published nowhere.
 
     Raises:
-        ConfigurationError: no head is signed yet, it has no entry of the workflow, or all of the period was removed.
+        ConfigurationError: no head is signed yet, it has no entry of the workflow, all of the period was removed, or a known head
+            is not one of this ledger's signed ones.
     """
 
     def __init__(
-        self, connection: sa.Connection, workflow: str, since: datetime, until: datetime, *, names: bool = False
+        self,
+        connection: sa.Connection,
+        workflow: str,
+        since: datetime,
+        until: datetime,
+        *,
+        names: bool = False,
+        known: Sequence[str] = (),
     ) -> None:
         self._connection, self._names = connection, names
         self._facts = Facts(heads.ledger_id(connection), workflow, since, until, datetime.now(UTC))
@@ -76,7 +86,7 @@ class DatabaseSource:
             raise ConfigurationError(
                 "no head of the ledger is signed yet: `afterpilot audit keygen` makes a key, and the DAG seal signs with it"
             )
-        self._last = last
+        self._last, self._known = last, [self._kept(one) for one in known]
         self._counts = heads.counts(connection, last.entries)
         if workflow not in self._counts:
             raise ConfigurationError(
@@ -97,8 +107,8 @@ class DatabaseSource:
         return self._facts
 
     def heads(self) -> Sequence[Head]:
-        """The published heads and the last one, as far as they are signed."""
-        told = heads.published_heads(self._connection, limit=_MOST_HEADS)
+        """The published heads, those that were asked for, and the last one, as far as they are signed."""
+        told = [*heads.published_heads(self._connection, limit=_MOST_HEADS), *self._known]
         wanted = {one.entries: one for one in (self._last, *told) if one.key_id and one.entries <= self._last.entries}
         return [
             Head(one.entries, one.root, one.statement.encode(), one.key_id, one.signature or b"")
@@ -187,6 +197,14 @@ class DatabaseSource:
             if not same:
                 reason = self._removed.why(subject, self._facts.workflow, at, changed=text is not None)
             yield Document(number, digest, None if text is None or reason else text.encode(), reason)
+
+    def _kept(self, wanted: str) -> KeptHead:
+        found = heads.head_by_hash(self._connection, wanted)
+        if found is None or not found.key_id:
+            raise ConfigurationError(
+                f"{wanted!r} is no signed head of this ledger: it is of another one, or this one was cut off or restored since"
+            )
+        return found
 
     def _within(self) -> _Span:
         asked = {

@@ -63,7 +63,11 @@ def router(frame: Frame) -> APIRouter:
         if asked.problems:
             raise HTTPException(422, "; ".join(asked.problems))
         wanted = AskedBundle(
-            workflow, _midnight(first), _midnight(last + timedelta(days=1)), person(who.login) if who.login else "web"
+            workflow,
+            _midnight(first),
+            _midnight(last + timedelta(days=1)),
+            person(who.login) if who.login else "web",
+            known=asked.text("head").lower().split(),
         )
         folder = Path(tempfile.mkdtemp(prefix="afterpilot-bundle-"))
         try:
