@@ -14,22 +14,32 @@ class _Audit(LazyGroup):
     later: ClassVar[Mapping[str, Later]] = {
         "export": Later(
             "afterpilot.cli.audit_bundle:export",
-            "Write an evidence bundle: a workflow's history of a period, with all that proves it.",
+            "Write an evidence bundle of a workflow: all entries recorded in a period, from its first day up to, not including, its last.",
         ),
         "verify": Later(
             "afterpilot.cli.audit_verify:verify",
-            "Verify an evidence bundle, without a server; or, without one, the whole ledger in the database.",
+            "Verify an evidence bundle: it needs no server, no settings and no network. Without a bundle, the whole ledger.",
         ),
         "head": Later(
-            "afterpilot.cli.audit_heads:head", "Print the newest head: what to keep, and to compare with later."
+            "afterpilot.cli.audit_heads:head",
+            "Print the newest head of the ledger: keep the hash where nobody of this installation can change it.",
         ),
-        "log": Later("afterpilot.cli.audit_log:log", "List entries of the ledger, the newest first."),
+        "log": Later(
+            "afterpilot.cli.audit_log:log",
+            "List entries of the ledger, the newest first. A pattern alone looks at the newest 100,000 entries.",
+        ),
         "seal": Later(
             "afterpilot.cli.audit_heads:seal",
-            "Seal what is new, and publish the head where that is due, as the DAG `seal` does.",
+            "Seal what is new in the ledger, sign the head, and publish it where that is due.",
         ),
-        "keygen": Later("afterpilot.cli.audit_keys:keygen", "Make a key that signs the ledger's heads."),
-        "rotate": Later("afterpilot.cli.audit_keys:rotate", "Let the key of today endorse a new one."),
+        "keygen": Later(
+            "afterpilot.cli.audit_keys:keygen",
+            "Make an Ed25519 key in a new file that only its owner can read. Keep a copy where the database's backups are not.",
+        ),
+        "rotate": Later(
+            "afterpilot.cli.audit_keys:rotate",
+            "Put a new key on record, endorsed by the key of today: whoever trusts that one can trust the new one.",
+        ),
     }
 
 
