@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres, running
 from afterpilot.domain.errors import LedgerBroken
 from afterpilot.domain.ledger import Entry
-from afterpilot.record import heads, merkle, sealing
+from afterpilot.record import heads, merkle, publishing, sealing
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.signing_keys import SigningKey, make_key
 from afterpilot.record.tables import (
@@ -27,6 +27,7 @@ from afterpilot.record.tables import (
     ledger_leaves,
     ledger_nodes,
     ledger_publications,
+    outbox,
 )
 
 pytestmark = pytest.mark.integration
@@ -328,3 +329,20 @@ def test_sealing_stops_where_what_is_stored_does_not_fit(
         return
     with pytest.raises(LedgerBroken, match=said):
         sealing.seal(ops, key)
+
+
+def test_a_head_counts_as_told_where_its_message_went_out_and_not_where_a_preview_shows_it(
+    ops: sa.Engine, key: SigningKey
+) -> None:
+    _add(ops, 3)
+    head = sealing.seal(ops, key).head
+    assert head is not None
+    letter = {"workflow": "invoices", "kind": "weekly", "state": "sent", "sent_at": AT}
+    message = {"footer": f"{publishing.head_line(head)}. More"}
+    with ops.begin() as connection:
+        for transport in ("preview", "slack"):
+            values = {"dedupe_key": transport, "channel": f"#{transport}", "transport": transport, "message": message}
+            connection.execute(sa.insert(outbox).values(letter | values))
+        assert publishing.note_weekly(connection, now=AT) == 1
+        assert publishing.note_weekly(connection, now=AT) == 0
+        assert connection.scalars(sa.select(ledger_publications.c.place)).all() == ["slack:#slack"]

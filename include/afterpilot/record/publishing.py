@@ -26,9 +26,10 @@ _NAME = re.compile(r"head-(\d{12,})\.json")
 _TOLD = re.compile(r"\blast head ([0-9a-f]{64}), ([\d,]+) (?:entry|entries),")
 _LOOK_BACK = timedelta(days=60)
 _MOST_BYTES = 10_000
+# What only a preview shows has left nothing outside of this database.
 _UNSEEN = sa.text(
     "SELECT id, target, channel, sent_at, message->>'footer' AS footer FROM outbox "
-    "WHERE kind IN ('weekly', 'corrected') AND state = 'sent' AND sent_at > CAST(:since AS timestamptz) "
+    "WHERE kind IN ('weekly', 'corrected') AND state = 'sent' AND transport <> 'preview' AND sent_at > CAST(:since AS timestamptz) "
     "AND message->>'footer' LIKE '%last head %' AND NOT EXISTS "
     "(SELECT FROM ledger_publications p WHERE p.reference = 'message:' || outbox.id) ORDER BY sent_at LIMIT 500"
 )

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from afterpilot.check.own import OF_TYPE
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """One expectation: in how many ``runs`` it stood, in how many of them it was ``judged``, and in how many it failed.
 
-    ``declared`` is False for one that the newest declaration does not name. ``silent`` are the days on which checks listed it and
+    ``declared`` is False for one that the newest declaration does not name; that of types follows from the declared fields. ``silent`` are the days on which checks listed it and
     none judged it.
     """
 
@@ -49,7 +51,7 @@ def expectations(declared: object, rows: Sequence[Mapping[str, Any]]) -> Sequenc
             runs=sum(row["runs"] for row in those),
             judged=sum(row["judged"] for row in those),
             failed=sum(row["failed"] for row in those),
-            declared=key[:2] in named,
+            declared=key[0] == OF_TYPE or key[:2] in named,
             silent=tuple(row["day"] for row in those if not row["judged"]),
         )
         for key, those in found.items()
