@@ -24,12 +24,18 @@ from afterpilot.web.app import create_app
 
 @contextlib.contextmanager
 def rewritten(engine: sa.Engine, table: str) -> Iterator[sa.Connection]:
-    """A transaction that may change what is only ever added to, as nobody can but the owner of the tables."""
+    """A transaction that may change what is only ever added to, or has to be kept, as nobody can but the owner of the tables."""
     owner = sa.create_engine(engine.url.set(username=OWNER))
+    guards = sa.text(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND tgname IN ('append_only', 'row_kept')"
+    )
     with owner.begin() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+        names = connection.scalars(guards, {"table": table}).all()
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
         yield connection
-        connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
     owner.dispose()
 
 

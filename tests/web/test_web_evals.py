@@ -339,8 +339,8 @@ def test_an_alarm_leads_to_its_incident(site: Site) -> None:
         listed = page[page.index('id="alarms"') : page.index("What changed of what answers")]
         assert re.findall(r"/incidents/([\w-]+)", listed) == [str(made["evals.regressed"])]
     finally:
-        with site.engine.begin() as connection:
-            for table, column in ((tables.incident_events, "incident_id"), (tables.incidents, "id")):
+        for table, column in ((tables.incident_events, "incident_id"), (tables.incidents, "id")):
+            with rewritten(site.engine, table.name) as connection:
                 connection.execute(sa.delete(table).where(table.c[column].in_(made.values())))
 
 
