@@ -144,7 +144,8 @@ def test_heads_with_signature_and_consistency(audited: Site) -> None:
 
 def test_others_do_not_see_it(audited: Site, audited_by_owner: Site) -> None:
     """An owner sees the entries of the own workflow alone; one of another, and of all, is 404."""
-    assert audited_by_owner.client.get(f"/afterpilot/ledger/{newest(audited)}").status_code == 200
+    own = newest(audited, "workflow = 'order_replies'")
+    assert audited_by_owner.client.get(f"/afterpilot/ledger/{own}").status_code == 200
     for other in ("workflow = 'email_triage'", "workflow = '_fleet'"):
         which = newest(audited, other)
         assert which
