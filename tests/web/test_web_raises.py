@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from raise_site import FLEET_PAGE, PAGE, Desk
+from review_site import SAME_SITE, Clock, logged_in
+
+from afterpilot.notify.at_once import AtOnce
+from afterpilot.settings import EnvConnections, Settings
+from afterpilot.web.access import Access
+from afterpilot.web.app import create_app
+from afterpilot.wiring import Wired, wire
+from doubles.slack import TOKEN, SlackDouble
 
 pytestmark = pytest.mark.integration
+WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
 
 
 @pytest.fixture
@@ -129,3 +140,55 @@ def test_a_cap_of_the_fleet_takes_two_operators(desk: Desk) -> None:
     assert "sam.whitfield</b> asks to raise the cap (month) to <b>9,000.00 USD" in ola.get(FLEET_PAGE).text
     assert sent(ola, FLEET_PAGE, action="approve").headers["location"].endswith("done=approved")
     assert desk.answers() == [("approved", Decimal(9000), "sam.whitfield", "ola.berg")]
+
+
+def told_by(engine: sa.Engine, answering: Callable[[str], Wired]) -> TestClient:
+    """An operator's browser, on pages that deliver what they keep."""
+    app = create_app(
+        lambda: engine, gate=[Depends(logged_in)], access=Access(logged_in), clock=Clock(), answering=answering
+    )
+    outer = FastAPI()
+    outer.mount("/afterpilot", app)
+    client = TestClient(outer, follow_redirects=False, headers={**SAME_SITE, "x-user": "sam.whitfield"})
+    client.get(FLEET_PAGE)
+    return client
+
+
+def test_the_answer_is_in_slack_without_a_sweep_and_once(desk: Desk, ops_url: str) -> None:
+    """The process that keeps it delivers it after the commit; the sweep that comes later has nothing left to send."""
+    desk.operators("Sam Whitfield", second_above="10000 USD")
+    begun: list[AtOnce] = []
+    with SlackDouble(channels={"ops": "C0OPS00001"}) as slack:
+        env = {
+            "AFTERPILOT_DATABASE_URL": ops_url,
+            "AFTERPILOT_WORKFLOWS": str(WORKFLOWS),
+            "SLACK_BOT_TOKEN": TOKEN,
+            "SLACK_API_URL": slack.url,
+        }
+
+        def answering(workflow: str) -> Wired:
+            wired = wire(Settings.from_environment(env), EnvConnections(env), only=workflow, engine=desk.engine)
+            begun.append(wired.deliver_at_once())
+            return wired
+
+        assert sent(told_by(desk.engine, answering), FLEET_PAGE, to="9000 USD", reason="launch").status_code == 303
+        for one in begun:
+            one.finish(10)
+        told = [str(one.body) for one in slack.messages]
+        assert len(told) == 1
+        assert "sam.whitfield has raised the cap" in told[0]
+        assert wire(Settings.from_environment(env), EnvConnections(env), engine=desk.engine).deliver().sent == 0
+        assert len(slack.messages) == 1
+
+
+def test_an_answer_that_cannot_be_told_at_once_is_kept_all_the_same(desk: Desk) -> None:
+    """Whoever has answered sees that it counts; the letter waits for the sweep."""
+    desk.operators("Sam Whitfield", second_above="10000 USD")
+
+    def answering(_: str) -> Wired:
+        raise OSError("the folder cannot be read")
+
+    answer = sent(told_by(desk.engine, answering), FLEET_PAGE, to="9000 USD", reason="launch")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{FLEET_PAGE}?done=approved")
+    with desk.engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT state FROM outbox")) == "pending"

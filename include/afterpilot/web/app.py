@@ -143,12 +143,19 @@ def _forms(frame: Frame, answering: incidents.Answering | None) -> APIRouter:
     """All that people do."""
     routes = APIRouter()
     routes.include_router(actions.router(frame))
-    routes.include_router(raises.writing(frame))
+    routes.include_router(raises.writing(frame, _telling(answering) if answering is not None else None))
     routes.include_router(silences.writing(frame))
     routes.include_router(retention.writing(frame))
     if answering is not None:
         routes.include_router(incidents.writing(frame, answering))
     return routes
+
+
+def _telling(answering: incidents.Answering) -> raises.Telling:
+    def tell(workflow: str) -> None:
+        answering(workflow).services.ops.queued()
+
+    return tell
 
 
 def _taking(frame: Frame) -> Callable[[str, datetime], bool]:

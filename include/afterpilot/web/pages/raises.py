@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from afterpilot.decide.allowing import Said, said
@@ -19,13 +21,16 @@ from afterpilot.domain.run import FLEET
 from afterpilot.domain.spend import CapState
 from afterpilot.pipeline import raising
 from afterpilot.pipeline.raise_terms import RaiseTerms, names_of, stored_terms
-from afterpilot.record.ops import unit_of
+from afterpilot.record.ops import Unit, unit_of
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.safety import holds, keep_token, token
 
+Telling = Callable[[str], None]  # delivers what is queued about a workflow, in the background
+
+log = logging.getLogger(__name__)
 _OLD = "This page was too old to be used: the browser has been closed since, or another page took its place. Nothing was saved."
 _NONE = "No workflow of this name was ever declared, so it has no cap."
 _DONE = {
@@ -105,22 +110,28 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def writing(frame: Frame) -> APIRouter:
-    """The answer: behind the gate, the right to write, and the proof that one of our pages sent it."""
+def writing(frame: Frame, tell: Telling | None = None) -> APIRouter:
+    """The answer: behind the gate, the right to write, and the proof that one of our pages sent it. It is told by ``tell`` once it is
+    kept; what that leaves, and where there is none all of it, the sweep of the outbox takes.
+    """
     routes = APIRouter()
 
     @routes.post("/spend/{workflow}/raise")
     def answer(request: Request, workflow: str, form: Given) -> Response:
         who, now = sight(request), frame.clock()
-        problem, done = "", ""
+        problem, done, queued = "", "", False
         try:
             _needs_token(request, form)
             with frame.writing() as connection:
-                done = _answered(connection, workflow, form, who, now)
+                unit = unit_of(connection)
+                done = _answered(unit, workflow, form, who, now)
+                queued = unit.outbox.queued
         except AnswerRefused as error:
             problem = str(error)
         if done:
-            return RedirectResponse(address(frame.base(request), "spend", workflow, "raise", done=done), 303)
+            later = BackgroundTask(_told, tell, workflow) if queued and tell is not None else None
+            here = address(frame.base(request), "spend", workflow, "raise", done=done)
+            return RedirectResponse(here, 303, background=later)
         with frame.reading() as connection:
             found = standing(connection, workflow, who, now)
         status = 403 if problem == _OLD or not found.may else 422
@@ -134,12 +145,20 @@ def _needs_token(request: Request, form: Form) -> None:
         raise AnswerRefused(_OLD)
 
 
-def _answered(connection: sa.Connection, workflow: str, form: Form, who: Sight, now: datetime) -> str:
+def _told(tell: Telling, workflow: str) -> None:
+    """After the reply to whoever has answered. The answer stands, whatever comes of this."""
+    try:
+        tell(workflow)
+    except Exception:
+        log.exception("%s: the answer at its cap could not be told at once: the next sweep does", workflow)
+
+
+def _answered(unit: Unit, workflow: str, form: Form, who: Sight, now: datetime) -> str:
     """Keep the answer; returns what became of it. Raises AnswerRefused."""
-    terms = stored_terms(connection, workflow)
+    terms = stored_terms(unit.connection, workflow)
     if terms is None:
         raise HTTPException(404, _NONE)
-    unit, by, cap, reason = unit_of(connection), who.somebody, form.text("cap"), form.reason
+    by, cap, reason = who.somebody, form.text("cap"), form.reason
     action = form.text("action")
     if action == "approve":
         return raising.approve_raise(unit, terms, cap=cap, by=by, now=now).state
