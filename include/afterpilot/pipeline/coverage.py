@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -31,6 +31,14 @@ from afterpilot.record.history import coverage as history
 
 _LATE = timedelta(days=1)  # a run may be so late and still answer what was due
 _DAY = timedelta(days=1)
+# What an incident of all workflows together is called for those who see only some of them: its own words may name the others.
+_OF_ALL = {
+    "watch.scheduler": "Airflow's scheduler did not start what was due",
+    "watch.task_failed": "A task of Airflow that all workflows need failed",
+    "watch.overdue": "A verdict on all workflows together was overdue",
+    "declaration.broken": "The fleet's declaration was broken",
+}
+_TROUBLE = "An incident of all workflows together held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +67,22 @@ class Covered:
 
 
 def covered(
-    connection: sa.Connection, workflows: Sequence[str], days: tuple[date, date], now: datetime
+    connection: sa.Connection,
+    workflows: Sequence[str],
+    days: tuple[date, date],
+    now: datetime,
+    *,
+    only: Collection[str] | None = None,
 ) -> Mapping[str, Covered]:
-    """What was due and what came, from the first of ``days`` to the last one, both included; what lies ahead is not due."""
+    """What was due and what came, from the first of ``days`` to the last one, both included; what lies ahead is not due.
+
+    ``only`` are the workflows that whoever asks sees (None: all): what is on record of others explains a gap without its words.
+    """
     since, until = _midnight(days[0]), min(_midnight(days[1]) + _DAY, now)
     eras, versions = _eras(connection, workflows, since, until)
     rhythms = [Rhythm(row["at"], _sound(row["schedules"])) for row in history.rhythms(connection, since, until)]
     runs, whole = _runs(connection, workflows, since, min(until + _LATE, now))
-    reasons = _reasons(connection, workflows, since, until)
+    reasons = _reasons(connection, workflows, since, until, only)
     shown = tuple(days[0] + timedelta(number) for number in range((days[1] - days[0]).days + 1))
     found: dict[str, Covered] = {}
     for slug in workflows:
@@ -168,7 +184,11 @@ def _runs(
 
 
 def _reasons(
-    connection: sa.Connection, workflows: Sequence[str], since: datetime, until: datetime
+    connection: sa.Connection,
+    workflows: Sequence[str],
+    since: datetime,
+    until: datetime,
+    only: Collection[str] | None,
 ) -> Mapping[str, Sequence[Reason]]:
     """What may explain a gap, by workflow: what the fleet suffered from concerns all."""
     found: defaultdict[str, list[Reason]] = defaultdict(list)
@@ -177,16 +197,25 @@ def _reasons(
         stage = stages.get((row["workflow"], row["fingerprint"]), "")
         if row["kind"].endswith(".did_not_run"):
             stage = row["stage"]
-        reason = Reason(row["opened_at"], row["resolved_at"], row["title"], stage, "incident", str(row["id"]))
+        told = (row["title"], stage, "incident", str(row["id"]))
+        if only is not None and row["workflow"] not in only:
+            told = (_OF_ALL.get(row["kind"], _TROUBLE), stage, "", "")
         for slug in workflows if row["workflow"] == FLEET else (row["workflow"],):
-            found[slug].append(reason)
+            found[slug].append(Reason(row["opened_at"], row["resolved_at"], *told))
     for row in history.failed_tasks(connection, since - timedelta(hours=2), until + timedelta(hours=2)):
-        failure = TaskFailure(row["dag_id"], row["task_id"], row["run_id"], row["map_index"], row["at"])
-        text = f"The task {row['task_id']} of {row['dag_id']} failed" + (f": {row['error']}" if row["error"] else "")
-        reason = Reason(row["at"] - timedelta(hours=1), row["at"] + timedelta(hours=1), text, str(failure.stage or ""))
+        reason = _failed(row, only)
         for slug in row["workflows"] or workflows:
             found[slug].append(reason)
     return found
+
+
+def _failed(row: Mapping[str, Any], only: Collection[str] | None) -> Reason:
+    """A task that failed; its error only where it is of workflows that are seen: it may name others and their data."""
+    failure = TaskFailure(row["dag_id"], row["task_id"], row["run_id"], row["map_index"], row["at"])
+    text = f"The task {row['task_id']} of {row['dag_id']} failed"
+    if row["error"] and (only is None or (row["workflows"] and set(row["workflows"]) <= set(only))):
+        text += f": {row['error']}"
+    return Reason(row["at"] - timedelta(hours=1), row["at"] + timedelta(hours=1), text, str(failure.stage or ""))
 
 
 def _overdue(slug: str, stage: Stage) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
 _ONLY_WHERE_SAID = frozenset({"further caps", "a second person above", "reviewers", "model"})
+_INCLUSIVE = timedelta(microseconds=1)  # what happened at the very moment had happened; coverage asks until before a moment
 _VERSIONS = ("model", "model_answered", "prompt", "cases", "code")
 
 
@@ -91,7 +92,7 @@ def _whole(connection: sa.Connection, workflow: str, at: datetime) -> dict[str, 
     document: Mapping[str, Any] = declared.version["document"] if declared else {}
     newest = {row["stage"]: row for row in as_of.newest_runs(connection, workflow, [*OF_WORKFLOWS], at)}
     models = _models(document, newest)
-    rhythms = coverage.rhythms(connection, at, at)
+    rhythms = coverage.rhythms(connection, at + _INCLUSIVE, at + _INCLUSIVE)
     return {
         "declared": declared,
         "document": document,
@@ -126,7 +127,7 @@ def _declared(connection: sa.Connection, workflow: str, at: datetime) -> Declare
         known = f"confirmed at {seen['finished_at']:%Y-%m-%d %H:%M} UTC, by the newest load before that moment"
         if seen["sha256"] and seen["sha256"] != sha256:  # a version came back
             sha256 = seen["sha256"]
-            changes = [row for row in coverage.changes(connection, [workflow], since, at) if row["sha256"] == sha256]
+            changes = [row for row in coverage.changes(connection, [workflow], since, at + _INCLUSIVE) if row["sha256"] == sha256]
             since, at_least = (changes[-1]["at"], False) if changes else (seen["finished_at"], True)
         if not seen["sha256"]:
             known = f"the folder was gone at {seen['finished_at']:%Y-%m-%d %H:%M} UTC; this is its last version"

@@ -17,7 +17,7 @@ from afterpilot.domain.run import FLEET, OF_WORKFLOWS, Stage
 from afterpilot.pipeline.coverage import Covered, covered
 from afterpilot.record.history import coverage as history
 from afterpilot.record.history import status
-from afterpilot.web.access import sight
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.expectations import Expectation, expectations
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
@@ -52,13 +52,13 @@ def router(frame: Frame) -> APIRouter:
                 who.need(workflow)
                 if workflow not in slugs and not (workflow == FLEET and who.only is None):
                     raise HTTPException(404, "No workflow of this name was ever declared.")
-                data = _one(connection, frame, workflow, days) if not asked.problems else {}
+                data = _one(connection, frame, workflow, days, who) if not asked.problems else {}
             else:
                 folders = listed(
                     asked, lambda: status.folders(connection, only=who.only, after=asked.after, limit=_AT_ONCE)
                 )
                 names = [row["workflow"] for row in folders.rows]
-                found = covered(connection, names, days, frame.clock()) if names else {}
+                found = covered(connection, names, days, frame.clock(), only=who.only) if names else {}
                 data = {"rows": [(one, _days_of(one)) for one in found.values()], "after": folders.after}
         return frame.page(
             request,
@@ -120,8 +120,10 @@ def in_words(cell: Cell) -> str:
     return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
-def _one(connection: sa.Connection, frame: Frame, workflow: str, days: tuple[date, date]) -> dict[str, Any]:
-    found = covered(connection, [workflow], days, frame.clock())[workflow]
+def _one(
+    connection: sa.Connection, frame: Frame, workflow: str, days: tuple[date, date], who: Sight
+) -> dict[str, Any]:
+    found = covered(connection, [workflow], days, frame.clock(), only=who.only)[workflow]
     stages = [stage for stage in _stages(workflow) if any(_told(found.cells[day, stage]) for day in found.days)]
     rows = [
         (day, [(stage, shown(found.cells[day, stage])) for stage in stages], found.by_day[day])
