@@ -7,13 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Endpoint
-from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Source
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Kpi, Person, Workflow
+from doubles.workflows import plain_source, plain_workflow
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(hours=1))
@@ -49,39 +47,18 @@ class Places:
 
 def source(**keys: Any) -> Source:
     """A source with plain values for what is not given."""
-    plain: dict[str, Any] = {
-        "connection": "place",
-        "table": "",
-        "key": "id",
-        "time": "finished_at",
-        "late_by": timedelta(0),
-        "history": timedelta(days=28),
-        "fields": {"output": "text"},
-    }
-    return Source(**(plain | keys))
+    plain = {"connection": "place", "table": "", "key": "id", "history": timedelta(days=28)}
+    return plain_source(**(plain | keys))
 
 
 def workflow_of(of: Source, *, kpi_connection: str = "") -> Workflow:
     """A workflow with that source."""
-    return Workflow(
+    weekly = "SELECT week, value FROM weekly"
+    return plain_workflow(
+        of,
         slug="refunds",
-        purpose="",
-        stage="live",
         owner=Person("Ana Silva", "U01AAAAAA"),
         deputy=Person("Ben Mori", "U02BBBBBB"),
         channel="#refunds",
-        kpi=Kpi(
-            "hours", "speed", Decimal(6), Decimal(1), "lower", "h", "SELECT week, value FROM weekly", kpi_connection
-        ),
-        source=of,
-        outputs=(),
-        spot_check=SpotCheck(Decimal(0)),
-        quality=(),
-        evals=None,
-        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
+        kpi=Kpi("hours", "speed", Decimal(6), Decimal(1), "lower", "h", weekly, kpi_connection),
     )

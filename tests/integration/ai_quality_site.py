@@ -7,23 +7,19 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.check.custom import judge, scope_of
 from afterpilot.check.references import SqlReferences
-from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Endpoint, Judged
 from afterpilot.domain.record import HumanDecision, Record, Usage
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Source
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
+from afterpilot.domain.workflow import Check, Workflow
 from afterpilot.record.ops import Ops
+from doubles.workflows import plain_source, plain_workflow
 
 SLUG = "letters"
 START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
@@ -67,27 +63,8 @@ class QualitySite:
 
     def workflow(self, *checks: Check) -> Workflow:
         """The workflow whose records these are."""
-        source = Source("erp", "runs", "run_id", "finished_at", timedelta(), timedelta(days=90), dict(FIELDS))
-        return Workflow(
-            slug=SLUG,
-            purpose="",
-            stage="live",
-            owner=Person("Dana Ruiz", "U02AB3CD4"),
-            deputy=Person("Lee Okafor", "U05EF6GH7"),
-            channel="#ap",
-            kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
-            source=source,
-            outputs=(),
-            spot_check=SpotCheck(Decimal(0)),
-            quality=checks,
-            evals=None,
-            spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-            schedules={},
-            governance={},
-            rollout={},
-            sha256="",
-            path="",
-        )
+        source = plain_source(history=timedelta(days=90), fields=dict(FIELDS))
+        return plain_workflow(source, slug=SLUG, quality=checks)
 
     def put(
         self,

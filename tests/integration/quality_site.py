@@ -5,23 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from afterpilot.check.fleet import FleetChecker
 from afterpilot.domain.errors import CheckError
-from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.record import Record
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Source
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
+from afterpilot.domain.workflow import Check, Workflow
 from afterpilot.record.ops import Ops
+from doubles.workflows import plain_source, plain_workflow
 
 PULL = uuid.UUID(int=1)
 START = datetime(2026, 11, 16, tzinfo=UTC)
@@ -36,13 +32,7 @@ def check(expect: str, severity: Severity = Severity.CRITICAL, **params: Any) ->
 
 def workflow_of(*checks: Check, slug: str = "invoice_matching", personal: tuple[str, ...] = ()) -> Workflow:
     """A workflow with these expectations."""
-    source = Source(
-        connection="erp",
-        table="runs",
-        key="run_id",
-        time="finished_at",
-        late_by=timedelta(),
-        history=timedelta(days=1),
+    source = plain_source(
         fields={
             "po": "text",
             "total": "number",
@@ -53,26 +43,7 @@ def workflow_of(*checks: Check, slug: str = "invoice_matching", personal: tuple[
         },
         personal=personal,
     )
-    return Workflow(
-        slug=slug,
-        purpose="",
-        stage="live",
-        owner=Person("Dana Ruiz", "U02AB3CD4"),
-        deputy=Person("Lee Okafor", "U05EF6GH7"),
-        channel="#ap",
-        kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
-        source=source,
-        outputs=(),
-        spot_check=SpotCheck(Decimal(0)),
-        quality=checks,
-        evals=None,
-        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
-    )
+    return plain_workflow(source, slug=slug, quality=checks)
 
 
 def put(

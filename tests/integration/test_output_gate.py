@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,15 +14,12 @@ from afterpilot.check.gate import Gate
 from afterpilot.check.references import Repeated, SqlReferences
 from afterpilot.check.seen import Earlier, SeenInRecords
 from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
-from afterpilot.domain.money import Cap
 from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.record import GateDecision, Record
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Source
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
+from afterpilot.domain.workflow import Check, Workflow
 from afterpilot.record.ops import Ops
+from doubles.workflows import plain_source, plain_workflow
 
 pytestmark = pytest.mark.integration
 
@@ -72,35 +68,8 @@ def references(empty_database: str) -> Iterator[SqlReferences]:
 
 def workflow_of(*checks: Check) -> Workflow:
     """A workflow whose outputs are checked like that."""
-    source = Source(
-        connection="erp",
-        table="runs",
-        key="run_id",
-        time="finished_at",
-        late_by=timedelta(),
-        history=timedelta(days=1),
-        fields={"supplier": "text", "po_number": "text", "total": "number", "currency": "text"},
-    )
-    return Workflow(
-        slug="invoice_matching",
-        purpose="",
-        stage="live",
-        owner=Person("Dana Ruiz", "U02AB3CD4"),
-        deputy=Person("Lee Okafor", "U05EF6GH7"),
-        channel="#ap",
-        kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
-        source=source,
-        outputs=checks,
-        spot_check=SpotCheck(Decimal(0)),
-        quality=(),
-        evals=None,
-        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
-    )
+    fields = {"supplier": "text", "po_number": "text", "total": "number", "currency": "text"}
+    return plain_workflow(plain_source(fields=fields), outputs=checks)
 
 
 MATCH = Check(

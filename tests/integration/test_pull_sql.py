@@ -12,14 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.money import Cap
 from afterpilot.domain.record import HumanDecision, Usage
-from afterpilot.domain.review import SpotCheck
 from afterpilot.domain.source import Decisions, Source, UsageColumns
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.window import Window
-from afterpilot.domain.workflow import Kpi, Person, Workflow
+from afterpilot.domain.workflow import Kpi, Workflow
 from afterpilot.pull.sql import SqlSource
+from doubles.workflows import plain_workflow
 
 pytestmark = pytest.mark.integration
 
@@ -60,26 +58,7 @@ SOURCE = Source(
 
 def workflow_of(source: Source = SOURCE, *, kpi_sql: str = "SELECT week, value FROM weekly") -> Workflow:
     """A workflow with that source."""
-    return Workflow(
-        slug="invoice_matching",
-        purpose="",
-        stage="live",
-        owner=Person("Dana Ruiz", "U02AB3CD4"),
-        deputy=Person("Lee Okafor", "U05EF6GH7"),
-        channel="#ap",
-        kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", kpi_sql),
-        source=source,
-        outputs=(),
-        spot_check=SpotCheck(Decimal(0)),
-        quality=(),
-        evals=None,
-        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
-    )
+    return plain_workflow(source, kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", kpi_sql))
 
 
 @pytest.fixture

@@ -18,13 +18,10 @@ from afterpilot.check.gate import Gate
 from afterpilot.check.references import Repeated
 from afterpilot.check.seen import Earlier
 from afterpilot.domain.errors import CheckError, SourceError
-from afterpilot.domain.money import Cap
 from afterpilot.domain.record import Discrepancy, Record
-from afterpilot.domain.review import SpotCheck
-from afterpilot.domain.source import Source
-from afterpilot.domain.spend import CapRule, Spend
 from afterpilot.domain.verdict import Severity
-from afterpilot.domain.workflow import Check, Kpi, Person, Workflow
+from afterpilot.domain.workflow import Check, Workflow
+from doubles.workflows import plain_source, plain_workflow
 
 AT = datetime(2026, 11, 16, 9, tzinfo=UTC)
 SCHEMA = json.loads(
@@ -82,13 +79,7 @@ def nothing_seen(_workflow: str, _columns: Sequence[str], _batch: Sequence[Recor
 
 def workflow_of(*checks: Check) -> Workflow:
     """A workflow whose outputs are checked like that."""
-    source = Source(
-        connection="erp",
-        table="runs",
-        key="run_id",
-        time="finished_at",
-        late_by=timedelta(),
-        history=timedelta(days=1),
+    source = plain_source(
         fields={
             "supplier": "text",
             "po_number": "text",
@@ -99,26 +90,7 @@ def workflow_of(*checks: Check) -> Workflow:
         },
         personal=("contact",),
     )
-    return Workflow(
-        slug="invoice_matching",
-        purpose="",
-        stage="live",
-        owner=Person("Dana Ruiz", "U02AB3CD4"),
-        deputy=Person("Lee Okafor", "U05EF6GH7"),
-        channel="#ap",
-        kpi=Kpi("minutes", "speed", Decimal(6), Decimal(1), "lower", "min", ""),
-        source=source,
-        outputs=checks,
-        spot_check=SpotCheck(Decimal(0)),
-        quality=(),
-        evals=None,
-        spend=Spend((CapRule(Cap.parse("400 USD/month"), (), "tell"),)),
-        schedules={},
-        governance={},
-        rollout={},
-        sha256="",
-        path="",
-    )
+    return plain_workflow(source, outputs=checks)
 
 
 def check(expect: str, **params: Any) -> Check:
