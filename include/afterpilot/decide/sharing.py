@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from afterpilot.domain.counting import plural
-from afterpilot.domain.incident import Incident
+from afterpilot.domain.incident import Hanging
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.watching import WATCH
 
 MANY = 3  # workflows
-NAMED = 10
 SHARED = (
     "shared."  # how the kind of such an incident begins; what is shared follows: ``shared.source`` for ``source erp``
 )
@@ -48,19 +47,18 @@ _WORDS: Mapping[str, tuple[str, str, str]] = {
 _OTHER = (WATCH, "{key}", "See the incidents of these workflows: what do they have in common?")
 
 
-def shared(key: str, hanging: Sequence[Incident], *, ever: int) -> Finding:
+def shared(key: str, hanging: Hanging, *, ever: int) -> Finding:
     """What is told of ``key``: how many workflows have hung on it since it began (``ever``), and who still does.
 
     It is as grave as the gravest of theirs.
     """
     what, _, name = key.partition(" ")
     stage, said, to_do = _WORDS.get(what, _OTHER)
-    slugs = sorted({one.workflow for one in hanging})
-    more = f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else ""
+    more = f" and {rest} more" if (rest := hanging.workflows - len(hanging.named)) else ""
     severity = Severity.WARNING
-    for one in hanging:
-        severity = one.severity if one.severity.graver_than(severity) else severity
-    count = max(ever, len(slugs))
+    for one in hanging.severities:
+        severity = one if one.graver_than(severity) else severity
+    count = max(ever, hanging.workflows)
     return Finding(
         workflow=FLEET,
         stage=stage,
@@ -68,15 +66,15 @@ def shared(key: str, hanging: Sequence[Incident], *, ever: int) -> Finding:
         severity=severity,
         title=f"{said.format(name=name, key=key)}: {plural(count, 'workflow')} {'hangs' if count == 1 else 'hang'} on it",
         about=key,
-        detail=f"{'Still ' if len(slugs) < count else ''}{', '.join(slugs[:NAMED])}{more}.",
+        detail=f"{'Still ' if hanging.workflows < count else ''}{', '.join(hanging.named)}{more}.",
         evidence={
-            "workflows": slugs,
+            "workflows": list(hanging.named),
             "certainty": "certain: each of these workflows has found it by itself",
             "cost": f"what goes wrong in {plural(count, 'workflow')} meanwhile is not seen"
             if severity is Severity.UNKNOWN
             else "see the incidents of these workflows",
             "to_do": f"{to_do.format(name=name)} Their own incidents end by themselves.",
-            "examples": [f"{one.workflow}: {one.title}" for one in sorted(hanging, key=lambda one: one.workflow)[:5]],
+            "examples": list(hanging.examples),
         },
         hangs_on=key,
     )

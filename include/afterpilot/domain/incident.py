@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from afterpilot.domain.verdict import Severity
 
@@ -54,3 +56,26 @@ class Incident:
     flapping: bool = False
     good_runs: int = 0
     escalation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """Whose incidents hang on one thing: how many workflows, the first of them by name, how grave their troubles are, and examples
+    as ``workflow: title``.
+    """
+
+    NAMED: ClassVar[int] = 10
+    EXAMPLES: ClassVar[int] = 5
+
+    workflows: int
+    named: tuple[str, ...]
+    severities: frozenset[Severity]
+    examples: tuple[str, ...]
+
+    @classmethod
+    def of(cls, incidents: Sequence[Incident]) -> Hanging:
+        """Of these incidents, none of them the fleet's own."""
+        slugs = sorted({one.workflow for one in incidents})
+        titles = [f"{one.workflow}: {one.title}" for one in sorted(incidents, key=lambda one: one.workflow)]
+        found = frozenset(one.severity for one in incidents)
+        return cls(len(slugs), tuple(slugs[: cls.NAMED]), found, tuple(titles[: cls.EXAMPLES]))

@@ -28,21 +28,20 @@ def roll_up(unit: Unit, keys: Collection[str], seen: Sighting) -> Sequence[News]
 
 def _one(unit: Unit, key: str, seen: Sighting) -> Iterable[News]:
     linked = LinkedIncidents(unit.connection)
-    found = linked.hanging_on(key)
-    whole = next((one for one in found if one.workflow == FLEET and one.kind.startswith(SHARED)), None)
-    hanging = [one for one in found if one.workflow != FLEET]
-    if whole is not None and not hanging:
+    hanging, alone = linked.hanging_on(key), linked.unexplained(key)
+    whole = next((one for one in alone if one.workflow == FLEET and one.kind.startswith(SHARED)), None)
+    if whole is not None and not hanging.workflows:
         yield News("resolved", unit.incidents.resolve(whole, run_id=None, at=seen.at))
         return
     news: News | None = None
     if whole is None:
-        if len({one.workflow for one in hanging}) < MANY:
+        if hanging.workflows < MANY:
             return
         news = _begun(unit, shared(key, hanging, ever=0), seen)
         whole = news.incident
-    if joined := [one for one in hanging if one.cause_id is None]:
+    if joined := [one for one in alone if one.workflow != FLEET]:
         explain(unit, joined, Cause(whole, _BECAUSE), seen)
-    finding = shared(key, hanging, ever=len(linked.part_of(whole.id)))
+    finding = shared(key, hanging, ever=linked.count_parts(whole.id))
     if news is not None:
         yield news
     elif joined or finding.detail != whole.detail:

@@ -11,7 +11,7 @@ import pytest
 from afterpilot.decide.consequences import RULES, causes
 from afterpilot.decide.lasting import Silent, accounted_for, lasting, lasts
 from afterpilot.decide.sharing import shared
-from afterpilot.domain.incident import Incident, IncidentState
+from afterpilot.domain.incident import Hanging, Incident, IncidentState
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 
@@ -166,12 +166,12 @@ def test_an_incident_that_says_why_accounts_for_the_silence() -> None:
 def test_what_many_hang_on_is_told_with_ten_of_their_names() -> None:
     """As grave as the gravest, and never fewer than have hung on it."""
     many = [incident("pull.source_unreadable", workflow=f"w{n:02d}", hangs_on="source erp") for n in range(12)]
-    finding = shared("source erp", many, ever=0)
+    finding = shared("source erp", Hanging.of(many), ever=0)
     assert (finding.workflow, finding.stage, finding.kind) == (FLEET, "pull", "shared.source")
     assert finding.kind == "shared.source"
     assert finding.title == "The source erp cannot be read: 12 workflows hang on it"
     assert finding.detail == "w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 2 more."
     assert finding.severity is Severity.UNKNOWN
-    fewer = shared("source erp", many[:2], ever=12)
+    fewer = shared("source erp", Hanging.of(many[:2]), ever=12)
     assert (fewer.title, fewer.detail) == (finding.title, "Still w00, w01.")
     assert fewer.fingerprint == finding.fingerprint

@@ -11,7 +11,7 @@ from afterpilot.decide.overdue import pass_overdue, verdict_overdue
 from afterpilot.decide.sealed import ledger_findings
 from afterpilot.decide.sharing import shared
 from afterpilot.decide.watching import dag_broken, outbox_stuck, scheduler_dead, tasks_failed
-from afterpilot.domain.incident import Incident
+from afterpilot.domain.incident import Hanging, Incident
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.watching import Expected, LedgerState, OutboxState, Pass, PassState, Seen, TaskFailure, Tick
@@ -104,7 +104,7 @@ def together() -> Iterator[Specimen]:
         what = key.partition(" ")[0]
         hanging = [replace(_one(slug), stage=stage, kind=kind, title=title, hangs_on=key) for slug in _FORTY[:4]]
         when = f"Several workflows hang on the same {_NAMES.get(what, what)}."
-        yield told(f"shared-{what}", when, shared(key, hanging, ever=4))
+        yield told(f"shared-{what}", when, shared(key, Hanging.of(hanging), ever=4))
 
 
 _NAMES = {"dag": "DAG"}
@@ -119,7 +119,7 @@ def stuck() -> Finding:
 
 
 def _of_source(slugs: tuple[str, ...]) -> Finding:
-    return shared("source erp", [incident_of(unreadable(slug)) for slug in slugs], ever=len(slugs))
+    return shared("source erp", Hanging.of([incident_of(unreadable(slug)) for slug in slugs]), ever=len(slugs))
 
 
 def _one(slug: str) -> Incident:
