@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from afterpilot.check.values import RepeatedName, moment, parsed
-from afterpilot.check.words import as_text, is_missing, label, missing, number, phrase, shown, wrong
+from afterpilot.check.json_answer import NotReadable, json_answer
+from afterpilot.check.words import as_text, is_missing, label, missing, moment, number, phrase, shown, wrong
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import Discrepancy, Record
 from afterpilot.domain.source import FieldType
@@ -26,18 +26,10 @@ def columns_match_json(check: Check, types: Mapping[str, FieldType]) -> Callable
     paths = {str(ours): _compiled(str(path)) for ours, path in check.params["fields"].items()}
 
     def judge(record: Record) -> Iterator[Discrepancy]:
-        value = record.data.get(check.column)
-        if is_missing(value):
-            yield missing(check, check.column)
-            return
         try:
-            answer = parsed(value)
-        except RepeatedName as error:
-            yield wrong(check, record, check.column, expected="each field once", text=str(error))
-            return
-        except (ValueError, RecursionError):
-            text = f"the answer is not JSON: {shown(value)}"
-            yield wrong(check, record, check.column, expected="JSON", text=text)
+            answer = json_answer(check, record)
+        except NotReadable as unread:
+            yield unread.discrepancy
             return
         for ours, path in paths.items():
             yield from _compare(check, record, ours, _at(path, answer), types.get(ours, "text"))

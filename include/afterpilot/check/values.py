@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from afterpilot.check.words import any_number, either, is_missing, label, missing, number, shown, wrong
+from afterpilot.check.json_answer import NotReadable, json_answer
+from afterpilot.check.words import any_number, either, is_missing, label, missing, moment, number, shown, wrong
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.patterns import Patterns, PatternTooSlow
 from afterpilot.domain.record import Discrepancy, Record
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 _MOST_ERRORS = 5
 _PATTERNS = Patterns(seconds=2.0)  # the gate judges many outputs in a row
-
-
-class RepeatedName(Exception):
-    """An object of the answer has a field twice."""
 
 
 def not_null(check: Check, record: Record) -> Iterator[Discrepancy]:
@@ -98,19 +93,11 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
     """The raw answer is JSON that follows the schema."""
     from referencing.exceptions import Unresolvable
 
-    value = record.data.get(check.column)
     validator = _validator(check)
-    if is_missing(value):
-        yield missing(check, check.column)
-        return
     try:
-        answer = parsed(value)
-    except RepeatedName as repeated:
-        yield wrong(check, record, check.column, expected="each field once", text=str(repeated))
-        return
-    except (ValueError, RecursionError):
-        text = f"the answer is not JSON: {shown(value)}"
-        yield wrong(check, record, check.column, expected="JSON", text=text)
+        answer = json_answer(check, record)
+    except NotReadable as unread:
+        yield unread.discrepancy
         return
     try:
         errors = sorted(validator.iter_errors(answer), key=lambda error: list(map(str, error.absolute_path)))
@@ -118,22 +105,6 @@ def follows_schema(check: Check, record: Record) -> Iterator[Discrepancy]:
         raise CheckError(f"the schema for {check.column} cannot be used: {type(failure).__name__}") from failure
     for error in errors[:_MOST_ERRORS]:
         yield _schema_discrepancy(check, error)
-
-
-def parsed(value: object) -> Any:  # noqa: ANN401 - any JSON value
-    """The answer as JSON. Raises RepeatedName where readers would take different values, ValueError where it is no JSON."""
-    if not isinstance(value, str):
-        return value
-    return json.loads(value, parse_constant=_refuse, object_pairs_hook=_each_once)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        said = either([shown(value) for name, value in pairs if name == twice], "and")
-        raise RepeatedName(f"the answer says {shown(twice)} more than once: {said}")
-    return found
 
 
 def _schema_discrepancy(check: Check, error: jsonschema.ValidationError) -> Discrepancy:
@@ -234,16 +205,3 @@ def _limit(check: Check, bound: Any, *, timed: bool) -> Any:  # noqa: ANN401 - a
     if limit is None:
         raise CheckError(f"{check.expect} of {check.column}: {shown(bound)} is no bound")
     return limit
-
-
-def moment(value: object) -> datetime | None:
-    """A kept value as a time, in UTC where it names no zone; None where it is none."""
-    try:
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _refuse(constant: str) -> Decimal:
-    raise ValueError(f"{constant} is not JSON")

@@ -7,8 +7,8 @@ from collections import Counter
 import sqlalchemy as sa
 
 from afterpilot.check.custom.agreement_figures import Kappa, kappa, observed
-from afterpilot.check.custom.moments import needs
 from afterpilot.check.custom.outcome import NO_ROWS, CannotSay, by_figure, figure, share
+from afterpilot.check.custom.parameters import needs
 from afterpilot.check.custom.scope import Column, Scope
 from afterpilot.check.words import number, plain_number
 from afterpilot.domain.errors import CheckError

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.check.custom.judging import judge
-from afterpilot.check.custom.moments import window_of
+from afterpilot.check.custom.parameters import window_of
 from afterpilot.check.custom.scope import Column, Scope
 from afterpilot.check.references import SqlReferences
 from afterpilot.check.single_pass.rows import Rows

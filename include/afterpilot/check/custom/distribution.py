@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.check.custom.drift import Distance, jensen_shannon, moved, psi
-from afterpilot.check.custom.moments import length, needs, window_of
 from afterpilot.check.custom.outcome import NO_ROWS, CannotSay, by_figure, figure, shown
+from afterpilot.check.custom.parameters import length, needs, window_of
 from afterpilot.check.custom.scope import Column, Scope
 from afterpilot.check.single_pass.rows import Rows
 from afterpilot.domain.errors import CheckError

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from afterpilot.check.custom.moments import length, moment, needs
 from afterpilot.check.custom.outcome import by_figure
+from afterpilot.check.custom.parameters import length, needs
 from afterpilot.check.custom.scope import EARLIEST, Scope
+from afterpilot.check.words import moment
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.window import Window

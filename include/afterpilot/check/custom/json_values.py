@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.check.custom.moments import needs
 from afterpilot.check.custom.outcome import Counted, by_value, figure
+from afterpilot.check.custom.parameters import needs
 from afterpilot.check.custom.reading import Bounds, Texts
 from afterpilot.check.custom.scope import Scope
 from afterpilot.check.values import follows_schema, found_in

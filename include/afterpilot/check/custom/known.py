@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.check.custom.moments import needs
 from afterpilot.check.custom.outcome import NO_ROWS, CannotSay, Counted, by_value
+from afterpilot.check.custom.parameters import needs
 from afterpilot.check.custom.scope import Scope, key_of
 from afterpilot.check.window import MOST_KEYS
 from afterpilot.check.words import is_missing

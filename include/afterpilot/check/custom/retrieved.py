@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from afterpilot.check.custom.moments import length, moment, needs
 from afterpilot.check.custom.outcome import Counted, by_value
+from afterpilot.check.custom.parameters import length, needs
 from afterpilot.check.custom.reading import Bounds, Texts
 from afterpilot.check.custom.scope import Scope
 from afterpilot.check.window import MOST_KEYS
+from afterpilot.check.words import moment
 from afterpilot.domain.errors import AfterpilotError, CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.storable import storable

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.check.custom.moments import moment
 from afterpilot.check.custom.outcome import by_figure, figure, share
 from afterpilot.check.custom.scope import EARLIEST, Scope
+from afterpilot.check.words import moment
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.window import Window

@@ -1,11 +1,12 @@
-"""Times and spans of time in parameters."""
+"""Parameters of expectations: durations, windows, and what must be given."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from afterpilot.check.words import moment
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check
@@ -31,15 +32,6 @@ def length(value: object, name: str) -> timedelta:
     if not timedelta(0) <= found <= timedelta(days=_MOST_DAYS):
         raise CheckError(f"{name} is {found}; from nothing to {_MOST_DAYS:,} days can be")
     return found
-
-
-def moment(value: object) -> datetime | None:
-    """A time as a database or a person gives it, None where it is none; UTC where it says no zone."""
-    try:
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def window_of(value: object, name: str) -> Window:
