@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 
 
 @dataclass

@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.evals import Case, Reply
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.workflow import Target
 from afterpilot.evaluate.client import Client
 from doubles.model import KEY, ModelDouble

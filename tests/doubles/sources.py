@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.source import Source
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Kpi, Person, Workflow

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from afterpilot.check.custom import judge, scope_of
 from afterpilot.check.references import SqlReferences
-from afterpilot.domain.ports import Endpoint, Judged
+from afterpilot.domain.connections import Endpoint
+from afterpilot.domain.ports import Judged
 from afterpilot.domain.record import HumanDecision, Record, Usage
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.window import Window

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.evals import Case, Sample, ScorerSpec
 from afterpilot.domain.money import Money
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.workflow import Evals, ModelPrice, ModelTarget
 from afterpilot.evaluate.client import Client

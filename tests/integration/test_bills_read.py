@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from afterpilot.domain.bills import USAGE, Bill, BillLine, BillReader, ProjectNames
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import ConfigurationError, SourceError
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.spend import BillAccount
 from afterpilot.pull.bills import reader_of
 from afterpilot.pull.bills.anthropic import AnthropicBill

@@ -11,7 +11,7 @@ import pytest
 from path_site import HOUR, NOW, SLUG, Site, checked, gated, pulled, spent, trigger
 
 from afterpilot import pipeline
-from afterpilot.domain.ports import Posted
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.run import Run, Trigger
 from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.window import Window

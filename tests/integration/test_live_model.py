@@ -20,8 +20,8 @@ import requests
 
 from afterpilot.declare import load
 from afterpilot.demo.model_server import KEY_VARIABLE, MODEL_NAME
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.evals import Case, Sample
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.workflow import Evals, ModelTarget
 from afterpilot.evaluate.client import Client

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.evals import Case, Image
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Message, Prompt
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import JsonTarget, ModelTarget, ScriptedTarget

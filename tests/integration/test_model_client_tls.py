@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.evals import Case
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.workflow import ModelTarget
 from afterpilot.evaluate.exchange import Refused

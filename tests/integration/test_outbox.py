@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.alerting import Fate
+from afterpilot.domain.delivery import Letter, Posted
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import Letter, Posted
 from afterpilot.domain.run import Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window

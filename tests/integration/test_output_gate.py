@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from afterpilot.check.gate import Gate
 from afterpilot.check.references import Repeated, SqlReferences
 from afterpilot.check.seen import Earlier, SeenInRecords
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import CheckError, ConfigurationError, SourceError
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.record import GateDecision, Record
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Check, Workflow

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from afterpilot.domain.delivery import Posted, Transport
 from afterpilot.domain.errors import (
     ConfigurationError,
     DeliveryDeferred,
@@ -22,7 +23,6 @@ from afterpilot.domain.errors import (
 )
 from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.ports import Posted, Transport
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.notify.preview import PreviewTransport

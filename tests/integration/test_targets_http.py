@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from afterpilot.domain.connections import Endpoint
+from afterpilot.domain.delivery import Posted, Transport
 from afterpilot.domain.errors import (
     AfterpilotError,
     ConfigurationError,
@@ -26,7 +28,6 @@ from afterpilot.domain.errors import (
     DeliveryUnreachable,
 )
 from afterpilot.domain.message import About, Fact, Link, Message
-from afterpilot.domain.ports import Endpoint, Posted, Transport
 from afterpilot.notify import http_post
 from afterpilot.notify.incoming_webhook import IncomingWebhook
 from afterpilot.notify.pagerduty import PagerDuty

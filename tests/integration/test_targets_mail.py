@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from afterpilot.domain.connections import MailServer
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import (
     AfterpilotError,
     ConfigurationError,
@@ -29,7 +31,6 @@ from afterpilot.domain.errors import (
     DeliveryUnreachable,
 )
 from afterpilot.domain.message import About, Fact, Link, Message
-from afterpilot.domain.ports import MailServer, Posted
 from afterpilot.notify import smtp
 from afterpilot.notify.email import MailTransport
 from doubles.mail import LOGIN, PASSWORD, MailDouble

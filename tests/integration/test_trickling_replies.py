@@ -14,9 +14,9 @@ from typing import TypeVar
 import pytest
 import requests
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.http_deadline import within
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect
 from afterpilot.domain.review import CallBack
 from afterpilot.domain.spend import Stop

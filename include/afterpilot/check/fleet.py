@@ -20,7 +20,7 @@ from afterpilot.check.gx import Library, Selected, without_rows
 from afterpilot.check.needs import Needs, text_of
 from afterpilot.check.own import of_declared_type
 from afterpilot.check.window import MOST_KEYS, WORKFLOW, Counts, together
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged, ReferenceTables
 from afterpilot.domain.window import Window

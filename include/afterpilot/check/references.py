@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from afterpilot.check.words import number
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.ports import Connections
 from afterpilot.domain.secrecy import in_brief
 
 CHUNK = 1000

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.alerting import SLACK
+from afterpilot.domain.delivery import Posted, Transport
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
 from afterpilot.domain.incident import IncidentState
 from afterpilot.domain.message import About, Fact, Message
-from afterpilot.domain.ports import Posted, Transport
 from afterpilot.domain.verdict import Severity
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire

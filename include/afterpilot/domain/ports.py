@@ -5,89 +5,21 @@ The verbs implement them, :mod:`afterpilot.wiring` chooses, :mod:`afterpilot.pip
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from afterpilot.domain.charging import Linear
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.evals import Case, Estimate, Sample, ScorerSpec, Typical
 from afterpilot.domain.judging import Judgement
-from afterpilot.domain.message import Message
 from afterpilot.domain.prices import PLAIN, CallDetails, Price
 from afterpilot.domain.record import Discrepancy, HumanDecision, PricedUsage, Record, Usage
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check, Evals, Workflow
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model or service listens, and the secret it wants, with the login that goes with it where there is one.
-
-    ``signing_secret`` is what our messages to it are signed with. Never shown with a secret.
-    """
-
-    url: str
-    secret: str
-    login: str = ""
-    signing_secret: str = ""
-
-    def __repr__(self) -> str:
-        return f"Endpoint(url={self.url!r})"
-
-
-class Connections(Protocol):
-    """Named connections, from Airflow or from the environment."""
-
-    def database_url(self, name: str) -> str:
-        """A SQLAlchemy URL. Raises ConfigurationError where there is no such connection."""
-        ...
-
-    def endpoint(self, name: str) -> Endpoint:
-        """An HTTP service. Raises ConfigurationError where there is no such connection."""
-        ...
-
-
-class SourceConnections(Connections, Protocol):
-    """Named connections of all that production records are pulled from: object stores too."""
-
-    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - an fsspec filesystem, which the domain does not know
-        """The fsspec filesystem of an object store (``s3``, ``gs``, ``abfs``); no name: as the machine itself reaches it.
-
-        Raises ConfigurationError where there is no such connection, or nothing that reads such a store is installed.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail is handed in (SMTP), and ``sender``, the address that it comes from. The password never shows.
-
-    ``tls``: from the first byte (``tls``), after a plain greeting (``starttls``), or not at all (``none``).
-    """
-
-    host: str
-    port: int
-    sender: str
-    login: str = ""
-    password: str = field(default="", repr=False)
-    tls: Literal["starttls", "tls", "none"] = "starttls"
-
-
-class AlertConnections(Connections, Protocol):
-    """Named connections of all that alerts are sent to: mail servers too."""
-
-    def mail_server(self, name: str) -> MailServer:
-        """A mail server. Raises ConfigurationError where there is no such connection, or it names none."""
-        ...
-
-
-class InstalledConnections(SourceConnections, AlertConnections, Protocol):
-    """Named connections of the whole path."""
 
 
 class RecordSource(Protocol):
@@ -269,135 +201,4 @@ class PriceBook(PriceList, Protocol):
         of the smallest first (``from_input_tokens``); nothing but ``price`` itself where all of these calls cost the same
         as they did, or have no cost for the same reason.
         """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """Where a message stands now: the transport's channel id and time stamp (Slack's ``ts``). ``answer`` is what the other side
-    said to it in words of its own, where it says any.
-    """
-
-    channel: str
-    ts: str
-    answer: str = field(default="", compare=False)
-
-
-class Transport(Protocol):
-    """Puts messages in front of people.
-
-    Every method raises ConfigurationError where the installation must be mended first (a revoked token, a missing right):
-    that is no fault of the message.
-    ``pace`` is how many seconds lie between two posts to one place. ``threads``: a post takes replies, and details go there.
-    """
-
-    name: str
-    pace: float
-    threads: bool
-
-    def post(
-        self, channel: str, message: Message, *, reference: str, thread: str = "", picture: bytes | None = None
-    ) -> Posted:
-        """Post it; in a thread, of a message with details, those. ``reference`` is an opaque id that :meth:`find` can find
-        again. Raises DeliveryError.
-        """
-        ...
-
-    def update(self, posted: Posted, message: Message, *, reference: str) -> Posted:
-        """Replace a message that stands. Raises DeliveryError; DeliveryGone where it does not stand any more, DeliveryNeedless where
-        the place knows no edits and this one is not worth a message of its own.
-        """
-        ...
-
-    def find(self, channel: str, reference: str, since: datetime, *, thread: str = "") -> Posted | None:
-        """Look whether a message with that reference was posted already, in the channel or in a thread.
-
-        Raises DeliveryError.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One message in the outbox that this process holds the lease of.
-
-    ``target`` names the declared target that it goes to (``slack``: the workspace), ``channel`` the place there. ``stands`` is set
-    where the incident's message stands already: then that one is edited (``message`` replaces it), and ``thread_text``, if any,
-    is posted in its thread. ``posted`` is set where this letter's own message stands already, and its details in the thread
-    are all that is missing. ``attempted`` says that an earlier attempt may have got through. ``unreadable`` says why its message
-    cannot be read, if it cannot; ``message`` then says so in its place.
-    """
-
-    id: uuid.UUID
-    lease: uuid.UUID
-    kind: str
-    channel: str
-    message: Message
-    created_at: datetime
-    attempts: int
-    attempted: bool
-    target: str = "slack"
-    incident_id: uuid.UUID | None = None
-    stands: Posted | None = None
-    posted: Posted | None = None
-    thread_text: str = ""
-    picture: bytes | None = None
-    unreadable: str = ""
-
-
-class Outbox(Protocol):
-    """The queue of messages, in the ops database. Each place (a channel of a target) is a lane that one sender at a time is on."""
-
-    def tidy(self) -> None:
-        """Open lanes to places that are new, and drop older edits that newer ones of the same incident make needless."""
-        ...
-
-    def claim(self, limit: int) -> Sequence[Letter]:
-        """Lease up to ``limit`` letters that are due, gravest and oldest first, each with a free lane, which it takes."""
-        ...
-
-    def due_in(self) -> float | None:
-        """In how many seconds the next letter is due and its lane free; 0 or less: now. None where no letter waits."""
-        ...
-
-    def to_mend(self) -> str:
-        """What somebody must mend before the letters of some target can go out; empty where nothing is known."""
-        ...
-
-    def blocked(self, letter: Letter, *, seconds: float, error: str) -> None:
-        """Give it back unsent: nothing goes to its target until somebody has mended this. One is tried again after so long."""
-        ...
-
-    def begin(self, letter: Letter) -> bool:
-        """Note that a post begins, and renew the lease; False where the lease was lost, or everything of the target has
-        to wait meanwhile, and then nothing may be sent.
-        """
-        ...
-
-    def put_back(self, letter: Letter) -> None:
-        """Nothing was done about it; a lease that was lost stays with who has it."""
-        ...
-
-    def part(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
-        """Note where its message stands; its details are due when the place has rested for ``pace`` seconds."""
-        ...
-
-    def sent(self, letter: Letter, posted: Posted, transport: str, *, pace: float) -> None:
-        """Note where it stands now. The place rests for ``pace`` seconds."""
-        ...
-
-    def asked_to_wait(self, letter: Letter, *, seconds: float, everywhere: bool, error: str) -> None:
-        """Give it back unsent: its place, or everything of its target, takes nothing for so long."""
-        ...
-
-    def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
-        """Give it back, to be tried again after a while, longer each time. Where several fail in a row, all of the target wait."""
-        ...
-
-    def needless(self, letter: Letter, *, why: str) -> None:
-        """It need not be sent there: keep it as superseded, and why."""
-        ...
-
-    def dead(self, letter: Letter, *, error: str) -> None:
-        """It cannot be delivered there: keep it as dead."""
         ...

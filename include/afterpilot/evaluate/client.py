@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from afterpilot.domain.connections import Connections, Endpoint
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.evals import Case, Reply
-from afterpilot.domain.ports import Connections, Endpoint
 from afterpilot.domain.prompt import Message
 from afterpilot.domain.storable import storable
 from afterpilot.domain.workflow import JsonTarget, ModelTarget, ScriptedTarget, Target

@@ -16,7 +16,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 from afterpilot.evaluate.exchange import Secret
 
 CONNECT_SECONDS = 5.0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from afterpilot.domain.delivery import Letter, Outbox, Posted, Transport
 from afterpilot.domain.errors import (
     ConfigurationError,
     DeliveryDeferred,
@@ -25,7 +26,6 @@ from afterpilot.domain.errors import (
     DeliveryUnreachable,
 )
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import Letter, Outbox, Posted, Transport
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from email.policy import SMTP, EmailPolicy, Policy
 from email.utils import localtime
 from typing import Any
 
+from afterpilot.domain.connections import MailServer
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import ConfigurationError, DeliveryGone, DeliveryNeedless, DeliveryRefused
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import MailServer, Posted
 from afterpilot.notify.mail_body import html, plain, subject
 from afterpilot.notify.smtp import hand_in
 from afterpilot.notify.text import one_line

@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from afterpilot.domain.connections import Endpoint
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import (
     AfterpilotError,
     ConfigurationError,
@@ -20,7 +22,6 @@ from afterpilot.domain.errors import (
     DeliveryRefused,
 )
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import Endpoint, Posted
 from afterpilot.notify.blocks import render
 from afterpilot.notify.http_post import Reply, checked, judged, post
 

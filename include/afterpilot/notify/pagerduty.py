@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from afterpilot.domain.connections import Endpoint
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError, DeliveryNeedless, DeliveryRefused
 from afterpilot.domain.incident import IncidentState
 from afterpilot.domain.message import Message, Tone
-from afterpilot.domain.ports import Endpoint, Posted
 from afterpilot.domain.verdict import Severity
 from afterpilot.notify.blocks import safe_links
 from afterpilot.notify.http_post import Reply, checked, judged, post

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.message import Fact, Link, Message, Tone
-from afterpilot.domain.ports import Posted
 from afterpilot.notify.blocks import safe_links
 from afterpilot.notify.text import clean, one_line
 

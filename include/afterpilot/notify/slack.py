@@ -17,9 +17,9 @@ from typing import Any
 
 from slack_sdk import WebClient
 
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import ConfigurationError, DeliveryGone, DeliveryRefused, DeliveryUnclear
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import Posted
 from afterpilot.notify.blocks import render, render_thread
 from afterpilot.notify.slack_errors import translated
 from afterpilot.notify.text import one_line

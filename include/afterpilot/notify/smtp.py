@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from afterpilot.domain.connections import MailServer
 from afterpilot.domain.errors import (
     AfterpilotError,
     ConfigurationError,
@@ -23,7 +24,6 @@ from afterpilot.domain.errors import (
     DeliveryUnreachable,
 )
 from afterpilot.domain.http_deadline import sockets_within, watch_socket
-from afterpilot.domain.ports import MailServer
 from afterpilot.domain.secrecy import in_brief
 from afterpilot.notify.text import one_line
 

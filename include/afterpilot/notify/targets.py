@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import NoReturn
 
 from afterpilot.domain.alerting import Target
+from afterpilot.domain.connections import AlertConnections
+from afterpilot.domain.delivery import Posted, Transport
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import AlertConnections, Posted, Transport
 
 log = logging.getLogger(__name__)
 

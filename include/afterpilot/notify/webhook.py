@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from afterpilot.domain.connections import Endpoint
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.message import Fact, Message
-from afterpilot.domain.ports import Endpoint, Posted
 from afterpilot.domain.signing import PREFIX, signed_headers, signing_key
 from afterpilot.notify.blocks import safe_links
 from afterpilot.notify.http_post import checked, judged, post

@@ -7,8 +7,8 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from afterpilot.domain.connections import Endpoint, MailServer
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint, MailServer
 from afterpilot.settings import ConnectionParts, not_installed
 
 

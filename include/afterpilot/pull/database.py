@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.secrecy import in_brief
 

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
 
+from afterpilot.domain.connections import Endpoint, SourceConnections
 from afterpilot.domain.looking import Columns, Counted
-from afterpilot.domain.ports import Endpoint, RecordSource, SourceConnections
+from afterpilot.domain.ports import RecordSource
 from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.source import (
     FilesReader,

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
 
 
 def options(url: str, *more: str) -> str:

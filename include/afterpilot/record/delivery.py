@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.alerting import SLACK
+from afterpilot.domain.delivery import Letter, Posted
 from afterpilot.domain.ledger import Personal, person
 from afterpilot.domain.message import Message
-from afterpilot.domain.ports import Letter, Posted
 from afterpilot.record import lanes
 from afterpilot.record.leasing import after, back_off, ended, held
 from afterpilot.record.ledger import Ledger

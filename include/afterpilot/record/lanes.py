@@ -14,7 +14,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from afterpilot.domain.ports import Letter
+from afterpilot.domain.delivery import Letter
 from afterpilot.record.leasing import after, back_off
 from afterpilot.record.tables import lanes
 

@@ -15,9 +15,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.http_deadline import within
 from afterpilot.domain.http_replies import asked_to_wait, meaning
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.releasing import Effect, Performed
 from afterpilot.domain.review import CallBack
 from afterpilot.domain.secrecy import in_brief

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Connections
 from afterpilot.domain.releasing import Effect, Performed, reaches_production
 from afterpilot.domain.workflow import Workflow
 from afterpilot.review import call_back, status_column

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, SQLAlchemyError
 
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.releasing import Effect, Performed, State
 from afterpilot.domain.review import StatusColumn

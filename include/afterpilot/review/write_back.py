@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
-from afterpilot.domain.connecting import connect_limit
+from afterpilot.domain.connect_limit import connect_limit
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.review import WriteBack

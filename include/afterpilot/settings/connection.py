@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from afterpilot.domain.connections import Endpoint, MailServer
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint, MailServer
 
 _DIALECTS = {
     "postgres": "postgresql+psycopg",

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from afterpilot.domain.connections import Endpoint, MailServer
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Endpoint, MailServer
 from afterpilot.settings.connection import HTTP, ConnectionParts, not_installed
 
 

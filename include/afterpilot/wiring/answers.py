@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
-from afterpilot.domain.ports import InstalledConnections
+from afterpilot.domain.connections import InstalledConnections
 from afterpilot.settings import Settings
 from afterpilot.wiring.building import Wired, usable_fleet, wire
 

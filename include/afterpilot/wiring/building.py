@@ -7,14 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
+from afterpilot.domain.connections import Connections, InstalledConnections
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
-from afterpilot.domain.ports import (
-    Connections,
-    DecisionSink,
-    EvalRunner,
-    InstalledConnections,
-    PriceList,
-)
+from afterpilot.domain.ports import DecisionSink, EvalRunner, PriceList
 from afterpilot.domain.retention import Retention
 from afterpilot.domain.workflow import Declarations, Fleet, ScriptedTarget, Workflow
 from afterpilot.evaluate.runner import Runner

@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from afterpilot.domain.alerting import SLACK
+from afterpilot.domain.connections import InstalledConnections
+from afterpilot.domain.delivery import Transport
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import InstalledConnections, Transport
 from afterpilot.domain.watching import DEAD_MAN, DELIVERY, Looked, beat_of
 from afterpilot.domain.workflow import Declarations
 from afterpilot.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from afterpilot.declare import load
 from afterpilot.domain.alerting import Alerting, Escalation, Maintenance, Route, Target
-from afterpilot.domain.ports import MailServer
+from afterpilot.domain.connections import MailServer
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.working_hours import WorkingHours
 from afterpilot.notify.email import MailTransport

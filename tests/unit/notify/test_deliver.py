@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from afterpilot.domain.delivery import Letter, Posted
 from afterpilot.domain.errors import (
     ConfigurationError,
     DeliveryDeferred,
@@ -22,7 +23,6 @@ from afterpilot.domain.errors import (
     DeliveryUnreachable,
 )
 from afterpilot.domain.message import Fact, Message
-from afterpilot.domain.ports import Letter, Posted
 from afterpilot.notify.deliver import Delivered, deliver
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

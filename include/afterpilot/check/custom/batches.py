@@ -16,8 +16,9 @@ from afterpilot.check.custom.parameters import window_of
 from afterpilot.check.custom.scope import Column, Scope
 from afterpilot.check.references import SqlReferences
 from afterpilot.check.single_pass.rows import Rows
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import CheckError, ConfigurationError
-from afterpilot.domain.ports import Endpoint, Judged
+from afterpilot.domain.ports import Judged
 from afterpilot.domain.source import FieldType
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Check

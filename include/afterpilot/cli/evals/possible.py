@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.errors import CheckError, ConfigurationError
 from afterpilot.domain.evals import Estimate
 from afterpilot.domain.judging import is_judge
-from afterpilot.domain.ports import Connections
 from afterpilot.domain.workflow import Evals, ModelTarget, ScriptedTarget
 
 _HOSTS = {"openai": "https://api.openai.com/v1"}

@@ -11,11 +11,12 @@ from typing import Any
 from afterpilot.cli.evals import suites
 from afterpilot.cli.evals.possible import require_connections, require_price
 from afterpilot.declare.fleet import read_fleet
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.errors import CheckError, DeclarationError
 from afterpilot.domain.evals import Estimate, Sample
 from afterpilot.domain.judging import is_judge
 from afterpilot.domain.money import Money
-from afterpilot.domain.ports import Connections, EvalRunner
+from afterpilot.domain.ports import EvalRunner
 from afterpilot.domain.workflow import Evals
 from afterpilot.evaluate.results import Asked, Results
 from afterpilot.settings import EnvConnections, workflows_folder

@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from afterpilot.declare import load, load_suite
+from afterpilot.domain.connections import Connections, Endpoint
 from afterpilot.domain.errors import DeclarationError
-from afterpilot.domain.ports import Connections, Endpoint
 from afterpilot.domain.workflow import Evals, ModelPrice, ScriptedTarget
 from afterpilot.evaluate.client import Elsewhere
 from afterpilot.evaluate.exchange import same_model

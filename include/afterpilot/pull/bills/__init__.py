@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from afterpilot.domain.bills import BillReader
-from afterpilot.domain.ports import Connections
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.spend import BillAccount
 
 

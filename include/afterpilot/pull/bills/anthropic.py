@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from afterpilot.domain.bills import USAGE, Bill, BillLine
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 from afterpilot.pull.bills.amounts import amount, count, currency, mapping, name, total
 from afterpilot.pull.bills.buckets import day_buckets
 from afterpilot.pull.bills.lines import added

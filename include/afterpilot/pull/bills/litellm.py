@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Any
 
 from afterpilot.domain.bills import Bill, BillLine
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.ports import Endpoint
 from afterpilot.pull.bills.amounts import amount, count, mapping, name
 from afterpilot.pull.bills.lines import added
 from afterpilot.pull.http.client import Client

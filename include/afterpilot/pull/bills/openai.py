@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from afterpilot.domain.bills import USAGE, Bill, BillLine, ProjectNames
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import SourceError
-from afterpilot.domain.ports import Endpoint
 from afterpilot.pull.bills.amounts import amount, count, currency, mapping, name
 from afterpilot.pull.bills.buckets import day_buckets
 from afterpilot.pull.bills.lines import added

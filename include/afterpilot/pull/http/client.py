@@ -14,9 +14,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.auth import AuthBase
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.errors import SourceError
 from afterpilot.domain.http_deadline import within
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.secrecy import hidden, in_brief
 from afterpilot.pull.json_values import NotJson, loads
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.stop_orders import Budget, Carried, StopOrder
 from afterpilot.spend.stopping.posting import get, post
 

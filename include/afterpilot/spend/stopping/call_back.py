@@ -9,7 +9,7 @@ import json
 import time
 from datetime import UTC
 
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.signing import PREFIX, signed_headers
 from afterpilot.domain.stop_orders import Carried, StopOrder
 from afterpilot.spend.stopping.posting import post

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 
-from afterpilot.domain.ports import Endpoint
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.stop_orders import Carried, StopOrder
 from afterpilot.spend.stopping.posting import post
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from afterpilot.domain.connections import Endpoint
 from afterpilot.domain.http_deadline import within
 from afterpilot.domain.http_replies import asked_to_wait, meaning
-from afterpilot.domain.ports import Endpoint
 from afterpilot.domain.secrecy import in_brief
 from afterpilot.domain.stop_orders import Carried, StopOrder
 

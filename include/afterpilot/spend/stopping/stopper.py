@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from afterpilot.domain.connections import Connections
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.domain.ports import Connections
 from afterpilot.domain.stop_orders import Carried, StopOrder
 from afterpilot.spend.stopping import budget, call_back, litellm
 
