@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.check.any_table import connect as table_engine
-from afterpilot.domain.connect_limit import connect_limit
+from afterpilot.domain import connect_limit
 from afterpilot.pull.database import engine_of as source_engine
 from afterpilot.record import migrate
 from afterpilot.record.ops import connect
@@ -42,7 +42,7 @@ def test_a_server_that_never_answers_is_given_up(
     silent: str, monkeypatch: pytest.MonkeyPatch, ask: Callable[[str], object]
 ) -> None:
     """Whoever connects gets an error by itself, after the time that stands in one place (two seconds here)."""
-    monkeypatch.setattr(connecting, "CONNECT_SECONDS", 2)
+    monkeypatch.setattr(connect_limit, "CONNECT_SECONDS", 2)
     failed: list[BaseException] = []
 
     def attempt() -> None:
@@ -60,7 +60,7 @@ def test_a_server_that_never_answers_is_given_up(
 
 def test_the_urls_own_limit_holds() -> None:
     """Ten seconds unless the URL says; a driver that is not known is told nothing."""
-    assert connect_limit("psycopg", {}) == {"connect_timeout": 10}
-    assert connect_limit("mysqlconnector", {}) == {"connection_timeout": 10}
-    assert connect_limit("psycopg", {"connect_timeout": "3"}) == {}
-    assert connect_limit("pysqlite", {}) == {}
+    assert connect_limit.connect_limit("psycopg", {}) == {"connect_timeout": 10}
+    assert connect_limit.connect_limit("mysqlconnector", {}) == {"connection_timeout": 10}
+    assert connect_limit.connect_limit("psycopg", {"connect_timeout": "3"}) == {}
+    assert connect_limit.connect_limit("pysqlite", {}) == {}
