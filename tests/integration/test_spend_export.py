@@ -18,7 +18,7 @@ from afterpilot.cli.app import app
 from afterpilot.domain.errors import DeclarationError
 from afterpilot.record.history import spend
 from afterpilot.record.tables import current_declarations, declarations
-from afterpilot.report.focus import COLUMNS
+from afterpilot.report.focus_columns import COLUMNS
 from doubles import metered_calls
 
 pytestmark = pytest.mark.integration

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from afterpilot.domain.prices import Price
-    from afterpilot.report.focus import DayUse, Owned, Row
+    from afterpilot.report.focus import Owned
+    from afterpilot.report.focus_columns import Row
     from afterpilot.report.focus_files import Format
+    from afterpilot.report.meters import DayUse
 
 _NAMED = 20
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
@@ -97,7 +99,8 @@ def _must_be_known(connection: sa.Connection, workflow: str, owned: Mapping[str,
 def _rows(
     connection: sa.Connection, first: date, workflow: str, owned: Mapping[str, Owned], told: _Told
 ) -> Iterator[Row]:
-    from afterpilot.report.focus import EXACT, rows
+    from afterpilot.report.focus import rows
+    from afterpilot.report.meters import EXACT
 
     for row in rows(_uses(connection, first, workflow, told), owned, month=first):
         currency, cost = str(row["BillingCurrency"]), row["BilledCost"]
@@ -109,7 +112,7 @@ def _rows(
 def _uses(connection: sa.Connection, first: date, workflow: str, told: _Told) -> Iterator[DayUse]:
     from afterpilot.record import prices
     from afterpilot.record.history import spend
-    from afterpilot.report.focus import DayUse
+    from afterpilot.report.meters import DayUse
     from afterpilot.spend.providers import provider_name
 
     known: dict[int, Price] = {}

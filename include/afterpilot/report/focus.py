@@ -1,82 +1,24 @@
-"""Metered calls as rows of the FinOps Open Cost and Usage Specification (FOCUS 1.2, https://focus.finops.org/focus-specification/v1-2/).
+"""Metered calls as rows of the FinOps Open Cost and Usage Specification (:mod:`afterpilot.report.focus_columns`).
 
-A row is what one meter of one price (input tokens, cached tokens, output tokens, the fee of the call) cost a workflow on one day:
-so that quantity times unit price is the cost, to the last digit. Calls whose cost is not known make no row: the specification
-lets no cost be empty, and 0 would be wrong. Each row says how many of them its workflow had on its day.
+A row is what one meter (:mod:`afterpilot.report.meters`) cost a workflow on one day. Calls whose cost is not known make no row:
+the specification lets no cost be empty, and 0 would be wrong. Each row says how many of them its workflow had on its day.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Context, Decimal
-from typing import Literal
 from zoneinfo import ZoneInfo
 
-from afterpilot.domain.prices import OF_INPUT, OF_OUTPUT, Price
+from afterpilot.domain.prices import Price
+from afterpilot.report.focus_columns import Row
+from afterpilot.report.meters import DayUse, Meter, meters
 
-VERSION = "1.2"
-Type = Literal["text", "decimal", "moment", "count"]
-Value = str | Decimal | datetime | int | None
-Row = Mapping[str, Value]
-
-# In the order of the specification's column library; ours stand behind, with the prefix that it keeps for custom ones.
-COLUMNS: Mapping[str, Type] = {
-    "BilledCost": "decimal",
-    "BillingAccountId": "text",
-    "BillingAccountName": "text",
-    "BillingCurrency": "text",
-    "BillingPeriodEnd": "moment",
-    "BillingPeriodStart": "moment",
-    "ChargeCategory": "text",
-    "ChargeClass": "text",
-    "ChargeDescription": "text",
-    "ChargeFrequency": "text",
-    "ChargePeriodEnd": "moment",
-    "ChargePeriodStart": "moment",
-    "ConsumedQuantity": "decimal",
-    "ConsumedUnit": "text",
-    "ContractedCost": "decimal",
-    "ContractedUnitPrice": "decimal",
-    "EffectiveCost": "decimal",
-    "InvoiceId": "text",
-    "InvoiceIssuerName": "text",
-    "ListCost": "decimal",
-    "ListUnitPrice": "decimal",
-    "PricingCategory": "text",
-    "PricingQuantity": "decimal",
-    "PricingUnit": "text",
-    "ProviderName": "text",
-    "PublisherName": "text",
-    "RegionId": "text",
-    "RegionName": "text",
-    "ResourceId": "text",
-    "ResourceName": "text",
-    "ResourceType": "text",
-    "ServiceCategory": "text",
-    "ServiceName": "text",
-    "ServiceSubcategory": "text",
-    "SkuId": "text",
-    "SkuMeter": "text",
-    "SkuPriceDetails": "text",
-    "SkuPriceId": "text",
-    "SubAccountId": "text",
-    "SubAccountName": "text",
-    "Tags": "text",
-    "x_Kind": "text",
-    "x_Model": "text",
-    "x_PriceSource": "text",
-    "x_UnpricedCallsOfDay": "count",
-    "x_Workflow": "text",
-}
 NOT_DECLARED = "not-declared"  # the billing account of a workflow that names none, or several
 UNKNOWN_PROVIDER = "Unknown"  # who made the model: nobody said, and no price list knows
 
-_MILLION = 6  # prices of tokens are published for 10**6 of them
-EXACT = Context(prec=80)  # wide enough that nothing is ever rounded here
 _MOST_TEXT = 256
 _KINDS = {"production": "production", "eval": "evals", "judge": "judges"}
 
@@ -91,41 +33,6 @@ class Owned:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DayUse:
-    """The calls of a workflow on one day of its calendar, of one kind, model and price. ``cost`` is None where nobody knows it."""
-
-    workflow: str
-    day: date
-    kind: str
-    model: str
-    price_id: int
-    price: Price | None
-    calls: int
-    input_tokens: Decimal
-    output_tokens: Decimal
-    cached_tokens: Decimal
-    cost: Decimal | None
-    provider: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A part of what was used at a price: ``quantity`` in units of ``unit``, each at ``rate``; ``consumed`` in plain units."""
-
-    name: str
-    quantity: Decimal
-    unit: str
-    rate: Decimal
-    consumed: Decimal
-    consumed_unit: str
-
-    @property
-    def cost(self) -> Decimal:
-        """Exact."""
-        return EXACT.multiply(self.quantity, self.rate)
-
-
 def rows(days: Iterator[DayUse], owned: Mapping[str, Owned], *, month: date) -> Iterator[Row]:
     """The rows of a month, as they come: ``days`` by workflow and day. ``month`` is its first day."""
     group: list[DayUse] = []
@@ -136,57 +43,6 @@ def rows(days: Iterator[DayUse], owned: Mapping[str, Owned], *, month: date) -> 
         group.append(one)
     if group:
         yield from _of_day(group, owned, month)
-
-
-def meters(use: DayUse) -> tuple[Meter, ...]:
-    """What was used at one price, by meter; their costs add up to the cost of the calls, to the last digit.
-
-    The sums of tokens hold sorts that some prices have rates of their own for (cache writes, sound, images). Where the plain
-    meters alone explain the cost they are all there is; else those stand apart that such sorts are no part of, and one more
-    meter holds the rest.
-    """
-    cost = use.cost or Decimal(0)
-    rates = dict(use.price.rates) if use.price is not None else {}
-    plain = _plain(use, rates)
-    if _sum(plain) == cost:
-        return plain or (_rest(use, cost),)
-    mixed = {"Input tokens"} if rates.keys() & {*OF_INPUT} else set()
-    mixed |= {"Output tokens"} if rates.keys() & {*OF_OUTPUT} else set()
-    sure = tuple(meter for meter in plain if meter.name not in mixed)
-    rest = EXACT.subtract(cost, _sum(sure))
-    return (*sure, _rest(use, rest)) if sure and rest > 0 else (_rest(use, cost),)
-
-
-def _plain(use: DayUse, rates: Mapping[str, Decimal]) -> tuple[Meter, ...]:
-    found = (
-        ("Input tokens", "input_tokens", EXACT.subtract(use.input_tokens, use.cached_tokens)),
-        ("Cached input tokens", "cached_tokens", use.cached_tokens),
-        ("Output tokens", "output_tokens", use.output_tokens),
-    )
-    tokens = [
-        Meter(
-            name,
-            count.scaleb(-_MILLION, EXACT),
-            "1000000 Tokens",
-            rates[sort].scaleb(_MILLION, EXACT),
-            count,
-            "Tokens",
-        )
-        for name, sort, count in found
-        if sort in rates and count > 0
-    ]
-    fee = rates.get("call")
-    calls = Decimal(use.calls)
-    return (*tokens, *([Meter("Calls", calls, "Requests", fee, calls, "Requests")] if fee else []))
-
-
-def _rest(use: DayUse, cost: Decimal) -> Meter:
-    """What no single meter stands for: what it cost, once; what was consumed are the calls."""
-    return Meter("All that was used", Decimal(1), "Units", cost, Decimal(use.calls), "Requests")
-
-
-def _sum(some: Sequence[Meter]) -> Decimal:
-    return functools.reduce(EXACT.add, (meter.cost for meter in some), Decimal(0))
 
 
 def _of_day(group: Sequence[DayUse], owned: Mapping[str, Owned], month: date) -> Iterator[Row]:

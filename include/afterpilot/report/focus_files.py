@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from afterpilot.report.focus import COLUMNS, VERSION, Row, Value
+from afterpilot.report.focus_columns import COLUMNS, VERSION, Row, Value
 
 Format = Literal["csv", "parquet"]
 SCALE = 24  # digits behind the point of a Parquet decimal, of 38 in all

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpilot.domain.prices import SORTS, Price
-from afterpilot.report.focus import COLUMNS, DayUse, Owned, meters, rows
+from afterpilot.report.focus import Owned, rows
+from afterpilot.report.focus_columns import COLUMNS
 from afterpilot.report.focus_files import SCALE, as_text, write
+from afterpilot.report.meters import DayUse, meters
 
 DAY, MONTH = date(2026, 3, 29), date(2026, 3, 1)
 RATES = {
