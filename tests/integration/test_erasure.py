@@ -271,6 +271,107 @@ def test_an_output_is_erased_and_its_key_and_decision_stay(kept: Kept) -> None:
     assert "k" not in json.loads(kept.entries()[-1].payload)
 
 
+@pytest.fixture
+def quoted(kept: Kept) -> Kept:
+    """An output of Ann Sørensen's, and texts that quote it: an incident, its note, a message, a report, a run; others say alike."""
+    said = {
+        "name": "Ann Sørensen",
+        "currency": "EUR",
+        "amount": 48213.55,
+        "items": 3,
+        "state": "late",
+        "due": "2021-06-01",
+        "letter": "Dear Sir, I write to you about the bill that I have paid twice, first in May and then again in June",
+    }
+    kept.record("invoices", "k", OLD)
+    kept.record("invoices", "other", OLD)
+    with kept.engine.begin() as connection:
+        connection.execute(sa.update(tables.records).where(tables.records.c.key == "k").values(data=said))
+        connection.execute(
+            sa.update(tables.records).where(tables.records.c.key == "other").values(data={"currency": "EUR"})
+        )
+    incident = uuid.uuid4()
+    kept.add(
+        "incidents", id=incident, fingerprint="f", workflow="invoices", stage="check", kind="quality.x", severity="warning",
+        title="the name is Ann  Sørensen, 48213.55 EUR", detail="k: Annette Sørensen is late", opened_at=OLD, last_seen_at=OLD,
+    )  # fmt: skip
+    kept.add("incident_events", incident_id=incident, at=OLD, what="acknowledged", note="I call Ann Sørensen.")
+    for workflow in ("invoices", "_fleet", "letters"):
+        message = {
+            "title": 'of "Ann Sørensen": Dear Sir, I write to you about the bill that I have paid twice, fir…',
+            "n": 3,
+        }
+        kept.add("outbox", dedupe_key=workflow, workflow=workflow, kind="incident", channel="#c", message=message)
+    run = kept.ran("invoices", OLD)
+    kept.add(
+        "findings", run_id=run, fingerprint="f", workflow="invoices", stage="check", kind="k", severity="warning",
+        title="Ann Sørensen", at=OLD,
+    )  # fmt: skip
+    return kept
+
+
+def test_what_quotes_an_erased_output_quotes_it_no_more(quoted: Kept) -> None:
+    """Whole, cut off and in JSON; a longer name and another workflow's message are left, and so is what others say too."""
+    ops = Ops(quoted.engine)
+    there = {"incident_events.note": 1, "incidents.title": 1, "outbox.message": 2}
+    preview = preview_outputs(ops, "invoices", ["k"])
+    assert preview.counts == {"records.data": 1, **there}
+    erased = erase_outputs(ops, "invoices", ["k"], **WHY)
+    assert erased.counts == preview.counts
+    label = f"erased output {output_subject('invoices', 'k')[7:15]}"
+    assert quoted.rows("SELECT title, detail FROM incidents") == [
+        (f"the name is {label}, {label} EUR", "k: Annette Sørensen is late")
+    ]
+    assert quoted.rows("SELECT note FROM incident_events") == [(f"I call {label}.",)]
+    told = dict(quoted.rows("SELECT workflow, message FROM outbox"))
+    assert told["invoices"] == told["_fleet"] == {"title": f'of "{label}": {label}', "n": 3}
+    assert "Ann Sørensen" in told["letters"]["title"]
+    again = preview_outputs(ops, "invoices", ["k"])
+    assert (again.counts, again.staying) == ({}, {})
+
+
+def test_what_was_not_masked_is_said(quoted: Kept) -> None:
+    """Runs and findings stay as they are and are counted; values that were not looked for are counted by the reason."""
+    ops = Ops(quoted.engine)
+    preview = preview_outputs(ops, "invoices", ["k"])
+    erased = erase_outputs(ops, "invoices", ["k"], **WHY)
+    assert erased.staying == preview.staying == {"findings.title": 1}
+    assert (
+        erased.not_sought
+        == preview.not_sought
+        == {
+            "are plain words or too short": 1,
+            "are short numbers": 1,
+            "are times": 1,
+            "stand in other outputs too": 1,
+        }
+    )
+    assert quoted.rows("SELECT title FROM findings") == [("Ann Sørensen",)]
+
+
+def test_each_message_that_quoted_an_output_has_an_entry(quoted: Kept) -> None:
+    """It is no longer what the ledger vouches for, and the entry says by the output's digest why."""
+    subject = output_subject("invoices", "k")
+    erase_outputs(Ops(quoted.engine), "invoices", ["k"], **WHY)
+    changed = quoted.rows("SELECT id FROM outbox WHERE workflow <> 'letters' ORDER BY id")
+    entries = [one for one in quoted.entries() if one.action == "retention:message:erased"]
+    assert sorted(one.subject for one in entries) == sorted(f"message:{row.id}" for row in changed)
+    assert {json.loads(one.payload)["erased"] for one in entries} == {subject}
+    assert not any("Sørensen" in one.payload for one in quoted.entries())
+
+
+def test_what_several_erased_outputs_share_goes_too(quoted: Kept) -> None:
+    """Only outputs that stay keep a value in texts."""
+    quoted.record("invoices", "second", OLD)
+    with quoted.engine.begin() as connection:
+        connection.execute(
+            sa.update(tables.records).where(tables.records.c.key == "second").values(data={"name": "Ann Sørensen"})
+        )
+    ops = Ops(quoted.engine)
+    assert "incident_events.note" not in preview_outputs(ops, "invoices", ["k"]).counts
+    assert erase_outputs(ops, "invoices", ["k", "second"], **WHY).counts["incident_events.note"] == 1
+
+
 def test_an_output_that_its_source_still_holds_goes_again(kept: Kept) -> None:
     ops = Ops(kept.engine)
     kept.record("invoices", "k", OLD)

@@ -6,7 +6,7 @@ A column that is in neither list fails a test: whoever adds one says here what i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
@@ -67,12 +67,29 @@ LEFT: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# What the erasure of an output leaves: nothing is searched for what its record has said.
+# Where texts of a workflow may quote an output: what it said gives way there when it is erased.
+QUOTING: tuple[Place, ...] = (
+    *_places("incident_events", text="note"),
+    *_places("incidents", text="title detail"),
+    *_places("outbox", text="error why", json="message"),
+    *_places("releases", text="error"),
+    *_places("reports", json="figures"),
+    *_places("write_backs", text="error"),
+)
+# Where they may and nobody can change it.
+STAYING: tuple[Place, ...] = (
+    *_places("findings", text="title detail", json="evidence"),
+    *_places("runs", text="summary", json="evidence reasons"),
+)
+
+# What the erasure of an output leaves.
 LEFT_OF_OUTPUT: Mapping[str, str] = MappingProxyType(
     {
         "the key": "stays everywhere, with what was decided on it",
-        "incidents, messages, reports": "may quote a value of it, and are not searched; they go with retention.messages",
+        "incidents, messages, reports": "what is looked for gives way there; a value that other outputs hold too, a plain word, a time, a "
+        "short number, and what is worded otherwise is not recognised, and goes with retention.messages",
         "runs, findings": "may quote a value of it, and are proven; they go with retention.runs",
+        "Slack, mail": "what was sent stays there as it was sent",
         "the source": "gives it again unless it is erased there too",
     }
 )
@@ -135,13 +152,16 @@ NO_NAMES: Mapping[str, str] = MappingProxyType(
 class Found:
     """What of some names is on record: values by place, pseudonyms by name, and spellings that nobody has asked for.
 
-    ``held`` says which holds cover any of it.
+    ``held`` says which holds cover any of it. Of outputs, ``staying`` counts what quotes them and cannot be changed, and
+    ``not_sought`` their values that no text was searched for, by the reason.
     """
 
     pseudonyms: Mapping[str, str]
     counts: Mapping[str, int]
     others: Mapping[str, int]
     held: tuple[str, ...] = ()
+    staying: Mapping[str, int] = field(default_factory=dict)
+    not_sought: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:

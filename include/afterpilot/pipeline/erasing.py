@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.ledger import Entry, Personal, Subject, output, output_subject, person
 from afterpilot.domain.personal_places import Found, label_of
-from afterpilot.record import erased_outputs, erasure
+from afterpilot.record import erased_outputs, erasure, quoted_outputs
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.record.removals import Removals
 from afterpilot.record.tables import removals, subjects
@@ -26,10 +27,14 @@ _SHORTEST = 2  # letters of a name
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased: by which pseudonyms, and how many values from where."""
+    """What was erased: by which pseudonyms, and how many values from where; of outputs also what quotes them and stays, and how many
+    of their values no text was searched for, as :class:`~afterpilot.domain.personal_places.Found` has it.
+    """
 
     pseudonyms: tuple[str, ...]
     counts: Mapping[str, int]
+    staying: Mapping[str, int] = field(default_factory=dict)
+    not_sought: Mapping[str, int] = field(default_factory=dict)
 
 
 def people_of(names: Sequence[str]) -> tuple[Subject, ...]:
@@ -69,9 +74,15 @@ def erase_person(ops: Ops, names: Sequence[str], *, by: str, reason: str, at: da
 def preview_outputs(ops: Ops, workflow: str, keys: Sequence[str]) -> Found:
     """The same of outputs."""
     with ops.begin() as unit:
-        counts = erased_outputs.counted(unit.connection, workflow, keys)
+        said = quoted_outputs.quotable(unit.connection, workflow, keys)
+        counts = {
+            **erased_outputs.counted(unit.connection, workflow, keys),
+            **quoted_outputs.counted(unit.connection, workflow, said.all),
+        }
+        staying = quoted_outputs.staying(unit.connection, workflow, said.all)
         held = erasure.held_by(unit.connection, {workflow})
-    return Found({key: output_subject(workflow, key) for key in keys}, counts, {}, held)
+    pseudonyms = {key: output_subject(workflow, key) for key in keys}
+    return Found(pseudonyms, counts, {}, held, staying, said.left_out)
 
 
 def erase_outputs(ops: Ops, workflow: str, keys: Sequence[str], *, by: str, reason: str, at: datetime) -> Erased:
@@ -157,29 +168,50 @@ def _person(
         Removals(unit.connection).erased(
             "person", pseudonym, went, workflow="", actor=actor, at=at, payload={**payload, "label": label_of(told[0])}
         )
-    unit.ledger.append_many(
-        [
-            Entry("retention:message:erased", f"message:{letter}", at, workflow, actor, {"erased": told[0]})
-            for letter, workflow in letters
-        ]
-    )
+    _changed(unit, letters, told[0], actor=actor, at=at)
     return Erased(told, counts)
 
 
 def _outputs(
     unit: Unit, workflow: str, keys: Sequence[str], *, actor: str | Subject, at: datetime, payload: Mapping[str, Any]
 ) -> Erased:
-    total: dict[str, int] = {}
+    total: Counter[str] = Counter()
     told = []
+    said = quoted_outputs.quotable(unit.connection, workflow, keys)
+    staying = quoted_outputs.staying(unit.connection, workflow, said.all)
     for key in keys:
-        counts = erased_outputs.erase(unit.connection, workflow, [key])
+        subject, values = output_subject(workflow, key), said.values[key]
+        letters = quoted_outputs.letters(unit.connection, workflow, values)
+        counts = {
+            **erased_outputs.erase(unit.connection, workflow, [key]),
+            **quoted_outputs.replace(unit.connection, workflow, values, label_of(subject)),
+        }
         erasure.shred(unit.connection, [output(workflow, key)])
-        told.append(output_subject(workflow, key))
+        told.append(subject)
         Removals(unit.connection).erased(
-            "output", told[-1], counts, workflow=workflow, actor=actor, at=at, payload=payload
+            "output",
+            subject,
+            counts,
+            workflow=workflow,
+            actor=actor,
+            at=at,
+            payload={**payload, "label": label_of(subject)},
         )
-        total = {name: total.get(name, 0) + counts.get(name, 0) for name in {**total, **counts}}
-    return Erased(tuple(told), total)
+        _changed(unit, letters, subject, actor=actor, at=at)
+        total.update(counts)
+    return Erased(tuple(told), dict(total), staying, said.left_out)
+
+
+def _changed(
+    unit: Unit, letters: Sequence[tuple[object, str]], pseudonym: str, *, actor: str | Subject, at: datetime
+) -> None:
+    """Say of each message that it is no longer what the ledger vouches for."""
+    unit.ledger.append_many(
+        [
+            Entry("retention:message:erased", f"message:{letter}", at, workflow, actor, {"erased": pseudonym})
+            for letter, workflow in letters
+        ]
+    )
 
 
 def _refuse_held(held: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -127,14 +127,20 @@ def _replaced(place: Place, people: Sequence[Subject], label: str) -> sa.ColumnE
 
 
 def _pattern(people: Sequence[Subject], *, in_json: bool) -> str:
-    """A regular expression of PostgreSQL's: any of the names as whole words, the longest first."""
-    names = sorted((one.name for one in people), key=len, reverse=True)
-    spelled = [json.dumps(name, ensure_ascii=False)[1:-1] if in_json else name for name in names]
-    whole = "|".join(
-        _BLANKS.join(_SIGN.sub(lambda sign: f"\\{sign[0]}", part) for part in one.split()) for one in spelled
+    return spelled([one.name for one in people], in_json=in_json)
+
+
+def spelled(texts: Collection[str], *, in_json: bool, whole: bool = True) -> str:
+    """A regular expression of PostgreSQL's: any of the texts as whole words, the longest first, whatever blanks are between them;
+    unless ``whole``, more of the last word may follow.
+    """
+    longest = sorted(texts, key=len, reverse=True)
+    written = [json.dumps(text, ensure_ascii=False)[1:-1] if in_json else text for text in longest]
+    any_of = "|".join(
+        _BLANKS.join(_SIGN.sub(lambda sign: f"\\{sign[0]}", part) for part in one.split()) for one in written
     )
     begins = f"(?:(?<!{_WORD})|{_ESCAPED})" if in_json else f"(?<!{_WORD})"
-    return f"{begins}(?:{whole})(?!{_WORD})"
+    return f"{begins}(?:{any_of})" + (f"(?!{_WORD})" if whole else "")
 
 
 def _workflows(connection: sa.Connection, table: str, where: sa.ColumnElement[bool]) -> set[str]:
