@@ -69,6 +69,7 @@ class Site:
         folder.mkdir()
         shutil.copy(WORKFLOWS / "_fleet.yaml", folder)
         self._cut("_fleet.yaml", "spend", "prices", "")
+        self.edit("_fleet.yaml", "workflow: invoice_reader_calls,", 'workflow: "invoice_reader_*",')  # is not here
         self.add(SLUG, light=light)
         with self.erp.begin() as connection:
             databases.erp.create_all(connection)

@@ -53,7 +53,7 @@ def document(*arguments: str) -> Any:
 def incident(ops: sa.Engine, **more: Any) -> uuid.UUID:
     """An incident of a workflow that no folder declares any more."""
     values = {
-        "fingerprint": uuid.uuid4().hex[:16], "workflow": "refunds", "stage": "pull", "kind": "source.shrunk",
+        "fingerprint": uuid.uuid4().hex[:16], "workflow": "refunds", "stage": "pull", "kind": "pull.source_shrank",
         "severity": "warning", "title": "5 rows are gone", "opened_at": AT, "last_seen_at": AT, **more,
     }  # fmt: skip
     with ops.begin() as connection:
@@ -144,11 +144,11 @@ def test_a_silence_is_begun_listed_and_ended(ops: sa.Engine) -> None:
     """For all workflows or for one that there is; what it holds, until when, by whom and why."""
     assert said("alerts", "silences") == "No silence holds.\n"
     begun = said(
-        "alerts", "silence", "--all", "--kind", "source.*", "--for", "2h", "--reason", "ERP moves", "--by", "Dana"
+        "alerts", "silence", "--all", "--kind", "pull.*", "--for", "2h", "--reason", "ERP moves", "--by", "Dana"
     )
-    assert "source.* of all workflows is silent until" in begun
+    assert "pull.* of all workflows is silent until" in begun
     (held,) = document("alerts", "silences")
-    assert (held["kind"], held["by"], held["reason"], held["holds"]) == ("source.*", "Dana", "ERP moves", True)
+    assert (held["kind"], held["by"], held["reason"], held["holds"]) == ("pull.*", "Dana", "ERP moves", True)
     assert document("alerts", "unsilence", held["id"][:8], "--by", "Lee")["changed"] is True
     assert document("alerts", "unsilence", held["id"], "--by", "Ola")["changed"] is False
     assert document("alerts", "silences") == []

@@ -66,6 +66,7 @@ def test_all_of_them_in_a_table(site: Site) -> None:
     [
         (["nobody"], "there is no workflow 'nobody'"),
         ([SLUG, "--severity", "bad"], "'bad' is no severity that alerts have"),
+        ([SLUG, "--kind", "spend.overcap"], "'spend.overcap' is no kind of alert: did you mean spend.over_cap?"),
         ([SLUG, "--at", "tomorrow"], "'tomorrow' is no moment"),
         ([SLUG, "--at", "0001-01-01 00:00+14:00"], "is too far away"),
         ([SLUG, "--at", "9999-12-31 23:59"], "is too far away"),

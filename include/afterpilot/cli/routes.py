@@ -15,6 +15,7 @@ from rich.text import Text
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.decide.escalating import in_words, terms_of
 from afterpilot.decide.routing import hours_of, routed
+from afterpilot.declare.alert_kinds import fits_a_kind, meant_kind
 from afterpilot.domain.alerting import SLACK, Alert, Destination, Routed, Silence
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.verdict import Severity
@@ -56,6 +57,8 @@ def explain(
 
     Example: afterpilot routes explain invoice_matching --severity critical --at "2026-11-28 03:00"
     """
+    if kind != _ANY_KIND and not fits_a_kind(kind):
+        raise CheckError(f"{kind!r} is no kind of alert: {meant_kind(kind)}")
     wired = wire(Settings.from_environment(), EnvConnections())
     asked = [wired.workflow(workflow)] if workflow else list(wired.declarations.workflows)
     moments = {one.slug: _moment(wired, one, at) for one in asked}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.declare import load
+from afterpilot.declare.fleet import fleet_warnings
 from afterpilot.domain.counting import plural
-from afterpilot.domain.workflow import Declarations
+from afterpilot.domain.workflow import Declarations, Problem
 from afterpilot.settings import workflows_folder
 
 
@@ -26,27 +28,31 @@ def validate(
 ) -> None:
     """Read every declaration and say what is wrong, with file and line.
 
-    One broken folder never hides the others. Example: afterpilot validate include/workflows
+    One broken folder never hides the others. A line with ! warns of what has no effect yet. Example: afterpilot validate include/workflows
     """
-    declarations = load(folder or workflows_folder())
+    folder = folder or workflows_folder()
+    declarations, warnings = load(folder), fleet_warnings(folder)
     if json:
         as_json(
             {
                 "usable": [workflow.slug for workflow in declarations.workflows],
                 "problems": [asdict(problem) for problem in declarations.problems],
+                "warnings": [asdict(warning) for warning in warnings],
             }
         )
     else:
-        _print(declarations)
+        _print(declarations, warnings)
     if declarations.problems:
         raise typer.Exit(1)
     if not declarations.workflows:
         raise typer.Exit(2)
 
 
-def _print(declarations: Declarations) -> None:
+def _print(declarations: Declarations, warnings: Sequence[Problem]) -> None:
     for problem in declarations.fleet_problems:
         console.print(Text.assemble(("✗ ", "red"), str(problem)))
+    for warning in warnings:
+        console.print(Text.assemble(("! ", "yellow"), str(warning)))
     for folder in declarations.folders:
         if folder.workflow is not None:
             workflow = folder.workflow

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
+from afterpilot.declare.alert_kinds import fits_a_kind, meant_kind
 from afterpilot.declare.problems import Flaw, Path, choices, show_text
-from afterpilot.declare.rules import Data, Shared, dig, items
+from afterpilot.declare.rules import Data, Shared, dig, items, texts
 from afterpilot.domain.alerting import CHANNEL, DIGEST, OWNER, SLACK
+from afterpilot.domain.run import FLEET
 
 _RESERVED = (CHANNEL, DIGEST, OWNER, SLACK)
 _GRAVE = ("critical", "unknown")
@@ -21,6 +24,7 @@ def alert_flaws(data: Data, shared: Shared) -> Iterator[Flaw]:
     """What of the alerts of a ``workflow.yaml`` does not fit together, or not to ``_fleet.yaml``."""
     yield from _routes(dig(data, "alerts", "routes"), shared.targets)
     yield from _maintenance(dig(data, "alerts", "maintenance"))
+    yield from _kinds(data)
     for index, route in items(dig(data, "alerts", "routes")):
         if OWNER in _several(dig(route, "to")) and dig(data, "owner", "email") is None:
             yield Flaw(
@@ -31,7 +35,7 @@ def alert_flaws(data: Data, shared: Shared) -> Iterator[Flaw]:
 
 
 def fleet_alert_flaws(data: object) -> Iterator[Flaw]:
-    """What of the alerts of ``_fleet.yaml`` does not fit together."""
+    """What of the alerts of ``_fleet.yaml`` does not fit together, so that it cannot be used."""
     targets = dig(data, "alerts", "targets")
     named = targets if isinstance(targets, dict) else {}
     for name, target in named.items():
@@ -45,6 +49,39 @@ def fleet_alert_flaws(data: object) -> Iterator[Flaw]:
     mails = {name for name, target in named.items() if dig(target, "kind") == "email"}
     yield from _routes(dig(data, "alerts", "routes"), set(map(str, named)), mails=mails)
     yield from _maintenance(dig(data, "alerts", "maintenance"))
+
+
+def fleet_alert_names(data: object, workflows: Collection[str]) -> Iterator[Flaw]:
+    """Kinds and workflows that the alerts of ``_fleet.yaml`` name and that there are not; what else stands beside them holds."""
+    yield from _kinds(data)
+    for path, name in _named(data, "workflow"):
+        if "*" not in name and name not in {FLEET, *workflows}:
+            yield Flaw(path, f"'{show_text(name)}' is no workflow of this folder", choices(name, sorted(workflows)))
+
+
+def fleet_alert_warnings(data: object, workflows: Collection[str]) -> Iterator[Flaw]:
+    """What of the alerts of ``_fleet.yaml`` has no effect yet: patterns of workflows that none fits, though one may come."""
+    for path, pattern in _named(data, "workflow"):
+        if "*" in pattern and not any(fnmatchcase(name, pattern) for name in (FLEET, *workflows)):
+            yield Flaw(path, f"'{show_text(pattern)}' fits no workflow that there is", "right if one is still to come")
+
+
+def _kinds(data: object) -> Iterator[Flaw]:
+    for path, kind in _named(data, "kind"):
+        if not fits_a_kind(kind):
+            fits = "fits no kind of alert" if "*" in kind else "is no kind of alert"
+            yield Flaw(path, f"'{show_text(kind)}' {fits}", meant_kind(kind))
+
+
+def _named(data: object, key: str) -> Iterator[tuple[Path, str]]:
+    """The names and patterns under a key of the routes and of the maintenance, with their places."""
+    for part in ("routes", "maintenance"):
+        for index, one in items(dig(data, "alerts", part)):
+            value, path = dig(one, key), ("alerts", part, index, key)
+            if isinstance(value, str):
+                yield path, value
+            for position, text in texts(value):
+                yield (*path, position), text
 
 
 def _routes(routes: Any, targets: Collection[str] | None, *, mails: Collection[str] | None = None) -> Iterator[Flaw]:  # noqa: ANN401 - YAML holds anything

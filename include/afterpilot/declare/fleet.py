@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afterpilot.declare import schema
-from afterpilot.declare.alert_rules import fleet_alert_flaws
+from afterpilot.declare.alert_rules import fleet_alert_flaws, fleet_alert_names, fleet_alert_warnings
 from afterpilot.declare.convert import UsableFleet, fleet_of
 from afterpilot.declare.files import Folder, Unreadable
 from afterpilot.declare.placing import placed, secret_flaws
@@ -32,13 +32,16 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
     it, as far as they can be read. The fleet is None where nothing of the file can be read.
     """
     try:
-        document = read(Folder(folder).read(FLEET))
+        document, workflows = read(Folder(folder).read(FLEET)), folders(folder)
     except Unreadable as error:
         return None, (Problem(FLEET, 0, "", str(error), error.hint),), Shared()
+    except OSError as error:
+        return None, (Problem(FLEET, 0, "", f"its folder cannot be listed: {error.strerror or error}"),), Shared()
     data = document.data
     flaws = [] if document.flaws and data is None else validate(schema.FleetFile, data)[1]
     flaws += [*secret_flaws(data, ()), *price_flaws(data), *fleet_spend_flaws(data), *fleet_alert_flaws(data)]
-    problems = placed(FLEET, document, flaws)
+    # A route for a workflow that was removed must go on for the others.
+    problems = placed(FLEET, document, [*flaws, *fleet_alert_names(data, workflows)])
     if not isinstance(data, dict):
         return None, problems, Shared()
     # Of what stands twice the first is kept by the reader, and is judged like the rest.
@@ -49,6 +52,27 @@ def read_fleet(folder: Path) -> tuple[Fleet | None, tuple[Problem, ...], Shared]
     kept = replace(fleet.retention, whole=_whole("retention", places))
     fleet = replace(fleet, prices_whole=_whole("prices", places), retention=kept)
     return fleet, problems, _names(data, fleet)
+
+
+def fleet_warnings(folder: Path) -> tuple[Problem, ...]:
+    """What in ``_fleet.yaml`` is not wrong, but has no effect as the folder is."""
+    try:
+        document, workflows = read(Folder(folder).read(FLEET)), folders(folder)
+    except (Unreadable, OSError):
+        return ()
+    flaws = fleet_alert_warnings(document.data, workflows)
+    return placed(FLEET, replace(document, flaws=()), flaws)
+
+
+def folders(folder: Path) -> tuple[str, ...]:
+    """The names of the workflows' folders, sorted; names that begin with ``_`` or ``.`` are left alone.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    return tuple(
+        sorted(path.name for path in folder.iterdir() if not path.name.startswith(("_", ".")) and path.is_dir())
+    )
 
 
 def schedules(folder: Path) -> Mapping[str, Mapping[str, str]]:

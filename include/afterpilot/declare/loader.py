@@ -14,7 +14,7 @@ from afterpilot.declare.eval_files import read_suite
 from afterpilot.declare.eval_rules import correction_flaws, model_flaws, suite_flaws
 from afterpilot.declare.expectations import GATE, QUALITY, check_flaws
 from afterpilot.declare.files import Folder, Unreadable
-from afterpilot.declare.fleet import read_fleet
+from afterpilot.declare.fleet import folders, read_fleet
 from afterpilot.declare.named_files import Reading, read_named, read_runbook
 from afterpilot.declare.placing import placed, secret_flaws, without_secrets
 from afterpilot.declare.problems import Flaw, dotted
@@ -41,13 +41,11 @@ def load(folder: Path, *, only: str = "") -> Declarations:
         DeclarationError: the folder itself does not exist or cannot be listed.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith(("_", ".")) and path.is_dir())
+        names = folders(folder)
     except OSError as error:
         raise DeclarationError(f"the folder {folder} cannot be listed: {error.strerror or error}") from error
-    if only:
-        paths = [path for path in paths if path.name == only]
     fleet, fleet_problems, shared = read_fleet(folder)
-    found = [_isolated(path, shared=shared) for path in paths]
+    found = [_isolated(folder / name, shared=shared) for name in names if only in {"", name}]
     return Declarations(fleet, fleet_problems, tuple(_no_shared_names(found)))
 
 

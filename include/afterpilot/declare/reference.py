@@ -144,6 +144,9 @@ What is critical or could not be checked (UNKNOWN) is kept by 1 and 2 alone: a r
 at once. A place that is not known leads nowhere; where no other is left, the channel is told. Later news of an incident goes where
 it was told, and nowhere else: what is called at night hears by day that it is over.
 
+A `kind` that there is not, or a pattern that fits none, is refused with the nearest name; [Alerts](../alerts.md#where-it-goes) leads to their table. So is
+a `workflow` without a folder. A pattern of workflows that fits none yet is a warning of `afterpilot validate`: one may still come.
+
 `escalate` counts from when an incident is told, is graver or is back. When nobody has taken it up in time, the deputy is called in its thread,
 and as long after that the channel. Nobody is called for one that is acknowledged, waived, silenced, explained by another one, or
 waits for a digest.

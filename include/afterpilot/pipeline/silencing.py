@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
+from afterpilot.declare.alert_kinds import fits_a_kind, meant_kind
 from afterpilot.domain.alerting import Silence
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
@@ -16,6 +17,7 @@ from afterpilot.domain.people import folded
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.notify.text import clean
+from afterpilot.record.history.silences import kinds
 from afterpilot.record.ops import Unit
 
 LONGEST_SILENCE = timedelta(days=30)
@@ -40,8 +42,8 @@ def begin_silence(unit: Unit, asked: Asked, *, workflows: Collection[str], now: 
     ``workflows`` are the slugs that there are: a silence that can match nothing is refused.
 
     Raises:
-        AnswerRefused: no name, no reason, an end that is over or more than 30 days away, no such workflow, or a workflow or kind
-            that cannot be read.
+        AnswerRefused: no name, no reason, an end that is over or more than 30 days away, no such workflow or kind, or one that
+            cannot be read.
     """
     by, reason = _text(asked.by), _text(asked.reason)
     workflow, kind = _pattern(asked.workflow), _pattern(asked.kind)
@@ -54,6 +56,8 @@ def begin_silence(unit: Unit, asked: Asked, *, workflows: Collection[str], now: 
     if asked.until > now + LONGEST_SILENCE:
         raise AnswerRefused(f"A silence holds for at most {LONGEST_SILENCE.days} days; begin another one then.")
     _must_exist(workflow, workflows)
+    if kind and not fits_a_kind(kind, kinds(unit.connection)):
+        raise AnswerRefused(f"{kind!r} is no kind of finding: {meant_kind(kind)}")
     unit.silences.lock()
     for one in unit.silences.holding(now):
         same = (one.workflow, one.kind, one.reason) == (workflow, kind, reason)

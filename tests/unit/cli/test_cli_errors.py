@@ -74,8 +74,10 @@ def test_broken_declarations_for_programs(cli: Cli, folder: Path) -> None:
 
 def test_nothing_to_validate(cli: Cli, tmp_path: Path) -> None:
     """A folder without workflows is no success, and one that is not there is said to be so: exit status 2."""
-    shutil.copy(WORKFLOWS / "_fleet.yaml", tmp_path)
+    fleet = (WORKFLOWS / "_fleet.yaml").read_text()
+    (tmp_path / "_fleet.yaml").write_text(fleet.replace("workflow: invoice_reader_calls", 'workflow: "claims_*"'))
     code, out, _ = cli("validate", str(tmp_path))
+    assert "! _fleet.yaml:12: alerts.routes[0].workflow: 'claims_*' fits no workflow that there is" in out
     assert (code, "No workflow is declared here" in out) == (2, True)
     code, _, err = cli("validate", str(tmp_path / "nowhere"))
     assert code == 2

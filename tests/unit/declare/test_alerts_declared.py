@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -10,13 +14,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from afterpilot import decide
+from afterpilot.decide import sharing
+from afterpilot.decide.consequences import LASTS
+from afterpilot.decide.sharing import SHARED
 from afterpilot.declare import load
+from afterpilot.declare.alert_kinds import KINDS
+from afterpilot.declare.expectations import QUALITY
+from afterpilot.declare.fleet import fleet_warnings
 from afterpilot.domain.alerting import Alerting, Escalation, Maintenance, Route, Target
 from afterpilot.domain.connections import MailServer
+from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.working_hours import WorkingHours
 from afterpilot.notify.email import MailTransport
 
+_KIND = re.compile(r"(declaration|pull|quality|gate|review|evals|spend|bills|report|watch)\.[a-z_]+")
 FLEET = """
 alerts:
   targets:
@@ -26,7 +39,7 @@ alerts:
   routes:
     - {severity: critical, hours: "off", to: [pagerduty, channel]}
     - {kind: "spend.*", severity: warning, workflow: refunds, to: digest, continue: true}
-    - {kind: gate.slow, severity: warning, to: [], reason: nobody acts on it}
+    - {kind: gate.could_not_run, severity: warning, to: [], reason: nobody acts on it}
     - {to: channel}
   escalate: {critical: 15m, unknown: 4h working}
   digest: {at: "07:15"}
@@ -63,7 +76,7 @@ def test_all_that_a_fleet_may_say(good: Path) -> None:
         routes=(
             Route(("pagerduty", "channel"), (Severity.CRITICAL,), hours="off"),
             Route(("digest",), (Severity.WARNING,), ("spend.*",), ("refunds",), go_on=True),
-            Route((), (Severity.WARNING,), ("gate.slow",), reason="nobody acts on it"),
+            Route((), (Severity.WARNING,), ("gate.could_not_run",), reason="nobody acts on it"),
             Route(("channel",)),
         ),
         working_hours=WorkingHours("Europe/Berlin", (0, 1, 2, 3, 4), time(8), time(18)),
@@ -206,13 +219,79 @@ def test_what_may_be_declared_can_be_sent_to(good: Path, address: str) -> None:
 
 def test_of_wrong_routes_the_right_ones_are_kept(good: Path) -> None:
     """In their order."""
-    alerts = _fleet(good, "alerts: {routes: [{to: nobody, kind: a}, {to: digest, kind: b}, {to: []}, {to: channel}]}\n")
+    first = "{to: nobody, kind: pull.noted}, {to: digest, kind: gate.could_not_run}"
+    alerts = _fleet(good, f"alerts: {{routes: [{first}, {{to: []}}, {{to: channel}}]}}\n")
     assert [route.to for route in alerts.routes] == [("digest",), ("channel",)]
+
+
+KINDS_MISNAMED = {
+    "evals.regresed": "'evals.regresed' is no kind of alert (did you mean evals.regressed?)",
+    "eval.regressed": "'eval.regressed' is no kind of alert (did you mean evals.regressed?)",
+    "evals.regresion*": "'evals.regresion*' fits no kind of alert (did you mean evals.regressed?)",
+    "spends.*": "'spends.*' fits no kind of alert (did you mean spend.*?)",
+    "bills.zzz": "'bills.zzz' is no kind of alert (of bills there are: did_not_run, gap, incomparable, unknown_lasts, unowned, "
+    "unread, unreadable)",
+    "zzz": "'zzz' is no kind of alert (families: bills, check, declaration, declare, evals, evaluate, gate, pull, quality, "
+    "report, review, shared, spend, watch; docs/runbooks has the kinds)",
+    "quality.fresh": "'quality.fresh' is no kind of alert (did you mean quality.fresh_within?)",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_MISNAMED)
+def test_a_kind_that_there_is_not_is_refused_with_the_nearest(good: Path, kind: str) -> None:
+    """In routes and in maintenance, of the fleet and of a workflow, with file and line; in a list, too."""
+    window = "from: 2026-12-02T10:00, until: 2026-12-02T11:00, reason: r, by: b"
+    alerts = f'alerts:\n  routes: [{{kind: "{kind}", to: channel}}]\n  maintenance:\n  - {{{window}, kind: [pull.noted, "{kind}"]}}\n'
+    for file in ("_fleet.yaml", "refunds/workflow.yaml"):
+        before = len((good / file).read_text(encoding="utf-8").splitlines())
+        _add(good / file, alerts)
+        assert [str(one) for one in load(good).problems if one.file == file] == [
+            f"{file}:{before + 2}: alerts.routes[0].kind: {KINDS_MISNAMED[kind]}",
+            f"{file}:{before + 4}: alerts.maintenance[0].kind[1]: {KINDS_MISNAMED[kind]}",
+        ]
+
+
+def test_a_workflow_that_there_is_not_is_refused_and_the_route_goes_on_for_the_others(good: Path) -> None:
+    """Its nearest name is said; a workflow that is removed takes nobody else's route along. The fleet itself may be named."""
+    alerts = _fleet(good, "alerts: {routes: [{workflow: [refund, refunds, _fleet], to: digest}]}\n")
+    assert [str(one).partition("alerts.")[2] for one in load(good).problems] == [
+        "routes[0].workflow[0]: 'refund' is no workflow of this folder (did you mean 'refunds'? accepted: refunds)"
+    ]
+    assert alerts.routes == (Route(("digest",), workflows=("refund", "refunds", "_fleet")),)
+
+
+def test_a_pattern_of_workflows_that_none_fits_yet_is_a_warning(good: Path) -> None:
+    """A workflow may still come: it is said, with its line, and nothing is refused."""
+    _fleet(good, 'alerts: {routes: [{workflow: ["claims_*", "ref*"], to: digest}]}\n')
+    assert load(good).problems == ()
+    [warning] = fleet_warnings(good)
+    assert warning.line
+    assert str(warning).endswith(
+        "alerts.routes[0].workflow[0]: 'claims_*' fits no workflow that there is (right if one is still to come)"
+    )
+
+
+def test_every_kind_that_is_found_is_known() -> None:
+    """A kind that a verb can find may be routed and silenced; what may be routed is found by one, or is one of a family of checks."""
+    said = set(_kinds_in_decide())
+    of_stages = {f"{stage}.{word}" for stage in Stage for word in ("did_not_run", LASTS)}
+    checks = {f"quality.{name}" for name in QUALITY}
+    shared = {f"{SHARED}{what}" for what in sharing._WORDS}
+    assert set(KINDS) == said | of_stages | checks | shared
+
+
+def _kinds_in_decide() -> Iterator[str]:
+    """The constants of the modules that make findings, whose form is a family and a word."""
+    names = [one.name for one in pkgutil.walk_packages(decide.__path__, "afterpilot.decide.")]
+    for name in [*names, "afterpilot.domain.watching"]:
+        for value in vars(importlib.import_module(name)).values():
+            several = value.values() if isinstance(value, dict) else [value]
+            yield from (one for one in several if isinstance(one, str) and _KIND.fullmatch(one))
 
 
 def test_a_workflow_may_not_name_what_the_fleet_lacks(good: Path) -> None:
     """A target, or the owner's mail without an address; where the fleet's alerts cannot be read it is not held against it."""
-    _add(good / "refunds/workflow.yaml", "alerts: {routes: [{to: owner, kind: a}, {to: mail}]}\n")
+    _add(good / "refunds/workflow.yaml", "alerts: {routes: [{to: owner, kind: pull.noted}, {to: mail}]}\n")
     assert _problems(good) == [
         "alerts.routes[0].to: names the owner, whose e-mail address is not known",
         "alerts.routes[1].to: 'mail' is not one of alerts.targets in _fleet.yaml",
