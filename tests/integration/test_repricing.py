@@ -22,6 +22,7 @@ from afterpilot.record import metering, repricing
 from afterpilot.record.ops import Ops
 from afterpilot.record.plain import as_text
 from afterpilot.record.pricing import Pricing
+from afterpilot.record.replaced_prices import Replacement
 from afterpilot.record.tables import prices, repricings, usage, usage_sums
 from afterpilot.spend.prices import Prices
 
@@ -75,7 +76,7 @@ def connection(postgres: Any) -> Any:
 def test_the_database_charges_as_python_does(connection: sa.Connection, some: dict[str, Decimal], call: Usage) -> None:
     """To the last digit; and of a call that has no cost it says that it does not fit."""
     new = price(some)
-    row = repricing.as_row(repricing.Replacement(_OLD, new, AT, AT))
+    row = repricing.as_row(Replacement(_OLD, new, AT, AT))
     details = None if call.details == PLAIN else as_text(call.details.as_json())
     found = connection.execute(
         _CHARGED,

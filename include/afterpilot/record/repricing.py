@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,17 +17,13 @@ import sqlalchemy as sa
 from afterpilot.domain.charging import durations
 from afterpilot.domain.ledger import Entry
 from afterpilot.domain.ports import PriceBook
-from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, TOKENS, CallDetails, Price
+from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, TOKENS
 from afterpilot.record import partitions, prices
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.metering import LOCK
-from afterpilot.record.pricing import AS_SAID
 from afterpilot.record.quarters import QUARTER
+from afterpilot.record.replaced_prices import PLACED, Replacement, midnight, replaced
 
-_DAY = timedelta(days=1)
-_IN_USE = sa.text(
-    "SELECT price_id, min(day) AS first, max(day) AS last FROM usage_days WHERE day >= :since GROUP BY price_id"
-)
 _GIVEN = {
     "old_id": "bigint",
     "since": "timestamptz",
@@ -51,15 +46,6 @@ COLUMNS = ", ".join(f"{name} {kind}" for name, kind in _GIVEN.items())
 def _in(sorts: Sequence[str]) -> str:
     named = "', '".join(sorts)
     return f"key IN ('{named}')"
-
-
-# Sums with an old price that may hold calls of the stretch of time in which it is replaced.
-_PLACED = "price_id = {id} AND at > since - interval '15 minutes' AND at < until"
-_STANDING = sa.text(
-    "SELECT number FROM unnest(CAST(:ids AS bigint[]), CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[])) "  # noqa: S608
-    "  WITH ORDINALITY AS given (id, since, until, number) CROSS JOIN LATERAL "  # one look into the index for each
-    f"  (SELECT FROM usage_sums WHERE {_PLACED.format(id='id')} ORDER BY at LIMIT 1) AS standing"
-)
 
 
 # The same as afterpilot.domain.charging.charge; a test holds them together. Of a call that does not fit, Python says why.
@@ -105,7 +91,7 @@ WITH given AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:given AS jsonb)) AS g ({COLUMNS})
 ), places AS MATERIALIZED (
   SELECT DISTINCT workflow, at AS quarter, price_id
-  FROM given JOIN usage_sums ON {_PLACED.format(id="old_id")} WHERE at >= :first AND at < :last
+  FROM given JOIN usage_sums ON {PLACED.format(id="old_id")} WHERE at >= :first AND at < :last
 ), calls AS (
   SELECT call.place, given.old_id, given.new_id, call.cost AS old_cost, charged.*
   FROM places CROSS JOIN LATERAL (
@@ -132,16 +118,6 @@ RETURNING workflow, model, old_price, new_price, first_day, last_day, calls, old
 """  # noqa: S608
 # Nested loops: each place is looked up where it is, however many the planner thinks there are.
 _SETTINGS = ("enable_hashjoin = off", "enable_mergejoin = off", "statement_timeout = 0", "jit = off")
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """The ``new`` price of calls that had the ``old`` one, from ``since`` to before ``until``."""
-
-    old: Price
-    new: Price
-    since: datetime
-    until: datetime
 
 
 def keep_prices(connection: sa.Connection, book: PriceBook, *, since: date) -> bool:
@@ -194,45 +170,6 @@ def _changed(row: sa.Row[Any], run_id: uuid.UUID | None) -> Entry:
             "run": str(run_id) if run_id else None,
         },
     )
-
-
-def replaced(connection: sa.Connection, book: PriceBook, *, since: date) -> Sequence[Replacement]:
-    """The prices of summed calls since that day that are not what the book says now, with what replaces them."""
-    used = {row.price_id: row for row in connection.execute(_IN_USE, {"since": since - _DAY})}
-    known = prices.read(connection, used)
-    found = [
-        one
-        for id_, price in sorted(known.items())
-        if price.source != AS_SAID
-        for one in _replaced(book, price, max(used[id_].first - _DAY, since), used[id_].last + 2 * _DAY)
-    ]
-    return _standing(connection, found)
-
-
-def _standing(connection: sa.Connection, found: Sequence[Replacement]) -> Sequence[Replacement]:
-    """Those that calls wait for. Around a day on which a price changes, calendars alone would always show some: calls of before
-    have the old price, and rightly so.
-    """
-    given = {"ids": [one.old.id for one in found]}
-    given |= {f"{name}s": [getattr(one, name) for one in found] for name in ("since", "until")}
-    return [found[number - 1] for number in sorted(connection.scalars(_STANDING, given))] if found else ()
-
-
-def midnight(day: date) -> datetime:
-    """When the day begins, in UTC."""
-    return datetime.combine(day, time(), UTC)
-
-
-def _replaced(book: PriceBook, price: Price, first: date, last: date) -> Iterator[Replacement]:
-    """One price, in each stretch of time in which the book says the same."""
-    moment, end = midnight(first), midnight(last)
-    how = CallDetails((), price.tier, price.region, price.provider)
-    while moment < end:
-        until = min(book.linear(price.model, moment, how=how).until or end, end)
-        for new in book.replacements(price, moment):
-            if new != price:
-                yield Replacement(price, new, moment, until)
-        moment = until
 
 
 def as_row(one: Replacement) -> dict[str, Any]:
