@@ -103,7 +103,7 @@ def test_erasing_is_previewed_asked_for_and_reported_without_names(
     why = ("--by", "Sam Whitfield", "--reason", "ticket 811")
     _, out, _ = cli("erase", "person", "Dana Ruiz", "--dry-run")
     assert "1  silences.by" in out
-    assert "What stays:" in out
+    assert "What stays\n" in out
     assert cli("erase", "person", "Dana Ruiz")[0] == 2, "why, and by whom?"
     monkeypatch.setattr("typer.prompt", lambda *_, **__: "dana")
     code, _, err = cli("erase", "person", "Dana Ruiz", *why)
@@ -126,13 +126,23 @@ def test_an_output_is_erased_without_a_question_where_it_is_said(cli: Cli, kept:
     code, _, why_not = cli("erase", "output", "invoice_machting", "a", "--by", "Sam", "--reason", "x", "--yes")
     assert code == 2
     assert "there is no workflow 'invoice_machting'" in why_not
+    run = kept.ran("invoice_matching", OLD)
+    what = {"workflow": "invoice_matching", "stage": "check", "kind": "k", "severity": "warning", "fingerprint": "f"}
+    kept.add("incidents", **what, title="Ann is missing", opened_at=OLD, last_seen_at=OLD)
+    kept.add("findings", **what, run_id=run, title="Ann is missing", at=OLD)
     told = cli("erase", "output", "invoice_matching", "a", "--dry-run")[1]
-    assert "incidents, messages, reports: may quote a value of it, and are not searched" in told
+    assert "1  incidents.title" in told
+    assert "What quotes it and cannot be changed; it goes with retention.runs\n       1  findings.title" in told
+    assert "are times" not in told, "it said one name, and nothing else"
+    assert "runs, findings" in told
+    assert "may quote a value of it, and are proven" in told
     assert "Nothing was changed." in told
     preview = json.loads(cli("erase", "output", "invoice_matching", "a", "--dry-run", "--json")[1])
     assert "the source" in preview["left"]
     why = ("--by", "Sam Whitfield", "--reason", "ticket 811", "--yes", "--json")
-    assert json.loads(cli("erase", "output", "invoice_matching", "a", *why)[1])["counts"] == {"records.data": 1}
+    done = json.loads(cli("erase", "output", "invoice_matching", "a", *why)[1])
+    assert done["counts"] == {"records.data": 1, "incidents.title": 1}
+    assert done["staying"] == {"findings.title": 1}
     listed = tmp_path / "erased.jsonl"
     listed.write_text(cli("erase", "list")[1])
     kept.record("invoice_matching", "a", OLD)

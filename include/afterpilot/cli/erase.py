@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.personal_places import LEFT, LEFT_OF_OUTPUT, Found
 from afterpilot.settings import Settings
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make what is known of a person or an output unreadable for good.", no_args_is_help=True)
 
-_By = Annotated[str, typer.Option("--by", help="Who erases; somebody else than who is erased.")]
-_Why = Annotated[str, typer.Option("--reason", help="Why; it is sealed in the ledger.")]
+_By = Annotated[
+    str, typer.Option("--by", help="Who erases; never who is erased. Needed unless --dry-run.", metavar="NAME")
+]
+_Why = Annotated[
+    str, typer.Option("--reason", help="Why; it is sealed in the ledger. Needed unless --dry-run.", metavar="WHY")
+]
+_NAMES = 30  # columns of what a line is about
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would go from where; change nothing.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -31,7 +40,7 @@ _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def person(
     names: Annotated[
         list[str],
-        typer.Argument(help="All their names: login, full name, e-mail address, Slack id.", metavar="NAME..."),
+        typer.Argument(help="All their names: login, full name, e-mail address, Slack id.", metavar="NAME"),
     ],
     *,
     reason: _Why = "",
@@ -40,18 +49,22 @@ def person(
     yes: _Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Destroy the key of what the ledger holds of somebody, and take their names out of everything else. It cannot be undone.
+    """Make somebody unreadable in the ledger, and take their names out of everything else. It cannot be undone.
 
-    What they did stays, by a pseudonym that leads nowhere; every proof still holds. Whoever acts again gets a new one.
-    Example: afterpilot erase person dana.ruiz "Dana Ruiz" dana.ruiz@example.com --reason "ticket 811" --by "Sam Whitfield"
+    The key of what the ledger holds of them is destroyed. What they did stays, by a pseudonym that leads nowhere; every proof still
+    holds. Whoever acts again gets a new one. Look first with --dry-run: it says what goes, what stays, and which other spellings there are.
+
+    Example: afterpilot erase person dana.ruiz "Dana Ruiz" --dry-run
+
+    Example: afterpilot erase person dana.ruiz "Dana Ruiz" --reason 811 --by Sam
     """
     from afterpilot.pipeline.erasing import erase_person, preview_person
 
     ops = _ops()
     found = preview_person(ops, names)
     if not json:
-        _preview(found)
-        _left(LEFT)
+        _preview(found, "Whom")
+        _pairs("What stays", LEFT)
     if dry_run:
         _dry(found, LEFT, json=json)
         return
@@ -62,7 +75,7 @@ def person(
 @app.command()
 def output(
     workflow: Annotated[str, typer.Argument(help="The workflow's folder name.")],
-    keys: Annotated[list[str], typer.Argument(help="The outputs' keys.", metavar="KEY...")],
+    keys: Annotated[list[str], typer.Argument(help="The outputs' keys.", metavar="KEY")],
     *,
     reason: _Why = "",
     by: _By = "",
@@ -70,10 +83,14 @@ def output(
     yes: _Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Remove the data of outputs, and what people and judges wrote on them; erase them at the source first. It cannot be undone.
+    """Remove the data of outputs, wherever they stand or are quoted. Erase them at the source first. It cannot be undone.
 
-    Their keys stay, with what was decided on them.
-    Example: afterpilot erase output invoice_matching INV-20931 --reason "ticket 811" --by "Sam Whitfield"
+    What people and judges wrote on them goes too, and incidents, messages and reports quote them no more. Their keys stay, with what was
+    decided on them. Look first with --dry-run: it says what goes, what quotes them and cannot be changed, and what is not recognised.
+
+    Example: afterpilot erase output invoice_matching INV-7 --dry-run
+
+    Example: afterpilot erase output invoice_matching INV-7 --reason 811 --by Sam
     """
     from afterpilot.pipeline.erasing import erase_outputs, preview_outputs
 
@@ -82,8 +99,8 @@ def output(
     if not found.total:
         _need(ops, workflow)  # a slip of the pen would be told as an erasure
     if not json:
-        _preview(found)
-        _left(LEFT_OF_OUTPUT)
+        _preview(found, "Which")
+        _pairs("What stays", LEFT_OF_OUTPUT)
     if dry_run:
         _dry(found, LEFT_OF_OUTPUT, json=json)
         return
@@ -93,7 +110,9 @@ def output(
 
 @app.command("list")
 def list_() -> None:
-    """Print all that was ever erased, by pseudonym, one JSON line each: keep it beside the backups, for `afterpilot erase reapply`.
+    """Print all that was ever erased, by pseudonym, one JSON line each.
+
+    Keep it beside the backups: `afterpilot erase reapply` takes it.
 
     Example: afterpilot erase list > erased.jsonl
     """
@@ -112,7 +131,9 @@ def reapply(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Erase again who and what came back with a restored dump, or from a source; the DAG `retention` does it once a day.
+    """Erase again who and what came back with a restored dump, or from a source.
+
+    The DAG `retention` does it once a day, with what the database itself knows; --from adds what was kept beside the backups.
 
     Example: afterpilot erase reapply --from erased.jsonl
     """
@@ -124,7 +145,7 @@ def reapply(
         as_json([_as_dict(one) for one in done])
         return
     for one in done:
-        _line(f"Erased again: {', '.join(one.pseudonyms)} ({sum(one.counts.values())} values)")
+        _line(f"Erased again: {', '.join(one.pseudonyms)} ({plural(sum(one.counts.values()), 'value')})")
     if not done:
         _line("Nobody and nothing that was erased is back.")
 
@@ -137,25 +158,44 @@ def _need(ops: Ops, workflow: str) -> None:
             raise AnswerRefused(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
 
 
-def _preview(found: Found) -> None:
-    for name, pseudonym in found.pseudonyms.items():
-        _line(f"{name}: {pseudonym}")
+def _preview(found: Found, what: str) -> None:
+    _pairs(what, found.pseudonyms)
     if not found.pseudonyms:
         _line("None of these names is in the ledger.")
-    for place, rows in found.counts.items():
-        _line(f"  {rows:>6}  {place}")
+    _counts("What goes", found.counts)
     if not found.counts:
         _line("Nothing of it stands elsewhere.")
-    for name, rows in found.others.items():
-        _line(f"Perhaps the same person, and not named: {name!r} ({rows} values). Name it too if it is.")
+    _unchanged(found.staying, found.not_sought)
+    if found.others:
+        _counts("Perhaps the same person, and not named here: name it too if it is", found.others)
     for hold in found.held:
         _line(f"Held: {hold}. Nothing is erased until it is released.")
 
 
-def _left(left: Mapping[str, str]) -> None:
-    _line("What stays:")
-    for place, why in left.items():
-        _line(f"  {place}: {why}")
+def _unchanged(staying: Mapping[str, int], not_sought: Mapping[str, int]) -> None:
+    """What an erasure of outputs does not reach."""
+    _counts("What quotes it and cannot be changed; it goes with retention.runs", staying)
+    _counts("Values that no text is searched for: they", not_sought)
+
+
+def _counts(title: str, counts: Mapping[str, int]) -> None:
+    if counts:
+        _line(title)
+        for place, rows in counts.items():
+            _line(f"  {rows:>6,}  {place}")
+
+
+def _pairs(title: str, pairs: Mapping[str, str]) -> None:
+    """Two columns, of which the second is wrapped under itself."""
+    if not pairs:
+        return
+    _line(title)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(max_width=_NAMES, overflow="fold")
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(Text(name), Text(value))
+    console.print(Padding(table, (0, 0, 0, 2)), soft_wrap=False)
 
 
 def _dry(found: Found, left: Mapping[str, str], *, json: bool) -> None:
@@ -179,16 +219,20 @@ def _done(erased: Erased, *, json: bool) -> None:
     if json:
         as_json(_as_dict(erased))
         return
-    _line(
-        f"Erased: {', '.join(erased.pseudonyms)} ({sum(erased.counts.values())} values). The ledger has an entry of it."
-    )
-    _line(
-        "Keep what `afterpilot erase list` prints beside the backups: docs/deployment.md says how long they may hold keys."
-    )
+    values = plural(sum(erased.counts.values()), "value")
+    _line(f"Erased: {', '.join(erased.pseudonyms)} ({values}). The ledger has an entry of it.")
+    _unchanged(erased.staying, erased.not_sought)
+    _line("Keep what `afterpilot erase list` prints beside the backups.")
+    _line("How long these may hold keys: docs/deployment.md.")
 
 
 def _as_dict(erased: Erased) -> dict[str, Any]:
-    return {"erased": list(erased.pseudonyms), "counts": dict(erased.counts)}
+    return {
+        "erased": list(erased.pseudonyms),
+        "counts": dict(erased.counts),
+        "staying": dict(erased.staying),
+        "not_sought": dict(erased.not_sought),
+    }
 
 
 def _found(found: Found) -> dict[str, Any]:
@@ -197,6 +241,8 @@ def _found(found: Found) -> dict[str, Any]:
         "counts": dict(found.counts),
         "others": dict(found.others),
         "held": list(found.held),
+        "staying": dict(found.staying),
+        "not_sought": dict(found.not_sought),
     }
 
 
