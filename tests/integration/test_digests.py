@@ -26,7 +26,7 @@ OTHER = "other_invoices"
 def declared(site: Site) -> None:
     """Two workflows with one channel, whose warnings can wait until half past eight in London."""
     site.add(OTHER)
-    site.edit("_fleet.yaml", "{workflow: invoice_reader_calls, severity", "{severity")
+    site.edit("_fleet.yaml", '{workflow: "invoice_reader_*", severity', "{severity")
 
 
 def ran(site: Site, *kinds: str, slug: str = SLUG, severity: Severity = Severity.WARNING) -> None:

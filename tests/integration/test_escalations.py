@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from path_site import SLUG, Site, trigger
@@ -15,6 +16,7 @@ from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.pipeline.alert_sweep import SweptAlerts, sweep_alerts
 from afterpilot.pipeline.conclude import concluded
+from afterpilot.pipeline.digesting import send_digests
 from afterpilot.pipeline.silencing import Asked, begin_silence
 from doubles.slack import TOKEN, SlackDouble
 
@@ -132,7 +134,7 @@ def test_without_a_deputy_the_channel_is_called(site: Site) -> None:
 def test_what_was_told_by_night_is_over_by_day_in_the_same_places(site: Site) -> None:
     """Whatever the routes say by then; the call for the channel goes to the channel."""
     site.edit("_fleet.yaml", "  routes: ", "  targets: {pager: {kind: pagerduty, connection: pd}}\n  routes: ")
-    site.edit("_fleet.yaml", "    - {workflow: invoice_reader_calls", '    - {severity: critical, hours: "off", to: pager}\n    - {workflow: invoice_reader_calls')  # fmt: skip
+    site.edit("_fleet.yaml", "    - {workflow: ", '    - {severity: critical, hours: "off", to: pager}\n    - {workflow: ')  # fmt: skip
     site.now += 11 * HOUR
     ran(site, found())
     assert swept(site, 16 * MINUTE).called == 1
@@ -177,3 +179,123 @@ def test_two_sweeps_at_once_call_nobody_twice(site: Site) -> None:
         done = list(workers.map(lambda _: sweep_alerts(wired.services, known).called, range(4)))
     assert sum(done) == 40
     assert site.rows("SELECT count(*) FROM outbox WHERE kind = 'escalated'")[0]["count"] == 40
+
+
+def untaken(site: Site, number: int) -> None:
+    """So many critical incidents, told and sent, that nobody takes up in time."""
+    ran(site, *(found(kind=f"quality.check_{one:03d}") for one in range(number)))
+    sends(site)
+    site.now += 16 * MINUTE
+
+
+def sends(site: Site) -> None:
+    """Everything that waits to be sent stands in its place."""
+    site.rows(
+        "UPDATE outbox SET state = 'sent', posted_channel = channel, posted_ts = id::text, sent_at = now() "
+        "WHERE state = 'pending' RETURNING id"
+    )
+
+
+def waiting(site: Site) -> Sequence[dict[str, Any]]:
+    """The letters that are to be sent."""
+    return [row for row in site.letters() if row["state"] == "pending"]
+
+
+def test_a_storm_is_one_call_for_a_channel(site: Site) -> None:
+    """Forty incidents take their steps on record; the deputy is called by one message, a quarter of an hour later everybody."""
+    untaken(site, 40)
+    assert swept(site) == SweptAlerts(called=40, digests=1)
+    (call,) = waiting(site)
+    assert (call["kind"], call["channel"], call["incident_id"], call["gravity"]) == ("called", CHANNEL, None, 0)
+    assert call["message"]["title"] == "40 incidents that nobody has taken up"
+    assert call["message"]["mention"] == "U05EF6GH7"
+    assert len(call["message"]["points"]) == 11
+    assert call["message"]["points"][-1] == "and 30 more"
+    assert {row["escalation"] for row in site.incidents()} == {1}
+    assert line(site).count("escalated") == 40
+    sends(site)
+    assert swept(site, 16 * MINUTE) == SweptAlerts(called=40, digests=1)
+    (call,) = waiting(site)
+    assert call["message"]["mention"] == "@here"
+    own = [row for row in site.letters() if row["kind"] == "escalated"]
+    assert {(row["state"], row["why"][:14]) for row in own} == {("digested", "in the call of")}
+    assert {row["escalation"] for row in site.incidents()} == {2}
+
+
+def test_a_few_are_called_about_one_by_one(site: Site) -> None:
+    """Each in the thread of its own message."""
+    untaken(site, 3)
+    assert swept(site) == SweptAlerts(called=3)
+    assert [row["kind"] for row in waiting(site)] == ["escalated"] * 3
+
+
+def test_what_follows_a_call_waits_for_the_next_one_there(site: Site) -> None:
+    """It takes its step at once; the channel is called about it a quarter of an hour after the first call, and only about what is open."""
+    untaken(site, 5)
+    assert swept(site).digests == 1
+    sends(site)
+    more = [found(kind=f"quality.later_{one}") for one in range(6)]
+    site.now -= 14 * MINUTE
+    ran(site, *(found(kind=f"quality.check_{one:03d}") for one in range(5)), *more)
+    sends(site)
+    site.now += 14 * MINUTE
+    assert swept(site, 2 * MINUTE) == SweptAlerts(called=6)
+    assert waiting(site) == []
+    wired, later = site.wired(), [row for row in site.incidents() if "later" in row["kind"]]
+    known = {SLUG: wired.workflow(SLUG)}
+    pipeline.acknowledge(wired.services, str(later[0]["id"]), by="Dana Ruiz", note="", known=known)
+    pipeline.settle(wired.services, str(later[1]["id"]), by="Dana Ruiz", note="", known=known)
+    sends(site)
+    site.now += 11 * MINUTE
+    assert wired_digests(site) == 0
+    site.now += 4 * MINUTE
+    site.rows("UPDATE incidents SET escalate_at = NULL RETURNING id")
+    assert wired_digests(site) == 1
+    (call,) = waiting(site)
+    assert call["message"]["title"] == "4 incidents that nobody has taken up"
+    whys = [row["why"] for row in site.letters() if row["state"] == "superseded" and row["kind"] == "escalated"]
+    assert sorted(whys) == ["it is acknowledged by now", "it is resolved by now"]
+
+
+def wired_digests(site: Site) -> int:
+    """How many digests and calls are queued now; nobody else is called."""
+    wired = site.wired()
+    return send_digests(wired.services, {SLUG: wired.workflow(SLUG)}).done
+
+
+def test_in_slack_a_storm_is_one_post_that_calls_the_deputy(site: Site) -> None:
+    """The messages of the incidents stand as they are, with their buttons."""
+    with SlackDouble() as slack:
+        site.env |= {"SLACK_BOT_TOKEN": TOKEN, "SLACK_API_URL": slack.url}
+        untaken(site, 6)
+        assert swept(site).digests == 1
+        site.wired().deliver()
+    (call,) = slack.messages
+    assert "6 incidents that nobody has taken up" in str(call.body)
+    assert "<@U05EF6GH7> this is yours to act on." in str(call.body)
+
+
+def test_a_sweep_that_is_cut_off_calls_nobody_twice(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps that were taken wait for the call that the next sweep makes."""
+    untaken(site, 8)
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("afterpilot.pipeline.alert_sweep.send_digests", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            swept(site)
+    assert waiting(site) == []
+    assert swept(site) == SweptAlerts(digests=1)
+    assert [row["message"]["title"] for row in waiting(site)] == ["8 incidents that nobody has taken up"]
+
+
+def test_a_pager_is_told_of_each(site: Site) -> None:
+    """It keeps an alert for each incident by itself: only what people read is one message."""
+    site.edit("_fleet.yaml", "  routes: ", "  targets: {pager: {kind: pagerduty, connection: pd}}\n  routes: ")
+    site.edit("_fleet.yaml", "    - {workflow: ", "    - {severity: critical, to: [pager, channel]}\n    - {workflow: ")  # fmt: skip
+    untaken(site, 5)
+    assert swept(site).called == 5
+    told = sorted((row["target"], row["kind"]) for row in waiting(site))
+    assert told == [("pager", "escalated")] * 5 + [("slack", "called")]

@@ -52,8 +52,8 @@ class About:
 class Message:
     """A neutral message: title, one-sentence summary, facts, bullet points, links and at most one picture.
 
-    ``notification`` is the line that a phone shows. ``mention`` is a Slack user id, ``@here`` (everybody who is in the
-    channel now) or empty. ``picture`` is the id of a report whose chart goes with the message, or empty. ``details`` and, in a
+    ``notification`` is the line that a phone shows. ``mention`` is a Slack user id (or several, with blanks between
+    them), ``@here`` (everybody who is in the channel now) or empty. ``picture`` is the id of a report whose chart goes with the message, or empty. ``details`` and, in a
     message that has some, ``points`` are the evidence: they stand in the thread where the transport has threads, else below
     the facts. ``point_urls`` are where the points lead to, by their places, empty where one leads nowhere. ``about`` is None where the message
     is about no incident. All strings are data, never markup.

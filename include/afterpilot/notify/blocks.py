@@ -97,10 +97,11 @@ def measured(blocks: Sequence[Block]) -> int:
 
 
 def mention(message: Message) -> str:
-    """The markup that calls a person or all who are there; empty where ``message.mention`` is neither a user id nor ``@here``."""
+    """The markup that calls people or all who are there; empty where ``message.mention`` is neither user ids nor ``@here``."""
     if message.mention == HERE:
         return "<!here>"
-    return f"<@{message.mention}>" if _USER.fullmatch(message.mention) else ""
+    people = message.mention.split(" ")
+    return " ".join(f"<@{one}>" for one in people) if all(_USER.fullmatch(one) for one in people) else ""
 
 
 def safe_links(links: Sequence[Link]) -> tuple[Link, ...]:

@@ -112,6 +112,11 @@ class Messages:
         """The address of an incident's page; empty where no page can be linked."""
         return self._page(incident.id) if self._base_url else ""
 
+    @property
+    def open_incidents_url(self) -> str:
+        """The address of the list of incidents that nobody has taken up; empty where no page can be linked."""
+        return f"{self._base_url}/afterpilot/incidents?state=open" if self._base_url else ""
+
     def _page(self, incident_id: uuid.UUID, part: str = "") -> str:
         if not self._base_url:
             return ""

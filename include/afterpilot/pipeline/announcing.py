@@ -52,7 +52,8 @@ _ANEW = ("opened", "graver", "reopened", "waiver_over", "silence_over", *_BACK)
 class News:
     """What happened to an incident. ``what`` is its word on the time line (opened, graver, changed, resolved …), ``mark`` makes
     the news one of its kind where the word alone does not (the run that found it). ``cause`` is the finding, where a run found it.
-    ``channel`` replaces the workflow's own. ``said`` is the line in the thread, where the news has words of its own.
+    ``channel`` replaces the workflow's own. ``said`` is the line in the thread, where the news has words of its own. ``together`` is
+    when the news is told with others of its kind in one message to people; None: alone, at once.
     """
 
     what: str
@@ -62,6 +63,7 @@ class News:
     run_id: uuid.UUID | None = None
     channel: str = ""
     said: str = ""
+    together: datetime | None = None
 
 
 def announce(services: Services, unit: Unit, workflow: Workflow | None, news: Sequence[News]) -> None:
@@ -76,6 +78,8 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
     plan = _plan(
         services, unit, workflow, news, Alert(incident.workflow, incident.kind, severity, channel, _mail(workflow))
     )
+    if news.together is not None:
+        plan = _together(services, plan, news.together)
     fate, why, kind = _held(unit, news, plan.silenced)
     message = services.messages.incident(
         incident, news.cause, workflow=workflow, run_id=news.run_id, news=news.what, said=news.said
@@ -119,6 +123,12 @@ def _plan(services: Services, unit: Unit, workflow: Workflow | None, news: News,
         for target, channel, waits in told_places(unit.connection, news.incident.id)
     ]
     return followed(plan, told, anew=news.what in (*_ANEW, "escalated"), over=news.what == "resolved")
+
+
+def _together(services: Services, plan: Routed, at: datetime) -> Routed:
+    """The plan with its places for people waiting until then; what is told to a program tells each by itself."""
+    programs = {one.name for one in services.fleet.alerts.targets if one.kind in ("pagerduty", "webhook")}
+    return replace(plan, to=tuple(one if one.target in programs else replace(one, digest_at=at) for one in plan.to))
 
 
 def _expect(services: Services, unit: Unit, workflow: Workflow | None, news: News, severity: Severity) -> None:

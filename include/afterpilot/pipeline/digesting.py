@@ -1,4 +1,4 @@
-"""The sweep that puts all that could wait in a place into one message a day."""
+"""The sweep that puts all that could wait in a place into one message a day, and all calls of a moment into one call."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.workflow import Workflow
+from afterpilot.notify.calling import call_message
 from afterpilot.notify.digest import Notice, digest_message
 from afterpilot.pipeline.explaining import explained_by
 from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
-from afterpilot.record.digests import Digests, Waiting
+from afterpilot.record.digests import Digests, Place, Waiting
 from afterpilot.record.ops import Unit
+
+_GRAVE = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
 
 
 def send_digests(services: Services, known: Mapping[str, Workflow]) -> Swept:
-    """Queue the digest of each place where one is due, and return how many; ``known`` are the workflows by slug.
+    """Queue the digest or the call of each place where one is due, and return how many; ``known`` are the workflows by slug.
 
     Each is one transaction with the messages that it takes the place of: cut off, it is made again; made twice at once, the
     second finds nothing.
@@ -27,34 +30,59 @@ def send_digests(services: Services, known: Mapping[str, Workflow]) -> Swept:
     at = services.now()
     with services.ops.begin() as unit:
         places = Digests(unit.connection).due(at)
-    return one_by_one(lambda place: _send(services, known, *place), places, named=lambda place: f"digest of {place}")
+    return one_by_one(lambda place: _send(services, known, place), places, named=lambda place: f"digest of {place}")
 
 
-def _send(services: Services, known: Mapping[str, Workflow], target: str, channel: str) -> bool:
+def _send(services: Services, known: Mapping[str, Workflow], place: Place) -> bool:
     at = services.now()
     with services.ops.begin() as unit:
-        taken = _told(services, unit, known, Digests(unit.connection).take(target, channel, at))
+        taken = _told(services, unit, known, Digests(unit.connection).take(place, at), calls=place.calls)
         if not taken:
             return False
-        slugs = {one.workflow for one in taken}
-        unit.outbox.put(
-            digest_message(_notices(services, taken), since=taken[0].created_at, at=at),
-            dedupe_key=f"digest/{target}/{channel}/{taken[0].id}",
-            workflow=slugs.pop() if len(slugs) == 1 else FLEET,
-            kind="digest",
-            channel=channel,
-            target=target,
-            severity=Severity.INFO,
-        )
+        whose = taken[0].workflow if len({one.workflow for one in taken}) == 1 else FLEET
+        queue = _call if place.calls else _digest
+        queue(services, unit, place, whose, taken)
     return True
 
 
-def _told(services: Services, unit: Unit, known: Mapping[str, Workflow], taken: Sequence[Waiting]) -> Sequence[Waiting]:
-    """Those that are told now: a silence that has begun meanwhile, a waiver or a cause keeps a notice that has waited, too."""
+def _digest(services: Services, unit: Unit, place: Place, whose: str, taken: Sequence[Waiting]) -> None:
+    unit.outbox.put(
+        digest_message(_notices(services, taken), since=taken[0].created_at, at=services.now()),
+        dedupe_key=f"digest/{place.target}/{place.channel}/{taken[0].id}",
+        workflow=whose,
+        kind="digest",
+        channel=place.channel,
+        target=place.target,
+        severity=Severity.INFO,
+    )
+
+
+def _call(services: Services, unit: Unit, place: Place, whose: str, taken: Sequence[Waiting]) -> None:
+    mentions = {one.message.mention for one in taken}
+    unit.outbox.put(
+        call_message(_notices(services, taken), calls=mentions, url=services.messages.open_incidents_url),
+        dedupe_key=f"called/{place.target}/{place.channel}/{taken[0].id}",
+        workflow=whose,
+        kind="called",
+        channel=place.channel,
+        target=place.target,
+        severity=min((one.incident.severity for one in taken if one.incident), key=_GRAVE.index),
+        not_before=services.now(),  # by which the next call there is told how long ago this one was
+    )
+
+
+def _told(
+    services: Services, unit: Unit, known: Mapping[str, Workflow], taken: Sequence[Waiting], *, calls: bool
+) -> Sequence[Waiting]:
+    """Those that are told now: a silence that has begun meanwhile, a waiver or a cause keeps a notice that has waited, too; nobody is
+    called about what somebody has by now, or what is over.
+    """
     at = services.now()
     silences = unit.silences.holding(at)
 
     def why_kept(incident: Incident) -> tuple[Fate, str] | None:
+        if calls and incident.state in (IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED):
+            return Fate.SUPERSEDED, f"it is {incident.state} by now"
         return _kept(incident, kept_by(services, silences, known.get(incident.workflow), incident, at=at))
 
     kept = {one.incident.id: why_kept(one.incident) for one in taken if one.incident is not None}

@@ -1,11 +1,11 @@
-"""Messages that wait to be put into one a day."""
+"""Messages that wait to be put into one: those of a day, and calls about what nobody takes up."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from afterpilot.record.answers import incident_of
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.ledger_entries import message_changed
 from afterpilot.record.tables import incidents, outbox
+
+CALL, CALLED = "escalated", "called"  # kinds of messages: about one that nobody takes up, and about many at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +32,47 @@ class Waiting:
     incident: Incident | None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one message is due for all that waits there: a day's digest, or a call (``calls``) about what nobody takes up."""
+
+    target: str
+    channel: str
+    calls: bool = False
+
+
 class Digests:
-    """What waits for the digests of all places."""
+    """What waits in all places."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def due(self, at: datetime) -> Sequence[tuple[str, str]]:
-        """The places (target, channel) whose digest is due."""
-        statement = sa.select(outbox.c.target, outbox.c.channel).distinct().where(_due(at))
-        return [
-            (row.target, row.channel)
-            for row in self._connection.execute(statement.order_by(*statement.selected_columns))
-        ]
+    def due(self, at: datetime) -> Sequence[Place]:
+        """The places whose digest or call is due, calls first."""
+        calls = (outbox.c.kind == CALL).label("calls")
+        statement = sa.select(outbox.c.target, outbox.c.channel, calls).distinct().where(_due(at))
+        rows = self._connection.execute(statement.order_by(calls.desc(), outbox.c.target, outbox.c.channel))
+        return [Place(row.target, row.channel, row.calls) for row in rows]
 
-    def take(self, target: str, channel: str, at: datetime) -> Sequence[Waiting]:
+    def called_last(self, channel: str, at: datetime) -> datetime | None:
+        """When many were last called about at once in a Slack channel, within the hour before; None where they were not."""
+        statement = sa.select(sa.func.max(outbox.c.not_before)).where(
+            outbox.c.kind == CALLED,
+            outbox.c.channel == channel,
+            outbox.c.created_at > sa.func.now() - timedelta(hours=1),
+        )
+        last: datetime | None = self._connection.scalar(statement)
+        return last if last is not None and last <= at else None
+
+    def take(self, place: Place, at: datetime) -> Sequence[Waiting]:
         """Take all that is due in a place out of those that wait, oldest first. Another transaction that takes them meanwhile waits
         for the end of this one, and then has none of them.
         """
         taken = (
             sa.update(outbox)
-            .where(_due(at), outbox.c.target == target, outbox.c.channel == channel)
-            .values(state="digested", why=f"in the digest of {at:%Y-%m-%d %H:%M} UTC")
+            .where(_due(at), outbox.c.target == place.target, outbox.c.channel == place.channel)
+            .where((outbox.c.kind == CALL) == place.calls)
+            .values(state="digested", why=f"in the {'call' if place.calls else 'digest'} of {at:%Y-%m-%d %H:%M} UTC")
             .returning(outbox)
         )
         rows = self._connection.execute(taken).all()

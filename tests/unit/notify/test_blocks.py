@@ -129,6 +129,12 @@ def test_the_owner_is_called_by_a_slack_user_id(user: str) -> None:
     assert f"<@{user}> this is yours" in json.dumps(render(replace(PLAIN, mention=user)).blocks)
 
 
+def test_several_people_are_called_in_one_message() -> None:
+    """Each by an id, with a blank between them; one that is none calls nobody."""
+    assert mention(replace(PLAIN, mention="U02AB3CD4 U05EF6GH7")) == "<@U02AB3CD4> <@U05EF6GH7>"
+    assert mention(replace(PLAIN, mention="U02AB3CD4 dana")) == ""
+
+
 @pytest.mark.parametrize("user", ["", "dana", "!channel", "U02AB3CD4>", "S0TEAM0000", "u02ab3cd4", "U02AB3CD4\n"])
 def test_nothing_else_becomes_a_mention(user: str) -> None:
     """A name, a group or a trick calls nobody."""

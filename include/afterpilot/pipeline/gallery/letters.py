@@ -19,6 +19,7 @@ from afterpilot.domain.verdict import Finding, Severity, Verdict
 from afterpilot.domain.whole_life import CallSum, LifeFacts, LifeTerms, OutputSum, PeopleSum, WholeLife
 from afterpilot.domain.window import Window
 from afterpilot.notify.amended import answered_message
+from afterpilot.notify.calling import call_message
 from afterpilot.notify.digest import Notice, digest_message
 from afterpilot.notify.review import overdue_message
 from afterpilot.pipeline.gallery.money import capped
@@ -45,6 +46,9 @@ def letters() -> Iterator[Specimen]:
     yield plain("weekly-unknown", "The same where nothing is known.", _weekly(nothing), "weekly")
     yield _corrected()
     yield plain("digest", "Once a day and channel: all that was too small to be told at once.", _digest(), "digest")
+    yield plain(
+        "called", "Nobody has taken up many incidents of one channel: one call for all of them.", _called(), "called"
+    )
     items = [(f"run-{number}", AT - hours * HOUR) for number, hours in ((10012, 50), (10029, 31), (10051, 20))]
     late = overdue_message(WORKFLOW, items, at=AT, url=WRITER.review_url)
     yield plain(
@@ -78,6 +82,14 @@ def _digest() -> Message:
         ),
     ]
     return digest_message(small, since=AT - 20 * HOUR, at=AT)
+
+
+def _called() -> Message:
+    slugs = ("contract_review", "email_triage", "invoice_matching", "refund_approval")
+    grave = [replace(missing_numbers(), workflow=slug, severity=Severity.CRITICAL) for slug in slugs]
+    notices = [_notice(one, severity=one.severity) for one in (*grave, missing_numbers("2.2", 4))]
+    people = (WORKFLOW.owner.slack, WORKFLOW.deputy.slack)
+    return call_message(notices, calls=people, url=WRITER.open_incidents_url)
 
 
 def _notice(finding: Finding, **changes: Any) -> Notice:  # noqa: ANN401 - the incident's own fields

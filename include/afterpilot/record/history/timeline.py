@@ -65,10 +65,11 @@ def fate(row: Row, *, edited: bool = False) -> tuple[str, str]:
     if state == "pending":
         tried = f", {row['attempts']} attempts so far{error}" if row["attempts"] else ""
         return state, f"waits to be sent to {where}{tried}"
+    call = row["kind"] == "escalated"
     words = {
         "dead": f"could not be delivered to {where}{error}",
-        "digest": f"waits for the digest in {where}",
-        "digested": f"told in the digest in {where}",
+        "digest": f"waits for the {'call' if call else 'digest'} in {where}",
+        "digested": f"told in {'one call about many' if call else 'the digest'} in {where}",
         "silenced": "not sent",
         "suppressed": "not sent",
         "superseded": "not sent, as newer news came first",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.alerting import Fate
 from afterpilot.record.history import messages, status
+from afterpilot.record.history.paging import Page
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
+from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.listings import MESSAGES
 from afterpilot.web.paging import listed
-from afterpilot.web.viewing import evidence, shows
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 KINDS = (
     "incident",
@@ -24,12 +29,21 @@ KINDS = (
     "waiver_over",
     "silence_over",
     "escalated",
+    "called",
     "answered",
     "resolved",
     "weekly",
     "corrected",
 )
 STATES = tuple(str(fate) for fate in Fate)
+
+
+class _Query(TypedDict):
+    """What the list is narrowed by; empty: by nothing."""
+
+    workflow: str
+    kind: str
+    state: str
 
 
 def router(frame: Frame) -> APIRouter:
@@ -39,23 +53,9 @@ def router(frame: Frame) -> APIRouter:
     @routes.get("/messages")
     def message_list(request: Request) -> HTMLResponse:
         asked, only = Asked(request), sight(request).only
-        query = {
-            "workflow": asked.text("workflow"),
-            "kind": asked.choice("kind", KINDS),
-            "state": asked.choice("state", STATES),
-        }
+        query = _query(asked)
         with frame.reading() as connection:
-            page = listed(
-                asked,
-                lambda: messages.list_messages(
-                    connection,
-                    workflow=query["workflow"],
-                    kind=query["kind"],
-                    state=query["state"],
-                    only=only,
-                    after=asked.after,
-                ),
-            )
+            page = listed(asked, lambda: messages.list_messages(connection, **query, only=only, after=asked.after))
             slugs = status.slugs(connection, only=only)
         return frame.page(
             request,
@@ -63,14 +63,25 @@ def router(frame: Frame) -> APIRouter:
             title="Messages",
             here="messages",
             letters=letters(page.rows),
-            after=page.after,
+            page=page,
             query=query,
             kinds=KINDS,
             states=STATES,
             slugs=slugs,
             problems=asked.problems,
             paged=bool(asked.after),
+            most=MOST,
         )
+
+    @routes.get("/messages.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return _file(request, frame, "csv")
+
+    @routes.get("/messages.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return _file(request, frame, "jsonl")
 
     @routes.get("/messages/{message_id}")
     @evidence()
@@ -84,3 +95,23 @@ def router(frame: Frame) -> APIRouter:
         return frame.page(request, "message.html", title="Message", here="messages", letter=letter)
 
     return routes
+
+
+def _query(asked: Asked) -> _Query:
+    return {
+        "workflow": asked.text("workflow"),
+        "kind": asked.choice("kind", KINDS),
+        "state": asked.choice("state", STATES),
+    }
+
+
+def _file(request: Request, frame: Frame, form: str) -> Response:
+    """All messages that the filter lets through, from a cursor on."""
+    asked, only = Asked(request), sight(request).only
+    query = _query(asked)
+
+    def ask(after: str) -> Page:
+        with frame.reading() as connection:
+            return messages.list_messages(connection, **query, only=only, after=after, limit=MESSAGES.step)
+
+    return as_file(request, frame, form, MESSAGES, asked, ask, query)
