@@ -132,7 +132,7 @@ def test_an_output_is_erased_without_a_question_where_it_is_said(cli: Cli, kept:
     kept.add("findings", **what, run_id=run, title="Ann is missing", at=OLD)
     told = cli("erase", "output", "invoice_matching", "a", "--dry-run")[1]
     assert "1  incidents.title" in told
-    assert "What quotes it and cannot be changed; it goes with retention.runs\n       1  findings.title" in told
+    assert "What quotes it and cannot be changed\n       1  findings.title" in told
     assert "are times" not in told, "it said one name, and nothing else"
     assert "runs, findings" in told
     assert "may quote a value of it, and are proven" in told

@@ -174,7 +174,7 @@ def _preview(found: Found, what: str) -> None:
 
 def _unchanged(staying: Mapping[str, int], not_sought: Mapping[str, int]) -> None:
     """What an erasure of outputs does not reach."""
-    _counts("What quotes it and cannot be changed; it goes with retention.runs", staying)
+    _counts("What quotes it and cannot be changed", staying)
     _counts("Values that no text is searched for: they", not_sought)
 
 

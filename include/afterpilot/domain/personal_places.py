@@ -79,6 +79,7 @@ QUOTING: tuple[Place, ...] = (
 # Where they may and nobody can change it.
 STAYING: tuple[Place, ...] = (
     *_places("findings", text="title detail", json="evidence"),
+    *_places("ledger", json="payload"),
     *_places("runs", text="summary", json="evidence reasons"),
 )
 
@@ -89,6 +90,7 @@ LEFT_OF_OUTPUT: Mapping[str, str] = MappingProxyType(
         "incidents, messages, reports": "what is looked for gives way there; a value that other outputs hold too, a plain word, a time, a "
         "short number, and what is worded otherwise is not recognised, and goes with retention.messages",
         "runs, findings": "may quote a value of it, and are proven; they go with retention.runs",
+        "ledger": "an incident's entries have its titles; they go with retention.ledger, where that is set",
         "Slack, mail": "what was sent stays there as it was sent",
         "the source": "gives it again unless it is erased there too",
     }
