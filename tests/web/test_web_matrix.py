@@ -43,6 +43,12 @@ def one(url: str, subject: str = "") -> Answers:
     return Answers(url, _ONE, subject)
 
 
+def files(name: str) -> Mapping[tuple[str, str], Answers]:
+    """A list as files: each holds what whoever takes it sees, and is a look that is recorded."""
+    forms = {"csv": f"/{name}.csv", "jsonl": f"/{name}.jsonl"}
+    return {("GET", path): Answers(path, _EVERYBODY, f"{name}:{form}") for form, path in forms.items()}
+
+
 OUTPUT = "output:"
 TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/style.css"): everybody("/style.css"),
@@ -59,11 +65,13 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ),
     ("GET", "/reports/{report_id}/chart.png"): one("/reports/{report}/chart.png"),
     ("GET", "/messages"): everybody("/messages"),
+    **files("messages"),
     ("GET", "/messages/{message_id}"): one("/messages/{message}", "message:{message}"),
     ("GET", "/outputs"): one("/outputs?workflow={workflow}&key={key}", OUTPUT),
     ("GET", "/declarations"): everybody("/declarations"),
     ("GET", "/declarations/{workflow}"): one("/declarations/{workflow}", "declaration:"),
     ("GET", "/coverage"): everybody("/coverage"),
+    **files("coverage"),
     ("GET", "/as-of"): everybody("/as-of"),
     ("GET", "/mapping"): everybody("/mapping"),
     ("GET", "/bundle"): everybody("/bundle"),
@@ -72,10 +80,12 @@ TABLE: Mapping[tuple[str, str], Answers] = {
         "/bundle.zip?workflow={workflow}", {**dict.fromkeys(ROLES, 409), "nobody": 401, "other": 404}
     ),
     ("GET", "/ledger"): everybody("/ledger"),
+    **files("ledger"),
     ("GET", "/ledger/heads"): everybody("/ledger/heads"),
     ("GET", "/ledger/heads/{entries}"): Answers("/ledger/heads/7", {**dict.fromkeys(ROLES, 404), "nobody": 401}),
     ("GET", "/ledger/{entry_id}"): one("/ledger/{entry}", "{entry_subject}"),
     ("GET", "/review"): everybody("/review"),
+    **files("review"),
     ("GET", "/review/item"): one("/review/item?workflow={workflow}&key={key}", OUTPUT),
     ("GET", "/spend"): everybody("/spend"),
     ("GET", "/spend/{slug}"): one("/spend/{workflow}"),
@@ -90,6 +100,7 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/evals/{workflow}/compare"): one("/evals/{replies}/compare", "run:"),
     ("GET", "/evals/{workflow}/cases/{case:path}"): one("/evals/{replies}/cases/refund-04", "workflow:{replies}"),
     ("GET", "/incidents"): everybody("/incidents"),
+    **files("incidents"),
     ("GET", "/incidents/{incident_id}"): one("/incidents/{incident}", "incident:{incident}"),
     ("GET", "/runbooks/{workflow}"): one("/runbooks/{workflow}"),
     ("GET", "/health"): everybody("/health"),

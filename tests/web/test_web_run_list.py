@@ -18,7 +18,8 @@ from outline import outline
 
 from afterpilot.record import partitions
 from afterpilot.record.history.paging import Page
-from afterpilot.web import run_files
+from afterpilot.web import list_files
+from afterpilot.web.listings import RUNS
 from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration
@@ -92,7 +93,7 @@ def test_a_page_that_has_looked_long_enough_says_how_far_and_goes_on(ops: sa.Eng
         onward = re.search(r'rel="next" href="/afterpilot([^"]+)"', pages[-1])
         path = onward[1].replace("&amp;", "&") if onward else None
     assert len(pages) > 1
-    assert all("Looked back to" in page and "no run matches so far" in page for page in pages[:-1])
+    assert all("Looked back to" in page and "nothing matches so far" in page for page in pages[:-1])
     assert [RUN.findall(page) for page in pages] == [*[[]] * (len(pages) - 1), [str(rare)]]
     assert RUN.findall(get(ops, "/runs?workflow=w&verdict=FAIL&stage=report")) == []
 
@@ -108,7 +109,7 @@ def test_a_file_has_every_run_that_the_list_has(site: Site) -> None:
     listed = RUN.findall(site.get("/runs?workflow=invoice_matching&stage=check"))
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="runs-invoice_matching-check.csv"'
-    assert tuple(table[0]) == run_files.COLUMNS
+    assert tuple(table[0]) == (*RUNS.columns, "link")
     assert [row[0] for row in table[1:-1]] == [line["id"] for line in lines[:-1]] == listed
     assert table[-1] == [f"# whole: {len(listed)} runs"]
     assert lines[-1] == {"end": {"whole": True, "runs": len(listed)}}
@@ -125,7 +126,7 @@ def test_a_cell_of_a_file_is_no_formula(ops: sa.Engine) -> None:
     with ops.begin() as connection:
         put_runs(connection, run(AT, summary=evil, reasons=["+1", "x"], versions={"-model": "@x"}))
     _, row, _ = csv.reader(io.StringIO(get(ops, "/runs.csv")))
-    found = dict(zip(run_files.COLUMNS, row, strict=True))
+    found = dict(zip((*RUNS.columns, "link"), row, strict=True))
     assert (found["summary"], found["reasons"], found["versions"]) == (f"'{evil}", "'+1; x", "'-model=@x")
     assert json.loads(get(ops, "/runs.jsonl").splitlines()[0])["summary"] == evil
 
@@ -138,13 +139,13 @@ def test_a_file_that_is_full_says_where_to_go_on() -> None:
         start = int(after or 0)
         return Page(runs[start : start + 2], str(start + 2) if start + 2 < len(runs) else "")
 
-    first = list(run_files.rows(ask(""), ask, most=4))
+    first = list(list_files.rows(ask(""), ask, at="finished_at", most=4))
     end = first[-1]
-    assert isinstance(end, run_files.End)
-    assert (end.runs, end.after, end.whole, end.down_to) == (4, "4", False, "2026-11-20T11:30:00+00:00")
-    rest = list(run_files.rows(ask(end.after), ask, most=100))
+    assert isinstance(end, list_files.End)
+    assert (end.rows, end.after, end.whole, end.down_to) == (4, "4", False, "2026-11-20T11:30:00+00:00")
+    rest = list(list_files.rows(ask(end.after), ask, at="finished_at", most=100))
     assert [*first[:-1], *rest[:-1]] == runs
-    assert list(run_files.as_csv(iter([end]), link="", onward=lambda after: f"/more?after={after}"))[-1] == (
+    assert list(list_files.as_csv(iter([end]), RUNS, link=str, onward=lambda after: f"/more?after={after}"))[-1] == (
         '"# not whole: 4 runs, down to 2026-11-20T11:30:00+00:00; go on with /more?after=4"\r\n'
     )
 

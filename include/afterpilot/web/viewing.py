@@ -16,7 +16,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from afterpilot.domain.ledger import Entry, person
+from afterpilot.domain.ledger import ITSELF, Entry, person
 from afterpilot.record.ledger import Ledger
 from afterpilot.web.access import sight
 from afterpilot.web.frame import Frame
@@ -35,6 +35,8 @@ _FILTERS = frozenset(
     {"workflow", "stage", "verdict", "state", "severity", "kind", "actor", "from", "to", "on", "at", "month", "version"}
     | {"from_time", "to_time", "samples", "runs", "a", "b", "after", "before", "format", "reason", "told"}
 )
+# A person who is asked for by name can be erased: the name does not go into an entry that stays for good.
+_NO_PERSON, _SOMEBODY = frozenset({ITSELF, "cli"}), "[a name]"
 _UNRECORDED = (
     "Every look at evidence is recorded, and this one cannot be now: the ledger does not take it. "
     "Try again in a minute; if it stays so, tell whoever runs Afterpilot."
@@ -143,4 +145,7 @@ class Views:
 
 def _filters(request: Request) -> dict[str, str]:
     given = request.query_params
-    return {name: given[name][:_LONGEST] for name in sorted(_FILTERS & given.keys()) if given[name]}
+    kept = {name: given[name][:_LONGEST] for name in sorted(_FILTERS & given.keys()) if given[name]}
+    if "actor" in kept and ":" not in kept["actor"] and kept["actor"] not in _NO_PERSON:
+        kept["actor"] = _SOMEBODY
+    return kept

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from afterpilot.record.history.narrowing import Only, among
+from afterpilot.domain.incident import IncidentState
+from afterpilot.record.history.bounded import MOST, Looked, Order, look, these
+from afterpilot.record.history.narrowing import Only, among, narrowed
 from afterpilot.record.history.paging import Key, Page, Row, all_rows, fetch, moment, one_row, run_id
 from afterpilot.record.run_lookup import found_by, is_run
 from afterpilot.record.tables import findings, incident_events, incidents, outbox, runs
@@ -16,7 +18,16 @@ MOST_EVENTS = 500
 MOST_MESSAGES = 100
 MOST_EXPLAINED = 100
 
-_ORDER = (Key("opened_at", incidents.c.opened_at, moment, newest_first=True), Key("id", incidents.c.id, run_id))
+_MOST_TOLD = 1_000  # incidents whose newest message is looked up for a page
+_NOT_OVER = tuple(str(state) for state in IncidentState if state is not IncidentState.RESOLVED)
+_ORDER = Order(
+    incidents,
+    (
+        Key("opened_at", incidents.c.opened_at, moment, newest_first=True),
+        Key("id", incidents.c.id, run_id, newest_first=True),
+    ),
+    leads=("workflow", "state", "severity"),
+)
 
 
 def list_incidents(
@@ -29,26 +40,53 @@ def list_incidents(
     only: Only = None,
     after: str = "",
     limit: int = 50,
+    most: int = MOST,
 ) -> Page:
     """Incidents, newest first, each with what became of its newest message (``told``).
 
-    ``state`` is a state, ``unresolved``, or empty for all; ``told`` a fate of the newest message. Raises ValueError for a bad
-    cursor.
+    ``state`` is a state, ``unresolved``, or empty for all; ``told`` a fate of the newest message. A page looks through at most
+    ``most`` of them, and may end before it is full; it says so. Raises ValueError for a bad cursor.
     """
+    allowed: dict[str, Sequence[str]] = {"severity": [severity]} if severity else {}
+    if state:
+        allowed["state"] = _NOT_OVER if state == "unresolved" else [state]
+    allowed |= narrowed(workflow, only)
+    if not told:
+        looked = look(connection, _ORDER, allowed, after=after, limit=limit, most=most)
+        return _listed(connection, looked)
+    few = _ever_told(connection, told)
+    if few is not None:
+        return _of_few(connection, few, allowed, told, after=after, limit=limit)
+    last = _newest_fate() == told
+    return _listed(connection, look(connection, _ORDER, allowed, after=after, limit=limit, fits=last, most=_MOST_TOLD))
+
+
+def _listed(connection: sa.Connection, looked: Looked) -> Page:
+    statement = sa.select(incidents, _newest_fate().label("told")).where(these(_ORDER, looked))
+    rows = {row["id"]: row for row in all_rows(connection, statement)}
+    return Page([rows[one] for one in looked.ids], looked.after, looked.looked_to)
+
+
+def _ever_told(connection: sa.Connection, told: str) -> Sequence[uuid.UUID] | None:
+    """The incidents of messages that this became of, where these are few; None where they are many."""
+    statement = sa.select(outbox.c.incident_id).where(outbox.c.state == told).order_by(outbox.c.created_at.desc())
+    found = connection.scalars(statement.limit(_MOST_TOLD + 1)).all()
+    return None if len(found) > _MOST_TOLD else sorted({one for one in found if one is not None})
+
+
+def _of_few(
+    connection: sa.Connection,
+    few: Sequence[uuid.UUID],
+    allowed: Mapping[str, Sequence[str]],
+    told: str,
+    *,
+    after: str,
+    limit: int,
+) -> Page:
     newest = _newest_fate()
-    statement = sa.select(incidents, newest.label("told")).where(among(incidents.c.workflow, only))
-    if severity:
-        statement = statement.where(incidents.c.severity == severity)
-    if told:  # the few that ever had such a message first: looking for the newest of each of them takes longer
-        ever = sa.select(outbox.c.incident_id).where(outbox.c.state == told)
-        statement = statement.where(incidents.c.id.in_(ever), newest == told)
-    if workflow:
-        statement = statement.where(incidents.c.workflow == workflow)
-    if state == "unresolved":
-        statement = statement.where(incidents.c.state != "resolved")
-    elif state:
-        statement = statement.where(incidents.c.state == state)
-    return fetch(connection, statement, keys=_ORDER, after=after, limit=limit)
+    wanted = [incidents.c[name].in_(values) for name, values in allowed.items()]
+    statement = sa.select(incidents, newest.label("told")).where(these(_ORDER, Looked(few)), newest == told, *wanted)
+    return fetch(connection, statement, keys=_ORDER.keys, after=after, limit=limit)
 
 
 def one_incident(connection: sa.Connection, which: uuid.UUID) -> Row | None:

@@ -139,7 +139,9 @@ incidents = sa.Table(
     sa.Index("ix_incidents_waived_until", "waived_until", postgresql_where=sa.text("state = 'waived'")),
     sa.Index("uq_incidents_unresolved", "fingerprint", unique=True, postgresql_where=sa.text("state <> 'resolved'")),
     sa.Index("ix_incidents_opened", sa.text("opened_at DESC")),
-    sa.Index("ix_incidents_workflow", "workflow", sa.text("opened_at DESC"), "id"),
+    sa.Index("ix_incidents_workflow", "workflow", "opened_at", "id"),
+    sa.Index("ix_incidents_state", "state", "opened_at", "id"),
+    sa.Index("ix_incidents_severity", "severity", "opened_at", "id"),
     sa.Index("ix_incidents_fingerprint", "fingerprint", sa.text("opened_at DESC")),
 )
 
@@ -204,7 +206,9 @@ outbox = sa.Table(
     sa.Index("ix_outbox_silenced", "created_at", postgresql_where=sa.text("state = 'silenced'")),
     sa.Index("ix_outbox_incident_id", "incident_id"),
     sa.Index("ix_outbox_created", sa.text("created_at DESC"), "id"),
-    sa.Index("ix_outbox_workflow", "workflow", sa.text("created_at DESC"), "id"),
+    sa.Index("ix_outbox_workflow", "workflow", "created_at", "id"),
+    sa.Index("ix_outbox_kind", "kind", "created_at", "id"),
+    sa.Index("ix_outbox_state", "state", "created_at", "id"),
     sa.Index("ix_outbox_report_id", "report_id"),
 )
 

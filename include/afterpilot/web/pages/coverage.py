@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.decide.coverage import Cell
@@ -17,12 +17,16 @@ from afterpilot.domain.run import FLEET, OF_WORKFLOWS, Stage
 from afterpilot.pipeline.coverage import Covered, covered
 from afterpilot.record.history import coverage as history
 from afterpilot.record.history import status
+from afterpilot.record.history.paging import Page, Row
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.expectations import Expectation, expectations
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
+from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.listings import COVERAGE
 from afterpilot.web.measures import Bar, split
 from afterpilot.web.paging import listed
+from afterpilot.web.viewing import DOWNLOADED, evidence
 
 WEEK, LONGEST = 7, 31  # days
 _AT_ONCE = 12  # workflows on one page
@@ -50,8 +54,7 @@ def router(frame: Frame) -> APIRouter:
             slugs = status.slugs(connection, only=who.only)
             if workflow:
                 who.need(workflow)
-                if workflow not in slugs and not (workflow == FLEET and who.only is None):
-                    raise HTTPException(404, "No workflow of this name was ever declared.")
+                _known(connection, who, workflow)
                 data = _one(connection, frame, workflow, days, who) if not asked.problems else {}
             else:
                 folders = listed(
@@ -72,9 +75,70 @@ def router(frame: Frame) -> APIRouter:
             fleet=FLEET if who.only is None else "",
             problems=asked.problems,
             paged=bool(asked.after),
+            most=MOST,
         )
 
+    @routes.get("/coverage.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return _file(request, frame, "csv")
+
+    @routes.get("/coverage.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return _file(request, frame, "jsonl")
+
     return routes
+
+
+def _file(request: Request, frame: Frame, form: str) -> Response:
+    """What was due and what came by workflow, day and stage, of one workflow or of all."""
+    asked, who, workflow = Asked(request), sight(request), Asked(request).text("workflow")
+    days = span(asked, frame.clock().astimezone(UTC).date())
+    if workflow:
+        who.need(workflow)
+
+    def ask(after: str) -> Page:
+        with frame.reading() as connection:
+            if workflow:
+                _known(connection, who, workflow)
+                folders = Page([{"workflow": workflow}])
+            else:
+                folders = status.folders(connection, only=who.only, after=after, limit=_AT_ONCE)
+            names = [row["workflow"] for row in folders.rows]
+            found = covered(connection, names, days, frame.clock(), only=who.only) if names else {}
+        return Page([row for one in found.values() for row in _rows(one)], folders.after)
+
+    query = {"workflow": workflow, "from": days[0].isoformat(), "to": days[1].isoformat()}
+    return as_file(request, frame, form, COVERAGE, asked, ask, query)
+
+
+def _rows(one: Covered) -> Iterator[Row]:
+    """A row for each day and stage of which there is anything to be told."""
+    for (day, stage), it in sorted(one.cells.items()):
+        if _told(it):
+            yield {
+                "workflow": one.workflow,
+                "day": day,
+                "stage": str(stage),
+                "standing": it.standing,
+                "due": it.expected,
+                "ran": it.ran,
+                "passed": it.passed,
+                "warned": it.warned,
+                "failed": it.failed,
+                "unknown": it.unknown,
+                "did_not_run": it.missed,
+                "still_to_come": it.pending,
+                "ran_besides": it.more,
+                "all_runs_counted": one.whole,
+            }
+
+
+def _known(connection: sa.Connection, who: Sight, workflow: str) -> None:
+    """Raises HTTPException 404 for a workflow that was never declared."""
+    if workflow not in status.slugs(connection, only=who.only) and not (workflow == FLEET and who.only is None):
+        raise HTTPException(404, "No workflow of this name was ever declared.")
 
 
 def span(asked: Asked, today: date, *, longest: int = LONGEST, usual: int = WEEK) -> tuple[date, date]:
@@ -120,9 +184,7 @@ def in_words(cell: Cell) -> str:
     return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
-def _one(
-    connection: sa.Connection, frame: Frame, workflow: str, days: tuple[date, date], who: Sight
-) -> dict[str, Any]:
+def _one(connection: sa.Connection, frame: Frame, workflow: str, days: tuple[date, date], who: Sight) -> dict[str, Any]:
     found = covered(connection, [workflow], days, frame.clock(), only=who.only)[workflow]
     stages = [stage for stage in _stages(workflow) if any(_told(found.cells[day, stage]) for day in found.days)]
     rows = [

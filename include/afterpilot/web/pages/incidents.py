@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -18,14 +18,17 @@ from afterpilot.domain.until import until
 from afterpilot.domain.verdict import Severity
 from afterpilot.pipeline import Answered, Services, acknowledge, settle, waive
 from afterpilot.record.history import incidents, status
+from afterpilot.record.history.paging import Page
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.incident_view import View, view
+from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.listings import INCIDENTS
 from afterpilot.web.paging import listed
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.safety import holds, keep_token, token
-from afterpilot.web.viewing import evidence, shows
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 if TYPE_CHECKING:
     from afterpilot.domain.workflow import Workflow
@@ -47,6 +50,15 @@ _DONE = {
 }
 
 
+class _Query(TypedDict):
+    """What the list is narrowed by; empty: by nothing."""
+
+    workflow: str
+    state: str
+    severity: str
+    told: str
+
+
 def router(frame: Frame, *, takes_answers: bool) -> APIRouter:
     """The pages."""
     routes = APIRouter()
@@ -54,6 +66,16 @@ def router(frame: Frame, *, takes_answers: bool) -> APIRouter:
     @routes.get("/incidents")
     def incident_list(request: Request) -> HTMLResponse:
         return _list(frame, request)
+
+    @routes.get("/incidents.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return _file(frame, request, "csv")
+
+    @routes.get("/incidents.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return _file(frame, request, "jsonl")
 
     @routes.get("/incidents/{incident_id}")
     @evidence()
@@ -99,25 +121,9 @@ def writing(frame: Frame, answering: Answering) -> APIRouter:
 
 def _list(frame: Frame, request: Request) -> HTMLResponse:
     asked, only = Asked(request), sight(request).only
-    query = {
-        "workflow": asked.text("workflow"),
-        "state": asked.choice("state", STATES),
-        "severity": asked.choice("severity", SEVERITIES),
-        "told": asked.choice("told", TOLD),
-    }
+    query = _query(asked)
     with frame.reading() as connection:
-        page = listed(
-            asked,
-            lambda: incidents.list_incidents(
-                connection,
-                workflow=query["workflow"],
-                state=query["state"],
-                severity=query["severity"],
-                told=query["told"],
-                only=only,
-                after=asked.after,
-            ),
-        )
+        page = listed(asked, lambda: incidents.list_incidents(connection, **query, only=only, after=asked.after))
         slugs = status.slugs(connection, only=only)
     return frame.page(
         request,
@@ -132,7 +138,29 @@ def _list(frame: Frame, request: Request) -> HTMLResponse:
         slugs=slugs,
         problems=asked.problems,
         paged=bool(asked.after),
+        most=MOST,
     )
+
+
+def _query(asked: Asked) -> _Query:
+    return {
+        "workflow": asked.text("workflow"),
+        "state": asked.choice("state", STATES),
+        "severity": asked.choice("severity", SEVERITIES),
+        "told": asked.choice("told", TOLD),
+    }
+
+
+def _file(frame: Frame, request: Request, form: str) -> Response:
+    """All incidents that the filter lets through, from a cursor on."""
+    asked, only = Asked(request), sight(request).only
+    query = _query(asked)
+
+    def ask(after: str) -> Page:
+        with frame.reading() as connection:
+            return incidents.list_incidents(connection, **query, only=only, after=after, limit=INCIDENTS.step)
+
+    return as_file(request, frame, form, INCIDENTS, asked, ask, query)
 
 
 def _one(

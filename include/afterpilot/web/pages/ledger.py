@@ -8,19 +8,22 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import FLEET
 from afterpilot.record import heads
 from afterpilot.record.history import ledger, status
 from afterpilot.record.history.ledger import LedgerFilter, Listed
+from afterpilot.record.history.paging import Page
 from afterpilot.record.standing import standing
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
+from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.listings import LEDGER
 from afterpilot.web.proof import check_entry
-from afterpilot.web.viewing import evidence, shows
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 
 _LARGEST = 2**63 - 1
 _FIELDS = ("workflow", "action", "actor", "subject", "from", "to")
@@ -54,11 +57,22 @@ def router(frame: Frame) -> APIRouter:
             slugs=slugs,
             head=head,
             grants=grants,
+            most=MOST,
             place=place,
             brief=brief,
             problems=asked.problems,
             paged=bool(asked.after),
         )
+
+    @routes.get("/ledger.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return _file(request, frame, "csv")
+
+    @routes.get("/ledger.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return _file(request, frame, "jsonl")
 
     @routes.get("/ledger/heads")
     def head_list(request: Request) -> HTMLResponse:
@@ -160,6 +174,22 @@ def _wanted(connection: sa.Connection, asked: Asked) -> LedgerFilter:
         since=_midnight(since) if since else None,
         until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
     )
+
+
+def _file(request: Request, frame: Frame, form: str) -> Response:
+    """All entries that the filter lets through, from one on, with the names of persons that are not erased."""
+    asked, only = Asked(request), sight(request).only
+    with frame.reading() as connection:
+        wanted = _wanted(connection, asked)
+
+    def ask(after: str) -> Page:
+        with frame.reading() as connection:
+            found = ledger.entries(connection, wanted, only=only, before=_number(after or "0"), limit=LEDGER.step)
+            known = ledger.names(connection, [row["actor"] for row in found.rows])
+        rows = [{**row, "name": known.get(row["actor"], "")} for row in found.rows]
+        return Page(rows, str(found.after) if found.after else "", found.looked_to)
+
+    return as_file(request, frame, form, LEDGER, asked, ask, {name: asked.text(name) for name in _FIELDS})
 
 
 def _midnight(day: date) -> datetime:

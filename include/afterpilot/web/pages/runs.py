@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from afterpilot.domain.run import FLEET, Stage
+from afterpilot.domain.run import Stage
 from afterpilot.pipeline.reviewing import terms_of
 from afterpilot.record.history import evals, review, runs, samples, status, views
 from afterpilot.record.history.paging import Page, Row
-from afterpilot.web import personal, run_files
+from afterpilot.web import personal
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.evals.answering import parts
 from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
-from afterpilot.web.frame import Frame, address
+from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
+from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.listings import RUNS
 from afterpilot.web.measures import split
 from afterpilot.web.paging import listed
 from afterpilot.web.proof import proof_of_run
 from afterpilot.web.viewing import DOWNLOADED, evidence, shows
+from afterpilot.web.withholding import withheld
 
 FILTERS = ("workflow", "stage", "verdict", "actor", "from", "from_time", "to", "to_time")
 SHOWN = ("passed", "failed", "not_scored")
 _FIRST_ITEMS = 10
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def router(frame: Frame) -> APIRouter:
@@ -57,7 +58,7 @@ def router(frame: Frame) -> APIRouter:
             actors=actors,
             problems=asked.problems,
             paged=bool(asked.after),
-            most=run_files.MOST,
+            most=MOST,
         )
 
     @routes.get("/runs.csv")
@@ -77,7 +78,10 @@ def router(frame: Frame) -> APIRouter:
         with frame.reading() as connection:
             run = _found(request, runs.one_run(connection, which))
             found = runs.findings_of(connection, which)
-        return Response(as_json({**run, "findings": found}), media_type="application/json")
+        whole = {**run, "findings": found}
+        if not sight(request).sees_personal:
+            whole = withheld(whole, sight(request).late)
+        return Response(as_json(whole), media_type="application/json")
 
     @routes.get("/runs/{run_id}")
     @evidence()
@@ -103,36 +107,16 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-_FORMS = {
-    "csv": ("text/csv; charset=utf-8", run_files.as_csv),
-    "jsonl": ("application/x-ndjson; charset=utf-8", run_files.as_json_lines),
-}
-
-
 def _file(request: Request, frame: Frame, form: str) -> Response:
     """All runs that the filter lets through, from a cursor on. Raises HTTPException 400 for a filter or cursor that is none."""
     asked = Asked(request)
     wanted = run_filter(asked)
-    if asked.problems:
-        raise HTTPException(400, "The filter cannot be used as it stands: " + "; ".join(asked.problems))
-    shows(request, f"runs:{form}", wanted.workflow or FLEET)
 
     def ask(after: str) -> Page:
         with frame.reading() as connection:
-            return runs.list_runs(connection, wanted, after=after, limit=run_files.STEP, whole=True)
+            return runs.list_runs(connection, wanted, after=after, limit=RUNS.step, whole=True)
 
-    first = listed(asked, lambda: ask(asked.after))  # before anything is sent: what is wrong gets an answer of its own
-    query = {name: asked.text(name) for name in FILTERS}
-    here = f"{request.url.scheme}://{request.url.netloc}{frame.base(request)}"
-    media_type, lines = _FORMS[form]
-    body = lines(
-        run_files.rows(first, ask),
-        link=address(here, "runs", ""),
-        onward=lambda after: address(here, f"runs.{form}", after=after, **query),
-    )
-    name = "-".join(["runs", *(_UNSAFE.sub("_", value) for value in query.values() if value)])[:120]
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
-    return StreamingResponse(body, media_type=media_type, headers=headers)
+    return as_file(request, frame, form, RUNS, asked, ask, {name: asked.text(name) for name in FILTERS})
 
 
 def _found(request: Request, run: Row | None) -> Row:

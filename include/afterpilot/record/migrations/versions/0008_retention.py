@@ -1,8 +1,9 @@
-"""retention: holds, what was removed, and what the database itself refuses to drop
+"""retention: holds, what was removed, what the database itself refuses to drop; and what lists of the log are narrowed by
 
 Revision: 0008
 Follows: 0007
-Locks: the tables of the log for a moment each, for their triggers; all else is new.
+Locks: the tables of the log for a moment each, for their triggers; incidents and outbox for writers while three indexes each are
+made; all else is new.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ _LOG = {
 }
 
 
+# What the lists of incidents and messages are narrowed by; each row is found by one comparison of the column, the time and the id.
+_LISTS = (("incidents", "opened_at", ("state", "severity")), ("outbox", "created_at", ("kind", "state")))
+
+
 def upgrade() -> None:
     _holds()
     _removals()
@@ -51,6 +56,10 @@ def upgrade() -> None:
         row_kept = f"FOR EACH ROW EXECUTE FUNCTION afterpilot_row_kept({given})"
         op.execute(f"CREATE TRIGGER row_kept BEFORE DELETE ON {table} {row_kept}")
         op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER row_kept")
+    for table, at, columns in _LISTS:
+        op.drop_index(f"ix_{table}_workflow", table)
+        for column in ("workflow", *columns):
+            op.create_index(f"ix_{table}_{column}", table, [column, at, "id"])
 
 
 def _time(name: str, *, nullable: bool = False, now: bool = False) -> sa.Column[datetime]:
@@ -105,6 +114,10 @@ def _removals() -> None:
 
 
 def downgrade() -> None:
+    for table, at, columns in _LISTS:
+        for column in ("workflow", *columns):
+            op.drop_index(f"ix_{table}_{column}", table)
+        op.create_index(f"ix_{table}_workflow", table, ["workflow", sa.text(f"{at} DESC"), "id"])
     functions.install(op.get_bind(), "0008_undone.sql")
     op.execute("DROP FUNCTION afterpilot_kept(text, date)")
     op.execute("DROP TABLE holds, removals")
