@@ -63,7 +63,7 @@ def _rows(looked: Looked) -> Sequence[Mapping[str, str]]:
     return dags + [
         {
             "what": f"{one.expected.workflow}: {one.expected.stage}",
-            "last": _at(one.last),
+            "last": _at(one.last) if one.last or one.never else "not for a year",
             "due": _at(one.expected.tick.due),
             "state": "overdue",
         }

@@ -79,7 +79,7 @@ def overdue_verdicts(
     for one in seen:
         expected = one.expected
         key = (expected.workflow, expected.schedule)
-        if key in late or not _late(one, now) or (one.last is None and dag_of(expected.schedule) in paused):
+        if key in late or not _late(one, now) or (one.never and dag_of(expected.schedule) in paused):
             continue
         late[key] = one
     return tuple(late.values())
@@ -117,7 +117,8 @@ def dead_since(passes: Sequence[Pass]) -> datetime | None:
 def verdict_overdue(one: Seen, cron: str, *, paused: bool) -> Finding:
     """What is told of an overdue verdict. Its words stay the same while nothing changes."""
     expected, dag = one.expected, dag_of(one.expected.schedule)
-    since = f"since {one.last:%Y-%m-%d %H:%M} UTC" if one.last else "yet"
+    long_ago = "yet" if one.never else "for more than a year"
+    since = f"since {one.last:%Y-%m-%d %H:%M} UTC" if one.last else long_ago
     why = f"The DAG {dag} is paused in Airflow." if paused else _LOOK[expected.stage].format(dag=dag)
     return Finding(
         workflow=expected.workflow,

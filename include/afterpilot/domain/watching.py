@@ -31,7 +31,7 @@ DAGS: Mapping[str, str] = {
     "provider_bills": "20 6 * * *",
     "watchdog": "*/5 * * * *",
 }
-WATCHDOG, DELIVER, DECLARATIONS = "watchdog", "deliver", "declarations"
+WATCHDOG, DELIVER = "watchdog", "deliver"
 _DAG_OF: Mapping[str, str] = {"records": "records", "evals": "evals", "report": "weekly_outcomes"}
 
 # The stages that each schedule of a declaration brings verdicts of, in their order.
@@ -89,11 +89,20 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is on record of an expected verdict: when the newest run ended, and whether it was promised already when it was due."""
+    """What is on record of an expected verdict: when the newest run ended, and whether it was promised already when it was due.
+
+    ``since`` is from when on runs were looked for, where there may be older ones.
+    """
 
     expected: Expected
     last: datetime | None
     promised: bool
+    since: datetime | None = None
+
+    @property
+    def never(self) -> bool:
+        """Whether it is known that no run of it ever ended."""
+        return self.last is None and self.since is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,21 +13,29 @@ from afterpilot.record.tables import current_declarations, declarations, runs
 
 _DIED_WITHIN = timedelta(hours=1)
 
+# How far back runs are looked for: what has not run for longer is told as such. A history of many years costs no more than this.
+LOOKED_BACK = timedelta(days=400)
+
 # For each verdict that is expected: the newest run of its stage, and, where it is older than it should be, whether the declaration
-# that stood when it was due named the same schedule and was not retired.
+# that stood when it was due named the same schedule and was not retired. Runs of stages that never ran are looked for in vain, each in
+# every month there is: not before the time that is asked for.
 _NEWEST = """
 SELECT wanted.at, newest.finished_at,
   newest.finished_at >= wanted.due OR COALESCE(
     said.document->'schedule'->>wanted.kind = wanted.schedule
-      AND said.document->>'stage' IS DISTINCT FROM 'retired', false) AS promised
+      AND said.document->>'stage' IS DISTINCT FROM 'retired', false) AS promised,
+  newest.finished_at IS NULL AND (SELECT min(first_loaded_at) FROM declarations AS first WHERE first.workflow = wanted.workflow) < :since
+    AS older
 FROM unnest(CAST(:workflows AS text[]), CAST(:stages AS text[]), CAST(:kinds AS text[]), CAST(:schedules AS text[]),
             CAST(:dues AS timestamptz[])) WITH ORDINALITY AS wanted(workflow, stage, kind, schedule, due, at)
 LEFT JOIN LATERAL (
   SELECT finished_at FROM runs WHERE runs.workflow = wanted.workflow AND runs.stage = wanted.stage AND runs.corrects IS NULL
+    AND runs.finished_at >= :since
   ORDER BY finished_at DESC LIMIT 1) AS newest ON true
 LEFT JOIN LATERAL (
   SELECT versions->>'declaration' AS sha256 FROM runs
   WHERE runs.workflow = wanted.workflow AND runs.stage = 'declare' AND runs.finished_at <= wanted.due
+    AND runs.finished_at >= :since
   ORDER BY finished_at DESC LIMIT 1) AS loaded ON newest.finished_at IS NULL OR newest.finished_at < wanted.due
 LEFT JOIN declarations AS said ON said.workflow = wanted.workflow AND said.sha256 = loaded.sha256
 ORDER BY wanted.at
@@ -86,9 +94,10 @@ class Watched:
         ]
 
     def seen(self, expected: Sequence[Expected]) -> Sequence[Seen]:
-        """What is on record of each of them, in one statement."""
+        """What is on record of each of them, in one statement, as far back as runs are looked for."""
         if not expected:
             return ()
+        since = min(one.tick.due for one in expected) - LOOKED_BACK
         kinds, names = zip(*(one.schedule.split(".", 1) for one in expected), strict=True)
         given = {
             "workflows": [one.workflow for one in expected],
@@ -96,9 +105,13 @@ class Watched:
             "kinds": list(kinds),
             "schedules": list(names),
             "dues": [one.tick.due for one in expected],
+            "since": since,
         }
         rows = self._connection.execute(sa.text(_NEWEST), given)
-        return [Seen(expected[row.at - 1], row.finished_at, bool(row.promised)) for row in rows]
+        return [
+            Seen(expected[row.at - 1], row.finished_at, bool(row.promised), since if row.older else None)
+            for row in rows
+        ]
 
     def outbox(self, *, blocked: str = "") -> OutboxState:
         """How the outbox stands now, by the database's clock."""
