@@ -19,7 +19,6 @@ from afterpilot.domain.watching import Looked, TaskFailure, beat_of, import_beat
 from afterpilot.domain.window import Window
 from afterpilot.pipeline import announcing
 from afterpilot.pipeline.conclude import concluded, crashed
-from afterpilot.record import watched as record_watched
 from afterpilot.record.beats import Beats
 from afterpilot.record.task_failures import TaskFailures
 
@@ -115,18 +114,15 @@ def test_a_new_installation_is_not_flooded(declared: Site) -> None:
     assert {one.dag_id: one.state for one in off.passes}["records.hourly"] == "paused"
 
 
-def test_a_verdict_that_is_missing_for_more_than_a_year_is_told_as_that(
-    declared: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_verdict_that_is_missing_for_more_than_a_year_is_told_as_that(declared: Site) -> None:
     """Nobody looks for its last run in all of the history; it may have run once, so it is told though its DAG is switched off."""
-    monkeypatch.setattr(record_watched, "LOOKED_BACK", timedelta(hours=20))
     for stage in (Stage.PULL, Stage.CHECK, Stage.GATE):
         ran(declared, stage)
     passes(declared, minutes=10)
-    declared.now += 30 * HOUR
+    declared.now += timedelta(days=402)
     declare(declared)
-    with declared.ops.begin() as connection:  # the DAG loads what stands, and confirms it once a day
-        connection.exec_driver_sql("UPDATE beats SET at = at + interval '30 hours'")
+    with declared.ops.begin() as connection:  # it has watched all the time
+        connection.exec_driver_sql("UPDATE beats SET at = at + interval '402 days'")
     passes(declared, minutes=90, paused=lambda dag: dag.startswith("records."))
     told = [row[2:] for row in watched(declared, OVERDUE) if row[0] == SLUG]
     assert ("No verdict of the stage pull for more than a year", "open") in told

@@ -97,14 +97,15 @@ class Watched:
         """What is on record of each of them, in one statement, as far back as runs are looked for."""
         if not expected:
             return ()
-        since = min(one.tick.due for one in expected) - LOOKED_BACK
+        dues = [one.tick.due for one in expected]
+        since = min(max(dues) - LOOKED_BACK, *dues)
         kinds, names = zip(*(one.schedule.split(".", 1) for one in expected), strict=True)
         given = {
             "workflows": [one.workflow for one in expected],
             "stages": [str(one.stage) for one in expected],
             "kinds": list(kinds),
             "schedules": list(names),
-            "dues": [one.tick.due for one in expected],
+            "dues": dues,
             "since": since,
         }
         rows = self._connection.execute(sa.text(_NEWEST), given)
