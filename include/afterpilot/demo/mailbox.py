@@ -18,7 +18,6 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-MAILS_IN_PACKAGE = 6046
 SUBJECT_CHARACTERS = 90
 BODY_CHARACTERS = 100
 

@@ -21,7 +21,6 @@ class ColumnProfile:
 
     name: str
     kind: FieldType
-    declared_as: str
     rows: int
     filled: int
     distinct: int

@@ -138,7 +138,8 @@ class Pass:
 @dataclass(frozen=True, slots=True)
 class OutboxState:
     """How the outbox stands: for how long the oldest letter is due, how many are, and what died of late; ``blocked`` is what must be
-    mended before anything can be sent.
+    mended before anything can be sent. ``unmade`` counts letters that our own code could not make or send, which are tried again
+    ever more rarely, and ``unmade_what`` is the oldest of them.
     """
 
     oldest: timedelta | None = None
@@ -147,6 +148,8 @@ class OutboxState:
     dead_why: str = ""
     dead_where: str = ""
     blocked: str = ""
+    unmade: int = 0
+    unmade_what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,7 @@ class Looked:
     @property
     def can_tell(self) -> bool:
         """Whether whatever is wrong reaches somebody: the scheduler starts what is due, and letters go out."""
-        stuck = self.outbox.blocked or self.outbox.dead or (self.outbox.oldest or timedelta(0)) > STUCK_AFTER
+        stuck = self.outbox.blocked or self.outbox.dead or self.outbox.unmade or (self.outbox.oldest or timedelta(0)) > STUCK_AFTER
         return self.dead_since is None and not stuck
 
     @property

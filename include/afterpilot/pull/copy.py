@@ -10,7 +10,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 from types import TracebackType
@@ -44,7 +44,6 @@ class Copied:
     types: Mapping[str, sa.types.TypeEngine[Any]]
     skipped: Counter[str]
     noted: Counter[str]
-    _odd: list[int] = field(default_factory=list)
 
     def lines(self, connection: sa.Connection, sql: str, *, rows: int, timeout: float) -> Generator[RecordLines]:
         """The records, so many rows of the source in a batch.

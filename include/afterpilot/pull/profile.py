@@ -158,7 +158,7 @@ def _column(
         known["values"] = _values(connection, rows.c[name])
     elif is_text and filled and not known.get("personal") and (often := _often(connection, rows.c[name], filled)):
         known["values"] = often
-    return ColumnProfile(name, kind, str(of), measured["rows"], filled, distinct, **known)
+    return ColumnProfile(name, kind, measured["rows"], filled, distinct, **known)
 
 
 def _usual(connection: sa.Connection, column: sa.ColumnElement[Any]) -> tuple[Decimal, Decimal] | None:

@@ -33,7 +33,6 @@ from typing import Any
 FORMAT = "afterpilot-bundle/1"
 KINDS = ("runs", "messages", "declarations", "others")  # of documents
 TABLES = ("runs", "decisions", "approvals", "incidents", "messages", "events")
-JSON_FILES = ("workflow.json",)
 LINE_FILES = (
     "entries",
     "payloads",

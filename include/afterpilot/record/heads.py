@@ -186,11 +186,6 @@ def most_published(connection: sa.Connection) -> int:
     return connection.scalar(sa.select(sa.func.max(ledger_publications.c.entries))) or 0
 
 
-def last_published(connection: sa.Connection) -> Head | None:
-    """The newest head that was told outside of the database."""
-    return head_at(connection, most_published(connection))
-
-
 def published_heads(connection: sa.Connection, *, limit: int = _PAGE) -> Sequence[Head]:
     """The heads that were told outside, from the newest on."""
     told = sa.exists().where(ledger_publications.c.entries == ledger_heads.c.entries)

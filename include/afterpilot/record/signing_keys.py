@@ -16,7 +16,6 @@ from afterpilot.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_SEED_BYTES = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 VARIABLE, FILE_VARIABLE = "AFTERPILOT_LEDGER_KEY", "AFTERPILOT_LEDGER_KEY_FILE"
 
