@@ -7,7 +7,7 @@ from datetime import date
 
 from history_site import Site
 
-from afterpilot.decide.mapping import SOURCES
+from afterpilot.decide.obligations import SOURCES
 from afterpilot.web.pages.mapping import links
 
 

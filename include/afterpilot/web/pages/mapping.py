@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from afterpilot.decide import mapping
-from afterpilot.decide.mapping import SOURCES, Evidence
+from afterpilot.decide import obligations
+from afterpilot.decide.obligations import SOURCES, Evidence
 from afterpilot.pipeline.coverage import covered
 from afterpilot.record.history import coverage as days_of
-from afterpilot.record.history import mapping as history
+from afterpilot.record.history import obligations as history
 from afterpilot.record.history import status
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
@@ -43,7 +43,7 @@ def router(frame: Frame) -> APIRouter:
                     raise HTTPException(404, "No workflow of this name was ever declared.")
                 if not asked.problems:
                     found = evidence(connection, workflow, days, now)
-                    sources = [(source, mapping.answers(source, found)) for source in SOURCES]
+                    sources = [(source, obligations.answers(source, found)) for source in SOURCES]
         lines = [line for _, told in sources for _, those in told for line in those]
         return frame.page(
             request,
@@ -55,7 +55,7 @@ def router(frame: Frame) -> APIRouter:
             days=days,
             slugs=slugs,
             sources=sources,
-            counted=mapping.counted(lines),
+            counted=obligations.counted(lines),
             links=links(workflow, days),
             most=history.MOST,
             problems=asked.problems,
@@ -73,7 +73,7 @@ def evidence(
         kind: Evidence(min(row["count"], history.MOST), row["newest"], more=row["count"] > history.MOST)
         for kind, row in history.on_record(connection, workflow, since, until).items()
     }
-    found["kept"] = mapping.kept(
+    found["kept"] = obligations.kept(
         history.oldest_run(connection, workflow), history.first_declared(connection, workflow), now
     )
     last = history.last_version(connection, workflow, until)
@@ -101,7 +101,7 @@ def _coverage(connection: sa.Connection, workflow: str, days: tuple[date, date],
             f"What the fleet's schedules asked for before {found.unknown_until:%Y-%m-%d %H:%M} UTC is not on record."
         )
     words = f" since {first:%Y-%m-%d}" if first > days[0] else ""
-    return mapping.coverage(total.expected - total.pending, total.ran, total.unknown, words, unclear=unclear)
+    return obligations.coverage(total.expected - total.pending, total.ran, total.unknown, words, unclear=unclear)
 
 
 def links(workflow: str, days: tuple[date, date]) -> Mapping[str, tuple[tuple[str, ...], dict[str, str]]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from afterpilot.decide.mapping import (
+from afterpilot.decide.obligations import (
     SOURCES,
     Ask,
     Evidence,
