@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 
-.PHONY: help demo test check fmt bench bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit lock setup clean
+.PHONY: help demo test check fmt bench bench-small bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit lock setup clean
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +30,11 @@ fmt: setup ## Format and mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Run the benchmarks; each prints ratios measured side by side
-	@status=0; for file in benchmarks/bench_*.py; do [ ! -e $$file ] || $(BIN)/python $$file || status=1; done; \
-	$(BIN)/python -m benchmarks.evals || status=1; $(BIN)/python -m benchmarks.quality || status=1; \
-	$(BIN)/python -m benchmarks.pull || status=1; $(BIN)/python -m benchmarks.spend || status=1; \
-	$(BIN)/python -m benchmarks.alerts || status=1; exit $$status
+bench: setup ## Run the benchmarks, one after the other; each prints ratios measured side by side
+	@$(MAKE) --no-print-directory -k ARGS= bench-small bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit
+
+bench-small: setup ## The regression alarm, the allowance endpoint, the output gate, the watchdog
+	@status=0; for file in benchmarks/bench_*.py; do $(BIN)/python $$file || status=1; done; exit $$status
 
 bench-evals: setup ## Eval runners and ours side by side on identical work (ARGS="--cells quick": a minute or two)
 	@$(BIN)/python -m benchmarks.evals $(ARGS)

@@ -54,8 +54,10 @@ class Finding:
 
     ``kind`` is a short stable name such as ``quality.column_values_to_not_be_null``; ``about`` narrows it down (a column, a
     field, a model). Both with the workflow make the fingerprint, so that the same trouble of tomorrow is the same incident.
-    ``title`` is one plain sentence; ``detail`` may be several. ``evidence`` holds JSON-serialisable facts. ``hangs_on`` names what
-    the trouble comes from where other workflows may suffer from the same: ``source erp``, ``model openai_prod``.
+    ``title`` is one plain sentence; ``detail`` may be several. ``evidence`` holds JSON-serialisable facts; messages tell four of
+    them, each a sentence: how sure it is (``certainty``), what it costs (``cost``), what somebody can do (``to_do``), and, as a
+    list, ``examples``. ``hangs_on`` names what the trouble comes from where other workflows may suffer from the same:
+    ``source erp``, ``model openai_prod``.
     """
 
     workflow: str
