@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -15,10 +15,12 @@ from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.people import Somebody, folded
+from afterpilot.record.history import late_personal
 from afterpilot.record.history.named import Named, operators, people
 from afterpilot.record.history.paging import Row
 from afterpilot.record.history.review import Mine
 from afterpilot.web.review.safety import from_this_site
+from afterpilot.web.withholding import Late
 
 KEPT = 15.0  # seconds for which what the declarations say of people is kept in memory
 _READS_ONLY = "Only people who may change runs in Airflow can decide here. Ask whoever keeps the accounts."
@@ -41,7 +43,8 @@ class Sight:
     """Whoever asks. ``login`` is empty where nobody is logged in; ``also`` are other names that only an administrator gives.
 
     ``only`` are the workflows that they see, None for all; ``decides`` those whose declarations let them decide. Unless somebody
-    has looked both up, there are none.
+    has looked both up, there are none. ``late`` gives the fields that are personal now and were kept as they are before, of those
+    who do not see what is personal.
     """
 
     login: str
@@ -49,6 +52,7 @@ class Sight:
     role: Role = Role.AUDITOR
     only: frozenset[str] | None = frozenset()
     decides: frozenset[str] = frozenset()
+    late: Callable[[], Late] = field(default=dict, compare=False, repr=False)
 
     @property
     def somebody(self) -> Somebody:
@@ -161,15 +165,32 @@ class Declared:
         self._sees: Mapping[str, frozenset[str]] = {}
         self._decides: Mapping[str, frozenset[str]] = {}
         self._operators: frozenset[str] = frozenset()
+        self._late_lock = threading.Lock()
+        self._late_at = float("-inf")
+        self._late: Mapping[late_personal.Version, frozenset[str]] = {}
 
     def complete(self, who: Sight) -> Sight:
         """The same person with what they see. Raises SQLAlchemy's errors where the ops database is away."""
         if who.role is Role.AUDITOR:
-            return replace(who, only=None, decides=frozenset())
+            return replace(who, only=None, decides=frozenset(), late=self.late)
         self._look()
         decides = _all_of(self._decides, who.names)
         everything = who.role is Role.ENGINEER or bool(self._operators & who.names)
         return replace(who, only=None if everything else _all_of(self._sees, who.names), decides=decides)
+
+    def late(self) -> Late:
+        """The fields of each workflow that are personal now and were kept as they are before. A version is looked at once.
+
+        Raises SQLAlchemy's errors where the ops database is away.
+        """
+        with self._late_lock:
+            if self._clock() - self._late_at >= KEPT:
+                with self._reading() as connection:
+                    there = late_personal.versions(connection)
+                    new = late_personal.late(connection, there - self._late.keys())
+                self._late = {one: self._late.get(one) or new.get(one, frozenset()) for one in there}
+                self._late_at = self._clock()
+            return {workflow: fields for (workflow, _), fields in self._late.items() if fields}
 
     def _look(self) -> None:
         with self._lock:

@@ -51,7 +51,7 @@ def install(app: FastAPI, frame: Frame, *, login: Callable[[str], str] | None) -
         if not _wants_html(request):
             return JSONResponse({"detail": detail}, status)
         title = _TITLES.get(status, "This did not work")
-        return frame.page(request, "failure.html", title=title, status=status, detail=detail)
+        return frame.page(request, "failure.html", title=title, status=status, withholds=False, detail=detail)
 
     async def on_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -23,6 +23,7 @@ from afterpilot.domain.verdict import Verdict
 from afterpilot.web import evidence, links, text
 from afterpilot.web.access import nobody
 from afterpilot.web.evals.standing import short_day
+from afterpilot.web.withholding import withheld
 
 NOBODY = nobody()  # of a page that is made before it is known who asks
 PATIENCE = "15s"  # a page that takes longer tells the reader to narrow the question
@@ -102,12 +103,20 @@ class Frame:
         title: str,
         here: str = "",
         status: int = 200,
+        withholds: bool = True,
         **data: Any,  # noqa: ANN401 - whatever the template shows
     ) -> HTMLResponse:
-        """A page in the common frame. ``here`` names the entry of the navigation that it belongs to."""
+        """A page in the common frame. ``here`` names the entry of the navigation that it belongs to.
+
+        ``withholds`` is False for what quotes no production data, such as declarations: else auditors do not read what names a field
+        that became personal after it had been kept.
+        """
         base = self.base(request)
         now = self.clock()
         who = getattr(request.state, "sight", None) or NOBODY
+        if withholds and not who.sees_personal:
+            about = _about(request, data)
+            title, data = withheld(title, who.late, workflow=about), withheld(data, who.late, workflow=about)
         html = self._templates.get_template(template).render(
             title=title,
             here=here,
@@ -133,6 +142,19 @@ class Frame:
             return self._airflow_url
         mounted = bool(self._prefix) and base.endswith(self._prefix)
         return base.removesuffix(self._prefix) if mounted else None
+
+
+def _about(request: Request, data: Mapping[str, Any]) -> str:
+    """The workflow that a page is about; empty where it is about several."""
+    shown = getattr(request.state, "shown", None)
+    path = request.path_params
+    said = data.get("workflow")
+    return str(
+        (shown and shown.workflow)
+        or path.get("workflow")
+        or path.get("slug")
+        or (said if isinstance(said, str) else "")
+    )
 
 
 def address(base: str, *parts: object, **query: object) -> str:

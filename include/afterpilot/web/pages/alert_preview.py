@@ -70,6 +70,7 @@ def _page(frame: Frame, request: Request, title: str, *, alone: bool = False) ->
         "alert_preview.html",
         title=title,
         here="messages",
+        withholds=False,
         groups=groups,
         alone=alone,
         named=named,

@@ -18,12 +18,16 @@ from afterpilot.domain.ledger import Entry, person
 from afterpilot.pipeline.exporting import Asked as AskedBundle
 from afterpilot.pipeline.exporting import export_bundle
 from afterpilot.record import heads
-from afterpilot.record.history import status
+from afterpilot.record.history import late_personal, status
 from afterpilot.record.ledger import Ledger
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
+_NAMES = (
+    "What was recorded in these days names {fields}, which was kept before it was declared personal, and may quote it. A bundle proves "
+    "documents as they were written, so nothing in it can be withheld: ask the owner or an engineer for it, or choose other days."
+)
 LONGEST = 92  # days: a quarter; the command line takes any
 
 
@@ -62,6 +66,11 @@ def router(frame: Frame) -> APIRouter:
         who.need(workflow)
         if asked.problems:
             raise HTTPException(422, "; ".join(asked.problems))
+        if not who.sees_personal and (fields := who.late().get(workflow)):
+            with frame.reading() as connection:
+                span = (_midnight(first), _midnight(last + timedelta(days=1)))
+                if late_personal.named(connection, workflow, fields, span):
+                    raise HTTPException(409, _NAMES.format(fields=", ".join(sorted(fields))))
         wanted = AskedBundle(
             workflow,
             _midnight(first),

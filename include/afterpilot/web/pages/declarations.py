@@ -36,6 +36,7 @@ def router(frame: Frame) -> APIRouter:
             "declarations.html",
             title="Declarations",
             here="declarations",
+            withholds=False,
             page=page,
             paged=bool(asked.after),
         )
@@ -66,6 +67,7 @@ def router(frame: Frame) -> APIRouter:
             "declaration.html",
             title=f"Declaration of {workflow}",
             here="declarations",
+            withholds=False,
             current=current,
             page=page,
             version=version,

@@ -66,6 +66,7 @@ def router(frame: Frame, folder: Path | None) -> APIRouter:
             "case.html",
             title=f"Case {case} of {workflow}",
             here="evals",
+            withholds=False,
             workflow=workflow,
             case=case,
             written=written,

@@ -63,6 +63,7 @@ def router(frame: Frame) -> APIRouter:
             "compare.html",
             title=f"Two eval runs of {workflow}",
             here="evals",
+            withholds=False,
             workflow=workflow,
             choice=choice,
             baseline=base["run_id"] if base else None,

@@ -34,6 +34,7 @@ def router(frame: Frame) -> APIRouter:
             "sample.html",
             title=f"Case {case_id}, epoch {epoch}",
             here="runs",
+            withholds=False,
             sample=sample,
             run=run,
             which=which,

@@ -1,0 +1,188 @@
+"""What auditors do not read of fields that became personal after they had been kept as they are.
+
+Older texts may quote such a field, and nobody can change most of them. So whatever names the field is withheld, whenever it was written: a
+sentence, a finding, incident or message as a whole, and in evidence the field's own value and all that stands beside its name. A value that
+is quoted without the name is not recognised. Engineers and owners read all of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Mapping, ValuesView
+from functools import lru_cache
+from typing import Any
+
+from afterpilot.domain.message import Message
+from afterpilot.domain.run import FLEET
+from afterpilot.web.personal import HIDDEN
+
+Late = Mapping[str, frozenset[str]]  # workflow → its fields
+
+WITHHELD = "[withheld: it names a field that is personal now]"
+_NAMES = ("about", "column", "column_A", "column_B", "column_list", "columns", "field", "fields", "of")
+_IN_EVIDENCE = frozenset({"evidence", "result"})
+_WORDS = frozenset({"title", "detail", "summary"})  # of a finding or an incident: one tells of the same as the other
+# What stands beside a field's name and quotes no value of it.
+_SAFE = frozenset(
+    {
+        *_NAMES,
+        "expect",
+        "check",
+        "kind",
+        "stage",
+        "severity",
+        "success",
+        "state",
+        "verdict",
+        "workflow",
+        "fingerprint",
+        "id",
+        "run_id",
+    }
+    | {
+        "rows",
+        "outputs",
+        "elements",
+        "element_count",
+        "failing_total",
+        "unexpected_count",
+        "missing_count",
+        "actor",
+    }
+    | {"transport", "target", "channel", "posted_ts", "posted_channel", "tone", "what", "path", "sha256", "version"}
+)
+_NOT_WALKED = frozenset(
+    {"document", "query", "slugs", "stages", "problems", "days", "here", "form", "token", "who", "sight"}
+)
+
+
+def withheld(data: Any, late: Late | Callable[[], Late], *, workflow: str = "") -> Any:  # noqa: ANN401 - whatever a page shows
+    """The same without what names such a field; ``workflow``: what the page is about, where a part does not say it itself."""
+    known = late if isinstance(late, Mapping) else late()
+    return _Walk(known).of(data, workflow) if any(known.values()) else data
+
+
+class _Walk:
+    def __init__(self, late: Late) -> None:
+        self._late = late
+
+    def of(self, value: Any, workflow: str, *, in_evidence: bool = False) -> Any:  # noqa: ANN401 - as above
+        if isinstance(value, str):
+            return WITHHELD if workflow and self._quotes(value, workflow) else value
+        if isinstance(value, Mapping):
+            return self._mapping(value, workflow, in_evidence=in_evidence)
+        if isinstance(value, list | tuple | ValuesView):
+            each = [self.of(one, workflow, in_evidence=in_evidence) for one in value]
+            return value._make(each) if hasattr(value, "_make") else each if isinstance(value, list) else tuple(each)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._instance(value, workflow)
+        return value
+
+    def _mapping(self, value: Mapping[Any, Any], workflow: str, *, in_evidence: bool) -> Mapping[Any, Any]:
+        workflow = _workflow_of(value, workflow)
+        fields = self._fields(workflow)
+        if fields and "tone" in value and "notification" in value and self._any(value, workflow):
+            return {
+                name: one if name in {"tone", "about", "mention", "picture"} else _emptied(one)
+                for name, one in value.items()
+            }
+        named = fields and any(_named(value.get(name), fields) for name in _NAMES)
+        told = fields and any(isinstance(value.get(one), str) and self._quotes(value[one], workflow) for one in _WORDS)
+        found: dict[Any, Any] = {}
+        for key, one in value.items():
+            name = WITHHELD if in_evidence and isinstance(key, str) and _mentions(key, fields) else key
+            if name in _NOT_WALKED or (name in _SAFE and not isinstance(one, Mapping | list | tuple)):
+                found[name] = one
+            elif fields and isinstance(name, str) and name.lower() in fields and not isinstance(one, bool | None):
+                found[name] = _hidden(one, numbers=in_evidence)
+            elif named or (told and name in _WORDS | _IN_EVIDENCE):
+                found[name] = _hidden(one, numbers=in_evidence or name in _IN_EVIDENCE)
+            else:
+                inner = name if isinstance(name, str) and name in self._late else workflow
+                found[name] = self.of(one, inner, in_evidence=in_evidence or name in _IN_EVIDENCE)
+        return found
+
+    def _instance(self, value: Any, workflow: str) -> Any:  # noqa: ANN401 - as above
+        row = getattr(value, "row", None)
+        workflow = _workflow_of(row if isinstance(row, Mapping) else {}, workflow)
+        own = getattr(value, "workflow", None)
+        workflow = own if isinstance(own, str) and own else workflow
+        if isinstance(value, Message) and workflow and self._any(dataclasses.asdict(value), workflow):
+            return dataclasses.replace(
+                value,
+                title=WITHHELD, summary=WITHHELD, notification=WITHHELD, facts=(), details=(), points=(), point_urls=(), footer="", picture_alt="",
+            )  # fmt: skip
+        changed = {}
+        for one in dataclasses.fields(value):
+            before = getattr(value, one.name)
+            after = before if one.name in _NOT_WALKED or not one.init else self.of(before, workflow)
+            if after is not before and after != before:
+                changed[one.name] = after
+        return dataclasses.replace(value, **changed) if changed else value
+
+    def _fields(self, workflow: str) -> Collection[str]:
+        return self._late.get(workflow, frozenset()) if workflow and workflow != FLEET else frozenset()
+
+    def _quotes(self, text: str, workflow: str) -> bool:
+        """Whether a text names one of the workflow's fields and says more; one of the fleet has to name the workflow, too."""
+        if workflow == FLEET:
+            return any(
+                _mentions(text, frozenset({slug})) and _mentions(text, of) for slug, of in self._late.items() if of
+            )
+        return _mentions(text, self._fields(workflow))
+
+    def _any(self, value: Any, workflow: str) -> bool:  # noqa: ANN401 - as above
+        if isinstance(value, str):
+            return self._quotes(value, workflow)
+        if isinstance(value, Mapping):
+            return any(self._any(one, workflow) for one in value.values())
+        return isinstance(value, list | tuple) and any(self._any(one, workflow) for one in value)
+
+
+def _workflow_of(value: Mapping[Any, Any], otherwise: str) -> str:
+    own = value.get("workflow")
+    return own if isinstance(own, str) and own else otherwise
+
+
+def _named(value: Any, fields: Collection[str]) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether columns that something is about are among the fields."""
+    if isinstance(value, str):
+        return any(_pattern(frozenset(fields)).fullmatch(part.strip()) for part in (value, *value.split(",")))
+    return isinstance(value, list | tuple) and any(_named(one, fields) for one in value)
+
+
+def _mentions(text: str, fields: Collection[str]) -> bool:
+    """Whether a text names a field and is more than its name."""
+    if not fields:
+        return False
+    pattern = _pattern(frozenset(fields))
+    return bool(pattern.search(text)) and not pattern.fullmatch(text.strip())
+
+
+@lru_cache(maxsize=256)
+def _pattern(fields: frozenset[str]) -> re.Pattern[str]:
+    """Any of the names as a word, or as the words that a sentence makes of it: ``po_number`` is "PO number"."""
+    spelled = (
+        r"[_\s]+".join(re.escape(part) for part in one.split("_") if part) or re.escape(one) for one in sorted(fields)
+    )
+    return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", re.IGNORECASE)
+
+
+def _hidden(value: Any, *, numbers: bool) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        return HIDDEN if value else value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return HIDDEN if numbers else value
+    if isinstance(value, Mapping):
+        return {name: one if name in _SAFE else _hidden(one, numbers=numbers) for name, one in value.items()}
+    return [_hidden(one, numbers=numbers) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _emptied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A part of a message as it is stored, without words."""
+    if isinstance(value, str):
+        return WITHHELD if value else value
+    return [] if isinstance(value, list | tuple) else value
