@@ -83,6 +83,7 @@ class Kept:
                     workflow="invoices",
                     key=key,
                     at=at,
+                    opened_at=at,
                     reason="failed_check",
                     run_id=run or uuid.uuid4(),
                     decided_at=decided,

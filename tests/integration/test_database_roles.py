@@ -178,12 +178,26 @@ def test_every_name_is_a_table_of_ours(ops_owner: sa.Engine) -> None:
     """A table that is misspelt among the append-only ones would stay open, a function would not be granted."""
     assert set(roles.APPEND_ONLY) <= set(metadata.tables)
     assert set(roles.READ_ONLY) - {roles.VERSION_TABLE, *roles.VIEWS} <= set(metadata.tables)
-    for table, columns in roles.APPEND_ONLY.items():
+    for table, columns in (*roles.APPEND_ONLY.items(), *roles.FIXED.items()):
         assert columns <= set(metadata.tables[table].columns.keys()), table
+    assert not set(roles.FIXED) & {*roles.APPEND_ONLY, *roles.READ_ONLY}
     with ops_owner.connect() as connection:
         functions = set(connection.scalars(sa.text("SELECT proname FROM pg_proc WHERE proname LIKE 'afterpilot%'")))
         assert set(roles.VIEWS) == set(sa.inspect(connection).get_view_names())
     assert set(roles.FUNCTIONS) <= functions
+
+
+@pytest.mark.parametrize("table", sorted(roles.FIXED))
+def test_what_a_row_is_and_of_when_stays_as_it_was_written(
+    application: sa.Engine, owner: sa.Engine, table: str
+) -> None:
+    """Nobody makes a row older than it is, gives it to another workflow, or changes what was measured; the rest of it goes on."""
+    names = metadata.tables[table].columns.keys()
+    through = {one for one in names if not _stopped(application, f'UPDATE {table} SET "{one}" = DEFAULT WHERE false')}
+    assert through == set(names) - roles.FIXED[table]
+    assert through, "a row that is locked while it is read needs one column"
+    key = next(iter(roles.FIXED[table]))
+    assert not _stopped(owner, f'UPDATE {table} SET "{key}" = DEFAULT WHERE false')
 
 
 def test_all_that_is_history_is_there_to_be_attacked(owner: sa.Engine) -> None:
@@ -354,6 +368,7 @@ def test_grants_that_are_too_many_are_found_and_taken_back(
             connection.exec_driver_sql(grant)
         connection.exec_driver_sql("REVOKE DELETE ON incidents FROM afterpilot")
         connection.exec_driver_sql("ALTER TABLE prices DISABLE TRIGGER append_only")
+        connection.exec_driver_sql("REVOKE UPDATE (state) ON outbox FROM afterpilot")
     with ops.connect() as connection:
         found = standing(connection)
     assert set(found.excess) == {
@@ -363,8 +378,9 @@ def test_grants_that_are_too_many_are_found_and_taken_back(
         "TRIGGER on outbox",
         "REFERENCES on prices",
         "CREATE on the schema",
+        "UPDATE of outbox.created_at",
     }
-    assert found.lacking == ("DELETE on incidents",)
+    assert found.lacking == ("DELETE on incidents", "UPDATE of outbox.state")
     assert found.unprotected == ("prices",)
     assert not found.withheld
     assert not found.sound
@@ -382,6 +398,7 @@ _TOO_MUCH = (
     "GRANT TRIGGER ON outbox TO PUBLIC",
     "GRANT REFERENCES (id) ON prices TO afterpilot",
     "GRANT CREATE ON SCHEMA public TO afterpilot",
+    "GRANT UPDATE (created_at) ON outbox TO PUBLIC",
 )
 
 

@@ -251,6 +251,7 @@ def test_a_row_that_was_written_past_the_ledger_is_found(site: Site) -> None:
         partitions.ensure(connection, "runs", [at])
         for name in ("run_ids", "runs"):
             connection.execute(sa.text(_RUN[name]), {"at": at})
+        connection.execute(sa.text(_RUN["run_ids"].replace("1'", "2'")), {"at": at})  # of a run that there never was
         assert {one.table for one in missing(connection, **WHOLE)} == {*TABLES} - {"removals"}  # dated by the database
         assert all(one.at == at for one in missing(connection, **WHOLE))
         assert not missing(connection, since=at + DAY, until=at + 2 * DAY)
@@ -271,6 +272,9 @@ WITH incident AS (
 ), decided AS (INSERT INTO human_decisions (workflow, key, decided_at, decision, origin) VALUES ('w', 'é', :at, 'accepted', 'review'), ('w', 'k', :at, 'accepted', 'source')
 ), approved AS (INSERT INTO baselines (workflow, run_id, approved_by, approved_at) VALUES ('w', gen_random_uuid(), 'x', :at)
 ), raised AS (INSERT INTO cap_raises (id, workflow, cap, period_start, period_end, amount, currency, state, asked_by, asked_at, reason) VALUES (gen_random_uuid(), 'w', 'c', :at, CAST(:at AS timestamptz) + interval '1 day', 1, 'USD', 'pending', 'x', :at, 'r')
+), offered AS (INSERT INTO case_offers (workflow, key, decided_at, digest, state, answered_at) VALUES ('w', 'o', :at, 'd', 'accepted', :at), ('w', 'p', :at, 'd', 'offered', NULL)
+), priced AS (INSERT INTO prices (id, first_used_at) VALUES (7, :at), (8, :early)
+), again AS (INSERT INTO repricings (at, workflow, model, old_price, new_price, first_day, last_day, calls) VALUES (:at, 'w', 'm', 8, 7, '2026-01-01', '2026-01-01', 1)
 ), held AS (INSERT INTO holds (workflow, reason, set_by, set_at) VALUES ('w', 'r', 'x', :at)
 ), silenced AS (INSERT INTO silences (workflow, by, reason, starts_at, ends_at, created_at) VALUES ('w', 'x', 'r', :at, CAST(:at AS timestamptz) + interval '1 day', :at)
 ) INSERT INTO stop_orders (id, workflow, action, target, said, created_at) VALUES (gen_random_uuid(), 'w', 'stop', '{}', '{}', :at)

@@ -20,6 +20,7 @@ from afterpilot.domain.window import Window
 from afterpilot.record.delivery import PostgresOutbox
 from afterpilot.record.ops import Ops
 from afterpilot.record.tables import lanes, outbox
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -180,7 +181,7 @@ def test_a_sender_that_comes_too_late_does_not_open_a_lane_that_another_is_on(op
         put(ops, f"k{number}", severity=Severity.CRITICAL if number == 0 else Severity.INFO)
     (late,) = queue(ops).claim(1)
     time_passes(ops, 61)
-    with ops.begin() as connection:
+    with rewritten(ops, "outbox") as connection:
         connection.execute(sa.update(outbox).where(outbox.c.id == late.id).values(gravity=9))
     (next_one,) = queue(ops).claim(1)
     assert next_one.id != late.id

@@ -29,6 +29,7 @@ from afterpilot.pipeline import reviewing, sweeping
 from afterpilot.review.write_back import SourceWriteBack
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 KEY = "r-00001"
@@ -74,8 +75,8 @@ def declared(site: Site) -> None:
 
 
 def changed(site: Site, statement: str, **values: Any) -> None:
-    """Run a statement in the ops database."""
-    with site.ops.begin() as connection:
+    """Run a statement in the ops database, as the owner of its tables."""
+    with rewritten(site.ops, statement.split()[1]) as connection:
         connection.execute(sa.text(statement), values)
 
 

@@ -26,8 +26,10 @@ from afterpilot.domain.record import HumanDecision
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
 from afterpilot.pipeline import reviewing
+from afterpilot.record import tables
 from afterpilot.review import call_back, status_column
 from doubles.desk import TOKEN, Desk, Reply
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 
@@ -170,17 +172,18 @@ def test_the_view_holds_what_people_accepted_before_the_gate_looked(site: Site) 
 
 def test_what_people_said_of_an_output_before_it_changed_releases_nothing(site: Site) -> None:
     """It was a clean one, and accepted; then it changed, fails now, and waits for a person again: in the view and in the queue."""
-    gate_decides_at = "UPDATE gate_decisions SET decided_at = :at RETURNING 1"  # its own time is the database's
     site.invoices([1])
     decide(site)
-    site.rows(gate_decides_at, at=NOW)
+    with rewritten(site.ops, "gate_decisions") as connection:  # its own time is the database's
+        connection.execute(sa.update(tables.gate_decisions).values(decided_at=NOW))
     site.now = NOW + HOUR
     clerk_decides(site, "r-00001", "ok")
     pulled(site)
     site.produce("UPDATE ai_invoice_runs SET total = 5")
     site.now = NOW + 2 * HOUR
     decide(site)
-    site.rows(gate_decides_at, at=NOW + 2 * HOUR)
+    with rewritten(site.ops, "gate_decisions") as connection:
+        connection.execute(sa.update(tables.gate_decisions).values(decided_at=NOW + 2 * HOUR))
     pulled(site)
     site.wired().sweep_reviews()
     assert site.rows(VIEW, slug=SLUG) == []
@@ -529,7 +532,8 @@ def test_what_waits_for_too_long_is_told(site: Site, desk: Desk) -> None:
     desk.answer = lambda _path, _times: Reply(503)
     site.invoices([1])
     assert decide(site).verdict is Verdict.PASS
-    site.rows("UPDATE releases SET decided_at = decided_at - interval '16 minutes' RETURNING 1")
+    with rewritten(site.ops, "releases") as connection:
+        connection.exec_driver_sql("UPDATE releases SET decided_at = decided_at - interval '16 minutes'")
     assert decide(site).verdict is Verdict.WARN
     assert [row["kind"] for row in site.incidents()] == ["gate.release_waiting"]
 

@@ -11,10 +11,15 @@ import sqlalchemy as sa
 from retention_site import LATER, NOW, OLD, Kept
 
 from afterpilot.domain.errors import AnswerRefused, ConfigurationError
+from afterpilot.domain.ledger import Entry
 from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM
+from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.record import expiring, partitions, tables
 from afterpilot.record.holds import Holds
+from afterpilot.record.incidents import Incidents
+from afterpilot.record.ledger import Ledger
 from afterpilot.record.removals import kept_since
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 
@@ -150,6 +155,62 @@ def test_the_database_itself_keeps_rows_of_the_log_for_six_months_while_they_are
         connection.exec_driver_sql("DELETE FROM task_failures")  # of no workflow: a hold of one does not cover it
         Holds(connection).release(str(hold.id), by="Sam", reason="over", at=NOW)
         connection.exec_driver_sql("DELETE FROM outbox WHERE dedupe_key = 'old'")
+
+
+def test_what_a_row_says_of_its_age_is_not_enough_where_the_ledger_tells_of_it(
+    kept: Kept, ops_owner: sa.Engine
+) -> None:
+    """Entries are dated by the database. An incident is over where its last entry says so; looks at it count for nothing."""
+    with kept.engine.begin() as connection:
+        incident = Incidents(connection).open(Finding("w", "check", "k", Severity.WARNING, "t"), run_id=None, at=OLD)
+        connection.exec_driver_sql(f"UPDATE incidents SET state = 'resolved', resolved_at = '{OLD}'")
+
+    def why() -> str:
+        kept.run()
+        try:
+            with kept.engine.begin() as connection:
+                connection.exec_driver_sql("DELETE FROM incident_events")
+                connection.exec_driver_sql("DELETE FROM incidents")
+                connection.rollback()
+        except sa.exc.ProgrammingError as error:
+            return str(error.orig)
+        return ""
+
+    assert f"the ledger tells of incident:{incident.id} less than 183 days ago" in why()
+    with kept.engine.begin() as connection:
+        partitions.ensure(connection, "ledger", [OLD])
+    with rewritten(ops_owner, "ledger") as connection:
+        connection.exec_driver_sql(f"UPDATE ledger SET recorded_at = '{OLD}' WHERE subject LIKE 'incident:%%'")
+    assert "does not say that it is over" in why()
+    with kept.engine.begin() as connection:
+        Incidents(connection).resolve(incident, at=OLD)
+        Ledger(connection).append(Entry("web:evidence:viewed", f"incident:{incident.id}", NOW, "w"))
+    with rewritten(ops_owner, "ledger") as connection:
+        connection.exec_driver_sql(f"UPDATE ledger SET recorded_at = '{OLD}' WHERE action LIKE 'alerts:%%'")
+    kept.run()
+    assert kept.rows("SELECT FROM incidents") == []
+
+
+def test_a_message_that_the_ledger_tells_of_lately_is_kept_whatever_date_it_was_put_in_with(kept: Kept) -> None:
+    letter = {"workflow": "w", "kind": "incident", "channel": "#c", "message": {}, "state": "sent"}
+    kept.add("outbox", dedupe_key="old", created_at=OLD, **letter)
+    (message,) = kept.rows("SELECT id FROM outbox")[0]
+    with kept.engine.begin() as connection:
+        Ledger(connection).append(Entry("alerts:message:queued", f"message:{message}", NOW, "w"))
+    kept.run()
+    with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="the ledger tells of message"):
+        connection.exec_driver_sql("DELETE FROM outbox")
+
+
+def test_what_is_done_anew_is_never_dated_back(kept: Kept) -> None:
+    """A review item that is decided on is as old as its opening here, however long ago it was decided at its source."""
+    kept.item("k", LATER, decided=LATER)
+    with kept.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE review_items SET opened_at = '{OLD}'")
+        assert connection.scalar(sa.select(tables.review_items.c.opened_at)) == LATER
+        connection.exec_driver_sql(f"UPDATE review_items SET opened_at = now(), decided_at = '{OLD}'")
+    with kept.engine.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="has to be kept for 183 days"):
+        connection.exec_driver_sql("DELETE FROM review_items")
 
 
 def test_every_table_of_the_log_keeps_its_rows(kept: Kept) -> None:

@@ -21,6 +21,7 @@ from afterpilot.pipeline.allowing import settle_allowances
 from afterpilot.pipeline.stopping import SweptStops, sweep_stops
 from afterpilot.record import tables
 from doubles.gateways import MASTER_KEY, SIGNING, Fault, LiteLlm, Switch
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 MONTH = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
@@ -184,7 +185,7 @@ def test_a_receiver_that_is_out_of_reach_is_told_of_after_a_while(site: Site) ->
     office.spent("400")
     office.sweep()
     assert site.incidents() == []
-    with site.ops.begin() as connection:
+    with rewritten(site.ops, "stop_orders") as connection:
         earlier = tables.stop_orders.c.created_at - timedelta(minutes=6)
         connection.execute(sa.update(tables.stop_orders).values(created_at=earlier))
     office.sweep()

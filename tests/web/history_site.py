@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,26 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from starlette.routing import Mount
 
-from afterpilot.demo.postgres import OWNER
 from afterpilot.web.app import create_app
-
-
-@contextlib.contextmanager
-def rewritten(engine: sa.Engine, table: str) -> Iterator[sa.Connection]:
-    """A transaction that may change what is only ever added to, or has to be kept, as nobody can but the owner of the tables."""
-    owner = sa.create_engine(engine.url.set(username=OWNER))
-    guards = sa.text(
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND tgname IN ('append_only', 'row_kept')"
-    )
-    with owner.begin() as connection:
-        names = connection.scalars(guards, {"table": table}).all()
-        for name in names:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
-        yield connection
-        for name in names:
-            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
-    owner.dispose()
-
 
 BROWSER = {"Accept": "text/html"}
 

@@ -25,6 +25,7 @@ from afterpilot.settings import EnvConnections, Settings
 from afterpilot.web.access import Access
 from afterpilot.web.app import create_app
 from afterpilot.wiring import Wired, wire
+from doubles.rewriting import rewritten
 
 WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
 NOW = datetime(2026, 11, 20, 1, 20, tzinfo=UTC)
@@ -109,7 +110,7 @@ class IncidentSite:
 
     def queued(self) -> None:
         """The outbox stamps its rows by the clock of the database: the newest ones are of this site's time."""
-        with self.engine.begin() as connection:
+        with rewritten(self.engine, "outbox") as connection:
             newest = tables.outbox.c.created_at > NOW + timedelta(days=1)
             connection.execute(sa.update(tables.outbox).where(newest).values(created_at=self.now))
 

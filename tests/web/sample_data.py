@@ -25,6 +25,7 @@ from afterpilot.record import tables
 from afterpilot.record.eval_usage import EvalCall
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.spend.prices import Prices
+from doubles.rewriting import rewritten
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 INVOICES, TRIAGE, BROKEN, NEW = "invoice_matching", "email_triage", "contract_summaries", "refund_letters"
@@ -78,6 +79,8 @@ class Sampled:
     runs: dict[str, uuid.UUID] = field(default_factory=dict)
     incidents: dict[str, uuid.UUID] = field(default_factory=dict)
     reports: dict[str, uuid.UUID] = field(default_factory=dict)
+    queued: dict[str, datetime] = field(default_factory=dict)  # when, by the messages' keys
+    gated_at: datetime = NOW
     versions: dict[str, str] = field(default_factory=dict)
     evals: sample_evals.Evaluated = field(default_factory=sample_evals.Evaluated)
 
@@ -94,7 +97,18 @@ def build(engine: sa.Engine, *, now: datetime = NOW) -> Sampled:
         _report(unit, kept, now)
         _trouble(unit, kept, now)
         kept.evals = sample_evals.build(unit.connection, now=now)
+    _date_back(engine, kept)
     return kept
+
+
+def _date_back(engine: sa.Engine, kept: Sampled) -> None:
+    """What the database dates by its own clock is of the sample's time."""
+    with rewritten(engine, "outbox") as connection:
+        for key, at in kept.queued.items():
+            letter = sa.update(tables.outbox).where(tables.outbox.c.dedupe_key == key)
+            connection.execute(letter.values(created_at=at))
+    with rewritten(engine, "gate_decisions") as connection:
+        connection.execute(sa.update(tables.gate_decisions).values(decided_at=kept.gated_at))
 
 
 def add_run(
@@ -347,7 +361,7 @@ def _gate(unit: Unit, kept: Sampled, now: datetime) -> None:
     used = Usage("smollm2-135m", 412, 58, 380)
     unit.records.write([Record(INVOICES, d.key, d.at, fields, used) for d in decisions[:5]], kept.runs["pull"])
     unit.connection.execute(sa.update(tables.records).values(pulled_at=now - timedelta(minutes=18)))
-    unit.connection.execute(sa.update(tables.gate_decisions).values(decided_at=at))
+    kept.gated_at = at
     people = [
         HumanDecision(
             INVOICES,
@@ -571,7 +585,7 @@ def _report(unit: Unit, kept: Sampled, now: datetime) -> None:
     unit.outbox.put(
         message, dedupe_key="weekly/1", workflow=INVOICES, kind="weekly", channel="#ap-automation", report_id=report
     )
-    _deliver(unit, "weekly/1", at + timedelta(seconds=20), transport="slack")
+    _deliver(unit, kept, "weekly/1", at + timedelta(seconds=20), transport="slack")
 
 
 def _trouble(unit: Unit, kept: Sampled, now: datetime) -> None:
@@ -592,6 +606,7 @@ def _trouble(unit: Unit, kept: Sampled, now: datetime) -> None:
     unit.incidents.see_again(incident, check, run_id=kept.runs["check"], at=now - timedelta(minutes=16))
     _tell(
         unit,
+        kept,
         "po_number/opened",
         incident.id,
         _alert(check.title, "warning"),
@@ -608,7 +623,7 @@ def _trouble(unit: Unit, kept: Sampled, now: datetime) -> None:
     incident = unit.incidents.open(over, run_id=run_id, at=at)
     kept.incidents["pull"] = incident.id
     unit.incidents.resolve(incident, run_id=kept.runs["pull"], at=at + timedelta(hours=1))
-    _tell(unit, "pull/opened", incident.id, _alert(over.title, "critical"), at=at, transport="slack")
+    _tell(unit, kept, "pull/opened", incident.id, _alert(over.title, "critical"), at=at, transport="slack")
 
     for slug, stage, kind, severity, title, run in (
         (
@@ -643,6 +658,7 @@ def _trouble(unit: Unit, kept: Sampled, now: datetime) -> None:
         tone = "unknown" if severity is Severity.UNKNOWN else "critical"
         _tell(
             unit,
+            kept,
             f"{kind}/opened",
             news.id,
             _alert(title, tone),
@@ -675,16 +691,25 @@ def _alert(title: str, tone: Any) -> Message:
 
 
 def _tell(
-    unit: Unit, key: str, incident: uuid.UUID, message: Message, *, at: datetime, transport: str, state: str = "sent"
+    unit: Unit,
+    kept: Sampled,
+    key: str,
+    incident: uuid.UUID,
+    message: Message,
+    *,
+    at: datetime,
+    transport: str,
+    state: str = "sent",
 ) -> None:
     unit.outbox.put(
         message, dedupe_key=key, workflow=INVOICES, kind="incident", channel="#ap-automation", incident_id=incident
     )
-    _deliver(unit, key, at, transport=transport, state=state)
+    _deliver(unit, kept, key, at, transport=transport, state=state)
 
 
-def _deliver(unit: Unit, key: str, at: datetime, *, transport: str, state: str = "sent") -> None:
-    values: dict[str, Any] = {"created_at": at, "state": state, "transport": transport}
+def _deliver(unit: Unit, kept: Sampled, key: str, at: datetime, *, transport: str, state: str = "sent") -> None:
+    kept.queued[key] = at
+    values: dict[str, Any] = {"state": state, "transport": transport}
     if state == "sent":
         values |= {"sent_at": at, "posted_channel": "C0APAUTO", "posted_ts": "1763640000.000100", "attempts": 1}
     if state == "dead":

@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.testclient import TestClient
-from history_site import rewritten
 
 from afterpilot.decide.allowing import allowance
 from afterpilot.domain.money import Cap, Money
@@ -24,6 +23,7 @@ from afterpilot.record.ops import Ops
 from afterpilot.web.api.allowance import MAX_AGE, RESPITE, AllowanceApi
 from afterpilot.web.api.tokens import GatewayTokens, hash_of
 from afterpilot.web.app import create_app
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)

@@ -11,13 +11,14 @@ import pytest
 import sample_data
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from history_site import BROWSER, Site, mounted, rewritten
+from history_site import BROWSER, Site, mounted
 from outline import outline
 from sample_evals import ANSWERS, BROKEN, CLAIMS, EXPIRED, FLAKY, RAISED, REPLIES, WAIVED
 
 from afterpilot.record import tables
 from afterpilot.record.history import evals
 from doubles.kept_runs import put_runs
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 
@@ -288,7 +289,7 @@ def test_one_approved_run_is_not_taken_for_the_baseline(site: Site) -> None:
 
 def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
     """Where only flaky cases moved, the sentence leads to them."""
-    with site.engine.begin() as connection:
+    with rewritten(site.engine, "baselines") as connection:
         change = sa.update(tables.baselines).where(tables.baselines.c.workflow == REPLIES)
         row = connection.execute(sa.select(tables.baselines).where(tables.baselines.c.workflow == REPLIES)).one()
         newest = site.kept.evals.runs[REPLIES][-1]
@@ -301,7 +302,7 @@ def test_flaky_cases_are_excepted_where_nothing_changed(site: Site) -> None:
         changed = section(site.get(f"/evals/{REPLIES}"), "changed")
         assert f'None, apart from <a href="#flaky">{len(FLAKY)} flaky cases</a>.' in changed
     finally:
-        with site.engine.begin() as connection:
+        with rewritten(site.engine, "baselines") as connection:
             connection.execute(change.values(run_id=row.run_id, runs=row.runs))
         with rewritten(site.engine, "findings") as connection:
             connection.exec_driver_sql("UPDATE findings SET kind = 'evals.regressed' WHERE kind = 'kept'")

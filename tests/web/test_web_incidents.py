@@ -17,6 +17,7 @@ from serving import served
 
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.record import tables
+from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
 browser = [
@@ -230,7 +231,7 @@ def test_runbook_and_chart_are_linked_where_there_is_one(
     desk: IncidentSite, workflow: str, stage: str, links: tuple[str, ...]
 ) -> None:
     """Of the workflow and of the stage; the fleet has neither."""
-    with desk.engine.begin() as connection:
+    with rewritten(desk.engine, "incidents") as connection:
         connection.execute(sa.update(tables.incidents).values(workflow=workflow, stage=stage))
     page = desk.person("dana").get(path(desk)).text
     buttons = page[page.index('id="do"') : page.index('id="answer"')]

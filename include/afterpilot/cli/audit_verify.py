@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -27,9 +27,12 @@ def verify(
         bool,
         typer.Option(
             "--all",
-            help="Of the ledger: hold each run, message and declaration against it, not a thousand, and find rows without an entry.",
+            help="Of the ledger: hold each run, message, declaration and every other row that has entries against them, and find rows without one.",
         ),
     ] = False,
+    start: Annotated[
+        str, typer.Option("--from", help="Of the ledger: a head up to which it was verified before; go on from there.")
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """Verify an evidence bundle: it needs no server, no settings and no network. Without a bundle, the whole ledger.
@@ -39,14 +42,16 @@ def verify(
     Example: afterpilot audit verify bundle.zip --head 9f2c…
     """
     if bundle is not None:
-        if everything:
-            raise AfterpilotError("--all is of the ledger in the database: a bundle is always verified as a whole")
+        if everything or start:
+            option = "--all" if everything else "--from"
+            raise AfterpilotError(f"{option} is of the ledger in the database: a bundle is always verified as a whole")
         _bundle(bundle, head, key, json=json)
     if key:
         raise AfterpilotError("--key is of a bundle: the page Heads and the keys on record say who signed the ledger")
-    if head and not re.fullmatch("[0-9a-f]{64}", head.strip().lower()):
-        raise AfterpilotError(f"{head!r} is no head: a published head has 64 hexadecimal digits")
-    _ledger(head, everything=everything, json=json)
+    for one in (head, start):
+        if one and not re.fullmatch("[0-9a-f]{64}", one.strip().lower()):
+            raise AfterpilotError(f"{one!r} is no head: a published head has 64 hexadecimal digits")
+    _ledger(head, start, everything=everything, json=json)
 
 
 def _bundle(bundle: Path, head: str, key: str, *, json: bool) -> None:
@@ -72,30 +77,48 @@ def _bundle(bundle: Path, head: str, key: str, *, json: bool) -> None:
     raise typer.Exit(result.exit_code)
 
 
-def _ledger(head: str, *, everything: bool, json: bool) -> None:
+def _ledger(head: str, start: str, *, everything: bool, json: bool) -> None:
     from afterpilot.record.ledger_check import check_ledger
     from afterpilot.record.ops import connect
     from afterpilot.settings import Settings
 
     engine = connect(Settings.from_environment().database_url)
+    reached: list[str] = []  # the last head up to which all entries were read and fit
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
         Progress(*columns, console=Console(stderr=True), transient=True, disable=json) as bar,
     ):
         task = bar.add_task("entries", total=None)
-        found = check_ledger(
-            connection,
-            everything=everything,
-            head=head.strip().lower(),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+
+        def progress(done: int, total: int, at: Any) -> None:  # noqa: ANN401 - record.heads.Head
+            bar.update(task, completed=done, total=total)
+            if at is not None:
+                reached[:] = [at.hash]
+
+        try:
+            found = check_ledger(
+                connection,
+                everything=everything,
+                head=head.strip().lower(),
+                start=start.strip().lower(),
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            _interrupted(reached)
     if json:
         as_json(_as_dict(found))
     else:
         for line in _lines(found):
             console.print(line, markup=False, highlight=False)
     raise typer.Exit(found.exit_code)
+
+
+def _interrupted(reached: list[str]) -> NoReturn:
+    """Say where to go on: what does not fit lies behind that head, and is found again."""
+    again = f"go on with `--from {reached[0]}`" if reached else "no head was reached, begin anew"
+    Console(stderr=True).print(f"Interrupted: {again}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(130)
 
 
 def _lines(found: Any) -> list[str]:  # noqa: ANN401 - record.ledger_check.Checked

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from afterpilot.domain.errors import AfterpilotError, LedgerBroken
-from afterpilot.domain.publishing import Place, Publishing
+from afterpilot.domain.publishing import Place
 from afterpilot.domain.watching import LEDGER, Beat, LedgerState
 from afterpilot.pipeline.services import Services
 from afterpilot.record import heads, publishing, sealing
@@ -21,7 +21,17 @@ from afterpilot.record.signing_keys import SigningKey
 
 log = logging.getLogger(__name__)
 _NEW = timedelta(days=7)  # for which a key that nobody has endorsed is told
+_COMPARED = timedelta(hours=1)  # a bucket's heads, with two requests; those in a folder at each pass
 OpenStore = Callable[[str, str], Any]  # scheme and connection → fsspec filesystem
+
+
+@dataclass(slots=True)
+class _Told:
+    """What became of the places of one pass: where a head was written to, what went wrong where, and when each was compared last."""
+
+    published: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    compared: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +55,22 @@ def seal(services: Services, key: Callable[[], SigningKey | None], open_store: O
     now = services.now()
     try:
         with services.ops.engine.connect() as connection:
-            head = heads.last_head(connection)
+            head, before = heads.last_head(connection), Beats(connection).all().get(LEDGER)
         # First: where what was published does not fit, nothing more is sealed.
-        published, failed = _publish(services, head, open_store, now)
+        told = _publish(services, head, open_store, now, before)
         done = sealing.seal(services.ops.engine, key())
         if done.busy:
-            return SealedNow(done.new, done.head, True, published, failed)
+            return SealedNow(done.new, done.head, True, tuple(told.published), told.failed)
         if head is None:
             head = done.head
-            published, failed = _publish(services, head, open_store, now)
+            told = _publish(services, head, open_store, now, before)
         head = done.head or head
     except AfterpilotError as error:
         what = "broken" if isinstance(error, LedgerBroken) else "key"
         _beat(services, now, **{what: str(error)})
         raise
-    _beat(services, now, unpublished=dict(failed))
-    return SealedNow(done.new, head, published=published, failed=failed)
+    _beat(services, now, unpublished=told.failed, compared=told.compared)
+    return SealedNow(done.new, head, published=tuple(told.published), failed=told.failed)
 
 
 def ledger_state(connection: sa.Connection, beat: Beat | None) -> LedgerState:
@@ -93,40 +103,51 @@ def _replaced(connection: sa.Connection, head: Head | None) -> str:
     return key.id
 
 
-def _publish(
-    services: Services, head: Head | None, open_store: OpenStore, now: datetime
-) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Where the head was written to now, and where it could not be."""
+def _publish(services: Services, head: Head | None, open_store: OpenStore, now: datetime, before: Beat | None) -> _Told:
+    """Write the head where that is due, and hold what stands elsewhere against the ledger."""
+    told = _Told()
     if head is None:
-        return (), {}
+        return told
     with services.ops.begin() as unit:
         publishing.note_weekly(unit.connection, now=now)
-    published, failed, declared = [], {}, services.fleet.publishing
-    for place in declared.places:
+    last = (before.detail if before else {}).get("compared") or {}
+    for place in services.fleet.publishing.places:
         try:
-            if _published(services, place, declared, head, open_store, now):
-                published.append(place.declared)
+            _place(services, place, head, open_store, now, last.get(place.declared, ""), told)
         except LedgerBroken:
             raise
         except AfterpilotError as error:
-            log.warning("%s: the head could not be published: %s", place.declared, error)
-            failed[place.declared] = str(error)
-    return tuple(published), failed
+            log.warning("%s: the published heads: %s", place.declared, error)
+            told.failed[place.declared] = str(error)
+    return told
 
 
-def _published(
-    services: Services, place: Place, declared: Publishing, head: Head, open_store: OpenStore, now: datetime
-) -> bool:
+def _place(
+    services: Services, place: Place, head: Head, open_store: OpenStore, now: datetime, last: str, told: _Told
+) -> None:
+    """Publish to one place, or compare what stands there where that is due: ``last`` says when it was done."""
     with services.ops.begin() as unit:
-        if not publishing.is_due(unit.connection, place.declared, head, now=now, every=declared.every):
-            return False
-        folder = publishing.Folder(_store(place, open_store), place.path, place.declared)
-        publishing.publish(unit.connection, folder, head)
-    return True
+        if publishing.is_due(unit.connection, place.declared, head, now=now, every=services.fleet.publishing.every):
+            publishing.publish(unit.connection, _folder(place, open_store), head)
+            told.published.append(place.declared)
+        elif _is_folder(place) or not last or now - datetime.fromisoformat(last) >= _COMPARED:
+            publishing.compare(unit.connection, _folder(place, open_store), head)
+        else:
+            told.compared[place.declared] = last
+            return
+    told.compared[place.declared] = now.isoformat()
+
+
+def _is_folder(place: Place) -> bool:
+    return place.scheme == "file" and not place.connection
+
+
+def _folder(place: Place, open_store: OpenStore) -> publishing.Folder:
+    return publishing.Folder(_store(place, open_store), place.path, place.declared)
 
 
 def _store(place: Place, open_store: OpenStore) -> Any:  # noqa: ANN401 - fsspec
-    if place.scheme == "file" and not place.connection:
+    if _is_folder(place):
         from fsspec.implementations.local import LocalFileSystem
 
         return LocalFileSystem()

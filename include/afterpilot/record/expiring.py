@@ -44,7 +44,8 @@ class Rows:
     workflow: str = "old.workflow"
 
 
-# In the order in which they may go: what refers to a row before the row.
+# In the order in which they may go: what refers to a row before the row. What the ledger still tells of stays, as the trigger says
+# that keeps the rows of the log: its entries are dated by the database.
 TABLES: Mapping[str, Rows] = {
     "records": Rows("old.at", f"{_NOT_WAITING} AND {_TOLD} AND {_WRITTEN_BACK}"),
     "repricings": Rows("old.at"),
@@ -73,7 +74,8 @@ TABLES: Mapping[str, Rows] = {
     "outbox": Rows(
         "old.created_at",
         "old.state NOT IN ('pending', 'digest') AND NOT EXISTS (SELECT FROM incidents "
-        "WHERE incidents.id = old.incident_id AND incidents.state <> 'resolved')",
+        "WHERE incidents.id = old.incident_id AND incidents.state <> 'resolved') "
+        "AND NOT afterpilot_still_told('message:' || old.id)",
     ),
     "reports": Rows(
         "old.created_at",
@@ -83,9 +85,10 @@ TABLES: Mapping[str, Rows] = {
     "incidents": Rows(
         "old.resolved_at",
         "old.state = 'resolved' AND NOT EXISTS (SELECT FROM outbox WHERE outbox.incident_id = old.id) "
-        "AND NOT EXISTS (SELECT FROM incidents AS other WHERE other.cause_id = old.id)",
+        "AND NOT EXISTS (SELECT FROM incidents AS other WHERE other.cause_id = old.id) "
+        "AND NOT afterpilot_still_told('incident:' || old.id)",
     ),
-    "silences": Rows("old.ends_at"),
+    "silences": Rows("old.ends_at", "NOT afterpilot_still_told('silence:' || old.id)"),
     "task_failures": Rows("old.at", "old.over_at IS NOT NULL", workflow="''"),
     "write_backs": Rows("old.decided_at", f"old.state = 'done' AND {_NO_RECORD}"),
     "releases": Rows("old.decided_at", f"old.state NOT IN ('pending', 'failed') AND {_OF_OUTPUT}"),
@@ -93,13 +96,14 @@ TABLES: Mapping[str, Rows] = {
     # With them goes a key, which a hold keeps whatever time it is over.
     "human_decisions": Rows(
         "old.decided_at",
-        f"{_OF_OUTPUT} AND NOT EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND holds.workflow IN ('', old.workflow))",
+        f"{_OF_OUTPUT} AND NOT EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND holds.workflow IN ('', old.workflow)) "
+        "AND NOT afterpilot_still_told(afterpilot_output_subject(old.workflow, old.key))",
     ),
-    "review_items": Rows("old.decided_at", f"old.decided_at IS NOT NULL AND {_OF_OUTPUT}"),
+    "review_items": Rows("greatest(old.decided_at, old.opened_at)", f"old.decided_at IS NOT NULL AND {_OF_OUTPUT}"),
     # While there is a record without one, the gate would decide on it anew.
     "gate_decisions": Rows("old.decided_at", _OF_OUTPUT),
     "spot_check_rates": Rows("CAST(old.period AS timestamptz)"),
-    "cap_raises": Rows("old.period_end", "old.state <> 'pending'"),
+    "cap_raises": Rows("old.period_end", "old.state <> 'pending' AND NOT afterpilot_still_told('raise:' || old.id)"),
 }
 _HELD = (
     "EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND holds.workflow IN ('', {workflow}) "

@@ -51,6 +51,21 @@ _SOURCES = {
         "SELECT 'run:' || run_id AS subject, 'evals:baseline:approved' AS action, workflow, approved_at AS at FROM baselines"
     ),
     "cap_raises": "SELECT 'raise:' || id AS subject, 'spend:raise:' AS action, workflow, asked_at AS at FROM cap_raises",
+    "case_offers": (
+        f"SELECT {OUTPUT} AS subject, 'evals:case:' || state AS action, workflow, answered_at AS at FROM case_offers "  # noqa: S608 - constants
+        "WHERE state IN ('accepted', 'declined')"
+    ),
+    "prices": (
+        "SELECT 'price:' || id AS subject, 'spend:price:added' AS action, '_fleet' AS workflow, first_used_at AS at FROM prices"
+    ),
+    "repricings": (
+        "SELECT 'price:' || new_price AS subject, 'spend:price:changed' AS action, workflow, at FROM repricings"
+    ),
+    # Of the others the run itself has its line above; one without a run keeps a run of that id from ever being written.
+    "run_ids": (
+        "SELECT 'run:' || id AS subject, '' AS action, '_fleet' AS workflow, finished_at AS at FROM run_ids WHERE NOT EXISTS "
+        "(SELECT FROM runs WHERE runs.finished_at = run_ids.finished_at AND runs.id = run_ids.id)"
+    ),
     "silences": (
         "SELECT 'silence:' || id AS subject, 'alerts:silence:set' AS action, workflow, created_at AS at FROM silences"
     ),

@@ -42,9 +42,7 @@ class Flaws:
 def look(connection: sa.Connection, ledger: str, total: int) -> Flaws:
     """Look at all that stands beside the entries of a ledger of ``total`` sealed ones."""
     flaws = Flaws()
-    # Older entries are gone by retention, and what they said cannot be asked for.
-    oldest = connection.scalar(_OLDEST) if gone(connection).ids else None
-    since = oldest or datetime.min.replace(tzinfo=UTC)
+    since = kept_since(connection)
     _keys(connection, ledger, since, flaws)
     _publications(connection, since, flaws)
     wanted = sum(total >> level for level in merkle.STORED_LEVELS if level)
@@ -60,6 +58,12 @@ def look(connection: sa.Connection, ledger: str, total: int) -> Flaws:
             f"the key of person:{row.id} was destroyed at {row.erased_at:%Y-%m-%d %H:%M} UTC, and no entry says why"
         )
     return flaws
+
+
+def kept_since(connection: sa.Connection) -> datetime:
+    """From when on entries are there: older ones are gone by retention, and what they said cannot be asked for."""
+    oldest = connection.scalar(_OLDEST) if gone(connection).ids else None
+    return oldest or datetime.min.replace(tzinfo=UTC)
 
 
 def _keys(connection: sa.Connection, ledger: str, since: datetime, flaws: Flaws) -> None:

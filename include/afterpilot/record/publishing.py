@@ -1,7 +1,7 @@
 """Heads of the ledger outside of its database: a small file for each, never overwritten, and what weekly messages have told.
 
 Whoever owns the database can rewrite all of it. What was published cannot be rewritten from here: it is held against the ledger
-before the next head goes there.
+time and again, and before the next head goes there.
 """
 
 from __future__ import annotations
@@ -85,6 +85,28 @@ def publish(connection: sa.Connection, folder: Folder, head: Head) -> str:
     return name
 
 
+def compare(connection: sa.Connection, folder: Folder, head: Head) -> None:
+    """See that what stands at the place fits the ledger, whose newest head this is: a look at the names there, and at the newest file.
+
+    Raises:
+        LedgerBroken: what stands there was published by another state of this ledger.
+        SourceError: the place cannot be read, or the head that was published there last is not there any more.
+    """
+    path = f"{folder.path.rstrip('/')}/{heads.ledger_id(connection)}"
+    try:
+        newest = _must_go_on(connection, folder.store, path, head)
+    except (LedgerBroken, SourceError):
+        raise
+    except Exception as error:  # as above
+        raise SourceError(f"{folder.declared}: published heads cannot be read ({type(error).__name__})") from error
+    table = ledger_publications
+    told = connection.scalar(sa.select(sa.func.max(table.c.entries)).where(table.c.place == folder.declared)) or 0
+    if newest < told:
+        raise SourceError(
+            f"{folder.declared}: the head over {told} entries was published there, and is not there any more"
+        )
+
+
 def put_on_record(connection: sa.Connection, head: Head, place: str, reference: str, at: datetime) -> None:
     """That this head was told there."""
     values = {"entries": head.entries, "place": place, "reference": reference}
@@ -106,18 +128,19 @@ def note_weekly(connection: sa.Connection, *, now: datetime) -> int:
     return found
 
 
-def _must_go_on(connection: sa.Connection, store: Any, path: str, head: Head) -> None:  # noqa: ANN401 - fsspec
-    """See that the newest head that stands there is one of this ledger's own."""
+def _must_go_on(connection: sa.Connection, store: Any, path: str, head: Head) -> int:  # noqa: ANN401 - fsspec
+    """See that the newest head that stands there is one of this ledger's own; over how many entries it is, 0 where none stands there."""
     store.invalidate_cache()
     numbers = [int(match.group(1)) for name in _names(store, path) if (match := _NAME.fullmatch(name))]
     if not numbers:
-        return
+        return 0
     newest = max(numbers)
     if newest > head.entries:
         raise LedgerBroken(f"{path} has a head over {newest} entries, and this ledger's last is over {head.entries}")
     told, own = _read(store, f"{path}/head-{newest:012d}.json"), heads.head_at(connection, newest)
     if own is None or told.get("statement") != own.statement:
         raise LedgerBroken(f"the head over {newest} entries in {path} is not one of this ledger")
+    return newest
 
 
 def _names(store: Any, path: str) -> Sequence[str]:  # noqa: ANN401 - fsspec

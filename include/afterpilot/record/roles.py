@@ -35,13 +35,44 @@ APPEND_ONLY: Mapping[str, frozenset[str]] = {
     "run_ids": frozenset(),
     "runs": frozenset(),
 }
+# Columns that stay as they were written, of tables whose rows change otherwise: what a row is, whose, and of when. Where an erasure
+# may have to take a name out of a column it is not among them: `afterpilot audit verify --all` holds those against the entries.
+FIXED: Mapping[str, frozenset[str]] = {
+    table: frozenset(columns.split())
+    for table, columns in {
+        "baselines": "id workflow run_id approved_at runs terms",
+        "cap_raises": "id workflow cap period_start period_end amount currency asked_at",
+        "case_offers": "workflow key",
+        "current_declarations": "workflow",
+        "eval_results": "run_id workflow at",
+        "fingerprints": "id workflow first_seen_at",
+        "gate_decisions": "workflow key",
+        "human_decisions": "workflow key decided_at origin",
+        "incident_events": "id incident_id at what run_id",
+        "incidents": "id fingerprint workflow stage kind opened_at",
+        "judgements": "id workflow judge subject at passed value label fingerprint",
+        "outbox": "id workflow kind incident_id report_id target gravity created_at",
+        "releases": "workflow key number data_md5 at effect reason decided_at",
+        "reopened_windows": "id workflow window_start window_end rows noticed_at run_id judged_by",
+        "reports": "id workflow week run_id created_at",
+        "repricings": "id at workflow model old_price new_price first_day last_day calls old_cost new_cost",
+        "review_items": "workflow key",
+        "silences": "id workflow kind starts_at created_at",
+        "spot_check_rates": "workflow period stratum",
+        "stop_orders": "id number workflow action target created_at",
+        "task_failures": "dag_id task_id run_id map_index",
+        "write_backs": "workflow key decided_at",
+    }.items()
+}
 VIEWS = ("released_outputs",)
 READ_ONLY = ("ledger_identity", VERSION_TABLE, *VIEWS)
 PROTECTED = frozenset({*APPEND_ONLY, "ledger_identity"})  # by triggers too
 FUNCTIONS = (
     "afterpilot_drop_partition",
     "afterpilot_kept",
+    "afterpilot_output_subject",
     "afterpilot_partition",
+    "afterpilot_still_told",
     "afterpilot_trial",
     "afterpilot_trial_over",
 )
@@ -90,6 +121,11 @@ class Relation:
     def said_by_database(self) -> frozenset[str]:
         """Columns that the application gives no value for."""
         return APPEND_ONLY.get(self.whole, frozenset())
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Columns that the application does not change."""
+        return FIXED.get(self.whole, frozenset())
 
 
 def found(connection: sa.Connection) -> tuple[Relation, ...]:
@@ -148,6 +184,10 @@ def _give(connection: sa.Connection, relations: Iterable[Relation], grantee: str
                 _quoted(connection, one) for one in relation.columns if one not in relation.said_by_database
             )
             connection.exec_driver_sql(f"GRANT INSERT ({columns}) ON {relation.place} TO {grantee}")
+        if relation.fixed:
+            needed -= {"UPDATE"}
+            columns = _list(_quoted(connection, one) for one in relation.columns if one not in relation.fixed)
+            connection.exec_driver_sql(f"GRANT UPDATE ({columns}) ON {relation.place} TO {grantee}")
         alike.setdefault(needed, []).append(relation.place)
     for privileges, places in alike.items():
         connection.exec_driver_sql(f"GRANT {_list(sorted(privileges))} ON {_list(places)} TO {grantee}")

@@ -11,13 +11,16 @@ from afterpilot.record.roles import AROUND, PROTECTED, found
 _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _BY_COLUMN = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 
-# Of each table: what the role may do to it or to a column of it, which columns it may say, and whether both triggers always fire.
+# Of each table: what the role may do to it or to a column of it, which columns it may say and change, and whether both triggers
+# always fire.
 _HELD = sa.text(
     "SELECT c.relname AS name, "
     "  ARRAY(SELECT p FROM unnest(CAST(:privileges AS text[])) AS p WHERE CASE WHEN p = ANY(:by_column) "
     "    THEN has_any_column_privilege(:role, c.oid, p) ELSE has_table_privilege(:role, c.oid, p) END) AS held, "
     "  ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped "
     "    AND has_column_privilege(:role, c.oid, attnum, 'INSERT') ORDER BY attnum) AS said, "
+    "  ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped "
+    "    AND has_column_privilege(:role, c.oid, attnum, 'UPDATE') ORDER BY attnum) AS changed, "
     "  (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgname IN ('append_only', 'append_only_truncate') "
     "    AND tgenabled = 'A') = 2 AS protected "
     "FROM pg_class c WHERE c.relnamespace = CAST(current_schema() AS regnamespace) AND c.relname = ANY(:names) ORDER BY c.relname"
@@ -92,12 +95,17 @@ def standing(connection: sa.Connection, role: str = "") -> Standing:
         relation = relations[row["name"]]
         excess += [f"{one} on {relation.name}" for one in row["held"] if one not in relation.needed]
         lacking += [f"{one} on {relation.name}" for one in _PRIVILEGES if one in relation.needed - set(row["held"])]
-        if "INSERT" in relation.needed:
-            theirs = relation.said_by_database
-            excess += [f"INSERT of {relation.name}.{one}" for one in row["said"] if one in theirs]
-            lacking += [
-                f"INSERT of {relation.name}.{one}" for one in relation.columns if one not in {*row["said"], *theirs}
-            ]
+        for privilege, given_on, withheld in (
+            ("INSERT", row["said"], relation.said_by_database),
+            ("UPDATE", row["changed"], relation.fixed),
+        ):
+            if privilege in relation.needed:
+                excess += [f"{privilege} of {relation.name}.{one}" for one in given_on if one in withheld]
+                lacking += [
+                    f"{privilege} of {relation.name}.{one}"
+                    for one in relation.columns
+                    if one not in {*given_on, *withheld}
+                ]
         if relation.whole in PROTECTED and not row["protected"]:
             unprotected.append(relation.name)
     around = connection.execute(_AROUND, given).mappings().one()

@@ -31,6 +31,14 @@ BEGIN
 END
 $$;
 
+-- A time that only goes on: whoever writes an earlier one leaves the later one standing, so that no row is made older than it is. The
+-- argument is the column.
+CREATE FUNCTION afterpilot_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN jsonb_populate_record(new, jsonb_build_object(tg_argv[0], to_jsonb(old) -> tg_argv[0]));
+END
+$$;
+
 -- Which tables have a partition for each month (UTC).
 CREATE FUNCTION afterpilot_by_month(wanted text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT wanted IN ('records', 'usage', 'usage_sums', 'samples', 'ledger', 'runs', 'findings')

@@ -131,18 +131,37 @@ ALTER TABLE subjects ENABLE ALWAYS TRIGGER subject_erased_truncate;
 
 -- Rows of the log that stand in no month of their own (incidents, messages, decisions): whoever deletes one that is younger than the
 -- legal minimum, still open, or held, is refused. The arguments: what it is dated by (NULL: it is not over), and its workflow
--- (empty: it concerns all; left out: a hold keeps what it belongs to).
+-- (empty: it concerns all; left out: a hold keeps what it belongs to). What a row says of its age is not enough where the ledger
+-- tells of it: its youngest entry, which the database has dated, has to be as old, and to say of an incident that it is over.
 CREATE FUNCTION afterpilot_row_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+  minimum CONSTANT interval := '183 days';
+  dated text := format('($1).%I', tg_argv[0]);
+  told text := CASE tg_table_name
+    WHEN 'cap_raises' THEN $q$'raise:' || ($1).id$q$
+    WHEN 'human_decisions' THEN $q$afterpilot_output_subject(($1).workflow, ($1).key)$q$
+    WHEN 'incident_events' THEN $q$'incident:' || ($1).incident_id$q$
+    WHEN 'incidents' THEN $q$'incident:' || ($1).id$q$
+    WHEN 'outbox' THEN $q$'message:' || ($1).id$q$
+    WHEN 'silences' THEN $q$'silence:' || ($1).id$q$
+    ELSE 'NULL::text' END;
   at timestamptz;
   whose text;
+  subject text;
 BEGIN
-  EXECUTE format('SELECT CAST(($1).%I AS timestamptz), %s', tg_argv[0],
-                 CASE WHEN tg_argv[1] <> '' THEN format('($1).%I', tg_argv[1]) ELSE quote_nullable(tg_argv[1]) END)
-    INTO at, whose USING old;
-  IF at IS NULL OR at > clock_timestamp() - interval '183 days' THEN
+  IF tg_table_name = 'review_items' THEN  -- decided at the source long ago, and here since then
+    dated := 'CASE WHEN ($1).decided_at IS NOT NULL THEN greatest(($1).decided_at, ($1).opened_at) END';
+  END IF;
+  EXECUTE format('SELECT CAST(%s AS timestamptz), %s, %s', dated,
+                 CASE WHEN tg_argv[1] <> '' THEN format('($1).%I', tg_argv[1]) ELSE quote_nullable(tg_argv[1]) END, told)
+    INTO at, whose, subject USING old;
+  IF at IS NULL OR at > clock_timestamp() - minimum THEN
     RAISE EXCEPTION 'a row of % has to be kept for 183 days%', tg_table_name, coalesce(' from ' || at, ' after its end')
       USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  IF afterpilot_still_told(subject) THEN
+    RAISE EXCEPTION 'a row of % has to be kept: the ledger tells of % less than 183 days ago, or does not say that it is over',
+      tg_table_name, subject USING ERRCODE = 'insufficient_privilege';
   END IF;
   IF EXISTS (SELECT FROM holds WHERE ended_at IS NULL AND whose IS NOT NULL AND workflow IN ('', whose)
                AND at >= coalesce(from_at, '-infinity') AND at < coalesce(to_at, 'infinity')) THEN
@@ -150,4 +169,18 @@ BEGIN
   END IF;
   RETURN old;
 END
+$$;
+
+-- Whether the ledger's youngest entry about something, looks at it apart, is younger than the legal minimum, or says of an incident that it is not over.
+-- Where no entry is left nothing keeps it.
+CREATE FUNCTION afterpilot_still_told(wanted text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce((
+    SELECT recorded_at > clock_timestamp() - interval '183 days'
+        OR starts_with(action, 'alerts:incident:') AND CAST(payload AS jsonb) ->> 'state' IS DISTINCT FROM 'resolved'
+    FROM ledger WHERE subject = wanted AND NOT starts_with(action, 'web:') ORDER BY id DESC LIMIT 1), false)
+$$;
+
+-- How entries name an output, as afterpilot.domain.ledger.output_subject does.
+CREATE FUNCTION afterpilot_output_subject(workflow text, key text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT 'output:' || left(encode(sha256(convert_to(workflow, 'UTF8') || '\x00'::bytea || convert_to(key, 'UTF8')), 'hex'), 32)
 $$;

@@ -30,3 +30,6 @@ BEGIN
   RETURN true;
 END
 $$;
+
+DROP FUNCTION afterpilot_still_told(text);
+DROP FUNCTION afterpilot_output_subject(text, text);

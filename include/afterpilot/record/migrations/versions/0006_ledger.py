@@ -2,7 +2,8 @@
 
 Revision: 0006
 Follows: 0005
-Locks: declarations and prices for a moment each, for their triggers; all else is new.
+Locks: declarations, prices, gate_decisions, review_items, fingerprints and task_failures for a moment each, for their triggers; all
+else is new.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ _APPEND_ONLY = (
     "declarations",
     "prices",
 )
+# Of rows that are written anew: since when they are what they are.
+_GOES_ON = {
+    "fingerprints": "last_seen_at",
+    "gate_decisions": "decided_at",
+    "review_items": "opened_at",
+    "task_failures": "at",
+}
 
 
 def upgrade() -> None:
@@ -51,6 +59,12 @@ def upgrade() -> None:
     _subjects()
     for table in _APPEND_ONLY:
         op.execute(f"SELECT afterpilot_protect('{table}')")
+    for table, column in _GOES_ON.items():
+        op.execute(
+            f"CREATE TRIGGER goes_on BEFORE UPDATE ON {table} FOR EACH ROW WHEN (new.{column} < old.{column}) "
+            f"EXECUTE FUNCTION afterpilot_goes_on('{column}')"
+        )
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER goes_on")
 
 
 def _time(name: str, *, nullable: bool = False, now: bool = False) -> sa.Column[datetime]:
