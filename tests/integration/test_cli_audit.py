@@ -10,22 +10,28 @@ import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import uuid
 from typing import Any
 
 import pytest
+from types import SimpleNamespace
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from afterpilot.cli.app import app
+from fsspec.implementations.memory import MemoryFileSystem
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError, LedgerBroken
 from afterpilot.domain.ledger import Entry, Personal, person
 from afterpilot.domain.message import Message
-from afterpilot.record import heads, publishing
+from afterpilot.domain.publishing import Place, Publishing
+from afterpilot.pipeline.sealing import seal
+from afterpilot.record import heads, ledger_standing, publishing
 from afterpilot.record.beats import Beats
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.signing_keys import key_in, parsed, read_key
 from afterpilot.record.tables import ledger, ledger_keys
+from afterpilot.record.ops import Ops
 
 pytestmark = pytest.mark.integration
 NOW = datetime.now(UTC)
@@ -129,6 +135,58 @@ def test_sealing_publishes_the_head_once_a_day_and_says_where(installed: Path, o
 def test_a_place_that_cannot_be_written_to_is_told_and_tried_again(installed: Path, ops: sa.Engine) -> None:
     (installed / "heads").write_text("a file stands where the folder should")
     _add(ops)
+def test_what_stands_in_a_folder_is_compared_at_each_pass(installed: Path, ops: sa.Engine) -> None:
+    """Not only when a head is due there: a file that was put there, changed or taken away is noticed within a minute."""
+    _add(ops)
+    audit("seal")
+    (file,) = (installed / "heads").glob("*/head-*.json")
+    said = file.read_text()
+    assert audit("seal")[0] == 0
+    file.write_text(said.replace('\\"entries\\":6', '\\"entries\\":7'))
+    with pytest.raises(LedgerBroken, match="is not one of this ledger"):
+        audit("seal")
+    with ops.connect() as connection:
+        assert "is not one of this ledger" in Beats(connection).all()["ledger"].detail["broken"]
+    file.write_text(said)
+    later = file.with_name("head-000000000099.json")
+    later.write_text(said)
+    with pytest.raises(LedgerBroken, match="a head over 99 entries"):
+        audit("seal")
+    later.unlink()
+    file.rename(installed / "away.json")
+    status, shown = audit("seal")
+    assert status == 1
+    assert "was published there, and is not there any more" in " ".join(shown.split())
+    (installed / "away.json").rename(file)
+    assert audit("seal")[0] == 0
+
+
+def test_what_stands_in_a_bucket_is_compared_once_an_hour(ops: sa.Engine) -> None:
+    """With two requests: the names there, and the newest file."""
+    store, asked, now = MemoryFileSystem(), list[str](), [NOW]
+
+    def open_store(scheme: str, connection: str) -> MemoryFileSystem:
+        asked.append(f"{scheme}@{connection}")
+        return store
+
+    where = Publishing((Place.of(f"memory://bucket/{uuid.uuid4().hex}"),))
+    services: Any = SimpleNamespace(ops=Ops(ops), fleet=SimpleNamespace(publishing=where), now=lambda: now[0])
+
+    def passed(minutes: int) -> int:
+        """How often the bucket was asked at a pass so much later."""
+        before, now[0] = len(asked), now[0] + timedelta(minutes=minutes)
+        _add(ops, 1)
+        assert seal(services, lambda: None, open_store).failed == {}
+        return len(asked) - before
+
+    assert [passed(one) for one in (0, 1, 30, 29, 1, 58, 2)] == [1, 0, 0, 1, 0, 0, 1]
+    (name,) = store.find(where.places[0].path)
+    store.pipe_file(name, store.cat_file(name).replace(b"statement", b"stated"))
+    assert passed(59) == 0
+    with pytest.raises(LedgerBroken):
+        passed(1)
+
+
     status, shown = audit("seal")
     assert status == 1
     assert "Not published" in shown
@@ -224,9 +282,9 @@ def test_a_bundle_needs_a_signed_head(installed: Path, ops: sa.Engine, monkeypat
 
 def test_the_whole_ledger_is_verified(installed: Path, ops: sa.Engine) -> None:
     for _ in range(4):
-        _add(ops, 300, action="evals:case:accepted")
+        _add(ops, 300, action="pull:decision:read")
         audit("seal")
-    _add(ops, 2, action="evals:case:accepted")
+    _add(ops, 2, action="pull:decision:read")
     status, shown = audit("verify")
     assert status == 0, shown
     assert "1,203 entries" not in shown or "VERIFIED" in shown
@@ -272,6 +330,42 @@ def test_any_change_of_the_ledger_is_found(
 def test_a_rotated_key_is_endorsed_and_one_that_is_simply_replaced_is_not(
     installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+def test_a_verification_that_was_interrupted_goes_on_from_the_last_head_that_it_reached(
+    installed: Path, ops: sa.Engine, ops_owner: sa.Engine
+) -> None:
+    """What is below that head is not read again, and that is said; the tree as it is stored there has to give it."""
+    passed = []
+    for _ in range(3):
+        _add(ops, 300, action="pull:decision:read")
+        audit("seal")
+        passed.append(_told("head")["head"])
+    _tamper(ops_owner, "UPDATE ledger SET actor = 'cli:other' WHERE id = 700")
+    assert audit("verify")[0] == 1
+    assert audit("verify", "--from", passed[1])[0] == 1
+    status, shown = audit("verify", "--from", passed[2])
+    assert status == 0
+    assert f"the head {passed[2]} is taken to be verified" in " ".join(shown.split())
+    with pytest.raises(ConfigurationError, match="is no head of this ledger"):
+        audit("verify", "--from", "0" * 64)
+    _tamper(ops_owner, "UPDATE ledger_nodes SET hash = sha256('x') WHERE index = 0")
+    assert "another root" in audit("verify", "--from", passed[1])[1]
+
+
+def test_an_interrupted_verification_says_where_to_go_on(
+    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(ops, 3)
+    audit("seal")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger_standing, "look", stopped)
+    done = CliRunner().invoke(app, ["audit", "verify"])
+    assert done.exit_code == 130
+    assert f"--from {_told('head')['head']}" in " ".join(done.output.split())
+
+
     _add(ops)
     audit("seal")
     assert audit("rotate", "--to", str(installed / "next.pem"))[0] == 0
