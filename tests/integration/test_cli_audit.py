@@ -7,19 +7,19 @@ import os
 import stat
 import subprocess
 import sys
+import uuid
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from types import SimpleNamespace
 import sqlalchemy as sa
+from fsspec.implementations.memory import MemoryFileSystem
 from typer.testing import CliRunner
 
 from afterpilot.cli.app import app
-from fsspec.implementations.memory import MemoryFileSystem
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError, LedgerBroken
 from afterpilot.domain.ledger import Entry, Personal, person
 from afterpilot.domain.message import Message
@@ -28,10 +28,10 @@ from afterpilot.pipeline.sealing import seal
 from afterpilot.record import heads, ledger_standing, publishing
 from afterpilot.record.beats import Beats
 from afterpilot.record.ledger import Ledger
+from afterpilot.record.ops import Ops
 from afterpilot.record.outbox import OutboxWriter
 from afterpilot.record.signing_keys import key_in, parsed, read_key
 from afterpilot.record.tables import ledger, ledger_keys
-from afterpilot.record.ops import Ops
 
 pytestmark = pytest.mark.integration
 NOW = datetime.now(UTC)
@@ -132,9 +132,6 @@ def test_sealing_publishes_the_head_once_a_day_and_says_where(installed: Path, o
     assert {"seal:key:added", "seal:head:published"} <= actions
 
 
-def test_a_place_that_cannot_be_written_to_is_told_and_tried_again(installed: Path, ops: sa.Engine) -> None:
-    (installed / "heads").write_text("a file stands where the folder should")
-    _add(ops)
 def test_what_stands_in_a_folder_is_compared_at_each_pass(installed: Path, ops: sa.Engine) -> None:
     """Not only when a head is due there: a file that was put there, changed or taken away is noticed within a minute."""
     _add(ops)
@@ -187,6 +184,9 @@ def test_what_stands_in_a_bucket_is_compared_once_an_hour(ops: sa.Engine) -> Non
         passed(1)
 
 
+def test_a_place_that_cannot_be_written_to_is_told_and_tried_again(installed: Path, ops: sa.Engine) -> None:
+    (installed / "heads").write_text("a file stands where the folder should")
+    _add(ops)
     status, shown = audit("seal")
     assert status == 1
     assert "Not published" in shown
@@ -327,9 +327,6 @@ def test_any_change_of_the_ledger_is_found(
     assert said in shown
 
 
-def test_a_rotated_key_is_endorsed_and_one_that_is_simply_replaced_is_not(
-    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
 def test_a_verification_that_was_interrupted_goes_on_from_the_last_head_that_it_reached(
     installed: Path, ops: sa.Engine, ops_owner: sa.Engine
 ) -> None:
@@ -366,6 +363,9 @@ def test_an_interrupted_verification_says_where_to_go_on(
     assert f"--from {_told('head')['head']}" in " ".join(done.output.split())
 
 
+def test_a_rotated_key_is_endorsed_and_one_that_is_simply_replaced_is_not(
+    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _add(ops)
     audit("seal")
     assert audit("rotate", "--to", str(installed / "next.pem"))[0] == 0
