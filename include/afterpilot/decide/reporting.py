@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from afterpilot.domain.run import Stage
@@ -13,21 +13,34 @@ INCOMPLETE = "report.incomplete"
 
 
 def judge_report(
-    workflow: Workflow, figures: Mapping[str, str], *, summary: str, evidence: Mapping[str, Any]
+    workflow: Workflow,
+    figures: Mapping[str, str],
+    *,
+    summary: str,
+    evidence: Mapping[str, Any],
+    early: Collection[str] = (),
 ) -> StageResult:
     """The report's result. ``figures`` holds each figure's name and why it has no value, or an empty text where it has one.
 
-    A figure without a value is UNKNOWN, and so is the report; all of them are one finding.
+    A figure without a value is UNKNOWN, and so is the report; all of them are one finding, but for those for which it is too
+    ``early``: they are no trouble to tell of.
     """
-    unknown = {name: why.removeprefix("UNKNOWN: ") for name, why in figures.items() if why}
+    lacking = {name: why.removeprefix("UNKNOWN: ") for name, why in figures.items() if why}
+    unknown = {name: why for name, why in lacking.items() if name not in early}
+    not_yet = [
+        f"{name}: {why}, and the week had begun when the workflow was declared"
+        for name, why in lacking.items()
+        if name in early
+    ]
     return StageResult(
         workflow=workflow.slug,
         stage=Stage.REPORT,
         summary=summary,
         findings=(_incomplete(workflow, unknown, len(figures)),) if unknown else (),
         evidence=evidence,
-        checked=len(figures) - len(unknown),
+        checked=len(figures) - len(lacking),
         covered=(INCOMPLETE,),
+        not_yet="; ".join(not_yet),
     )
 
 

@@ -89,7 +89,7 @@ def _corrected(services: Services, workflow: Workflow, reported: Reported, *, tr
     changes = corrected_figures(reported.figures, outcome)
     if not changes:
         return None
-    result = judged_week(workflow, outcome)
+    result = judged_week(services, workflow, outcome)
     result = replace(
         result,
         summary=f"corrected, {'; '.join(map(str, changes))}",

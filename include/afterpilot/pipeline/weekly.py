@@ -28,6 +28,7 @@ from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutc
 from afterpilot.report.message import weekly_message
 from afterpilot.report.outcome import weekly_outcome
 
+_OVERRIDDEN = "overridden"
 OLD = timedelta(days=2)  # an output that waits longer for a person is named in the report
 
 
@@ -63,7 +64,8 @@ def report(services: Services, workflow: Workflow, *, at: datetime, trigger: Tri
             report_id=report_id,
         )
 
-    return concluded(services, judged_week(workflow, outcome), workflow, week, trigger, started, also=queue)
+    result = judged_week(services, workflow, outcome)
+    return concluded(services, result, workflow, week, trigger, started, also=queue)
 
 
 def put_together(services: Services, workflow: Workflow, *, monday: date, at: datetime) -> tuple[Window, WeeklyOutcome]:
@@ -78,9 +80,15 @@ def put_together(services: Services, workflow: Workflow, *, monday: date, at: da
     return week, weekly_outcome(workflow, facts)
 
 
-def judged_week(workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
-    """What the report of the week is worth; its sentence keeps that apart from how the week itself went."""
+def judged_week(services: Services, workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
+    """What the report of the week is worth; its sentence keeps that apart from how the week itself went.
+
+    In the week in which the workflow was declared nobody need have looked at its outputs yet.
+    """
     figures = _figures(workflow, outcome)
+    with services.ops.begin() as unit:
+        declared = unit.declarations.first_loaded(workflow.slug)
+    early = (_OVERRIDDEN,) if declared is not None and declared.astimezone(UTC).date() >= outcome.week else ()
     lacking = sum(bool(why) for why in figures.values())
     made = f"the report lacks {lacking} of {plural(len(figures), 'figure')}" if lacking else "the report is complete"
     return judge_report(
@@ -89,6 +97,7 @@ def judged_week(workflow: Workflow, outcome: WeeklyOutcome) -> StageResult:
         summary=f"{made}; the week of {outcome.week.day} {outcome.week:%B} itself: {outcome.verdict}: {outcome.kpi.words}; "
         f"{outcome.alone.words} handled alone",
         evidence={"week": outcome.week.isoformat(), "outcome": outcome.as_dict()},
+        early=early,
     )
 
 
@@ -98,7 +107,7 @@ def _figures(workflow: Workflow, outcome: WeeklyOutcome) -> dict[str, str]:
     figures = {outcome.kpi_name: outcome.kpi, "handled alone": outcome.alone, "cost": outcome.cost}
     # Where nothing was handled alone, nobody could override it.
     if counts is not None and counts.released and (counts.judged or _people_are_asked(workflow)):
-        figures["overridden"] = outcome.overrides
+        figures[_OVERRIDDEN] = outcome.overrides
     return {name: "" if figure.value is not None else figure.words for name, figure in figures.items()}
 
 

@@ -42,6 +42,12 @@ class DeclarationVersions:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
+    def first_loaded(self, workflow: str) -> datetime | None:
+        """When the first version of a folder was loaded; None where none was."""
+        asked = sa.select(sa.func.min(declarations.c.first_loaded_at)).where(declarations.c.workflow == workflow)
+        first: datetime | None = self._connection.scalar(asked)
+        return first
+
     def keep(self, loaded: Loaded, *, at: datetime) -> bool:
         """Keep a folder as loaded; True where this version was not the current one."""
         usable = loaded.workflow is not None

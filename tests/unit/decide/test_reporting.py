@@ -32,3 +32,13 @@ def test_the_same_trouble_of_the_next_week_is_the_same_incident() -> None:
     one, other = (judge_report(WORKFLOW, {name: "none"}, summary="", evidence={}) for name in ("cost", "minutes"))
     assert one.findings[0].fingerprint == other.findings[0].fingerprint
     assert one.findings[0].title == "1 of 1 figures of the weekly report is not known: cost"
+
+
+def test_what_it_is_too_early_for_is_no_finding_and_no_pass() -> None:
+    """Beside it, what is really missing is told."""
+    lacking = {"overridden": "UNKNOWN: nobody has looked", "cost": ""}
+    result = judge_report(WORKFLOW, lacking, summary="", evidence={}, early=("overridden",))
+    assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
+    assert result.reasons == ("overridden: nobody has looked, and the week had begun when the workflow was declared",)
+    both = judge_report(WORKFLOW, {**lacking, "cost": "no price"}, summary="", evidence={}, early=("overridden",))
+    assert [one.detail for one in both.findings] == ["cost: no price"]
