@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -456,4 +459,54 @@ def test_the_log_shows_actions_and_subjects_as_they_are(installed: Path, ops: sa
     assert status == 0
     assert "seal:key:added" in shown.replace("\n", "").replace(" ", "")
     assert "[red]" in shown
-    assert audit("log", "--workflow", "none") == (0, "The ledger has no such entry.\n")
+    assert audit("log", "--action", "gate:*") == (0, "The ledger has no such entry.\n")
+    with pytest.raises(AfterpilotError, match="there is no workflow 'none'"):
+        audit("log", "--workflow", "none")
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_no_id_of_the_log_is_broken(
+    installed: Path, ops: sa.Engine, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Each subject stands whole on one line, so that it can be taken into the next command; people stand by their names."""
+    subjects = [f"run:{uuid.uuid4()}" for _ in range(3)]
+    with ops.begin() as connection:
+        for subject in subjects:
+            Ledger(connection).append(
+                Entry(
+                    "check:run:recorded",
+                    subject,
+                    NOW,
+                    workflow="invoice_matching",
+                    actor=person("dana.ruiz@example.com"),
+                )
+            )
+    monkeypatch.setenv("COLUMNS", columns)
+    _, shown = audit("log", "-n", "2")
+    lines = shown.splitlines()
+    assert lines[1] == lines[1].rstrip()
+    assert lines[1].split() == [subjects[2], "by", "dana.ruiz@example.com"]
+    assert max(map(len, lines[:4])) <= 80
+    assert subjects[1] in shown
+    assert subjects[0] not in shown
+    assert re.search(r"Older ones: afterpilot audit log --before \d+$", lines[-1])
+
+
+def test_the_log_finds_a_person_by_name_and_days(installed: Path, ops: sa.Engine) -> None:
+    """By login or name as the page does; a day that is none is told by its option; CSV is safe for spreadsheets."""
+    with ops.begin() as connection:
+        for who, subject in (("Dana Ruiz", "run:1"), ("Sam", "=HYPERLINK(1):x")):
+            Ledger(connection).append(Entry("check:run:recorded", subject, NOW, actor=person(who)))
+    (row,) = json.loads(audit("log", "--actor", "dana  ruiz", "--json")[1])
+    assert (row["subject"], row["name"]) == ("run:1", "dana ruiz")
+    today = f"{NOW:%Y-%m-%d}"
+    assert len(json.loads(audit("log", "--from", today, "--to", today, "--json", "--action", "check:*")[1])) == 2
+    assert json.loads(audit("log", "--to", "2020-01-01", "--json")[1]) == []
+    header, *rows = csv.reader(io.StringIO(audit("log", "--csv", "--action", "check:run:*")[1]))
+    assert [dict(zip(header, one, strict=True))["subject"] for one in rows] == ["'=HYPERLINK(1):x", "run:1"]
+    for arguments, why in (
+        (("--from", "yesterday"), "--from: 'yesterday' is no day such as 2026-11-01"),
+        (("--json", "--csv"), "not both"),
+    ):
+        with pytest.raises(AfterpilotError, match=why):
+            audit("log", *arguments)

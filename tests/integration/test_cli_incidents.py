@@ -67,13 +67,36 @@ def incident(ops: sa.Engine, **more: Any) -> uuid.UUID:
 def test_open_incidents_are_listed_with_what_can_be_said_of_them(ops: sa.Engine) -> None:
     """Counted, oldest first, with the first digits of the id; without any that is said."""
     assert said("incidents", "list") == "No incident is open.\n"
-    assert said("incidents", "list", "refunds") == "No incident of refunds is open.\n"
     incident(ops)
     shown = said("incidents", "list")
-    assert "2026-11-20 02:00  warning  refunds: 5 rows are gone" in shown
+    assert "2026-11-20 02:00 UTC  warning  refunds: 5 rows are gone" in shown
     assert "1 incident not over. All about one: afterpilot incidents show ID" in shown
-    assert "No incident" in said("incidents", "list", "other")
     assert "No incident fits" in said("incidents", "list", "--severity", "critical")
+
+
+def test_a_workflow_that_there_never_was_is_an_error_that_names_the_nearest(declared: sa.Engine) -> None:
+    """One that was declared and has no incident is fine; so is what concerns all of them."""
+    named = {"workflow": "refunds", "sha256": "0" * 64}
+    with declared.begin() as connection:
+        connection.execute(sa.insert(tables.declarations).values(**named, usable=False, document={}))
+        connection.execute(sa.insert(tables.current_declarations).values(**named, loaded_at=AT))
+    assert said("incidents", "list", "refunds") == "No incident of refunds is open.\n"
+    assert said("incidents", "list", "_fleet") == "No incident of _fleet is open.\n"
+    done = CliRunner().invoke(app, ["incidents", "list", "refnds"])
+    assert isinstance(done.exception, AnswerRefused)
+    assert str(done.exception) == "there is no workflow 'refnds' (did you mean refunds? known: refunds, _fleet)"
+
+
+def test_tomorrow_is_where_the_people_of_the_workflow_are(declared: sa.Engine, tmp_path: Path) -> None:
+    """As on the page: nine in the morning of the declared time zone, told in UTC."""
+    fleet = tmp_path / "gone" / "_fleet.yaml"
+    said_so = fleet.read_text(encoding="utf-8")
+    assert said_so.count("Europe/London") >= 1
+    fleet.write_text(said_so.replace("Europe/London", "Asia/Tokyo"), encoding="utf-8")
+    which = str(incident(declared))
+    said("incidents", "waive", which, "--by", "Dana Ruiz", "--for", "tomorrow", "--reason", "Friday's release")
+    until = datetime.fromisoformat(document("incidents", "show", which)["waived_until"])
+    assert until.astimezone(UTC).hour == 0
 
 
 def test_the_list_is_narrowed_by_state_gravity_and_silence(ops: sa.Engine) -> None:

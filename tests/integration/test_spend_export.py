@@ -15,7 +15,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from afterpilot.cli.app import app
-from afterpilot.domain.errors import DeclarationError
+from afterpilot.domain.errors import AnswerRefused
 from afterpilot.record.history import spend
 from afterpilot.record.tables import current_declarations, declarations
 from afterpilot.report.focus_columns import COLUMNS
@@ -160,6 +160,6 @@ def test_a_workflow_that_nobody_knows_is_no_month_without_spend(site: sa.Engine,
     )
     assert (known.exit_code, idle.exit_code) == (0, 1)
     assert "No call of a workflow 'idle'" in idle.output
-    with pytest.raises(DeclarationError, match=r"no workflow 'idel' \(did you mean idle\? known: a, b, idle\)"):
+    with pytest.raises(AnswerRefused, match=r"no workflow 'idel' \(did you mean idle\? known: a, b, idle\)"):
         CliRunner().invoke(app, [*month, str(tmp_path / "no.csv"), "--workflow", "idel"], catch_exceptions=False)
     assert not (tmp_path / "no.csv").exists()

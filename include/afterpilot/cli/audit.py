@@ -26,7 +26,7 @@ class _Audit(LazyGroup):
         ),
         "log": Later(
             "afterpilot.cli.audit_log:log",
-            "List entries of the ledger, the newest first. A pattern alone looks at the newest 100,000 entries.",
+            "List entries of the ledger, the newest first. Of a pattern, the newest 100,000 entries are looked at.",
         ),
         "seal": Later(
             "afterpilot.cli.audit_heads:seal",

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.workflow_names import must_be_known
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.personal_places import LEFT, LEFT_OF_OUTPUT, Found
@@ -151,11 +152,8 @@ def reapply(
 
 
 def _need(ops: Ops, workflow: str) -> None:
-    from afterpilot.record.history.status import slugs
-
     with ops.begin() as unit:
-        if workflow not in (known := slugs(unit.connection)):
-            raise AnswerRefused(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
+        must_be_known(unit.connection, workflow)
 
 
 def _preview(found: Found, what: str) -> None:

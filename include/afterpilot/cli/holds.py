@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from afterpilot.cli.output import AsJson, as_json, console
-from afterpilot.domain.errors import AnswerRefused
+from afterpilot.cli.output import AsJson, as_json, console, day
+from afterpilot.cli.workflow_names import must_be_known
+from afterpilot.domain.errors import AfterpilotError, AnswerRefused
 from afterpilot.domain.retention import Hold
 from afterpilot.settings import Settings
 
@@ -28,13 +29,11 @@ def add(
     workflow: Annotated[str, typer.Option("--workflow", help="Of this workflow.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Of all workflows.")] = False,
     from_: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="From this day on (UTC); from the first unless said."),
-    ] = None,
+        str, typer.Option("--from", help="From this day on, as 2026-03-01, in UTC; from the first unless said.")
+    ] = "",
     to: Annotated[
-        datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], help="To before this day; without an end unless said."),
-    ] = None,
+        str, typer.Option("--to", help="To before this day, as 2026-07-01, in UTC; without an end unless said.")
+    ] = "",
     reason: _Why,
     by: _By,
     json: AsJson = False,
@@ -43,20 +42,19 @@ def add(
 
     Example: afterpilot hold add --workflow invoice_matching --from 2026-03-01 --to 2026-07-01 --reason "claim 4711" --by "Dana Ruiz"
     """
-    from afterpilot.record.history.status import slugs
     from afterpilot.record.holds import Holds
 
     if bool(workflow) == everything:
         raise typer.BadParameter("name a workflow, or say --all", param_hint="--workflow")
     if not reason.strip() or not by.strip():
         raise AnswerRefused("say why, and who says so")
-    start, end = (moment.replace(tzinfo=UTC) if moment else None for moment in (from_, to))
+    start, end = day(from_, "--from") if from_ else None, day(to, "--to") if to else None
     if start and end and start >= end:
-        raise typer.BadParameter("is not after --from", param_hint="--to")
+        raise AfterpilotError("--to: is not after --from")
     hold = Hold(uuid.uuid4(), workflow, start, end, reason.strip(), by.strip(), datetime.now(UTC))
     with _ops().begin() as unit:
-        if workflow and workflow not in (known := slugs(unit.connection)):
-            raise AnswerRefused(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
+        if workflow:
+            must_be_known(unit.connection, workflow)
         Holds(unit.connection).add(hold)
     if json:
         as_json(_as_dict(hold))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from afterpilot.domain.counting import plural
@@ -133,7 +133,7 @@ def standing(row: Mapping[str, Any]) -> str:
 
 def at(moment: datetime | None) -> str:
     """A time to the minute, in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else "unknown"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "unknown"
 
 
 def _other(row: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ import typer
 
 from afterpilot.cli.incident_known import at, brief, document, known, lines, standing
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.workflow_names import must_be_known
 from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.incident import IncidentState
+from afterpilot.domain.run import FLEET
 from afterpilot.domain.until import HOW, until
 from afterpilot.settings import EnvConnections, Settings
 
@@ -56,6 +58,8 @@ def list_incidents(
             told="silenced" if silenced else "",
             limit=_MOST,
         )
+        if workflow and not page.rows:
+            must_be_known(connection, workflow, also=[FLEET])
     found = page.rows[::-1]
     if json:
         as_json([brief(one) for one in found])
@@ -64,8 +68,12 @@ def list_incidents(
         _line(
             f"{str(one['id'])[:8]}  {at(one['opened_at'])}  {one['severity']}  {one['workflow']}: {one['title']}{standing(one)}"
         )
-    if page.after:
-        console.print(f"Only the newest {_MOST} are shown; name a workflow to see fewer.")
+    if page.looked_to:
+        _line(
+            f"Looked back to {at(page.looked_to)}; older ones were not looked at. Name a workflow, or leave out a filter."
+        )
+    elif page.after:
+        _line(f"Only the newest {_MOST} are shown; name a workflow to see fewer.")
     if state != "unresolved" or severity or silenced:
         console.print(f"{plural(len(found), 'incident')}." if found else "No incident fits.")
     elif found:
@@ -112,7 +120,9 @@ def waive(
     incident: Which,
     *,
     by: By,
-    until_: Annotated[str, typer.Option("--until", "--for", help=f"{HOW[0].upper()}{HOW[1:]}, in UTC.")],
+    until_: Annotated[
+        str, typer.Option("--until", "--for", help=f"{HOW[0].upper()}{HOW[1:]}; where the workflow's people are.")
+    ],
     reason: Annotated[str, typer.Option("--reason", help="Why it may wait; it is kept, and shown with it.")],
     json: AsJson = False,
 ) -> None:
@@ -123,7 +133,7 @@ def waive(
     from afterpilot import pipeline
 
     def answer(services: Services, known: Mapping[str, Workflow]) -> Answered:
-        moment = _moment(until_, services.now())
+        moment = _moment(until_, services.now(), _zone(services, known, incident))
         return pipeline.waive(services, incident, by=by, until=moment, reason=reason, known=known)
 
     _answer(answer, json=json)
@@ -169,9 +179,19 @@ def _answer(answer: Callable[[Services, Mapping[str, Workflow]], Answered], *, j
     _line(done.said)
 
 
-def _moment(text: str, now: datetime) -> datetime:
+def _zone(services: Services, known: Mapping[str, Workflow], incident: str) -> str:
+    """The time zone of whoever works on the incident's workflow, as the page has it. Raises AnswerRefused for no such incident."""
+    from afterpilot.cli.incident_known import known as known_incident
+    from afterpilot.decide.routing import hours_of
+
+    with services.ops.begin() as unit:
+        slug = known_incident(unit.connection, incident).row["workflow"]
+    return hours_of(services.fleet.alerts, known[slug].alerts if slug in known else None).zone
+
+
+def _moment(text: str, now: datetime, zone: str) -> datetime:
     try:
-        return until(text, now=now)
+        return until(text, now=now, zone=zone)
     except ValueError as error:
         raise AnswerRefused(str(error)) from error
 

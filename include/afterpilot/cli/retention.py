@@ -12,6 +12,7 @@ from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console, day
 from afterpilot.domain.counting import plural
+from afterpilot.domain.errors import AfterpilotError
 from afterpilot.domain.retention import CLASSES, FOR_GOOD, Removal
 from afterpilot.pipeline.retaining import Passed, retain, rules_of
 from afterpilot.pipeline.retention_standing import Standing, standings
@@ -99,7 +100,7 @@ def report(
     last = day(to, "--to") if to else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = day(from_, "--from") if from_ else last - timedelta(days=89), last + timedelta(days=1)
     if start >= end:
-        raise typer.BadParameter("ends before it begins", param_hint="--to")
+        raise AfterpilotError("--to: ends before --from begins")
     with connect(Settings.from_environment().database_url).connect() as connection:
         gone, erased = history.removed(connection, start, end), history.erasures(connection, start, end)
     if json:

@@ -108,8 +108,8 @@ def unsilence(
 
 def _ending(row: Mapping[str, Any], now: datetime) -> str:
     if row["ends_at"] > now:
-        return f"until {row['ends_at']:%Y-%m-%d %H:%M}"
-    return f"over {row['ends_at']:%Y-%m-%d %H:%M}{' by ' + row['ended_by'] if row['ended_by'] else ''}"
+        return f"until {row['ends_at']:%Y-%m-%d %H:%M} UTC"
+    return f"over {row['ends_at']:%Y-%m-%d %H:%M} UTC{' by ' + row['ended_by'] if row['ended_by'] else ''}"
 
 
 def _as_dict(one: Silence) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from afterpilot.cli.workflow_names import unknown
 from afterpilot.domain.counting import plural
-from afterpilot.domain.errors import AfterpilotError, DeclarationError
+from afterpilot.domain.errors import AfterpilotError
 from afterpilot.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def export(
 ) -> None:
     """Write a month's metered spend as rows of FOCUS 1.2, the FinOps Open Cost and Usage Specification.
 
-    Calls whose cost is not known are in no row, for 0 would be wrong: they are told on standard error, and the exit status is 1.
+    Calls whose cost is not known are in no row, for 0 would be wrong: they are told on standard error, and the exit status is 1; so it is for a
+    month of which nothing was metered.
 
     Example: afterpilot spend export --month 2026-11 -o november.csv
     """
@@ -72,6 +74,10 @@ def export(
             count = write(_rows(connection, first, workflow, owned, told), output, kind)
         except (OSError, ValueError) as error:
             raise AfterpilotError(f"{output} cannot be written: {error}") from error
+    if not count and not told.unpriced and not notices:
+        notices.append(
+            f"Nothing{f' of {workflow}' if workflow else ''} was metered in {first:%Y-%m}: no row is in the file."
+        )
     sums = ", ".join(f"{as_text(amount)} {currency}" for currency, amount in sorted(told.sums.items()))
     _say(f"{output}: {plural(count, 'row')}{f', {sums}' if sums else ''}")
     notices += _unpriced(told)
@@ -81,19 +87,14 @@ def export(
 
 
 def _must_be_known(connection: sa.Connection, workflow: str, owned: Mapping[str, Owned]) -> None:
-    """Raises DeclarationError where the workflow is neither declared nor was ever metered; it tells the nearest name."""
+    """Raises AnswerRefused where the workflow is neither declared nor was ever metered; it tells the nearest name."""
     if not workflow or workflow in owned:
         return
-    from afterpilot.declare.problems import nearest
     from afterpilot.record.history import spend
 
     known = sorted({*owned, *(row["workflow"] for row in spend.declared(connection))})
     if workflow not in known:
-        meant = nearest(workflow, known)
-        near = f"did you mean {meant}? " if meant else ""
-        more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-        listed = f"{', '.join(known[:_NAMED])}{more}" if known else "none"
-        raise DeclarationError(f"there is no workflow {workflow!r} ({near}known: {listed})")
+        raise unknown(workflow, known)
 
 
 def _rows(
