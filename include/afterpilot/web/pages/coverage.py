@@ -199,7 +199,7 @@ def _one(connection: sa.Connection, frame: Frame, workflow: str, days: tuple[dat
         "rows": rows,
         "judged": _judged(connection, found),
         "kept": kept_quiet(found.versions.values()),
-        "most": history.MOST_RUNS,
+        "most_runs": history.MOST_RUNS,
     }
 
 
