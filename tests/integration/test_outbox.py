@@ -20,6 +20,7 @@ from afterpilot.domain.window import Window
 from afterpilot.record.delivery import PostgresOutbox
 from afterpilot.record.ops import Ops
 from afterpilot.record.tables import lanes, outbox
+from afterpilot.record.watched import Watched
 from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration
@@ -392,6 +393,26 @@ def test_the_gravest_come_first(ops: sa.Engine) -> None:
             order.append(connection.scalar(sa.select(outbox.c.dedupe_key).where(outbox.c.id == letters[0].id)))
         queue(ops).sent(letters[0], Posted("C", "1.2"), "slack", pace=0.0)
     assert order == ["critical", "unknown", "warning"]
+
+
+def test_what_our_own_code_cannot_make_is_tried_ever_more_rarely_and_never_lost(ops: sa.Engine) -> None:
+    """A minute, two, four, an hour at most; its target is not to blame, and others go on."""
+    put(ops, "poison")
+    waits = []
+    for _ in range(9):
+        (one,) = queue(ops).claim(1)
+        assert queue(ops).begin(one)
+        queue(ops).broken(one, error="unexpected: KeyError")
+        due = queue(ops).due_in()
+        assert due is not None
+        waits.append(round(due / 60))
+        time_passes(ops, due + 1)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    put(ops, "next")
+    assert values(ops, outbox.c.state) == ["pending", "pending"]
+    with ops.connect() as connection:
+        assert Watched(connection).outbox().unmade == 1
+        assert list(connection.scalars(sa.select(lanes.c.failures))) == [0]
 
 
 def test_a_refused_letter_is_kept_and_goes_to_the_fallback(ops: sa.Engine) -> None:

@@ -12,14 +12,17 @@ import sqlalchemy as sa
 from path_site import HOUR, NOW, SLUG, Site, pulled, trigger
 
 from afterpilot import pipeline
+from afterpilot.domain.delivery import Posted
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import StageResult
 from afterpilot.domain.watching import Looked, TaskFailure, beat_of, import_beat
 from afterpilot.domain.window import Window
+from afterpilot.notify.preview import PreviewTransport
 from afterpilot.pipeline import announcing
 from afterpilot.pipeline.conclude import concluded, crashed
 from afterpilot.record.beats import Beats
+from afterpilot.record.ops import Ops
 from afterpilot.record.task_failures import TaskFailures
 
 MINUTE = timedelta(minutes=1)
@@ -245,6 +248,37 @@ def stuck(site: Site) -> None:
             ),
             {"message": json.dumps(message.as_dict())},
         )
+
+
+def test_a_message_that_cannot_be_made_is_told_and_sent_when_it_can(
+    declared: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UNKNOWN by the next pass, in the same words while it is tried again; over when the message is out."""
+    passes(declared, minutes=0)
+    with Ops(declared.ops).begin() as unit:
+        poison = Message("critical", "poison", "x", "poison")
+        unit.outbox.put(poison, dedupe_key="poison", workflow=SLUG, kind="review", channel="#ap-automation")
+    real = PreviewTransport.post
+
+    def post(self: PreviewTransport, channel: str, message: Message, **given: Any) -> Posted:
+        if message.title == "poison":
+            raise KeyError(message.title)
+        return real(self, channel, message, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PreviewTransport, "post", post)
+        passes(declared, minutes=1)
+        passes(declared, minutes=1)
+    (told,) = [one for one in declared.incidents() if one["kind"] == OUTBOX]
+    assert (told["severity"], told["state"], told["occurrences"]) == ("unknown", "open", 1)
+    assert told["detail"].endswith(f"{SLUG} for #ap-automation (unexpected: KeyError).")
+    (letter,) = [one for one in declared.letters() if one["dedupe_key"] == "poison"]
+    assert (letter["state"], letter["attempts"]) == ("pending", 1)
+    with declared.ops.begin() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET not_before = now() - interval '1 s' WHERE dedupe_key = 'poison'")
+    passes(declared, minutes=1)
+    assert watched(declared, OUTBOX)[0][3] == "resolved"
+    assert [one["state"] for one in declared.letters() if one["dedupe_key"] == "poison"] == ["sent"]
 
 
 def test_a_token_that_was_revoked_is_told(declared: Site, monkeypatch: pytest.MonkeyPatch) -> None:

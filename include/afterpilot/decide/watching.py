@@ -24,6 +24,7 @@ from afterpilot.domain.watching import (
 
 EVERYWHERE = (OUTBOX, SCHEDULER)  # kinds that go to every target of the fleet: the usual one may be what is broken
 _NAMED = 5
+_MEND_CODE = "See the log of the DAG deliver for the trace, and Messages for what it was about; it is sent when the code is mended."
 FRESH = timedelta(minutes=15)  # within which the DAG processor tries a file again
 
 
@@ -44,28 +45,42 @@ def everywhere(plan: Routed, fleet: Alerting) -> Routed:
 def outbox_stuck(state: OutboxState) -> Finding | None:
     """What is told of an outbox that does not get rid of its letters; None where it does. Its words stay the same while nothing changes."""
     late = state.oldest is not None and state.oldest > STUCK_AFTER
-    if not (late or state.dead or state.blocked):
+    if not (late or state.dead or state.blocked or state.unmade):
         return None
+    only_unmade = not (late or state.dead or state.blocked)
     why = [
         *([f"Nothing can be sent until this is mended: {state.blocked}."] if state.blocked else []),
         *([f"Refused for good of late, the last for {state.dead_where}: {state.dead_why}."] if state.dead else []),
         *(["Letters have been due for more than 15 minutes."] if late else []),
+        *(
+            [f"Cannot be made or sent by our own code, and is tried again ever more rarely: {state.unmade_what}."]
+            if state.unmade
+            else []
+        ),
     ]
     return Finding(
         workflow=FLEET,
         stage=WATCH,
         kind=OUTBOX,
-        severity=Severity.CRITICAL,
-        title="Messages do not reach people" if late or state.blocked else "A message was refused for good",
+        severity=Severity.UNKNOWN if only_unmade else Severity.CRITICAL,
+        title="Messages do not reach people"
+        if late or state.blocked
+        else "A message was refused for good"
+        if state.dead
+        else "A message cannot be made: what it says is not known here",
         detail=" ".join(why),
         evidence={
             "oldest_seconds": int(state.oldest.total_seconds()) if state.oldest else None,
             "waiting": state.waiting,
             "dead": state.dead,
+            "unmade": state.unmade,
             "blocked": state.blocked,
             "certainty": "certain: the letters are in the outbox",
-            "cost": f"people are not told: {plural(state.waiting, 'message')} due, {state.dead} refused in the last hour",
-            "to_do": "See Messages in the run history for the reason of each; mend the token, the channel or the target.",
+            "cost": f"people are not told: {plural(state.waiting, 'message')} due, {state.dead} refused in the last hour, "
+            f"{state.unmade} that cannot be made",
+            "to_do": _MEND_CODE
+            if only_unmade
+            else "See Messages in the run history for the reason of each; mend the token, the channel or the target.",
             "examples": [],
         },
     )

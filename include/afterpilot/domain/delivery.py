@@ -87,6 +87,9 @@ class Letter:
     unreadable: str = ""
 
 
+UNEXPECTED = "unexpected: "  # how the error of a letter begins that our own code could not make or send
+
+
 class Outbox(Protocol):
     """The queue of messages, in the ops database. Each place (a channel of a target) is a lane that one sender at a time is on."""
 
@@ -134,6 +137,10 @@ class Outbox(Protocol):
 
     def failed(self, letter: Letter, *, error: str, unsent: bool) -> None:
         """Give it back, to be tried again after a while, longer each time. Where several fail in a row, all of the target wait."""
+        ...
+
+    def broken(self, letter: Letter, *, error: str) -> None:
+        """Give it back, to be tried again ever more rarely: our own code could not make or send it, and its target is not to blame."""
         ...
 
     def needless(self, letter: Letter, *, why: str) -> None:

@@ -243,7 +243,12 @@ class Looked:
     @property
     def can_tell(self) -> bool:
         """Whether whatever is wrong reaches somebody: the scheduler starts what is due, and letters go out."""
-        stuck = self.outbox.blocked or self.outbox.dead or self.outbox.unmade or (self.outbox.oldest or timedelta(0)) > STUCK_AFTER
+        stuck = (
+            self.outbox.blocked
+            or self.outbox.dead
+            or self.outbox.unmade
+            or (self.outbox.oldest or timedelta(0)) > STUCK_AFTER
+        )
         return self.dead_since is None and not stuck
 
     @property

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from afterpilot.domain.delivery import Letter, Outbox, Posted, Transport
+from afterpilot.domain.delivery import UNEXPECTED, Letter, Outbox, Posted, Transport
 from afterpilot.domain.errors import (
     ConfigurationError,
     DeliveryDeferred,
@@ -142,9 +142,9 @@ def _deliver_one(sweep: _Sweep, letter: Letter) -> None:
         _noted(sweep, letter)
         sweep.outbox.failed(letter, error=str(error), unsent=isinstance(error, DeliveryUnreachable))
     except Exception as error:
-        log.exception("letter %s could not be sent", letter.id)
+        log.exception("letter %s could not be made or sent", letter.id)
         _noted(sweep, letter)
-        sweep.outbox.failed(letter, error=f"unexpected: {type(error).__name__}", unsent=False)
+        sweep.outbox.broken(letter, error=f"{UNEXPECTED}{type(error).__name__}")
     else:
         _done(sweep, letter, transport, stands)
 

@@ -30,6 +30,7 @@ LEASE = timedelta(minutes=1)  # longer than one HTTP request of a transport may 
 _LONGEST_WAIT = (
     60.0  # seconds until a letter is tried again: what an outage has held up is not to wait for long after it
 )
+_RARELY = 3600.0  # seconds until a letter is tried again that our own code cannot make
 
 # An edit alone notifies nobody: these have a line in the thread.
 _TOLD = (
@@ -170,6 +171,15 @@ class PostgresOutbox:
             if _owned(connection, letter, not_before=after(wait), error=error, **known, **ended()):
                 lanes.leave(connection, letter, pace=1.0)
                 lanes.unclear(connection, letter.target, why=error)
+
+    def broken(self, letter: Letter, *, error: str) -> None:
+        """Our own code could not make or send it: tried again after a minute, twice as long after each, an hour at most. What mends it may
+        be the next release.
+        """
+        wait = back_off(letter.attempts, first=60.0, longest=_RARELY)
+        with self._engine.begin() as connection:
+            if _owned(connection, letter, not_before=after(wait), error=error, **ended()):
+                lanes.leave(connection, letter, pace=1.0)
 
     def needless(self, letter: Letter, *, why: str) -> None:
         """The place knows no edits, and this one is not worth a message of its own."""

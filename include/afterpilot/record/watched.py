@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from afterpilot.domain.delivery import UNEXPECTED
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.watching import STAGES, Expected, OutboxState, Seen, Tick
 from afterpilot.record.tables import current_declarations, declarations, runs
@@ -45,9 +46,12 @@ _OUTBOX = """
 SELECT now() - min(greatest(created_at, not_before)) FILTER (WHERE waits) AS oldest, count(*) FILTER (WHERE waits) AS waiting,
   count(*) FILTER (WHERE died) AS dead,
   (array_agg(error ORDER BY created_at DESC) FILTER (WHERE died))[1] AS why,
-  (array_agg(channel ORDER BY created_at DESC) FILTER (WHERE died))[1] AS place
+  (array_agg(channel ORDER BY created_at DESC) FILTER (WHERE died))[1] AS place,
+  count(*) FILTER (WHERE unmade) AS unmade,
+  (array_agg(workflow || ' for ' || channel || ' (' || error || ')' ORDER BY created_at) FILTER (WHERE unmade))[1] AS first_unmade
 FROM (
-  SELECT created_at, not_before, error, channel, state = 'pending' AND not_before <= now() AS waits, state = 'dead' AS died
+  SELECT created_at, not_before, error, channel, workflow, state = 'pending' AND not_before <= now() AS waits, state = 'dead' AS died,
+    state = 'pending' AND starts_with(error, :unexpected) AS unmade
   FROM outbox WHERE state = 'pending' OR (state = 'dead' AND greatest(created_at, not_before) > now() - CAST(:within AS interval))
 ) AS letters
 """
@@ -116,8 +120,18 @@ class Watched:
 
     def outbox(self, *, blocked: str = "") -> OutboxState:
         """How the outbox stands now, by the database's clock."""
-        row = self._connection.execute(sa.text(_OUTBOX), {"within": _DIED_WITHIN}).one()
-        return OutboxState(row.oldest, row.waiting, row.dead, row.why or "", row.place or "", blocked)
+        given = {"within": _DIED_WITHIN, "unexpected": UNEXPECTED}
+        row = self._connection.execute(sa.text(_OUTBOX), given).one()
+        return OutboxState(
+            oldest=row.oldest,
+            waiting=row.waiting,
+            dead=row.dead,
+            dead_why=row.why or "",
+            dead_where=row.place or "",
+            blocked=blocked,
+            unmade=row.unmade,
+            unmade_what=row.first_unmade or "",
+        )
 
     def did_not_run(self, stages: Collection[Stage]) -> frozenset[tuple[str, str]]:
         """(workflow, stage) of the incidents that say already that a stage could not run."""
