@@ -26,6 +26,7 @@ from afterpilot.web.withholding import WITHHELD, withheld
 
 FIELD, SECRET = "supplier_contact", "Ann Soerensen"
 TITLE = f"{FIELD}: the most common value is {SECRET}; one of a, b expected"
+FILES = ("runs", "incidents", "messages", "ledger", "review", "coverage")
 LATE = {INVOICES: frozenset({FIELD})}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
@@ -16,11 +16,13 @@ from starlette.exceptions import HTTPException
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history.paging import Page, Row
+from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.paging import listed
 from afterpilot.web.spreadsheets import cell, line
 from afterpilot.web.viewing import shows
+from afterpilot.web.withholding import withheld
 
 MOST = 100_000  # rows in a file
 _MOST_LOOKS = 1_000  # pages that are looked through for one file
@@ -72,6 +74,7 @@ def as_file(
     if asked.problems:
         raise HTTPException(400, "The filter cannot be used as it stands: " + "; ".join(asked.problems))
     shows(request, f"{listing.name}:{form}", str(query.get("workflow") or FLEET))
+    ask = _withholding(ask, sight(request))
     first = listed(asked, lambda: ask(asked.after))  # before anything is sent: what is wrong gets an answer of its own
     here = f"{request.url.scheme}://{request.url.netloc}{frame.base(request)}"
     media_type, lines = _FORMS[form]
@@ -89,6 +92,18 @@ def as_file(
     name = "-".join([listing.name, *(_UNSAFE.sub("_", str(value)) for value in query.values() if value)])[:120]
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return StreamingResponse(body, media_type=media_type, headers=headers)
+
+
+def _withholding(ask: Ask, who: Sight) -> Ask:
+    """The same pages, for auditors without what names a field that became personal after it had been kept."""
+    if who.sees_personal:
+        return ask
+
+    def asked(after: str) -> Page:
+        page = ask(after)
+        return replace(page, rows=withheld(page.rows, who.late))
+
+    return asked
 
 
 def rows(first: Page, ask: Ask, *, at: str, most: int = MOST) -> Iterator[Row | End]:
