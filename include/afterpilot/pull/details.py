@@ -17,9 +17,9 @@ _WORD = re.compile(WORD)
 
 
 def details_of(found: Mapping[str, object]) -> CallDetails:
-    """Of values by the names of :data:`COUNTS` and :data:`WORDS`. What is told and is no count becomes -1, and a tier that is
-    no word is one that no list has, so that the call has no price instead of one that is too low. Of seconds, of which only some
-    prices ask, and of other words it says nothing.
+    """Of values by the names of :data:`COUNTS` and :data:`~afterpilot.domain.prices.WORDS`. What is told and is no count becomes
+    -1, and a tier that is no word is one that no list has, so that the call has no price instead of one that is too low. Of
+    seconds, of which only some prices ask, and of other words it says nothing.
     """
     told = {name: value for name, value in found.items() if value is not None}
     if not told:

@@ -48,7 +48,7 @@ class Prices:
         return self._bracket(model, at, how).of_size(given)
 
     def replacements(self, price: Price, at: datetime) -> Sequence[Price]:
-        """What the book says now for calls that were priced by ``price`` at that time; see :class:`PriceBook`."""
+        """What the book says now for calls that were priced by ``price`` at that time; see :class:`afterpilot.domain.ports.PriceBook`."""
         if not price.model:
             return [price]
         how = CallDetails((), price.tier, price.region, price.provider)

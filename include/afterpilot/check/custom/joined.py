@@ -50,7 +50,7 @@ def joins(check: Check) -> bool:
 def judge_together(
     connection: sa.Connection, rows: Rows, checks: Sequence[Check], *, group: Column, groups: Collection[Any]
 ) -> Mapping[Any, Sequence[Judged]]:
-    """Checks that join, judged for each group of the rows in one statement; keys of failing rows are left to :func:`judge`.
+    """Checks that join, judged for each group of the rows in one statement; keys of failing rows are left to :func:`afterpilot.check.custom.judge`.
 
     A group without rows is judged over none. Empty where the statement cannot be run: then each check has to be judged alone.
     """
