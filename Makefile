@@ -3,6 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+ifneq ($(words $(CURDIR)),1)
+$(error The path of this checkout has a blank in it ($(CURDIR)), which the environment and its PostgreSQL cannot live with: move it to a folder without)
+endif
+
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import subprocess
 import time
 import warnings
@@ -28,6 +29,19 @@ _HANDED_OVER = sa.text(
 )
 
 
+_UNFIT = re.compile(r"[\s'\"\\$`;&|<>()*?]")
+
+
+def unfit(folder: Path) -> str:
+    """Why no server can live in a folder: its start goes through a shell that takes blanks and quotes apart. Empty where one can."""
+    path = str(folder.resolve())
+    found = _UNFIT.search(path)
+    if found is None:
+        return ""
+    sign = "a blank" if found.group().isspace() else found.group()
+    return f"the embedded PostgreSQL cannot live in a folder with {sign} in its path ({path})"
+
+
 class EmbeddedPostgres:
     """A running server on a Unix socket. Databases are made on demand; :meth:`stop` ends it."""
 
@@ -35,8 +49,10 @@ class EmbeddedPostgres:
         """Initialise ``folder`` where it is empty, and start the server (or join the one that runs there already).
 
         Raises:
-            RuntimeError: the server does not start; the message holds the last lines of its log.
+            RuntimeError: the folder's path cannot be used, or the server does not start; the message holds the last lines of its log.
         """
+        if why := unfit(folder):
+            raise RuntimeError(f"{why}: choose another one")
         with warnings.catch_warnings():
             # It looks for a runtime folder that bare machines do not have, and does without.
             warnings.simplefilter("ignore", UserWarning)

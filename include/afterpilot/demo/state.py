@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from afterpilot.demo.model_server import MODEL_NAME
+from afterpilot.demo.postgres import unfit
 from afterpilot.web.api.tokens import new_token
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,15 +72,12 @@ def open_state() -> State:
     """
     environ = {**read_env(ROOT / ".env"), **os.environ}
     folder = Path(environ.get("AFTERPILOT_DEMO_HOME") or ROOT / ".afterpilot")
+    if why := unfit(folder):
+        raise DemoError(f"{why[0].upper()}{why[1:]}. Choose another: AFTERPILOT_DEMO_HOME=/some/folder make demo")
     folder.mkdir(parents=True, exist_ok=True)
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < LEAST_FREE_MB:
         raise DemoError(f"Only {free_mb} MB are free on the disk of {folder}; the demo needs {LEAST_FREE_MB} MB.")
-    if " " in str(folder):
-        raise DemoError(
-            f"The embedded PostgreSQL cannot live in a folder with a blank in its path ({folder}). "
-            "Choose another: AFTERPILOT_DEMO_HOME=/some/folder make demo"
-        )
     return State(
         folder=folder,
         port=_port(environ.get("AFTERPILOT_PORT", "8080")),
