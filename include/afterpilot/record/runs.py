@@ -22,6 +22,22 @@ from afterpilot.record.plain import plain
 from afterpilot.record.run_lookup import found_by, is_run
 from afterpilot.record.tables import findings, run_ids, runs
 
+# The claim of the id and the run in one round trip: no run is written whose id another attempt has, and this attempt waits here until that
+# one is over.
+_CLAIMED = (
+    insert(run_ids)
+    .values(id=sa.bindparam("id"), finished_at=sa.bindparam("finished_at"))
+    .on_conflict_do_nothing()
+    .returning(run_ids.c.id)
+    .cte("claimed")
+)
+_GIVEN = [sa.bindparam(one.name, type_=one.type).label(one.name) for one in runs.c]
+_ADD = (
+    sa.insert(runs)
+    .from_select([one.name for one in runs.c], sa.select(*_GIVEN).where(sa.exists(sa.select(_CLAIMED.c.id))))
+    .returning(runs.c.id)
+)
+
 
 class Runs:
     """The runs of all workflows."""
@@ -47,10 +63,10 @@ class Runs:
         """
         run_id = Run.identity(result.workflow, Stage(result.stage), trigger, corrects=corrects)
         values = _values(result, window, trigger, versions, (started_at, finished_at))
-        if not self._claim([run_id], finished_at):
-            return run_id, False
         row = {"id": run_id, "corrects": corrects, **values}
-        self._connection.execute(sa.insert(runs).values(row))
+        partitions.ready(self._connection, "runs", [finished_at])
+        if self._connection.execute(_ADD, row).first() is None:
+            return run_id, False
         rows = [{**_row(run_id, finding), "at": finished_at} for finding in result.findings]
         if rows:
             partitions.ready(self._connection, "findings", [finished_at])
