@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 
 MONDAY = date(2026, 1, 5)
 QUARTERS = 96
@@ -45,15 +45,6 @@ def quarters(
         for at in range(QUARTERS):
             chance = rng.gammavariate(1 / scatter**2, scatter**2)
             found[FIRST + day * QUARTERS + at] = level * week[day % 7] * busy * shape(at) / whole * chance
-    return found
-
-
-def by_day(spend: Mapping[int, float]) -> dict[date, float]:
-    """The days' sums."""
-    found: dict[date, float] = {}
-    for at, cost in spend.items():
-        day = MONDAY + timedelta(days=(at - FIRST) // QUARTERS)
-        found[day] = found.get(day, 0.0) + cost
     return found
 
 

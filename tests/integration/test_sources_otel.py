@@ -80,11 +80,6 @@ def written(folder: Path, *requests: dict[str, Any]) -> Path:
     return path
 
 
-def with_attributes(**attributes: Any) -> dict[str, Any]:
-    """The recorded span with other attributes; ``_`` stands for the dot."""
-    return {"attributes": {name.replace("__", "."): value for name, value in attributes.items()}}
-
-
 def test_the_recorded_span_is_known_by_the_names_of_all_calls(tmp_path: Path) -> None:
     """What an instrumentation of today said about a real call; there is no cost, since no attribute is for it."""
     request = exported({})

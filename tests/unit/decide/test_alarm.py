@@ -47,10 +47,6 @@ def slice_alarm() -> Alarm:
     return judge(BASELINE, [*runs(range(1, 20), TRUTH), *runs(range(20, 23), BROKEN)], SETTINGS)
 
 
-def without_history(alarm: Alarm) -> Alarm:
-    return replace(alarm, history=())
-
-
 def test_nothing_changed_says_nothing() -> None:
     """Sixty days of the same model: no alarm, no drop, no case to run again."""
     alarm = judge(BASELINE, runs(range(1, 61), TRUTH), SETTINGS)
