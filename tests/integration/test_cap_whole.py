@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +14,12 @@ import pytest
 from path_site import SLUG, Site, pulled, spent, trigger
 
 from afterpilot import pipeline
-from afterpilot.cli import main
 from afterpilot.domain.verdict import Verdict
 from doubles.calls import call
+from doubles.command_line import Cli, command_line
 from doubles.gateways import Switch
 
 pytestmark = pytest.mark.integration
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -60,17 +58,7 @@ def _declare(site: Site, slug: str, spend: Mapping[str, Any]) -> None:
 @pytest.fixture
 def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, with the site's variables."""
-    for name, value in {**site.env, "SLACK_BOT_TOKEN": ""}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return command_line(monkeypatch, capsys, {**site.env, "SLACK_BOT_TOKEN": ""})
 
 
 def test_a_cap_that_is_crossed_stops_the_gateway_until_two_people_raise_it(

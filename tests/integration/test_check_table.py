@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,15 @@ import sqlalchemy as sa
 from table_suite import ROWS, SUITE, calls, fill, suite_file
 from typer.testing import CliRunner
 
-from afterpilot.cli.app import app, main
+from afterpilot.cli.app import app
 from afterpilot.declare.expectations import OWN_QUALITY
 from afterpilot.declare.gx_suite import known_types
+from doubles.command_line import Cli, command_line
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("great_expectations")]
 
 COMPARED = ("element_count", "unexpected_count", "missing_count", "unexpected_percent", "observed_value")
 Run = Callable[..., tuple[int, Any]]
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -51,17 +50,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process: exit status, output and error."""
-
-    def command(*arguments: str, **variables: str) -> tuple[int, str, str]:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, error = capsys.readouterr()
-        return int(ended.value.code or 0), out, error
-
-    return command
+    return command_line(monkeypatch, capsys)
 
 
 def of(kind: str, **kwargs: Any) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,14 +11,12 @@ import pytest
 import sqlalchemy as sa
 from path_site import SLUG, Site, perfect
 
-from afterpilot.cli import main
 from afterpilot.demo.postgres import APPLICATION, OWNER, EmbeddedPostgres
 from afterpilot.record.migrate import head
+from doubles.command_line import Cli, command_line
 from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration
-
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -42,19 +39,7 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, model: ModelDouble) 
 @pytest.fixture
 def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, with the site's variables."""
-    for name, value in {**site.env, "SLACK_BOT_TOKEN": ""}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return command_line(monkeypatch, capsys, {**site.env, "SLACK_BOT_TOKEN": ""})
 
 
 def test_the_path_on_the_command_line(cli: Cli, site: Site) -> None:

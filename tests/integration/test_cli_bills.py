@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from path_site import SLUG, Site, pulled
 
-from afterpilot.cli import main
 from doubles.api import ApiDouble, Reply
 from doubles.bills import DAY, OpenAi, cost
+from doubles.command_line import Cli, command_line
 
 pytestmark = pytest.mark.integration
-
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -50,17 +47,7 @@ def site(tmp_path: Path, ops_url: str, empty_database: str, api: ApiDouble) -> S
 @pytest.fixture
 def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, with the site's variables."""
-    for name, value in {**site.env, "SLACK_BOT_TOKEN": "", "COLUMNS": "240"}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return command_line(monkeypatch, capsys, {**site.env, "SLACK_BOT_TOKEN": "", "COLUMNS": "240"})
 
 
 def test_a_key_that_may_not_list_projects_is_told_once(cli: Cli, api: ApiDouble) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +10,10 @@ import pytest
 import sqlalchemy as sa
 from retention_site import OLD, Kept
 
-from afterpilot.cli import main
+from doubles.command_line import Cli, command_line
 
 pytestmark = pytest.mark.integration
 WORKFLOWS = Path(__file__).parents[2] / "include" / "workflows"
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -30,18 +27,8 @@ def kept(ops: sa.Engine) -> Kept:
 @pytest.fixture
 def cli(ops_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process."""
-    monkeypatch.setenv("AFTERPILOT_DATABASE_URL", ops_url)
-    monkeypatch.setenv("AFTERPILOT_WORKFLOWS", str(WORKFLOWS))
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    environ = {"AFTERPILOT_DATABASE_URL": ops_url, "AFTERPILOT_WORKFLOWS": str(WORKFLOWS), "COLUMNS": "160"}
+    return command_line(monkeypatch, capsys, environ)
 
 
 def test_show_says_what_is_kept_how_long_since_when_and_what_goes_next(cli: Cli, kept: Kept) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +10,11 @@ from pathlib import Path
 import pytest
 from path_site import SLUG, Site, pulled
 
-from afterpilot.cli import main
 from doubles.calls import call
+from doubles.command_line import Cli, command_line
 
 pytestmark = pytest.mark.integration
 
-Cli = Callable[..., tuple[int, str, str]]
 DAY = timedelta(days=1)
 
 
@@ -34,17 +31,7 @@ def site(tmp_path: Path, ops_url: str, empty_database: str) -> Site:
 @pytest.fixture
 def cli(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, with the site's variables."""
-    for name, value in site.env.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return command_line(monkeypatch, capsys, site.env)
 
 
 def test_before_anybody_looked_it_is_unknown(cli: Cli) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,11 @@ import sqlalchemy as sa
 from path_site import CASES, HOUR, SLUG, SUPPLIER, Site, pulled, trigger
 
 from afterpilot import pipeline
-from afterpilot.cli import main
 from afterpilot.declare import load
 from afterpilot.demo import databases
 from afterpilot.domain.errors import CheckError
 from afterpilot.pipeline.corrections import MOST_OPEN
+from doubles.command_line import command_line
 
 pytestmark = pytest.mark.integration
 
@@ -191,7 +189,7 @@ def test_corrections_on_the_command_line(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """They are listed with their right answer, accepted by somebody, declined with a reason; judges are told apart."""
-    cli = _cli(site, monkeypatch, capsys)
+    cli = command_line(monkeypatch, capsys, site.env)
     decide(site, 1, total="77.50")
     decide(site, 2, total="78.50")
     pulled(site)
@@ -220,19 +218,3 @@ def test_corrections_on_the_command_line(
     code, out, _ = cli("evals", "judges", SLUG)
     assert code == 0
     assert "No scorer of invoice_matching is a judge." in out
-
-
-def _cli(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    for name, value in site.env.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,7 +17,6 @@ from eval_site import DAY, Speaker, suite
 from path_site import SLUG, Site, trigger
 
 from afterpilot import pipeline
-from afterpilot.cli import main
 from afterpilot.domain.evals import ScorerSpec
 from afterpilot.domain.judging import Standing
 from afterpilot.domain.money import Cap, Money
@@ -29,6 +27,7 @@ from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Corrections, ModelTarget, Workflow
 from afterpilot.pipeline.evals.judges import advisory
 from afterpilot.wiring import Wired
+from doubles.command_line import command_line
 from doubles.model import Act, ModelDouble
 
 pytestmark = pytest.mark.integration
@@ -358,15 +357,12 @@ def test_judges_on_the_command_line(
     )
     site.edit(f"{SLUG}/workflow.yaml", "models_allowed: [", "models_allowed: [judge, ")
     office.decided(60)
-    for name, value in site.env.items():
-        monkeypatch.setenv(name, value)
+    run = command_line(monkeypatch, capsys, site.env)
 
     def cli(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["afterpilot", "evals", "judges", SLUG, *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-        return capsys.readouterr().out
+        code, out, _ = run("evals", "judges", SLUG, *arguments)
+        assert code == 0
+        return out
 
     assert "on probation. No person's decision" in cli()
     assert "judge judged 10 outputs that people have decided on" in cli("--calibrate", "--most", "10")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from afterpilot.cli import main
 from afterpilot.cli.output import exit_status
 from afterpilot.domain.verdict import Verdict
+from doubles.command_line import Cli, command_line
 
 WORKFLOWS = Path(__file__).parents[3] / "include" / "workflows"
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -23,17 +20,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """The command line in this process, with these variables; returns exit status, output and errors."""
     for name in ("AFTERPILOT_DATABASE_URL", "AFTERPILOT_WORKFLOWS", "SLACK_BOT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["afterpilot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture
