@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.incident import Incident, IncidentState
 from afterpilot.domain.people import folded
@@ -20,6 +19,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.notify.text import clean
 from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.explaining import Sighting
+from afterpilot.pipeline.first_digits import meant
 from afterpilot.pipeline.rolling_up import roll_up
 from afterpilot.pipeline.services import Services
 from afterpilot.record.answers import Answers
@@ -28,7 +28,6 @@ from afterpilot.record.ops import Unit
 
 LONGEST_WAIVER = timedelta(days=90)
 _LONGEST_TEXT = 4000  # characters of a note or a reason
-_FEWEST_DIGITS = 4  # of an id: fewer fit by accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +141,13 @@ def _meant(unit: Unit, which: str) -> Incident:
 
     One that is over is meant only where none that stands is. Raises AnswerRefused.
     """
-    digits = which.strip().lower()
-    found = Answers(unit.connection).find(digits) if len(digits) >= _FEWEST_DIGITS else ()
-    standing = [one for one in found if one.state is not IncidentState.RESOLVED]
-    fit = standing or found
-    if len(fit) > 1:
-        named = ", ".join(_short(one) for one in fit[:10])
-        raise AnswerRefused(f"{plural(len(fit), 'incident')} fit to {digits!r}, say more digits: {named}")
-    if not fit:
-        raise AnswerRefused(f"No incident has an id that begins with {which.strip()!r}.")
-    return LinkedIncidents(unit.connection).hold(fit[0]) or fit[0]
+    found = meant(
+        which,
+        Answers(unit.connection).find,
+        what="incident",
+        standing=lambda one: one.state is not IncidentState.RESOLVED,
+    )
+    return LinkedIncidents(unit.connection).hold(found) or found
 
 
 def _tell(services: Services, unit: Unit, known: Mapping[str, Workflow], news: News) -> None:

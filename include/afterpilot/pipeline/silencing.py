@@ -11,18 +11,17 @@ from typing import Any
 
 from afterpilot.declare.alert_kinds import fits_a_kind, meant_kind
 from afterpilot.domain.alerting import Silence
-from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.people import folded
 from afterpilot.domain.run import FLEET
 from afterpilot.domain.storable import storable
 from afterpilot.notify.text import clean
+from afterpilot.pipeline.first_digits import meant
 from afterpilot.record.history.silences import kinds
 from afterpilot.record.ops import Unit
 
 LONGEST_SILENCE = timedelta(days=30)
 _LONGEST_TEXT = 1000  # characters of a reason, a name or a pattern
-_FEWEST_DIGITS = 4  # of an id: fewer fit by accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +74,10 @@ def end_silence(unit: Unit, which: str, *, by: str, now: datetime) -> tuple[Sile
     if not (who := _text(by)):
         raise AnswerRefused("Say who ends it: the list of silences names them.")
     unit.silences.lock()
-    digits = which.strip().lower()
-    found = unit.silences.find(digits) if len(digits) >= _FEWEST_DIGITS else ()
-    fit = [one for one in found if one.ends_at > now] or found
-    if len(fit) > 1:
-        raise AnswerRefused(f"{plural(len(fit), 'silence')} fit to {digits!r}; say more digits.")
-    if not fit:
-        raise AnswerRefused(f"No silence has an id that begins with {which.strip()!r}.")
-    if fit[0].ends_at <= now:
-        return fit[0], False
-    return unit.silences.end(fit[0], by=who, at=now), True
+    silence = meant(which, unit.silences.find, what="silence", standing=lambda one: one.ends_at > now)
+    if silence.ends_at <= now:
+        return silence, False
+    return unit.silences.end(silence, by=who, at=now), True
 
 
 def covered(silence: Silence) -> str:

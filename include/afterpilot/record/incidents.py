@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -85,10 +85,7 @@ class Incidents:
                 workflow=finding.workflow,
                 stage=finding.stage,
                 kind=finding.kind,
-                severity=str(finding.severity),
-                title=finding.title,
-                detail=finding.detail,
-                hangs_on=finding.hangs_on,
+                **_said(finding),
                 opened_at=at,
                 last_seen_at=at,
                 run_id=run_id,
@@ -104,10 +101,7 @@ class Incidents:
             sa.update(incidents)
             .where(incidents.c.id == incident.id)
             .values(
-                severity=str(finding.severity),
-                title=finding.title,
-                detail=finding.detail,
-                hangs_on=finding.hangs_on,
+                **_said(finding),
                 last_seen_at=at,
                 occurrences=incidents.c.occurrences + 1,
                 run_id=run_id,
@@ -135,10 +129,7 @@ class Incidents:
             .where(incidents.c.id == incident.id)
             .values(
                 state=str(state),
-                severity=str(finding.severity),
-                title=finding.title,
-                detail=finding.detail,
-                hangs_on=finding.hangs_on,
+                **_said(finding),
                 last_seen_at=at,
                 occurrences=incidents.c.occurrences + 1,
                 run_id=run_id,
@@ -207,3 +198,13 @@ class Incidents:
         """Add to the time line. ``about``: the person of whom the text speaks, where it is not the one who acts."""
         event = {"incident_id": incident_id, "at": at, "what": what, "actor": actor, "note": text, "run_id": run_id}
         on_time_line(self._connection, [event], about=about)
+
+
+def _said(finding: Finding) -> Mapping[str, str]:
+    """What a run has found, in the columns of its incident."""
+    return {
+        "severity": str(finding.severity),
+        "title": finding.title,
+        "detail": finding.detail,
+        "hangs_on": finding.hangs_on,
+    }
