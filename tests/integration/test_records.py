@@ -23,6 +23,7 @@ from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import ModelPrice
+from afterpilot.record.displaced import Displaced
 from afterpilot.record.merging import Written
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.record.pricing import Pricing
@@ -89,6 +90,44 @@ def test_a_key_that_occurs_twice_stands_once(ops: sa.Engine, sizes: tuple[int, .
             assert [tuple(row) for row in kept] == [("a", {"n": 2}), ("b", {"n": 1})]
             calls = unit.connection.execute(sa.select(usage.c.ref, usage.c.at).order_by(usage.c.ref)).all()
             assert [tuple(row) for row in calls] == [("a", AT + timedelta(hours=1)), ("b", AT)]
+
+
+@pytest.mark.parametrize("newest_first", [False, True], ids=["by time", "the newer first"])
+def test_a_key_that_occurs_twice_changes_nothing_when_it_is_read_again(ops: sa.Engine, *, newest_first: bool) -> None:
+    """In batches of their own, in windows that are both read: no record changes, no window is touched, and its run stays."""
+    older, newer = record("a", AT, n=1), record("a", AT + timedelta(hours=1), n=2)
+    spans = (Window(AT, AT + timedelta(minutes=30)), Window(AT + timedelta(minutes=30), AT + timedelta(hours=2)))
+    first = pulled_in_batches(ops, RUN, [[older], [newer]], spans)
+    assert (first.new, first.repeated, first.changed) == (1, 1, 0)
+    for _ in range(3):
+        rows = [[newer], [older]] if newest_first else [[older], [newer]]
+        assert pulled_in_batches(ops, uuid.uuid4(), rows, spans) == Written(repeated=1)
+        with Ops(ops).begin() as unit:
+            kept = unit.connection.execute(sa.select(records.c.at, records.c.data, records.c.run_id)).one()
+            assert tuple(kept) == (newer.at, {"n": 2}, RUN)
+
+
+def test_a_record_that_moved_back_in_time_is_told_once_all_is_read(ops: sa.Engine) -> None:
+    """The newer row does not come any more: it is where it was corrected to, and its old place is judged again."""
+    span = (Window(AT - timedelta(days=1), AT + timedelta(days=1)),)
+    pulled_in_batches(ops, RUN, [[record("a", AT, n=2)]], span)
+    run, back = uuid.uuid4(), record("a", AT - timedelta(hours=1), n=2)
+    assert pulled_in_batches(ops, run, [[back], [record("b", AT)]], span) == Written(new=1, changed=1, left=(AT,))
+    changed = [[record("a", AT - timedelta(hours=2), n=2)], [record("a", AT - timedelta(hours=1), n=3)]]
+    told = pulled_in_batches(ops, uuid.uuid4(), changed, span)
+    assert (told.changed, told.repeated, told.left) == (1, 1, (AT - timedelta(hours=1),))
+
+
+def pulled_in_batches(
+    ops: sa.Engine, run_id: uuid.UUID, batches: Sequence[Sequence[Record]], spans: Sequence[Window]
+) -> Written:
+    """What a pull has written, each batch in a transaction of its own."""
+    displaced, made = Displaced(), []
+    for batch in batches:
+        with Ops(ops).begin() as unit:
+            made.append(unit.records.write(batch, run_id, spans=spans, displaced=displaced))
+    counts = [sum(one[place] for one in made) for place in range(4)]
+    return Written(*counts, left=(*(moment for one in made for moment in one.left), *displaced.left()))
 
 
 def test_of_two_equally_new_rows_the_last_stands(ops: sa.Engine) -> None:

@@ -15,6 +15,7 @@ from afterpilot import pipeline
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
+from afterpilot.pipeline import records as pipeline_records
 
 pytestmark = pytest.mark.integration
 
@@ -269,6 +270,23 @@ def test_keys_that_come_twice_are_a_finding_of_their_own(site: Site) -> None:
     )
     assert after_an_hour(site).verdict is Verdict.PASS
     assert set(faults(site).values()) == {"resolved"}
+
+
+def test_a_key_that_comes_twice_opens_no_window_again_and_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither row is new or changed, though they come in batches of their own."""
+    monkeypatch.setattr(pipeline_records, "BATCH", 1)
+    site.produce("ALTER TABLE ai_invoice_runs DROP CONSTRAINT ai_invoice_runs_pkey CASCADE")
+    site.produce(
+        "INSERT INTO ai_invoice_runs SELECT (jsonb_populate_record(r, jsonb_build_object("
+        "'finished_at', finished_at + interval '5 minutes'))).* FROM ai_invoice_runs r WHERE run_id = 'r-00011'"
+    )
+    checked(site, pulled(site).window)
+    for _ in range(3):
+        site.now += HOUR / 4
+        run = pulled(site)
+        assert (run.evidence["late"], run.evidence["changed"]) == (0, 0)
+        checked(site, run.window)
+    assert site.count("reopened_windows") == 0
 
 
 def test_a_pull_that_is_repeated_doubles_no_finding(site: Site) -> None:

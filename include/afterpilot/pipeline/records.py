@@ -23,6 +23,7 @@ from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
+from afterpilot.record.displaced import Displaced
 from afterpilot.record.ops import Unit
 from afterpilot.record.pricing import Pricing
 
@@ -48,7 +49,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
     source: RecordSource | None = None
     seen: noticing.Seen | None = None
     left: list[datetime] = []
-    pricing = Pricing(services.prices)
+    pricing, displaced = Pricing(services.prices), Displaced()
     try:
         source = services.source(workflow)
         seen = noticing.before(services, workflow, source, reading, now=started)
@@ -62,6 +63,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
                     lost=seen.lost,
                     spans=seen.spans,
                     pricing=pricing,
+                    displaced=displaced,
                 )
                 unit.source_states.add(
                     run_id, pulled=made.new, late=made.late, changed=made.changed, repeated=made.repeated
@@ -73,6 +75,7 @@ def pull(services: Services, workflow: Workflow, *, until: datetime, trigger: Tr
         seen = noticing.after(services, workflow, source, seen, watermark=watermark, now=started)
     except (SourceError, ConfigurationError) as failure:  # a connection that is missing is a source that cannot be read
         error = failure
+    left += displaced.left()
     since = min([reading.start, *(span.start for span in seen.spans)]) if seen else reading.start
     with services.ops.begin() as unit:
         counts = unit.source_states.added(run_id)

@@ -8,7 +8,7 @@ was there; a record whose time was corrected stands once. Merges of one workflow
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from afterpilot.domain.record_lines import COLUMNS, RecordLines, line_of
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions, prices
 from afterpilot.record.adding import Split, add, copy, split
+from afterpilot.record.displaced import Displaced, Stood
 from afterpilot.record.plain import as_text
 from afterpilot.record.pricing import Pricing
 from afterpilot.record.quarters import QUARTER
@@ -29,7 +30,7 @@ class Written(NamedTuple):
     """What a write did.
 
     ``new`` counts keys that were not there before, ``late`` those of them that are older than ``since``, ``changed`` records
-    whose data or time was corrected, ``repeated`` rows that gave way to a newer one with their key. ``left``
+    whose data or time was corrected (less those of earlier batches that turn out not to be), ``repeated`` rows that gave way to a newer one with their key. ``left``
     holds where records stood until their time was corrected, one moment for each minute.
     """
 
@@ -70,12 +71,27 @@ _KNOWN = sa.text(
     "FROM pulled CROSS JOIN LATERAL (SELECT at, run_id, data FROM records "
     "  WHERE workflow = :workflow AND key = pulled.key OFFSET 0) AS kept"
 )
-# Where the newer row lies in no window that is read now, it is still at the source as far as anybody knows.
+# Where the newer row was read by this very run, or lies in no window that is read now, it is at the source as far as anybody knows.
 _GIVE_WAY = sa.text(
-    "WITH newer AS (DELETE FROM known WHERE was_at > at AND NOT EXISTS (SELECT FROM "
-    "  unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS span (start, until) "
-    "  WHERE was_at >= start AND was_at < until) RETURNING key) "
+    "WITH newer AS (DELETE FROM known WHERE was_at > at AND (run_id = CAST(:run_id AS uuid) OR key = ANY(:seen) OR "
+    "  (cardinality(CAST(:starts AS timestamptz[])) > 0 AND NOT EXISTS (SELECT FROM "
+    "    unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS span (start, until) "
+    "    WHERE was_at >= start AND was_at < until))) RETURNING key) "
     "DELETE FROM pulled USING newer WHERE pulled.key = newer.key"
+)
+_UNCHANGED = sa.text("SELECT key, at FROM known WHERE was_at = at AND NOT changed")
+_OLDER = sa.text("SELECT key, was_at FROM known WHERE was_at > at")
+_DISPLACED = sa.text(
+    "SELECT known.key, known.was_at, kept.run_id, md5(CAST(kept.data AS text)) AS data_md5 FROM known CROSS JOIN LATERAL "
+    "  (SELECT run_id, data FROM records WHERE workflow = :workflow AND key = known.key AND at = known.was_at OFFSET 0) AS kept "
+    "WHERE known.was_at > known.at"
+)
+_NEWER_AGAIN = sa.text(
+    "SELECT pulled.key, pulled.at, md5(CAST(pulled.data AS text)) AS data_md5 FROM known JOIN pulled USING (key, at) "
+    "WHERE known.was_at < known.at AND known.run_id = CAST(:run_id AS uuid)"
+)
+_AS_IT_STOOD = sa.text(
+    "UPDATE records SET run_id = :b_run WHERE workflow = :b_workflow AND key = :b_key AND at = :b_at"
 )
 _COUNTED = sa.text(
     "SELECT count(DISTINCT key) AS keys, count(*) FILTER (WHERE was_at <> at) AS moved, "
@@ -119,7 +135,7 @@ _LATE = sa.text(
     "SELECT count(*) FROM pulled WHERE at < :since AND NOT EXISTS (SELECT FROM known WHERE known.key = pulled.key)"
 )
 _LEFT = sa.text(
-    "SELECT min(was_at) FROM known WHERE was_at <> at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid) "
+    "SELECT min(was_at) FROM known WHERE was_at < at AND run_id IS DISTINCT FROM CAST(:run_id AS uuid) "
     "GROUP BY date_trunc('minute', was_at)"
 )
 _DONE = "DROP TABLE pulled, known"
@@ -134,11 +150,14 @@ def merge(
     lost: Collection[str] = (),
     spans: Sequence[Window] = (),
     pricing: Pricing | None = None,
+    displaced: Displaced | None = None,
+    ordered: bool = False,
 ) -> Written:
     """Write the records and their usage in the transaction of ``connection``; ``since`` is where what is new should begin.
     Fields that the source has ``lost`` keep what is on record. A row gives way to a newer one of its key on record that lies
     in none of the ``spans`` that are read: it comes twice there, and has not moved. Without spans all is read. Without
-    ``pricing``, calls are priced when they are summed.
+    ``pricing``, calls are priced when they are summed. ``displaced`` is what earlier batches of the pull have displaced; where it
+    is given, it says in the end where records stood that moved back in time. ``ordered`` rows come by their time.
     """
     given: dict[str, Any] = {"workflow": lines.workflow, "run_id": run_id, "lost": sorted(lost), "since": since}
     given |= {"starts": [one.start for one in spans], "ends": [one.end for one in spans]}
@@ -150,13 +169,18 @@ def merge(
     if add(connection, calls, run_id):
         written = Written(new=lines.rows, late=calls.late)
     else:
-        written = _merged(connection, calls, run)
+        known = Displaced() if displaced is None else displaced
+        written = _merged(connection, calls, run, known, ordered=ordered)
+        if displaced is None:
+            written = written._replace(left=(*written.left, *known.left()))
     if pricing is not None:  # last: whoever waits for a new price waits for nobody who still waits for a call
         prices.keep(connection, pricing.taken())
     return written
 
 
-def _merged(connection: sa.Connection, calls: Split, run: _Statements) -> Written:
+def _merged(
+    connection: sa.Connection, calls: Split, run: _Statements, displaced: Displaced, *, ordered: bool
+) -> Written:
     """Write records of which some are known, or come twice."""
     _stage(connection, calls)
     given, rows = run.given, len(calls.keys)
@@ -166,12 +190,18 @@ def _merged(connection: sa.Connection, calls: Split, run: _Statements) -> Writte
     if given["lost"]:
         run(_KEEP_LOST)
     run(_KNOWN)
-    older = run(_GIVE_WAY).rowcount if given["starts"] else 0
+    if not ordered:
+        displaced.see((row.key, row.at) for row in run(_UNCHANGED))
+    given["seen"] = [row.key for row in run(_OLDER) if displaced.seen(row.key, row.was_at)]
+    older = run(_GIVE_WAY).rowcount
+    for row in run(_DISPLACED):
+        displaced.remember(row.key, Stood(row.was_at, row.data_md5, row.run_id))
+    back = [(row, stood) for row in run(_NEWER_AGAIN) if (stood := displaced.again(row.key, row.at, row.data_md5))]
     found = run(_COUNTED).one()
     written = Written(
         new=rows - repeated - older - found.keys,
         late=int(run(_LATE).scalar_one()) if given["since"] else 0,
-        changed=found.changed + found.corrected,
+        changed=found.changed + found.corrected - len(back),
         repeated=repeated + older + found.repeated,
         left=tuple(run(_LEFT).scalars()) if found.moved else (),
     )
@@ -183,6 +213,12 @@ def _merged(connection: sa.Connection, calls: Split, run: _Statements) -> Writte
     if found.changed:
         run(_CHANGE)
     run(_ADD)
+    if back:
+        as_it_stood = [
+            {"b_workflow": calls.workflow, "b_key": row.key, "b_at": row.at, "b_run": stood.run_id}
+            for row, stood in back
+        ]
+        connection.execute(_AS_IT_STOOD, as_it_stood)
     if found.keys or not _all_new(connection, run):
         run(_CALLS)
     connection.exec_driver_sql(_DONE)
@@ -207,7 +243,7 @@ def _values(record: Record) -> Sequence[str | None]:
 class _Statements:
     """Statements that take what they name of the parameters."""
 
-    def __init__(self, connection: sa.Connection, given: Mapping[str, Any]) -> None:
+    def __init__(self, connection: sa.Connection, given: dict[str, Any]) -> None:
         self._connection = connection
         self.given = given
 

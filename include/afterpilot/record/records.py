@@ -16,6 +16,7 @@ from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.record_lines import RecordLines
 from afterpilot.domain.window import Window
 from afterpilot.record.canonical import stamp
+from afterpilot.record.displaced import Displaced
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.merging import Written, lines_of, merge
 from afterpilot.record.plain import plain
@@ -65,15 +66,27 @@ class Records:
         lost: Collection[str] = (),
         spans: Sequence[Window] = (),
         pricing: Pricing | None = None,
+        displaced: Displaced | None = None,
     ) -> Written:
         """Write records with their usage. The newest of a key stands, also where the key comes again in a later batch of the
         same run. Fields that the source has ``lost`` keep what is on record. A row is older than one on record that lies in
         none of the ``spans`` that are read: it gives way. Without ``pricing``, calls are priced when they are summed.
+        ``displaced`` is shared by the batches of a pull, and tells in the end which records moved back in time.
         """
         lines = batch if isinstance(batch, RecordLines) else lines_of(batch)
         if not lines.rows:
             return Written()
-        return merge(self._connection, lines, run_id, since=since, lost=lost, spans=spans, pricing=pricing)
+        return merge(
+            self._connection,
+            lines,
+            run_id,
+            since=since,
+            lost=lost,
+            spans=spans,
+            pricing=pricing,
+            displaced=displaced,
+            ordered=isinstance(batch, RecordLines),
+        )
 
     def undecided(
         self, workflow: str, window: Window, *, after: Record | None = None, limit: int | None = None
