@@ -7,40 +7,15 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from afterpilot.domain.connections import Endpoint, MailServer
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.settings import ConnectionParts, not_installed
+from afterpilot.settings import ConnectionParts, NamedConnections, not_installed
 
 
-class AirflowConnections:
-    """Named connections inside a task."""
+class AirflowConnections(NamedConnections):
+    """Named connections inside a task, and in the API server: Airflow itself finds out where it is, and whom it may ask."""
 
-    def database_url(self, name: str) -> str:
-        """A SQLAlchemy URL. Raises ConfigurationError where Airflow knows no such connection."""
-        return self._parts(name).database_url
-
-    def endpoint(self, name: str) -> Endpoint:
-        """An HTTP service. Raises ConfigurationError where Airflow knows no such connection."""
-        return self._parts(name).endpoint
-
-    def mail_server(self, name: str) -> MailServer:
-        """A mail server. Raises ConfigurationError where Airflow knows no such connection, or it names none."""
-        return self._parts(name).mail_server
-
-    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
-        """Airflow's own object storage. Raises ConfigurationError where no provider reads such a store."""
-        from airflow.sdk.io import get_fs
-
-        if scheme == "file" and name:
-            return self._parts(name).folder()
-        if name:
-            self._parts(name)
-        try:
-            return get_fs(scheme, name or None)
-        except (ImportError, ValueError) as error:
-            raise ConfigurationError(not_installed(scheme)) from error
-
-    def _parts(self, name: str) -> ConnectionParts:
+    def parts(self, name: str) -> ConnectionParts:
+        """What Airflow knows of it."""
         try:
             found = BaseHook.get_connection(name)
         except AirflowNotFoundException as error:
@@ -57,3 +32,14 @@ class AirflowConnections:
             schema=found.schema or "",
             extra=found.extra_dejson,
         )
+
+    def store(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - an fsspec filesystem
+        """Airflow's own object storage. Raises ConfigurationError where no provider reads such a store."""
+        from airflow.sdk.io import get_fs
+
+        if name:
+            self.parts(name)
+        try:
+            return get_fs(scheme, name or None)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(not_installed(scheme)) from error

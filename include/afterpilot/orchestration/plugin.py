@@ -15,8 +15,9 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends
 
 from afterpilot.orchestration import listener
+from afterpilot.orchestration.connections import AirflowConnections
 from afterpilot.record.ops import connect
-from afterpilot.settings import EnvConnections, Settings, gateway_tokens, slack_signing_secret, workflows_folder
+from afterpilot.settings import Settings, gateway_tokens, slack_signing_secret, workflows_folder
 from afterpilot.web.access import Access, Role, Sight
 from afterpilot.web.api.slack import FromSlack
 from afterpilot.web.api.tokens import GatewayTokens
@@ -47,13 +48,13 @@ def _gateway_tokens() -> GatewayTokens:
 def _interactions() -> Interactions:
     from afterpilot.wiring import interactions  # only where an answer comes in
 
-    return interactions(Settings.from_environment(), EnvConnections())
+    return interactions(Settings.from_environment(), AirflowConnections())
 
 
 def _answering(workflow: str) -> Wired:
     from afterpilot.wiring import wire  # only where an answer comes in
 
-    wired = wire(Settings.from_environment(), EnvConnections(), only=workflow, engine=_engine())
+    wired = wire(Settings.from_environment(), AirflowConnections(), only=workflow, engine=_engine())
     wired.deliver_at_once()
     return wired
 

@@ -2,6 +2,7 @@
 
 from afterpilot.settings.connection import ConnectionParts, not_installed
 from afterpilot.settings.env_connections import EnvConnections
+from afterpilot.settings.named_connections import NamedConnections
 from afterpilot.settings.variables import (
     WORKFLOWS,
     Settings,
@@ -15,6 +16,7 @@ __all__ = [
     "WORKFLOWS",
     "ConnectionParts",
     "EnvConnections",
+    "NamedConnections",
     "Settings",
     "code_version",
     "gateway_tokens",

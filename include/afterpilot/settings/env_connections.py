@@ -1,6 +1,6 @@
 """Connections out of the environment, as Airflow would read them: ``AIRFLOW_CONN_<NAME>``, as a URI or as JSON.
 
-Inside a task Airflow resolves them itself (:mod:`afterpilot.orchestration.connections`).
+In tasks and in the API server Airflow resolves them itself (:mod:`afterpilot.orchestration.connections`).
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from afterpilot.domain.connections import Endpoint, MailServer
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.settings.connection import HTTP, ConnectionParts, not_installed
+from afterpilot.settings.named_connections import NamedConnections
 
 
-class EnvConnections:
+class EnvConnections(NamedConnections):
     """Connections from ``AIRFLOW_CONN_<NAME>`` in the environment."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
 
-    def database_url(self, name: str) -> str:
-        """A SQLAlchemy URL. Raises ConfigurationError where the variable is missing or unreadable."""
-        return self._parts(name).database_url
+    def parts(self, name: str) -> ConnectionParts:
+        """What the variable holds."""
+        variable = f"AIRFLOW_CONN_{name.upper()}"
+        text = self._environ.get(variable, "").strip()
+        if not text:
+            raise ConfigurationError(
+                f"there is no connection {name!r}: set {variable}. One that Airflow keeps itself is seen in its DAGs and pages alone; "
+                "`airflow connections export - --file-format env` prints what to set it to"
+            )
+        try:
+            return _from_json(name, text) if text.startswith("{") else _from_uri(name, text)
+        except (ValueError, TypeError) as error:
+            # The text itself may hold a password: it is not repeated.
+            raise ConfigurationError(f"{variable} is neither a URI nor JSON that Airflow would read") from error
 
-    def endpoint(self, name: str) -> Endpoint:
-        """An HTTP service. Raises ConfigurationError where the variable is missing or unreadable."""
-        return self._parts(name).endpoint
-
-    def mail_server(self, name: str) -> MailServer:
-        """A mail server. Raises ConfigurationError where the variable is missing or unreadable, or names none."""
-        return self._parts(name).mail_server
-
-    def filesystem(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - the protocol's
-        """An fsspec filesystem. Raises ConfigurationError where it cannot be built."""
+    def store(self, scheme: str, name: str) -> Any:  # noqa: ANN401 - an fsspec filesystem
+        """The filesystem of fsspec itself, with the connection's keys."""
         import fsspec
 
-        if scheme == "file" and name:
-            return self._parts(name).folder()
-        options = self._parts(name).storage_options(scheme) if name else {}
+        options = self.parts(name).storage_options(scheme) if name else {}
         try:
             fsspec.get_filesystem_class(scheme)
         except (ImportError, ValueError):
@@ -50,17 +51,6 @@ class EnvConnections:
             return fsspec.filesystem(scheme, **options)
         except Exception as error:  # noqa: BLE001 - each store has exceptions of its own, and their text may hold a key
             raise ConfigurationError(f"{scheme}:// cannot be opened ({type(error).__name__})") from None
-
-    def _parts(self, name: str) -> ConnectionParts:
-        variable = f"AIRFLOW_CONN_{name.upper()}"
-        text = self._environ.get(variable, "").strip()
-        if not text:
-            raise ConfigurationError(f"there is no connection {name!r}: set {variable}, or add it in Airflow")
-        try:
-            return _from_json(name, text) if text.startswith("{") else _from_uri(name, text)
-        except (ValueError, TypeError) as error:
-            # The text itself may hold a password: it is not repeated.
-            raise ConfigurationError(f"{variable} is neither a URI nor JSON that Airflow would read") from error
 
 
 def _from_json(name: str, text: str) -> ConnectionParts:
