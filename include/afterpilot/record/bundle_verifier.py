@@ -15,10 +15,8 @@ longer than other modules.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import hmac
-import io
 import json
 import re
 import sys
@@ -286,6 +284,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {  # values of the payload that have a col
 }
 LAST_COLUMNS = ("document", "payload")
 _APPROVALS = frozenset({"approved", "refused", "rejected", "declined", "requested", "withdrawn"})
+_QUOTED = re.compile('[",\r\n]').search
+_TOGETHER = 1000  # lines of a table that are given on at once
 _FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - as spreadsheets read them, too
 
 
@@ -308,17 +308,19 @@ def cell(value: object) -> str:
     return "'" + value if value[:1] in _FORMULA else value
 
 
+def line_of(cells: list[str]) -> str:
+    """A line of CSV: what holds a comma, a quotation mark or an end of line stands in quotation marks, those in it doubled."""
+    quoted = ['"' + one.replace('"', '""') + '"' if _QUOTED(one) else one for one in cells]
+    return ",".join(quoted) + "\r\n"
+
+
 class Table:
     """One table as CSV (RFC 4180, UTF-8 with a byte order mark for spreadsheets); ``write`` takes its bytes as they come."""
 
     def __init__(self, name: str, write: Callable[[bytes], object]) -> None:
         self._columns = COLUMNS[name]
         self._write = write
-        self._text = io.StringIO()
-        self._text.write("\ufeff")
-        self._writer = csv.writer(self._text, lineterminator="\r\n")
-        self._writer.writerow([*FIRST_COLUMNS, *self._columns, *LAST_COLUMNS])
-        self._rows = 0
+        self._lines = ["\ufeff" + line_of([*FIRST_COLUMNS, *self._columns, *LAST_COLUMNS])]
 
     def row(self, first: tuple[str, ...], payload: dict[str, Any], text: str) -> None:
         """Add an entry: the values of ``FIRST_COLUMNS``, and its payload as an object and as text, both empty if it is gone."""
@@ -326,16 +328,14 @@ class Table:
         get = payload.get
         row += [cell(get(name)) for name in self._columns]
         row += cell(get("document")), text  # the text is an object, or empty: no formula
-        self._writer.writerow(row)
-        self._rows += 1
-        if not self._rows & 0x3FF:
+        self._lines.append(line_of(row))
+        if len(self._lines) > _TOGETHER:
             self.flush()
 
     def flush(self) -> None:
         """Give on what was not given on yet."""
-        self._write(self._text.getvalue().encode("utf-8", "surrogatepass"))
-        self._text.seek(0)
-        self._text.truncate()
+        self._write("".join(self._lines).encode("utf-8", "surrogatepass"))
+        self._lines.clear()
 
 
 # ── Strict JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

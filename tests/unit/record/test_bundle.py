@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import hashlib
 import io
 import json
@@ -27,7 +28,7 @@ from benchmarks.tampering.ledger import BEGIN, STEP, MemoryLedger, changed, make
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.record import bundle_verifier, merkle
 from afterpilot.record.bundle import write_bundle
-from afterpilot.record.bundle_verifier import cell, consistent, main, table_of, told, verify
+from afterpilot.record.bundle_verifier import cell, consistent, line_of, main, table_of, told, verify
 from afterpilot.record.canonical import canonical
 
 
@@ -52,6 +53,16 @@ def judged(files, head=None, key=None):
 
 def head_of(ledger, at=-1):
     return hashlib.sha256(ledger.heads()[at].statement).hexdigest()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from(',"\r\n; ')), min_size=2, max_size=5))
+def test_a_line_of_a_table_is_what_readers_of_csv_read(cells):
+    """Byte for byte what Python's own writer makes, and every cell is read back."""
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\r\n").writerow(cells)
+    assert line_of(cells) == written.getvalue()
+    assert next(csv.reader(io.StringIO(line_of(cells), newline=""))) == cells
 
 
 def test_a_right_bundle_is_verified_against_the_published_head(right):
