@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.record import GateTally
 from afterpilot.domain.run import Stage
@@ -103,6 +104,6 @@ def _too_many(workflow: Workflow, made: GateTally) -> Finding:
             "decided": decided,
             "cost": f"{routed:,} outputs went to people, {routed - ordinary:,} more than the {100 * CEILING:.0f} % that are expected at most",
             "to_do": "See which check fails most: was the prompt, the model, the input or a reference table changed?",
-            "examples": [f"{field} ({check}): {count:,} outputs" for (check, field), count in reasons],
+            "examples": [f"{field} ({check}): {plural(count, 'output')}" for (check, field), count in reasons],
         },
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from afterpilot.decide.alarm import Moved
 from afterpilot.decide.eval_words import short
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import percent, wilson
 from afterpilot.domain.judging import FLOOR, LEAST_LABELS, Judgement, Standing
 from afterpilot.domain.run import Stage
@@ -79,7 +80,7 @@ def standing(judge: str, scorer: str, judgements: Iterable[Judgement], floor: fl
     pairs = [(one.passed, bool(one.label)) for one in own.values() if one.passed is not None]
     here = Standing(judge, scorer, len(pairs), trusted=False, why="", floor=floor)
     if not pairs:
-        asked = f" It was asked {len(own)} times and gave no usable word." if own else ""
+        asked = f" It was asked {plural(len(own), 'time')} and gave no usable word." if own else ""
         return replace(here, why=f"No person's decision has been compared with its word yet.{asked}")
     agreed = wilson(sum(said == label for said, label in pairs), len(pairs))
     found = _of(pairs)

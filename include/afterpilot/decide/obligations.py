@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from afterpilot.domain.counting import plural
+
 SIX_MONTHS = timedelta(days=183)
 SECONDARY = "paraphrase of secondary sources"
 UNVERIFIED = "paraphrase, not verified against the text"
@@ -246,5 +248,9 @@ def coverage(expected: int, ran: int, unknown: int, since: str = "", *, unclear:
             f"{expected - ran} did not run" if ran < expected else "",
             f"{unknown} ran UNKNOWN" if unknown else "",
         ]
-        return Evidence(0, note=f"Of {expected} verdicts that were due{since}, {' and '.join(filter(None, missing))}.")
-    return Evidence(expected, note=f"all {expected} verdicts that were due{since} came")
+        return Evidence(
+            0,
+            note=f"Of {plural(expected, 'verdict')} that {'was' if expected == 1 else 'were'} due{since}, {' and '.join(filter(None, missing))}.",
+        )
+    came = "the one verdict that was" if expected == 1 else f"all {expected} verdicts that were"
+    return Evidence(expected, note=f"{came} due{since} came")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Fact, Link, Message
 from afterpilot.domain.workflow import Workflow
 
@@ -42,4 +43,4 @@ def overdue_message(workflow: Workflow, items: Sequence[tuple[str, datetime]], *
 def _span(length: timedelta) -> str:
     if length < _HOUR:
         return f"{int(length.total_seconds() // 60)} min"
-    return f"{int(length.total_seconds() // 3600)} h" if length < _DAY else f"{length.days} days"
+    return f"{int(length.total_seconds() // 3600)} h" if length < _DAY else plural(length.days, "day")

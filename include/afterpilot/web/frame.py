@@ -17,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.intervals import percent
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Verdict
@@ -203,6 +204,8 @@ def _environment() -> Environment:
         day=text.day,
         words=text.words,
         breakable=text.breakable,
+        began=text.began,
+        plural=plural,
         fold=text.fold,
         duration=text.duration,
         money=text.money,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from afterpilot.domain.counting import plural
 from afterpilot.record import heads, merkle
 from afterpilot.record.heads import EntryProof
 from afterpilot.record.history import ledger
@@ -71,7 +72,7 @@ def check_entry(connection: sa.Connection, row: Row, *, document: Step | None = 
     way = "\n".join(one.hex() for one in proof.path) or "(none: the tree has this leaf alone)"
     steps.append(Step(f"way to the root: {len(proof.path)} hashes", way, None, "RFC 9162, inclusion proof"))
     steps.append(
-        Step(f"root of {proof.head.entries:,} entries", proof.head.root.hex(), proven, "what the way leads to")
+        Step(f"root of {plural(proof.head.entries, 'entry')}", proof.head.root.hex(), proven, "what the way leads to")
     )
     return _result([*steps, *_head_steps(connection, proof)], "proven")
 

@@ -44,6 +44,19 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_shown, text.replace("\r\n", "\n"))
 
 
+_BEGAN = (
+    ("scheduled__", "by schedule"),
+    ("manual__", "by hand"),
+    ("asset_triggered__", "when its data came"),
+    ("backfill__", "by a backfill"),
+)  # with which Airflow begins the id of a DAG run
+
+
+def began(run_id: str) -> str:
+    """What made Airflow start a DAG run, as its id says; empty where it does not say."""
+    return next((words for prefix, words in _BEGAN if str(run_id).startswith(prefix)), "")
+
+
 def finished(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
     """What a template prints for a value, before it is escaped."""
     if isinstance(value, Markup):

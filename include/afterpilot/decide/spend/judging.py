@@ -121,7 +121,7 @@ def _summary(looks: Sequence[Look], *, known: bool) -> str:
         )
     else:
         of = cap.removeprefix("the cap of ")
-        said = f"{main.spent} of {of} spent ({main.share:.1%}) on {calls.count:,} calls"
+        said = f"{main.spent} of {of} spent ({main.share:.1%}) on {plural(calls.count, 'call')}"
     if calls.not_known:
         said += f", {plural(calls.not_known, 'more call')} without a known price in {calls.currency}"
     nearest = max(looks, key=lambda look: look.share)

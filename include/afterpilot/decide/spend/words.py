@@ -8,6 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from afterpilot.decide.spend.looks import Calls, Look
+from afterpilot.domain.counting import plural
 from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.outlook import Burn
 from afterpilot.domain.spend import CapState
@@ -142,4 +143,6 @@ def dearest(calls: Calls, *, workflows: bool = False) -> list[str]:
         cost, count = sums.get(name, (Decimal(0), 0))
         sums[name] = (cost + (line.cost or Decimal(0)), count + line.calls)
     ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
-    return [f"{name}: {Money(cost, calls.currency)} for {count:,} calls" for name, (cost, count) in ordered[:NAMED]]
+    return [
+        f"{name}: {Money(cost, calls.currency)} for {plural(count, 'call')}" for name, (cost, count) in ordered[:NAMED]
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 from afterpilot.decide.eval_figures import Measured, measure
 from afterpilot.decide.evals import judge_budget_spent, judge_evals
 from afterpilot.decide.judging import with_judges
+from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import CheckError, ConfigurationError
 from afterpilot.domain.evals import Estimate
 from afterpilot.domain.ports import EvalRunner
@@ -205,8 +206,10 @@ def _said(estimate: Estimate, budget: Budget | None, attempt: Attempt) -> dict[s
 
 def _estimated(estimate: Estimate) -> str:
     if estimate.most is None:
-        return f"{estimate.calls} calls, at a cost that is not known: {estimate.why_unknown}"
-    return f"{estimate.calls} calls, about {estimate.expected} and at most {estimate.most} {estimate.currency}"
+        return f"{plural(estimate.calls, 'call')}, at a cost that is not known: {estimate.why_unknown}"
+    return (
+        f"{plural(estimate.calls, 'call')}, about {estimate.expected} and at most {estimate.most} {estimate.currency}"
+    )
 
 
 def _versions(marks: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from afterpilot.web.reading import listed, mapping
 WORDS = {
     "prompt": "our prompt",
     "cases": "our cases",
-    "declaration": "our declaration",
+    "declaration": "our declaration of the suite",
     "model": "the model that we name",
     "answered": "the model that answered",
     "data": "the data that it reads",

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
+from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET
 from afterpilot.record import heads
 from afterpilot.record.history import ledger, status
@@ -110,7 +111,7 @@ def router(frame: Frame) -> APIRouter:
         return frame.page(
             request,
             "ledger_head.html",
-            title=f"Head of {head.entries:,} entries",
+            title=f"Head of {plural(head.entries, 'entry')}",
             here="ledger",
             head=head,
             stands=stands,

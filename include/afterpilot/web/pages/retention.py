@@ -123,7 +123,7 @@ def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: 
         request,
         "retention.html",
         title="Retention",
-        here="retention",
+        here="health",
         status=(403 if problem in (_OLD, _ENGINEERS) else 422) if problem else 200,
         classes=found,
         own={slug: days for slug, days in rules.own.items() if who.sees(slug)},
