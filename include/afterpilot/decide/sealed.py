@@ -92,11 +92,11 @@ def _unpublished(place: str, why: str) -> Finding:
     return _finding(
         LEDGER_UNPUBLISHED,
         Severity.WARNING,
-        f"The ledger's head could not be published to {place}",
+        f"Heads of the ledger cannot be published, or compared, at {place}",
         f"{why}. It is tried again every minute.",
         certainty="certain",
         cost="what was added since the last published head could be cut off unseen",
-        to_do="See that the place exists, and that the account of the DAG seal may write there.",
+        to_do="See that the place exists and still holds what was published, and that the account of the DAG seal may write there.",
         about=place,
     )
 

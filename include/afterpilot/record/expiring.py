@@ -92,7 +92,7 @@ TABLES: Mapping[str, Rows] = {
     "task_failures": Rows("old.at", "old.over_at IS NOT NULL", workflow="''"),
     "write_backs": Rows("old.decided_at", f"old.state = 'done' AND {_NO_RECORD}"),
     "releases": Rows("old.decided_at", f"old.state NOT IN ('pending', 'failed') AND {_OF_OUTPUT}"),
-    "case_offers": Rows("old.offered_at", f"old.state <> 'offered' AND {_NO_RECORD}"),
+    "case_offers": Rows("greatest(old.offered_at, old.answered_at)", f"old.state <> 'offered' AND {_NO_RECORD}"),
     # With them goes a key, which a hold keeps whatever time it is over.
     "human_decisions": Rows(
         "old.decided_at",

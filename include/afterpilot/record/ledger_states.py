@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from afterpilot.record.ledger_removed import Removed
 from afterpilot.record.ledger_standing import Flaws
 from afterpilot.record.ledger_words import Words, same
 
+_CLOCKS = timedelta(minutes=10)  # by which a row and its entry may be dated apart
 _WORDED = ("opened", "changed", "reopened")  # what incidents are told in
 _OVER = {"ordered": "pending", "done": "done", "withdrawn": "overtaken", "overtaken": "overtaken"}
 
@@ -167,7 +168,7 @@ def _current(row: Any, told: Sequence[Told], _: Words) -> str:  # noqa: ANN401 -
         return "version"
     used = [one.payload["usable_sha256"] for one in told if one.payload.get("usable_sha256")]
     # One that could not be used may become usable as it is, with another version of Afterpilot.
-    return "" if row.usable_sha256 in {row.sha256, *(used[-1:] or [None])} else "version that is used"
+    return "" if not used or row.usable_sha256 in {row.sha256, used[-1]} else "version that is used"
 
 
 def _repriced(row: Any, told: Sequence[Told], _: Words) -> str:  # noqa: ANN401 - a row
@@ -276,7 +277,7 @@ def _changed(words: Words, table: str, judge: Judge, rows: Iterator[Any]) -> Ite
 
 def _lost(connection: sa.Connection, removed: Removed, table: str, thing: Thing) -> Iterator[str]:
     for row in streamed(connection, _LOST.format(rows=thing.rows, own=thing.own), first=list(thing.first)):
-        gone = removed.rows(table, row.workflow, row.at)
+        gone = removed.rows(table, row.workflow, row.at - _CLOCKS)
         if not gone and not (table == "case_offers" and connection.scalar(_ERASED, {"subject": row.subject})):
             yield f"{table}: {row.subject} of {row.workflow}, of which the ledger tells at {row.at:%Y-%m-%d %H:%M} UTC, is not there"
 
