@@ -149,7 +149,7 @@ a `workflow` without a folder. A pattern of workflows that fits none yet is a wa
 
 `escalate` counts from when an incident is told, is graver or is back. When nobody has taken it up in time, the deputy is called in its thread,
 and as long after that the channel. Nobody is called for one that is acknowledged, waived, silenced, explained by another one, or
-waits for a digest.
+waits for a digest. Where more than three are due in one channel at once, one message calls about all of them.
 """
 
 
