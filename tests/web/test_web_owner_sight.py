@@ -13,6 +13,7 @@ from history_site import Site, mounted
 from sample_data import NOW, add_run, finding
 
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
+from afterpilot.domain.message import Message
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.record import tables
@@ -122,3 +123,31 @@ def test_what_people_said_holds_at_the_very_moment(engine: sa.Engine, moment: da
     )
     assert words in at
     assert words not in before
+
+
+def test_a_file_of_a_workflow_that_is_not_seen_is_no_look_at_it(engine: sa.Engine) -> None:
+    """Its owner does not read in its own ledger that somebody took what they were not given."""
+    there = site(engine, Role.OWNER)
+    assert there.get("/runs.csv?workflow=email_triage").count("\n") == 2
+    statement = sa.select(tables.ledger.c.workflow).where(tables.ledger.c.subject == "runs:csv")
+    with engine.connect() as connection:
+        assert connection.scalars(statement.order_by(tables.ledger.c.id.desc())).first() == FLEET
+
+
+def test_the_page_of_an_incident_shows_an_owner_no_message_of_others(engine: sa.Engine) -> None:
+    """A message may be about incidents of several workflows: it stands on the page of whoever sees them all."""
+    with Ops(engine).begin() as unit:
+        mine = finding(audit_site.ORDERS, Stage.CHECK, "quality.no_rows", Severity.WARNING, "Nothing came")
+        incident = unit.incidents.open(mine, run_id=None, at=OPENED)
+        message = Message("info", f"5 incidents, of {OTHERS} too", "", "")
+        for workflow in (FLEET, audit_site.ORDERS):
+            row = {"dedupe_key": f"sight {workflow}", "workflow": workflow, "kind": "incident", "channel": "#c"}
+            own = message if workflow == FLEET else Message("info", "Only mine", "", "")
+            row["created_at"] = NOW if workflow == FLEET else OPENED
+            unit.connection.execute(
+                sa.insert(tables.outbox).values(**row, message=own.as_dict(), incident_id=incident.id)
+            )
+    owner, engineer = (site(engine, role).get(f"/incidents/{incident.id}") for role in (Role.OWNER, Role.ENGINEER))
+    assert OTHERS not in owner
+    assert "Only mine" in owner
+    assert OTHERS in engineer

@@ -107,7 +107,9 @@ def view(connection: sa.Connection, which: uuid.UUID, who: Sight, now: datetime,
     row = who.of(incidents.one_incident(connection, which))
     if row is None:
         return None
-    events, messages = incidents.events_of(connection, which), incidents.messages_of(connection, which)
+    events = incidents.events_of(connection, which)
+    # One message may be about many incidents: that of others, or of all together, tells of them.
+    messages = [one for one in incidents.messages_of(connection, which) if who.sees(one["workflow"])]
     shown = letters(messages)
     return View(
         row=row,

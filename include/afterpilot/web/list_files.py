@@ -73,8 +73,10 @@ def as_file(
     """
     if asked.problems:
         raise HTTPException(400, "The filter cannot be used as it stands: " + "; ".join(asked.problems))
-    shows(request, f"{listing.name}:{form}", str(query.get("workflow") or FLEET))
-    ask = _withholding(ask, sight(request))
+    who, workflow = sight(request), str(query.get("workflow") or "")
+    # Of a workflow that is not seen nothing is taken: its own ledger says nothing of it.
+    shows(request, f"{listing.name}:{form}", workflow if workflow and who.sees(workflow) else FLEET)
+    ask = _withholding(ask, who)
     first = listed(asked, lambda: ask(asked.after))  # before anything is sent: what is wrong gets an answer of its own
     here = f"{request.url.scheme}://{request.url.netloc}{frame.base(request)}"
     media_type, lines = _FORMS[form]

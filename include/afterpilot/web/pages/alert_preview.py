@@ -25,7 +25,9 @@ from afterpilot.web.frame import Frame
 
 Blocks = tuple[Shown, ...]
 _MOST = 12  # of one's own workflows that are offered
-_WORKFLOWS = re.compile(rf"\b(?:{SLUG}|email_triage|claims_[a-z]{{2}})\b")  # of the gallery's example
+_WORKFLOWS = re.compile(
+    rf"\b(?:{SLUG}|email_triage|contract_review|refund_approval|claims_[a-z]{{2}})\b"
+)  # of the gallery's example
 
 
 @dataclass(frozen=True, slots=True)
