@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from afterpilot.cli.output import AsJson, as_json, console
+from afterpilot.cli.workflow_names import unknown
 from afterpilot.declare import load
-from afterpilot.domain.errors import DeclarationError
 from afterpilot.settings import workflows_folder
 from afterpilot.web.api.tokens import hash_of, new_token
 
@@ -25,7 +25,7 @@ def token(
     """
     known = [one.slug for one in load(workflows_folder(os.environ)).folders]
     if workflow and workflow not in known:
-        raise DeclarationError(f"there is no workflow {workflow!r} (known: {', '.join(known) or 'none'})")
+        raise unknown(workflow, known)
     made = new_token()
     entry = f"{workflow}:{hash_of(made)}" if workflow else hash_of(made)
     if json:

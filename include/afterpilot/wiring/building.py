@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from afterpilot.declare import load
+from afterpilot.declare.problems import nearest
 from afterpilot.domain.connections import Connections, InstalledConnections
 from afterpilot.domain.errors import ConfigurationError, DeclarationError
 from afterpilot.domain.ports import DecisionSink, EvalRunner, PriceList
@@ -50,8 +51,9 @@ class Wired(Delivering):
                 if folder.workflow is None:
                     raise DeclarationError(f"{slug} is broken: {folder.problems[0]}")
                 return folder.workflow
-        known = ", ".join(folder.slug for folder in self.declarations.folders) or "none"
-        raise DeclarationError(f"there is no workflow {slug!r} (known: {known})")
+        known = [folder.slug for folder in self.declarations.folders]
+        near = f"did you mean {meant}? " if (meant := nearest(slug, known)) else ""
+        raise DeclarationError(f"there is no workflow {slug!r} ({near}known: {', '.join(known) or 'none'})")
 
     def sweep_reviews(self) -> Swept:
         """Look after the review queue: due times, the deputy, write-backs."""
