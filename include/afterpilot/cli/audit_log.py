@@ -125,7 +125,10 @@ def _print(found: _Found, names: Mapping[str, str], given: Mapping[str, str]) ->
         )
         console.print(line)
         who = names.get(row["actor"], row["actor"])
-        console.print(Text(f"{'':>{width}}  {row['subject']}  by {who}", style="dim"))
+        below, margin = f"{row['subject']}  by {who}", " " * (width + 2)
+        if len(margin) + len(below) > console.width:  # each on a line of its own: the terminal would break one of them
+            below = f"{row['subject']}\n{margin}by {who}"
+        console.print(Text(f"{margin}{below}", style="dim"))
     for said in _ending(found, given):
         console.print(said, markup=False, highlight=False)
 

@@ -111,3 +111,19 @@ def test_only_names_of_ours_become_words() -> None:
     """Snake case becomes words; anything else stays."""
     assert text.words("failed_check") == "failed check"
     assert text.words("PO_number") == "PO_number"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [
+        ("scheduled__2026-11-20T14:16:00+00:00", "by schedule"),
+        ("manual__2026-11-20T14:16:00+00:00", "by hand"),
+        ("asset_triggered__2026-11-20T14:16:00", "when its data came"),
+        ("backfill__2026-11-20", "by a backfill"),
+        ("5f0c", ""),
+        ("", ""),
+    ],
+)
+def test_what_started_a_run_of_airflow_is_told_by_its_id(run_id: str, said: str) -> None:
+    """A run that somebody started by hand is not told as one of the schedule; where the id says nothing, nothing is told."""
+    assert text.began(run_id) == said
