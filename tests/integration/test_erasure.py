@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.ledger import Entry, Personal, output, output_subject, person
 from afterpilot.domain.personal_places import LEFT, NO_NAMES, PLACES
+from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.pipeline.erasing import (
     erase_outputs,
     erase_person,
@@ -25,7 +26,7 @@ from afterpilot.pipeline.erasing import (
     read_list,
     reapply,
 )
-from afterpilot.record import tables
+from afterpilot.record import ledger_states, tables
 from afterpilot.record.holds import Holds
 from afterpilot.record.ledger import Ledger
 from afterpilot.record.ops import Ops
@@ -435,3 +436,19 @@ def test_an_address_that_mails_went_to_is_gone_and_so_is_a_name_whose_blank_does
     assert kept.rows("SELECT reason FROM silences") == [(f"ring {label}",)]
     told = [row.subject for row in kept.entries() if row.action == "retention:message:erased"]
     assert sorted(told) == sorted(f"message:{row.id}" for row in kept.rows("SELECT id FROM outbox"))
+
+
+def test_what_gave_way_to_an_erasure_is_no_change_to_verification(kept: Kept) -> None:
+    """The title of an incident is still held against its entry: with the label where the erased output's value stood it fits, else not."""
+    kept.record("invoices", "k", OLD)
+    ops = Ops(kept.engine)
+    with ops.begin() as unit:
+        quoting = Finding("invoices", "check", "quality.x", Severity.WARNING, "the name is Ann, which is none of a, b")
+        unit.incidents.open(quoting, run_id=None, at=OLD)
+    assert erase_outputs(ops, "invoices", ["k"], **WHY).counts["incidents.title"] == 1
+    with kept.engine.connect() as connection:
+        assert [one for one in ledger_states.look(connection).problems if "incident" in one] == []
+    with kept.engine.begin() as connection:
+        connection.execute(sa.update(tables.incidents).values(title="the name is somebody, which is none of a, b"))
+    with kept.engine.connect() as connection:
+        assert any("incident" in one for one in ledger_states.look(connection).problems)
