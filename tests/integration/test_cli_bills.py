@@ -65,7 +65,7 @@ def test_bills_are_read_and_shown(cli: Cli) -> None:
     """A table of days, what nobody owns with a proposal, both coverages, and the verdict."""
     code, out, _ = cli("bills")
     assert code == 0, "a warning is no failure"
-    assert "45.5% of the bill is owned" in out
+    assert "45.5 % of the bill is owned" in out
     assert "nobody's: proj_unowned  12.00 USD" in out
     assert "nobody's: what is billed on top of it" in " ".join(out.split())
     assert "WARN" in out

@@ -63,7 +63,7 @@ def test_a_cap_that_is_reached_ends_with_one_and_an_unknown_one_with_two(cli: Cl
     call(site.ops, SLUG, [(site.now, Decimal(6))])
     code, out, _ = cli("spend", "check", SLUG)
     assert code == 1
-    assert "  - Spend has reached the cap of 5.00 USD a month: 120% of it" in out
+    assert "  - Spend has reached the cap of 5.00 USD a month: 120 % of it" in out
     call(site.ops, SLUG, [(site.now, None)], model="new-1", reason="no price is known for new-1", ref="new")
     assert cli("spend", "check", SLUG)[0] == 1
     site.edit(f"{SLUG}/workflow.yaml", "cap: 5 USD/month", "cap: 5000 USD/month")
@@ -71,7 +71,7 @@ def test_a_cap_that_is_reached_ends_with_one_and_an_unknown_one_with_two(cli: Cl
     code, out, _ = cli("spend", "check", SLUG)
     assert code == 2
     assert "at least 6.00" in out
-    assert "50.0%" in out
+    assert "50.0 %" in out
 
 
 def test_the_status_has_the_fleet_s_caps(cli: Cli, site: Site) -> None:

@@ -125,7 +125,7 @@ def test_one_message_for_each_crossing(site: Site) -> None:
         site.now += HOUR
         _pulled_up_to_now(site)
         swept(site)
-    half = "Spend has crossed 50% of the cap of"
+    half = "Spend has crossed 50 % of the cap of"
     near = {
         slug: [title for kind, title in kinds(site, slug) if kind == "spend.near_cap"] for slug in (SLUG, OTHER, FLEET)
     }

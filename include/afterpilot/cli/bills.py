@@ -14,6 +14,7 @@ from rich.text import Text
 from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.decide.bills import Day, Row, Standing, State
+from afterpilot.domain.counting import per_cent
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.money import digits_of
 from afterpilot.domain.run import Run, Trigger
@@ -133,10 +134,14 @@ def _cause(day: Day) -> Text:
 def _coverage(one: Standing) -> str:
     read = any(day.bill is not None for day in one.days)
     none = "nothing is billed" if read else "no bill is on record yet: `afterpilot bills` reads them"
-    owned = none if one.owned is None else f"{one.owned * 100:.1f}% of the bill is owned"
+    owned = none if one.owned is None else f"{per_cent(one.owned, places=1)} of the bill is owned"
     if one.owned_unknown:
         owned = f"which share of the bill is owned is UNKNOWN: {one.owned_unknown}"
-    priced = "no call is metered" if one.priced is None else f"{one.priced * 100:.1f}% of the metered calls are priced"
+    priced = (
+        "no call is metered"
+        if one.priced is None
+        else f"{per_cent(one.priced, places=1)} of the metered calls are priced"
+    )
     return f"{owned}, {priced}"
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from afterpilot.cli.output import AsJson, as_json, console, exit_status, run_as_dict, verdict
 from afterpilot.decide.allowing import said
 from afterpilot.domain.allowance import Allowance
+from afterpilot.domain.counting import per_cent
 from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
@@ -149,7 +150,7 @@ def _print(slug: str, run: Run | None, told: Allowance | None, looked: datetime 
 
 
 def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
-    """``████░░ 2.34 of 5.00 USD a month (46.8%), priced 100.0%``, and below it what is expected."""
+    """``████░░ 2.34 of 5.00 USD a month (46.8 %), priced 100.0 %``, and below it what is expected."""
     limit, spent, share = (Decimal(cap[name]) for name in ("limit", "spent", "share"))
     every = f"in {cap['every']}" if cap["every"][0].isdigit() else f"a {cap['every']}"
     about = [word for word in (cap["model"] and f"for {cap['model']}", cap["team"] and f"of {cap['team']}") if word]
@@ -158,7 +159,7 @@ def _lines(cap: Mapping[str, Any]) -> tuple[Text, Text]:
     least = "at least " if cap["unknown"] else ""
     warned = min(map(Decimal, cap["warn_at"]), default=Decimal(1))
     style = "red" if share >= 1 else "yellow" if share >= warned else "green"
-    said = f" {least}{digits_of(spent)} of {words} ({share:.1%})"
+    said = f" {least}{digits_of(spent)} of {words} ({per_cent(share, places=1)})"
     first = Text.assemble("  ", _bar(share, style), said, ", priced ", _priced(cap), _pace(cap["burn"]))
     expected = _expected(cap["forecast"], reached=share >= 1, at=cap.get("reached_at"))
     return first, Text(f"  {'':{_BAR}} expected by its end: {expected}", style="dim")
@@ -211,4 +212,4 @@ def _priced(cap: Mapping[str, Any]) -> Text:
     if cap["priced_coverage"] is None:
         return Text("no calls", style="dim")
     coverage = Decimal(cap["priced_coverage"])
-    return Text(f"{coverage:.1%}", style="" if coverage == 1 else "magenta")
+    return Text(per_cent(coverage, places=1), style="" if coverage == 1 else "magenta")

@@ -26,6 +26,7 @@ from afterpilot.demo.mailbox import read_mails
 from afterpilot.demo.model_server import KEY_VARIABLE, MODEL_NAME, WEIGHTS_SHA256
 from afterpilot.demo.office import Office, example
 from afterpilot.demo.office_hours import first_ordinal
+from afterpilot.domain.counting import per_cent
 from afterpilot.domain.prompt import Prompt
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -150,7 +151,7 @@ def main() -> int:
         console.print(f"failed  {line}", markup=False)
     right, judged = share_right(recording, questions)
     console.print(
-        f"{judged} of {len(questions)} answers recorded, {right} of them right ({right / max(judged, 1):.1%})"
+        f"{judged} of {len(questions)} answers recorded, {right} of them right ({per_cent(right / max(judged, 1), places=1)})"
     )
     return 1 if failures else 0
 

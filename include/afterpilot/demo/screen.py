@@ -18,7 +18,7 @@ from afterpilot.demo.money_screen import read_money, shown_money
 from afterpilot.demo.nights_screen import read_nights, shown_nights
 from afterpilot.demo.shell_file import TOKEN
 from afterpilot.demo.state import OWNER_LOGIN
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import OF_WORKFLOWS, Run, Stage, Trigger
 from afterpilot.domain.verdict import Verdict
@@ -189,7 +189,7 @@ def _routed(
             (f"{week.released:,} released", "green"),
             ", ",
             (f"{week.routed:,} to people", "yellow"),
-            f" ({week.routed / week.outputs:.0%}), {plural(week.spot_checked, 'spot check')}",
+            f" ({per_cent(week.routed / week.outputs)}), {plural(week.spot_checked, 'spot check')}",
         )
         for week in weeks[-_WEEKS:]
     ]

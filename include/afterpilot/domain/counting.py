@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 
 def plural(count: int, noun: str) -> str:
     """A number with its noun: 1 case, 2 cases, 1,200 cases; 2 entries."""
     if count == 1:
         return f"{count:,} {noun}"
     return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+
+
+def per_cent(share: float | Decimal, *, places: int = 0) -> str:
+    """A share of 0 to 1, or more, as people read it here: ``47 %``, with one place ``46.8 %``."""
+    return f"{share:.{places}%}".replace("%", " %")

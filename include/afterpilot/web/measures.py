@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.web.reading import amount
 from afterpilot.web.text import money
 
@@ -66,7 +66,7 @@ def eval_bar(evidence: Mapping[str, Any]) -> Bar | None:
     rate, least = amount(evidence.get("pass_rate")), amount(evidence.get("bar"))
     if rate is None or rate > 1:
         return None
-    text = f"{rate:.1%} passed" + (f", {least:.0%} must" if least is not None else "")
+    text = f"{per_cent(rate, places=1)} passed" + (f", {per_cent(least)} must" if least is not None else "")
     return split(text, [(rate, "good"), (1 - rate, "bad")], mark=least)
 
 

@@ -21,7 +21,7 @@ def test_a_bill_that_agrees_is_a_pass_with_both_coverages() -> None:
     result, standing = judged([line(10)], [called(10)])
     assert (result.workflow, result.stage, result.verdict) == (FLEET, Stage.BILLS, Verdict.PASS)
     assert (standing.owned, standing.priced) == (1, 1)
-    assert result.summary == "openai: 10.00 USD billed, 35 of 35 days read, no gap, 100.0% owned, 100.0% priced"
+    assert result.summary == "openai: 10.00 USD billed, 35 of 35 days read, no gap, 100.0 % owned, 100.0 % priced"
 
 
 @pytest.mark.parametrize(

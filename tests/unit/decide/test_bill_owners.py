@@ -25,7 +25,7 @@ def test_a_project_that_no_workflow_names_is_told_with_its_sum() -> None:
     assert finding.title == "10.00 USD of proj_zz on the bill of openai belong to no workflow"
     assert (finding.evidence["first_day"], finding.evidence["last_day"]) == ("2026-11-05", "2026-11-08")
     assert standing.owned == Decimal("0.75")
-    assert "75.0% owned" in result.summary
+    assert "75.0 % owned" in result.summary
 
 
 def test_a_credit_owns_nothing_and_lacks_no_owner() -> None:

@@ -123,7 +123,7 @@ def test_spend_far_below_its_cap_passes_with_its_parts() -> None:
     """Production and evals are told apart, and the share of calls with a price stands in every run."""
     result = judged(look(line("30"), line("10", kind="eval")))
     assert result.verdict is Verdict.PASS
-    assert result.summary == "40.00 USD of 400.00 USD a month spent (10.0%) on 200 calls"
+    assert result.summary == "40.00 USD of 400.00 USD a month spent (10.0 %) on 200 calls"
     found = result.evidence
     assert (found["spent"], found["production"], found["evals"], found["currency"]) == ("40", "30", "10", "USD")
     assert found["priced_coverage"] == "1"
@@ -162,7 +162,7 @@ def test_titles_do_not_follow_the_sum() -> None:
 def test_a_warning_says_what_is_expected() -> None:
     """The forecast with its interval, and the day."""
     finding = only(judged(look(line("250"), forecast=KEPT)))
-    assert finding.title == "Spend has crossed 50% of the cap of 400.00 USD a month"
+    assert finding.title == "Spend has crossed 50 % of the cap of 400.00 USD a month"
     assert finding.detail == (
         "250.00 USD so far; 300.00 USD expected by the end of the month (280.00 to 320.00, 80 % interval)."
     )
@@ -225,9 +225,9 @@ def test_far_over_the_cap_is_said_in_steps() -> None:
     titles = [judged(look(line(spent))).findings[0].title for spent in ("439", "441", "478", "800")]
     assert titles == [
         "Spend has reached the cap of 400.00 USD a month",
-        "Spend has reached the cap of 400.00 USD a month: over 110% of it",
-        "Spend has reached the cap of 400.00 USD a month: over 110% of it",
-        "Spend has reached the cap of 400.00 USD a month: 200% of it",
+        "Spend has reached the cap of 400.00 USD a month: over 110 % of it",
+        "Spend has reached the cap of 400.00 USD a month: over 110 % of it",
+        "Spend has reached the cap of 400.00 USD a month: 200 % of it",
     ]
 
 
@@ -235,7 +235,7 @@ def test_a_raised_cap_is_the_one_that_counts() -> None:
     """For levels, for the cap itself, and in words."""
     result = judged(look(line("450"), limit="600"))
     assert told(result) == [("spend.near_cap", "2026-11-01 month/0.5")]
-    assert only(result).title == "Spend has crossed 50% of the cap of 600.00 USD a month (raised)"
+    assert only(result).title == "Spend has crossed 50 % of the cap of 600.00 USD a month (raised)"
     assert (result.evidence["caps"][0]["declared"], result.evidence["caps"][0]["limit"]) == ("400", "600")
 
 
@@ -245,8 +245,8 @@ def test_every_cap_is_judged_for_itself() -> None:
     result = judged(look(line("40")), day)
     assert result.verdict is Verdict.FAIL
     assert told(result)[0] == ("spend.over_cap", "2026-11-01 day model=gpt-5")
-    assert "Spend has reached the cap of 20.00 USD a day for gpt-5: 150% of it" in result.reasons
-    assert result.summary.endswith("; 150.0% of the cap of 20.00 USD a day for gpt-5")
+    assert "Spend has reached the cap of 20.00 USD a day for gpt-5: 150 % of it" in result.reasons
+    assert result.summary.endswith("; 150.0 % of the cap of 20.00 USD a day for gpt-5")
     assert [cap["cap"] for cap in result.evidence["caps"]] == ["month", "day model=gpt-5"]
 
 
@@ -304,8 +304,8 @@ def test_calls_without_a_price_make_it_unknown_below_the_cap() -> None:
     result = judged(look(line("40"), UNPRICED))
     finding = only(result)
     assert (result.verdict, finding.kind, finding.severity) == (Verdict.UNKNOWN, "spend.unknown", Severity.UNKNOWN)
-    assert finding.title == "The cost of about 3% of the calls of this month is not known"
-    assert finding.detail == "3 of 103 calls (2.9%): no price is known for new-1 (3 calls)"
+    assert finding.title == "The cost of about 3 % of the calls of this month is not known"
+    assert finding.detail == "3 of 103 calls (2.9 %): no price is known for new-1 (3 calls)"
     assert finding.evidence["cost"] == (
         "at least 40.00 USD; the rest is not known (about 1.20 USD at the dearest known model)"
     )

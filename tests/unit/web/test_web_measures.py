@@ -24,7 +24,7 @@ def test_an_eval_has_the_line_that_must_be_reached() -> None:
     bar = bar_of("evaluate", {"passed": 45, "pass_rate": 0.75, "bar": "0.90"})
     assert bar is not None
     assert bar.mark == 90.0
-    assert bar.text == "75.0% passed, 90% must"
+    assert bar.text == "75.0 % passed, 90 % must"
 
 
 def test_spend_beyond_the_cap_fills_the_bar_in_red() -> None:

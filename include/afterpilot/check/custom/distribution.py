@@ -15,6 +15,7 @@ from afterpilot.check.custom.outcome import NO_ROWS, CannotSay, by_figure, figur
 from afterpilot.check.custom.parameters import length, needs, window_of
 from afterpilot.check.custom.scope import Column, Scope
 from afterpilot.check.single_pass.rows import Rows
+from afterpilot.domain.counting import per_cent
 from afterpilot.domain.errors import CheckError
 from afterpilot.domain.ports import Judged
 from afterpilot.domain.window import Window
@@ -183,6 +184,8 @@ def _said(distances: Mapping[str, Distance], binned: Binned) -> str:
         zip(binned.names, binned.reference, binned.current, strict=True),
         key=lambda part: -abs(part[2] / totals[1] - part[1] / totals[0]),
     )[:2]
-    most = ", ".join(f"{name}: {before / totals[0]:.0%} → {now / totals[1]:.0%}" for name, before, now in changes)
+    most = ", ".join(
+        f"{name}: {per_cent(before / totals[0])} → {per_cent(now / totals[1])}" for name, before, now in changes
+    )
     share = moved(binned.reference, binned.current)
-    return f"PSI {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), JS distance {other.value:.3f}; {share:.0%} moved ({most})"
+    return f"PSI {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), JS distance {other.value:.3f}; {per_cent(share)} moved ({most})"

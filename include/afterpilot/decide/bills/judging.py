@@ -18,12 +18,10 @@ from afterpilot.decide.bills.owners import Unowned, unowned
 from afterpilot.decide.bills.rows import JUDGED, Drift, Row, drifts, rows
 from afterpilot.decide.bills.sheets import Sheet
 from afterpilot.domain.bills import NO_NAMES, ProjectNames, family
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.spend import BillAccount
 from afterpilot.domain.verdict import Finding, StageResult
-
-_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,8 @@ def _coverage(one: Standing) -> Iterator[str]:
     if one.owned_unknown:
         yield f"owned UNKNOWN ({one.owned_unknown})"
     else:
-        yield "nothing to own" if one.owned is None else f"{one.owned * _PERCENT:.1f}% owned"
-    yield "no call metered" if one.priced is None else f"{one.priced * _PERCENT:.1f}% priced"
+        yield "nothing to own" if one.owned is None else f"{per_cent(one.owned, places=1)} owned"
+    yield "no call metered" if one.priced is None else f"{per_cent(one.priced, places=1)} priced"
 
 
 def _as_dict(one: Standing, told: AccountFacts) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from afterpilot.decide.spend.words import (
     reached_words,
     span_words,
 )
+from afterpilot.domain.counting import per_cent
 from afterpilot.domain.outlook import Burn
 from afterpilot.domain.run import Stage
 from afterpilot.domain.spend import CapState
@@ -76,7 +77,7 @@ def crossed(told: Told, look: Look, *, whole: bool) -> Iterator[Finding]:
                 stage=Stage.SPEND,
                 kind=NEAR,
                 severity=Severity.WARNING,
-                title=f"Spend has crossed {level:.0%} of {cap_words(state)}",
+                title=f"Spend has crossed {per_cent(level)} of {cap_words(state)}",
                 about=about,
                 detail=f"{look.spent} so far; {outlook_words(look)}.",
                 evidence=_evidence(told, look, whole=whole),
@@ -93,7 +94,7 @@ def _over(told: Told, look: Look, about: str, *, whole: bool) -> Finding:
     state = look.state
     # Rounded down, so that the title changes seldom; the exact share stands in the run's summary.
     over = look.share // _TENTH * _TENTH
-    much = f": {'over ' if look.share > over else ''}{over:.0%} of it" if over > 1 else ""
+    much = f": {'over ' if look.share > over else ''}{per_cent(over)} of it" if over > 1 else ""
     at_cap = (_FLEETS if told.fleet else _AT_CAP)[state.rule.at_cap]
     if state.refused and state.rule.at_cap == "ask_owner":
         at_cap = "It is not to be raised: the workflow is to stop."

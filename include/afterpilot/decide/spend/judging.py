@@ -12,7 +12,7 @@ from afterpilot.decide.spend.kinds import BURNING, CROSSING, LEAKING, NEAR, OVER
 from afterpilot.decide.spend.looks import Look
 from afterpilot.decide.spend.unknown import is_stale, not_pulled_yet, stale, unpriced, without_workflows
 from afterpilot.decide.spend.words import NAMED, cap_words, outlook_words, period_words
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.domain.metered import Metered
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
@@ -121,12 +121,12 @@ def _summary(looks: Sequence[Look], *, known: bool) -> str:
         )
     else:
         of = cap.removeprefix("the cap of ")
-        said = f"{main.spent} of {of} spent ({main.share:.1%}) on {plural(calls.count, 'call')}"
+        said = f"{main.spent} of {of} spent ({per_cent(main.share, places=1)}) on {plural(calls.count, 'call')}"
     if calls.not_known:
         said += f", {plural(calls.not_known, 'more call')} without a known price in {calls.currency}"
     nearest = max(looks, key=lambda look: look.share)
     if nearest is not main and nearest.share > main.share:
-        said += f"; {nearest.share:.1%} of {cap_words(nearest.state)}"
+        said += f"; {per_cent(nearest.share, places=1)} of {cap_words(nearest.state)}"
     return said
 
 

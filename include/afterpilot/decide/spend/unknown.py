@@ -10,7 +10,7 @@ from decimal import Decimal
 from afterpilot.decide.spend.kinds import STALE, UNKNOWN
 from afterpilot.decide.spend.looks import Calls, Look
 from afterpilot.decide.spend.words import NAMED, period_words, share_words
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.domain.money import Money
 from afterpilot.domain.run import Stage
 from afterpilot.domain.verdict import Finding, Severity
@@ -96,7 +96,7 @@ def _finding(slug: str, calls: Calls, when: str, silent: Sequence[str]) -> Findi
     title = f"The cost of {share_words(share)} of the calls of {when} is not known"
     if not count:
         title = f"The calls of {plural(len(silent), 'workflow')} are not known up to now"
-    counted = f"{count:,} of {calls.count:,} calls ({share:.1%}): " if count else ""
+    counted = f"{count:,} of {calls.count:,} calls ({per_cent(share, places=1)}): " if count else ""
     return Finding(
         workflow=slug,
         stage=Stage.SPEND,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from afterpilot.decide.spend.looks import Calls, Look
-from afterpilot.domain.counting import plural
+from afterpilot.domain.counting import per_cent, plural
 from afterpilot.domain.money import Money, digits_of
 from afterpilot.domain.outlook import Burn
 from afterpilot.domain.spend import CapState
@@ -78,10 +78,10 @@ def rate_words(rate: float) -> str:
 
 
 def share_words(share: Decimal) -> str:
-    """A share in whole per cent, so that it changes seldom: ``less than 1%``, ``3%``, ``all``."""
+    """A share in whole per cent, so that it changes seldom: ``less than 1 %``, ``3 %``, ``all``."""
     if share >= 1:
         return "all"
-    return f"about {share:.0%}" if share >= Decimal("0.01") else "less than 1%"
+    return f"about {per_cent(share)}" if share >= Decimal("0.01") else "less than 1 %"
 
 
 def outlook_words(look: Look) -> str:

@@ -25,7 +25,7 @@ _TICK = Tick(AT - timedelta(hours=2, minutes=5), HOUR)
 _OF_THINGS = {
     "model openai_prod": ("evaluate", "evals.target_out_of_reach", "The model did not answer 3 probes in a row"),
     "column erp.purchase_orders.status": ("pull", "pull.column_lost", "purchase_orders has no column status"),
-    "price gpt-6-nano": ("spend", "spend.unknown", "The cost of 4.1% of the calls of this month is not known"),
+    "price gpt-6-nano": ("spend", "spend.unknown", "The cost of 4.1 % of the calls of this month is not known"),
     "dag records.hourly": ("watch", "watch.overdue", "No verdict of the stage check since 2026-11-20 11:05 UTC"),
     "task records.hourly.check": ("watch", "watch.task_failed", "The task check of records.hourly failed"),
     "gateway litellm_prod": (
