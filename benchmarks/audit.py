@@ -36,12 +36,12 @@ import sqlalchemy as sa
 
 from afterpilot.demo.postgres import running
 from afterpilot.domain.ledger import Entry
-from afterpilot.record import heads, sealing
-from afterpilot.record.canonical import canonical
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.ledger_check import check_ledger
+from afterpilot.record.ledger import heads, sealing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.canonical import canonical
+from afterpilot.record.ledger.check import check_ledger
+from afterpilot.record.ledger.signing_keys import make_key
 from afterpilot.record.migrate import upgrade
-from afterpilot.record.signing_keys import make_key
 
 WRITERS = 8
 RATE, RATIO, LAG, VERIFIED = 500.0, 1.2, 60.0, 30.0  # entries/s; times a plain insert; s; s for a million

@@ -31,7 +31,7 @@ from afterpilot.domain.run import Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.record import runs, tables
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger.appending import Ledger
 from afterpilot.record.migrate import upgrade
 
 MOST = 1.2

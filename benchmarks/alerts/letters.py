@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.message import Fact, Link, Message
 from afterpilot.domain.verdict import Severity
-from afterpilot.record.outbox import OutboxWriter
+from afterpilot.record.alerts.outbox import OutboxWriter
 from afterpilot.record.tables import incidents, outbox
 
 FALLBACK = "#afterpilot"

@@ -17,7 +17,7 @@ from benchmarks.alerts.letters import FALLBACK
 
 from afterpilot.notify.deliver import deliver
 from afterpilot.notify.slack import SlackTransport
-from afterpilot.record.delivery import PostgresOutbox
+from afterpilot.record.alerts.delivery import PostgresOutbox
 from afterpilot.record.ops import connect
 from doubles.slack import TOKEN, SlackDouble
 from doubles.slack_weather import Weather

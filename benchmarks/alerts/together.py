@@ -18,7 +18,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.alert_sweep import sweep_alerts
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.services import Services
-from afterpilot.record.delivery import PostgresOutbox
+from afterpilot.record.alerts.delivery import PostgresOutbox
 from afterpilot.record.migrate import upgrade
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire

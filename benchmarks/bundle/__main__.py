@@ -3,7 +3,7 @@
 .venv/bin/python -m benchmarks.bundle                   # a million entries: a minute or two
 .venv/bin/python -m benchmarks.bundle --entries 100k -o table.md
 
-Every fourth entry names a document of its own, every tenth holds a sealed value. `verify` is ``bundle_verifier.verify`` with the
+Every fourth entry names a document of its own, every tenth holds a sealed value. `verify` is ``bundle.verifier.verify`` with the
 published head, all of it, in a process of its own with the standard library only (the ``verify.py`` of the bundle); `hash lines`
 is what cannot be less: SHA-256 of each leaf and payload line, read from memory. Exit status 1: it is not verified, or takes longer
 than 30 seconds for a million entries.
@@ -27,9 +27,9 @@ from pathlib import Path
 from benchmarks.tampering.ledger import ACTIONS, BEGIN, NAME, Written, key_id, leaf, private, public, sealed
 
 from afterpilot.record import merkle
-from afterpilot.record.bundle import write_bundle
-from afterpilot.record.bundle_source import Count, Document, Facts, Head, Key, Opened, SealedEntry
-from afterpilot.record.canonical import canonical, stamp
+from afterpilot.record.bundle.parts import Count, Document, Facts, Head, Key, Opened, SealedEntry
+from afterpilot.record.bundle.writing import write_bundle
+from afterpilot.record.ledger.canonical import canonical, stamp
 
 MOST_S = 30.0  # for a million entries
 WORKFLOW = "invoice_matching"

@@ -29,9 +29,9 @@ from benchmarks.spend.data import WORKFLOWS, book, calls, history, mark, tidy
 
 from afterpilot.demo.postgres import running
 from afterpilot.domain.metered import DaySpan
-from afterpilot.record import metering, repricing
 from afterpilot.record.migrate import upgrade
 from afterpilot.record.ops import Ops, connect
+from afterpilot.record.spend import metering, repricing
 
 MOST_GROWTH, _TIMES = 1.5, 3
 _SETTINGS = {"shared_buffers": "'512MB'", "max_wal_size": "'512MB'", "fsync": "off", "jit": "off"}

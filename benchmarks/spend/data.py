@@ -8,9 +8,10 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record import partitions, prices
+from afterpilot.record import partitions
 from afterpilot.record.ops import Ops
-from afterpilot.record.quarters import QUARTER
+from afterpilot.record.spend import prices
+from afterpilot.record.spend.quarters import QUARTER
 from afterpilot.spend.prices import Prices
 
 WORKFLOWS = 1_000

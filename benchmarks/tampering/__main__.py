@@ -22,7 +22,7 @@ from random import Random
 
 from benchmarks.tampering.tamperings import Original, Tamperer, original, packed
 
-from afterpilot.record.bundle_verifier import Result, verify
+from afterpilot.record.bundle.verifier import Result, verify
 
 
 def tamperings(right: Original, count: int, seed: int) -> Iterator[tuple[str, bytes]]:

@@ -13,9 +13,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from afterpilot.record import merkle
-from afterpilot.record.bundle import endorsement_statement
-from afterpilot.record.bundle_source import Count, Document, Facts, Head, Key, Opened, SealedEntry
-from afterpilot.record.canonical import canonical, stamp
+from afterpilot.record.bundle.parts import Count, Document, Facts, Head, Key, Opened, SealedEntry
+from afterpilot.record.bundle.writing import endorsement_statement
+from afterpilot.record.ledger.canonical import canonical, stamp
 
 NAME = "6f1a3f0e-7a53-4bb0-9f0b-0f5b8f0c1d2e"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from typing import Any
 from benchmarks.tampering.ledger import MemoryLedger, MemorySource, Written, changed, make, private, source
 
 from afterpilot.record import merkle
-from afterpilot.record.bundle import write_bundle
-from afterpilot.record.bundle_verifier import MANIFEST, NAMES, Table, table_of
-from afterpilot.record.canonical import canonical
+from afterpilot.record.bundle.verifier import MANIFEST, NAMES, Table, table_of
+from afterpilot.record.bundle.writing import write_bundle
+from afterpilot.record.ledger.canonical import canonical
 
 Files = dict[str, bytes]
 OUTSIDE = ("README.md", "verify.py")  # the explanation and the program: neither is evidence, and neither proves itself

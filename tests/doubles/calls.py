@@ -9,8 +9,9 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from afterpilot.domain.prices import Price
-from afterpilot.record import partitions, prices
-from afterpilot.record.quarters import mark, quarter_of
+from afterpilot.record import partitions
+from afterpilot.record.spend import prices
+from afterpilot.record.spend.quarters import mark, quarter_of
 
 _ADD = sa.text(
     "INSERT INTO usage (workflow, at, kind, ref, model, input_tokens, output_tokens, price_id, cost) "

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.workflow import ModelPrice
 from afterpilot.record import partitions
-from afterpilot.record.metering import settle
-from afterpilot.record.quarters import mark, quarter_of
+from afterpilot.record.spend.metering import settle
+from afterpilot.record.spend.quarters import mark, quarter_of
 from afterpilot.record.tables import usage
 from afterpilot.spend.prices import Prices
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record import metering
 from afterpilot.record.ops import Ops
-from afterpilot.record.pricing import Pricing
+from afterpilot.record.spend import metering
+from afterpilot.record.spend.pricing import Pricing
 from afterpilot.record.tables import usage_changes
 from afterpilot.spend.prices import Prices
 

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from afterpilot.domain.retention import Hold, Retention
 from afterpilot.pipeline.retaining import Passed, retain
 from afterpilot.record import partitions, tables
-from afterpilot.record.holds import Holds
 from afterpilot.record.ops import Ops
+from afterpilot.record.retention.holds import Holds
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 OLD = datetime(2020, 3, 10, 8, tzinfo=UTC)

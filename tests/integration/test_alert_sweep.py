@@ -20,7 +20,7 @@ from afterpilot.notify.messages import Messages
 from afterpilot.pipeline.alert_sweep import SweptAlerts, sweep_alerts
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.silencing import Asked, begin_silence
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import connect, unit_of
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.money import Money
-from afterpilot.record.metering import settle
-from afterpilot.record.reached import Reaching, reached_at
+from afterpilot.record.spend.metering import settle
+from afterpilot.record.spend.reached import Reaching, reached_at
 from afterpilot.spend.prices import Prices
 from doubles.calls import call
 

@@ -28,12 +28,13 @@ from afterpilot.domain.ledger import Entry, Personal, person
 from afterpilot.domain.message import Message
 from afterpilot.domain.publishing import Place, Publishing
 from afterpilot.pipeline.sealing import seal
-from afterpilot.record import heads, ledger_standing, publishing
+from afterpilot.record.alerts.outbox import OutboxWriter
 from afterpilot.record.beats import Beats
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger import heads, publishing
+from afterpilot.record.ledger import standing as ledger_standing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.signing_keys import key_in, parsed, read_key
 from afterpilot.record.ops import Ops
-from afterpilot.record.outbox import OutboxWriter
-from afterpilot.record.signing_keys import key_in, parsed, read_key
 from afterpilot.record.tables import ledger, ledger_keys
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from afterpilot.demo.postgres import APPLICATION, OWNER, EmbeddedPostgres, runni
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.ledger import Entry
 from afterpilot.record import migrate
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger.appending import Ledger
 from afterpilot.record.standing import Standing, standing
 
 pytestmark = pytest.mark.integration

@@ -26,11 +26,12 @@ from afterpilot.pipeline.erasing import (
     read_list,
     reapply,
 )
-from afterpilot.record import ledger_states, tables
-from afterpilot.record.holds import Holds
-from afterpilot.record.ledger import Ledger
+from afterpilot.record import tables
+from afterpilot.record.ledger import states as ledger_states
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.personal import opened
 from afterpilot.record.ops import Ops
-from afterpilot.record.personal import opened
+from afterpilot.record.retention.holds import Holds
 
 pytestmark = pytest.mark.integration
 DANA, SAM = "Dana Ruiz", "Sam Whitfield"

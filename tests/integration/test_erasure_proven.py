@@ -16,12 +16,13 @@ from retention_site import Kept
 from afterpilot.domain.ledger import Entry, Personal, person
 from afterpilot.pipeline.erasing import erase_person
 from afterpilot.pipeline.exporting import Asked, Exported, export_bundle
-from afterpilot.record import bundle_verifier, heads, sealing
+from afterpilot.record.bundle import verifier as bundle_verifier
 from afterpilot.record.history.ledger import one_entry
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger import heads, sealing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.personal import opened
+from afterpilot.record.ledger.signing_keys import make_key
 from afterpilot.record.ops import Ops
-from afterpilot.record.personal import opened
-from afterpilot.record.signing_keys import make_key
 from afterpilot.web.proof import check_entry
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.record.baselines import Baselines
-from afterpilot.record.eval_results import EvalResult, EvalResults
+from afterpilot.record.evals.baselines import Baselines
+from afterpilot.record.evals.results import EvalResult, EvalResults
 from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.ledger import Entry, Personal, output, person
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.personal import opened
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.personal import opened
 from afterpilot.record.tables import ledger, subjects
 
 pytestmark = pytest.mark.integration

@@ -24,17 +24,18 @@ from afterpilot.domain.spend import Stop
 from afterpilot.domain.stop_orders import StopOrder
 from afterpilot.domain.window import Window
 from afterpilot.pipeline.erasing import erase_person
-from afterpilot.record import heads, sealing, tables
-from afterpilot.record.cap_raises import CapRaises
-from afterpilot.record.holds import Holds
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.ledger_check import Checked, check_ledger
-from afterpilot.record.offers import CaseOffers, Offer
+from afterpilot.record import tables
+from afterpilot.record.alerts.outbox import OutboxWriter
+from afterpilot.record.evals.offers import CaseOffers, Offer
+from afterpilot.record.ledger import heads, sealing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.check import Checked, check_ledger
+from afterpilot.record.ledger.publishing import put_on_record
+from afterpilot.record.ledger.signing_keys import SigningKey, make_key
 from afterpilot.record.ops import Ops
-from afterpilot.record.outbox import OutboxWriter
-from afterpilot.record.publishing import put_on_record
-from afterpilot.record.signing_keys import SigningKey, make_key
-from afterpilot.record.stop_orders import StopOrders
+from afterpilot.record.retention.holds import Holds
+from afterpilot.record.spend.cap_raises import CapRaises
+from afterpilot.record.spend.stop_orders import StopOrders
 from doubles.model import ModelDouble
 
 pytestmark = pytest.mark.integration

@@ -20,7 +20,7 @@ from afterpilot.domain.run import Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Loaded, Problem
-from afterpilot.record.ledger_documents import (
+from afterpilot.record.ledger.documents import (
     declaration_document,
     hash_of,
     message_document,

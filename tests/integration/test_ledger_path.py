@@ -26,9 +26,9 @@ from afterpilot.pipeline import reviewing
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.silencing import Asked, begin_silence, end_silence
 from afterpilot.record import partitions
-from afterpilot.record.delivery import PostgresOutbox
-from afterpilot.record.ledger_audit import TABLES, missing
-from afterpilot.record.ledger_documents import declaration_document, hash_of, message_document, run_document
+from afterpilot.record.alerts.delivery import PostgresOutbox
+from afterpilot.record.ledger.audit import TABLES, missing
+from afterpilot.record.ledger.documents import declaration_document, hash_of, message_document, run_document
 from afterpilot.record.ops import unit_of
 from doubles.model import ModelDouble
 

@@ -17,13 +17,15 @@ from afterpilot.domain.ledger import Entry
 from afterpilot.domain.message import Message
 from afterpilot.domain.retention import Gone
 from afterpilot.pipeline.exporting import Asked, export_bundle
-from afterpilot.record import bundle_verifier, heads, partitions, sealing
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.ledger_check import check_ledger
-from afterpilot.record.ledger_removed import Removed, gone
-from afterpilot.record.outbox import OutboxWriter
-from afterpilot.record.publishing import put_on_record
-from afterpilot.record.signing_keys import SigningKey, make_key
+from afterpilot.record import partitions
+from afterpilot.record.alerts.outbox import OutboxWriter
+from afterpilot.record.bundle import verifier as bundle_verifier
+from afterpilot.record.ledger import heads, sealing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.check import check_ledger
+from afterpilot.record.ledger.publishing import put_on_record
+from afterpilot.record.ledger.removed import Removed, gone
+from afterpilot.record.ledger.signing_keys import SigningKey, make_key
 
 pytestmark = pytest.mark.integration
 NEXT = OLD + timedelta(days=31)

@@ -7,7 +7,9 @@ import tracemalloc
 import pytest
 import sqlalchemy as sa
 
-from afterpilot.record import ledger_acts, ledger_letters, ledger_states
+from afterpilot.record.ledger import acts as ledger_acts
+from afterpilot.record.ledger import letters as ledger_letters
+from afterpilot.record.ledger import states as ledger_states
 
 pytestmark = pytest.mark.integration
 _ROWS = 10_000

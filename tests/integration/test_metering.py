@@ -15,9 +15,9 @@ from metering_site import AT, ZONES, assert_exact, book, call, count, settled, w
 
 from afterpilot.domain.metered import DaySpan, Span
 from afterpilot.domain.record import Usage
-from afterpilot.record import metering
-from afterpilot.record.eval_usage import EvalCall
+from afterpilot.record.evals.usage import EvalCall
 from afterpilot.record.ops import Ops
+from afterpilot.record.spend import metering
 from afterpilot.record.tables import usage, usage_changes, usage_days, usage_sums, usage_zones
 
 pytestmark = pytest.mark.integration

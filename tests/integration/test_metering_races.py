@@ -19,10 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from metering_site import AT, ZONES, assert_exact, book, call, count, settled, wrote
 
 from afterpilot.domain.record import Usage
-from afterpilot.record import metering, repricing
 from afterpilot.record.ops import Ops
-from afterpilot.record.pricing import Pricing, usage_of
-from afterpilot.record.records import Records
+from afterpilot.record.production.records import Records
+from afterpilot.record.spend import metering, repricing
+from afterpilot.record.spend.pricing import Pricing, usage_of
 from afterpilot.record.tables import usage, usage_changes
 from afterpilot.spend.prices import Prices
 

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from afterpilot.domain.metered import DaySpan
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record import metering, migrate
+from afterpilot.record import migrate
 from afterpilot.record.ops import Ops
+from afterpilot.record.spend import metering
 from afterpilot.spend.prices import Prices
 
 pytestmark = pytest.mark.integration

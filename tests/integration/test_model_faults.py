@@ -25,8 +25,8 @@ from afterpilot.domain.evals import Sample, ScorerSpec
 from afterpilot.domain.money import Money
 from afterpilot.domain.record import Usage
 from afterpilot.domain.workflow import Evals
-from afterpilot.record.eval_usage import EvalCall, EvalUsage
-from afterpilot.record.samples import Samples
+from afterpilot.record.evals.samples import Samples
+from afterpilot.record.evals.usage import EvalCall, EvalUsage
 from afterpilot.spend.prices import Prices
 from doubles.model import MODEL, Act, ModelDouble
 

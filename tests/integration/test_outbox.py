@@ -17,7 +17,7 @@ from afterpilot.domain.message import Message
 from afterpilot.domain.run import Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
-from afterpilot.record.delivery import PostgresOutbox
+from afterpilot.record.alerts.delivery import PostgresOutbox
 from afterpilot.record.ops import Ops
 from afterpilot.record.tables import lanes, outbox
 from afterpilot.record.watched import Watched

@@ -13,7 +13,7 @@ from afterpilot import pipeline
 from afterpilot.domain.evals import Sample
 from afterpilot.domain.run import Run
 from afterpilot.domain.verdict import Verdict
-from afterpilot.record.samples import Samples
+from afterpilot.record.evals.samples import Samples
 from doubles.model import Act, ModelDouble
 
 pytestmark = pytest.mark.integration

@@ -21,7 +21,7 @@ from afterpilot.domain.window import Window
 from afterpilot.pipeline import gating
 from afterpilot.pipeline import records as stages
 from afterpilot.pull.sql import SqlSource
-from afterpilot.record.records import Records
+from afterpilot.record.production.records import Records
 
 pytestmark = pytest.mark.integration
 
@@ -159,7 +159,7 @@ class Alive:
         from afterpilot.domain.record import Record
 
         monkeypatch.setattr("afterpilot.pull.sql.Record", self._counted(Record))
-        monkeypatch.setattr("afterpilot.record.records.Record", self._counted(Record))
+        monkeypatch.setattr("afterpilot.record.production.records.Record", self._counted(Record))
 
     def _counted(self, kind: Callable[..., Any]) -> Callable[..., Any]:
         import weakref

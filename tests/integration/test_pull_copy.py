@@ -20,7 +20,7 @@ from afterpilot.domain.record_lines import values_of
 from afterpilot.domain.source import FieldType, Source, UsageColumns
 from afterpilot.pull.redact import redact
 from afterpilot.pull.sql import SqlSource
-from afterpilot.record.merging import lines_of
+from afterpilot.record.production.merging import lines_of
 
 pytestmark = pytest.mark.integration
 

@@ -23,10 +23,10 @@ from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record.displaced import Displaced
-from afterpilot.record.merging import Written
 from afterpilot.record.ops import Ops, Unit
-from afterpilot.record.pricing import Pricing
+from afterpilot.record.production.displaced import Displaced
+from afterpilot.record.production.merging import Written
+from afterpilot.record.spend.pricing import Pricing
 from afterpilot.record.tables import findings, gate_decisions, human_decisions, records, usage, usage_changes
 from afterpilot.spend.prices import Prices
 

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from afterpilot.domain.record import Record, Usage
-from afterpilot.record import adding, partitions
-from afterpilot.record.merging import Written, lines_of
+from afterpilot.record import partitions
 from afterpilot.record.ops import Ops, Unit
+from afterpilot.record.production import adding
+from afterpilot.record.production.merging import Written, lines_of
 from afterpilot.record.tables import records, usage
 
 pytestmark = pytest.mark.integration

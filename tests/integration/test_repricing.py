@@ -18,11 +18,11 @@ from afterpilot.domain.charging import charge
 from afterpilot.domain.prices import COUNTS, OF_INPUT, OF_OUTPUT, PLAIN, SORTS, CallDetails, Price
 from afterpilot.domain.record import Record, Usage
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record import metering, repricing
 from afterpilot.record.ops import Ops
 from afterpilot.record.plain import as_text
-from afterpilot.record.pricing import Pricing
-from afterpilot.record.replaced_prices import Replacement
+from afterpilot.record.spend import metering, repricing
+from afterpilot.record.spend.pricing import Pricing
+from afterpilot.record.spend.replaced_prices import Replacement
 from afterpilot.record.tables import prices, repricings, usage, usage_sums
 from afterpilot.spend.prices import Prices
 

@@ -14,11 +14,12 @@ from afterpilot.domain.errors import AnswerRefused, ConfigurationError
 from afterpilot.domain.ledger import Entry
 from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM
 from afterpilot.domain.verdict import Finding, Severity
-from afterpilot.record import expiring, partitions, tables
-from afterpilot.record.holds import Holds
-from afterpilot.record.incidents import Incidents
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.removals import kept_since
+from afterpilot.record import partitions, tables
+from afterpilot.record.alerts.incidents import Incidents
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.retention import expiring
+from afterpilot.record.retention.holds import Holds
+from afterpilot.record.retention.removals import kept_since
 from doubles.rewriting import rewritten
 
 pytestmark = pytest.mark.integration

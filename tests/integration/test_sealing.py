@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres, running
 from afterpilot.domain.errors import LedgerBroken
 from afterpilot.domain.ledger import Entry
-from afterpilot.record import heads, merkle, publishing, sealing
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.signing_keys import SigningKey, make_key
+from afterpilot.record import merkle
+from afterpilot.record.ledger import heads, publishing, sealing
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.signing_keys import SigningKey, make_key
 from afterpilot.record.tables import (
     ledger,
     ledger_heads,

@@ -27,9 +27,9 @@ from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.notify.preview import PreviewTransport
 from afterpilot.notify.slack import SlackTransport
-from afterpilot.record.delivery import PostgresOutbox
-from afterpilot.record.incidents import Incidents
-from afterpilot.record.outbox import OutboxWriter
+from afterpilot.record.alerts.delivery import PostgresOutbox
+from afterpilot.record.alerts.incidents import Incidents
+from afterpilot.record.alerts.outbox import OutboxWriter
 from afterpilot.record.tables import outbox, reports
 from doubles.kept_runs import put_runs
 from doubles.slack import TOKEN, Fault, SlackDouble

@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 from path_site import HOUR, Site
 
-from afterpilot.record.ledger_audit import missing
-from afterpilot.record.ledger_documents import hash_of, run_document
+from afterpilot.record.ledger.audit import missing
+from afterpilot.record.ledger.documents import hash_of, run_document
 
 pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 

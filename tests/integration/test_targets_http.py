@@ -32,7 +32,7 @@ from afterpilot.notify import http_post
 from afterpilot.notify.incoming_webhook import IncomingWebhook
 from afterpilot.notify.pagerduty import PagerDuty
 from afterpilot.notify.webhook import WebhookTransport
-from afterpilot.record.delivery import LEASE
+from afterpilot.record.alerts.delivery import LEASE
 from doubles.hook import Answer, HookDouble
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.notify.deliver import Delivered, deliver
 from afterpilot.pipeline.conclude import concluded
-from afterpilot.record.delivery import PostgresOutbox
+from afterpilot.record.alerts.delivery import PostgresOutbox
 from doubles.hook import Answer, HookDouble
 from doubles.mail import MailDouble
 from doubles.slack import TOKEN, SlackDouble

@@ -19,9 +19,10 @@ from afterpilot.domain.ledger import Entry, person
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.domain.watching import OVERDUE, WATCH
-from afterpilot.record import signing_keys, tables
+from afterpilot.record import tables
+from afterpilot.record.ledger import signing_keys
+from afterpilot.record.ledger.sealing import seal
 from afterpilot.record.ops import Ops, Unit
-from afterpilot.record.sealing import seal
 
 ORDERS, OLD = "order_replies", "old_letters"
 FIRST, SECOND, SPOILT = (hashlib.sha256(word).hexdigest() for word in (b"orders 1", b"orders 2", b"orders 3"))

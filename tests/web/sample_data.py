@@ -22,7 +22,7 @@ from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import Finding, Severity, StageResult
 from afterpilot.domain.window import Window
 from afterpilot.record import tables
-from afterpilot.record.eval_usage import EvalCall
+from afterpilot.record.evals.usage import EvalCall
 from afterpilot.record.ops import Ops, Unit
 from afterpilot.spend.prices import Prices
 from doubles.rewriting import rewritten

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from history_site import Site
 
-from afterpilot.record import bundle_verifier, heads
+from afterpilot.record.bundle import verifier as bundle_verifier
+from afterpilot.record.ledger import heads
 from afterpilot.record.tables import ledger
 
 

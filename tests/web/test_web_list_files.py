@@ -19,7 +19,7 @@ from history_site import BROWSER, Site, mounted
 from afterpilot.demo.postgres import OWNER
 from afterpilot.domain.ledger import Entry, person
 from afterpilot.record import tables
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger.appending import Ledger
 from afterpilot.web import list_files
 from afterpilot.web.listings import COVERAGE, DECISIONS, INCIDENTS, LEDGER, MESSAGES
 

@@ -15,8 +15,8 @@ from sample_data import NOW
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.domain.ledger import person
 from afterpilot.domain.retention import Hold, Removal
-from afterpilot.record.holds import Holds
-from afterpilot.record.removals import Removals
+from afterpilot.record.retention.holds import Holds
+from afterpilot.record.retention.removals import Removals
 
 PATH = f"{PREFIX}/retention"
 _TOKEN = re.compile(r'name="token" value="([^"]+)"')

@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.notify.interactions import Interactions
+from afterpilot.record.alerts.taken import KEPT
 from afterpilot.record.ops import Ops
-from afterpilot.record.taken import KEPT
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.web.api.slack import LARGEST, FromSlack, SlackApi
 from afterpilot.web.app import create_app

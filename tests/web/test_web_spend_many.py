@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from history_site import BROWSER, mounted
 
 from afterpilot.domain.prices import Price
-from afterpilot.record import prices, tables
+from afterpilot.record import tables
+from afterpilot.record.spend import prices
 from doubles.kept_runs import put_runs
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,7 @@ from afterpilot.domain.counting import plural
 from afterpilot.settings import EnvConnections, Settings
 
 if TYPE_CHECKING:
-    from afterpilot.record.heads import Head
+    from afterpilot.record.ledger.heads import Head
 
 
 def head(*, json: AsJson = False) -> None:
@@ -19,7 +19,7 @@ def head(*, json: AsJson = False) -> None:
 
     Exit status: 0 signed, 2 nothing is sealed yet, or the head is not signed.
     """
-    from afterpilot.record import heads
+    from afterpilot.record.ledger import heads
     from afterpilot.record.ops import connect
 
     with connect(Settings.from_environment().database_url).connect() as connection:

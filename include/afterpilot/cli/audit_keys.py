@@ -24,7 +24,7 @@ def keygen(
 
     Example: afterpilot audit keygen -o /etc/afterpilot/ledger.pem
     """
-    from afterpilot.record.signing_keys import FILE_VARIABLE, make_key
+    from afterpilot.record.ledger.signing_keys import FILE_VARIABLE, make_key
 
     key = make_key(output)
     _say(f"{output} holds the new key {key.id}. Its public half, to tell auditors: {key.public.hex()}")
@@ -40,9 +40,9 @@ def rotate(
 
     Example: afterpilot audit rotate --to /etc/afterpilot/ledger-2027.pem
     """
+    from afterpilot.record.ledger.sealing import introduce, one_sealer
+    from afterpilot.record.ledger.signing_keys import FILE_VARIABLE, key_in, make_key, read_key
     from afterpilot.record.ops import connect
-    from afterpilot.record.sealing import introduce, one_sealer
-    from afterpilot.record.signing_keys import FILE_VARIABLE, key_in, make_key, read_key
 
     settings = Settings.from_environment()
     now = read_key(settings.ledger_key, settings.ledger_key_file)

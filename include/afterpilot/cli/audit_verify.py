@@ -55,7 +55,7 @@ def verify(
 
 
 def _bundle(bundle: Path, head: str, key: str, *, json: bool) -> None:
-    from afterpilot.record import bundle_verifier
+    from afterpilot.record.bundle import verifier as bundle_verifier
 
     with Console(stderr=True).status("reading the bundle …"):
         result = bundle_verifier.verify(bundle, head.strip().lower() or None, key.strip().lower() or None)
@@ -78,7 +78,7 @@ def _bundle(bundle: Path, head: str, key: str, *, json: bool) -> None:
 
 
 def _ledger(head: str, start: str, *, everything: bool, json: bool) -> None:
-    from afterpilot.record.ledger_check import check_ledger
+    from afterpilot.record.ledger.check import check_ledger
     from afterpilot.record.ops import connect
     from afterpilot.settings import Settings
 
@@ -121,7 +121,7 @@ def _interrupted(reached: list[str]) -> NoReturn:
     raise typer.Exit(130)
 
 
-def _lines(found: Any) -> list[str]:  # noqa: ANN401 - record.ledger_check.Checked
+def _lines(found: Any) -> list[str]:  # noqa: ANN401 - record.ledger.check.Checked
     lines = [{0: "VERIFIED", 1: "WRONG", 2: "NOT PROVEN"}[found.exit_code], f"Ledger {found.ledger}"]
     if found.head is not None:
         lines.append(f"Last head {found.head.hash} of {plural(found.head.entries, 'entry')}")
@@ -134,7 +134,7 @@ def _lines(found: Any) -> list[str]:  # noqa: ANN401 - record.ledger_check.Check
     return [*lines, *(f"Note: {text}" for text in found.notes)]
 
 
-def _as_dict(found: Any) -> dict[str, Any]:  # noqa: ANN401 - record.ledger_check.Checked
+def _as_dict(found: Any) -> dict[str, Any]:  # noqa: ANN401 - record.ledger.check.Checked
     names = ("ledger", "entries", "heads", "documents", "waiting", "gone", "problems", "more", "notes")
     outcome = {0: "verified", 1: "wrong", 2: "not_proven"}[found.exit_code]
     return {

@@ -42,7 +42,7 @@ def add(
 
     Example: afterpilot hold add --workflow invoice_matching --from 2026-03-01 --to 2026-07-01 --reason "claim 4711" --by "Dana Ruiz"
     """
-    from afterpilot.record.holds import Holds
+    from afterpilot.record.retention.holds import Holds
 
     if bool(workflow) == everything:
         raise typer.BadParameter("name a workflow, or say --all", param_hint="--workflow")
@@ -73,7 +73,7 @@ def list_(
 
     Example: afterpilot hold list --all
     """
-    from afterpilot.record.holds import Holds
+    from afterpilot.record.retention.holds import Holds
 
     with _ops().begin() as unit:
         found = Holds(unit.connection).all(ended=everything)
@@ -99,7 +99,7 @@ def release(
 
     Example: afterpilot hold release 3f2a91c0 --reason "the claim is settled" --by "Dana Ruiz"
     """
-    from afterpilot.record.holds import Holds
+    from afterpilot.record.retention.holds import Holds
 
     with _ops().begin() as unit:
         ended, changed = Holds(unit.connection).release(which, by=by, reason=reason, at=datetime.now(UTC))

@@ -53,7 +53,7 @@ def known(connection: sa.Connection, which: str) -> Known:
     Raises:
         AnswerRefused: none fits, or several do.
     """
-    from afterpilot.record.answers import Answers
+    from afterpilot.record.alerts.answers import Answers
     from afterpilot.record.history import incidents
     from afterpilot.record.history.timeline import stream
 

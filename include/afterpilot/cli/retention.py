@@ -17,7 +17,7 @@ from afterpilot.domain.retention import CLASSES, FOR_GOOD, Removal
 from afterpilot.pipeline.retaining import Passed, retain, rules_of
 from afterpilot.pipeline.retention_standing import Standing, standings
 from afterpilot.record.history import retention as history
-from afterpilot.record.holds import Holds
+from afterpilot.record.retention.holds import Holds
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import wire
 

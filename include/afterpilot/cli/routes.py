@@ -103,7 +103,7 @@ def _silences(wired: Wired, moments: Collection[datetime]) -> Sequence[Silence] 
     """The silences that hold at one of these moments; None where they cannot be looked up."""
     import sqlalchemy as sa
 
-    from afterpilot.record.silences import Silences
+    from afterpilot.record.alerts.silences import Silences
 
     try:
         with wired.engine.connect() as connection:

@@ -37,8 +37,8 @@ def listen(
     Example: afterpilot slack listen
     """
     from afterpilot.notify.socket import SocketMode
+    from afterpilot.record.alerts.taken import take
     from afterpilot.record.ops import connect
-    from afterpilot.record.taken import take
     from afterpilot.wiring import interactions
 
     settings = Settings.from_environment()

@@ -55,7 +55,7 @@ def export(
     Example: afterpilot spend export --month 2026-11 -o november.csv
     """
     from afterpilot.record.ops import connect
-    from afterpilot.record.removals import no_calls_before
+    from afterpilot.record.retention.removals import no_calls_before
     from afterpilot.report.focus_files import as_text, write
 
     first = _month(month)
@@ -111,8 +111,8 @@ def _rows(
 
 
 def _uses(connection: sa.Connection, first: date, workflow: str, told: _Told) -> Iterator[DayUse]:
-    from afterpilot.record import prices
     from afterpilot.record.history import spend
+    from afterpilot.record.spend import prices
     from afterpilot.report.meters import DayUse
     from afterpilot.spend.providers import provider_name
 

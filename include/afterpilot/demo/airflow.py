@@ -15,7 +15,7 @@ import requests
 from afterpilot.demo.postgres import APPLICATION, EmbeddedPostgres
 from afterpilot.demo.processes import Processes
 from afterpilot.demo.state import LOGINS, ROOT, DemoError, Model, State, free_port
-from afterpilot.record.signing_keys import make_key
+from afterpilot.record.ledger.signing_keys import make_key
 from afterpilot.web.api.tokens import hash_of
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")

@@ -33,8 +33,8 @@ from afterpilot.demo.steps import Steps
 from afterpilot.demo.workflows import INVOICES, MAILS, prepared_workflows
 from afterpilot.domain.prompt import Prompt
 from afterpilot.domain.run import Stage
+from afterpilot.record.ledger.publishing import put_on_record
 from afterpilot.record.migrate import upgrade
-from afterpilot.record.publishing import put_on_record
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 

@@ -1,6 +1,6 @@
 """What delivers messages: the outbox that holds them as letters, and the transports that put them in front of people.
 
-:mod:`afterpilot.notify.deliver` brings both together; :mod:`afterpilot.record.delivery` is the outbox in the ops database.
+:mod:`afterpilot.notify.deliver` brings both together; :mod:`afterpilot.record.alerts.delivery` is the outbox in the ops database.
 """
 
 from __future__ import annotations

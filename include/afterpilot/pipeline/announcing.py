@@ -22,10 +22,10 @@ from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.explaining import explained_by, facts_of
 from afterpilot.pipeline.services import Services
-from afterpilot.record.escalations import Escalations
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.escalations import Escalations
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.told_places import told_places
 from afterpilot.record.ops import Unit
-from afterpilot.record.told_places import told_places
 
 # How long a letter waits whose incident hangs on what others may hang on: forty of them become one before the first is sent.
 TOGETHER = timedelta(seconds=30)

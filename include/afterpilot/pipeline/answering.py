@@ -22,8 +22,8 @@ from afterpilot.pipeline.explaining import Sighting
 from afterpilot.pipeline.first_digits import meant
 from afterpilot.pipeline.rolling_up import roll_up
 from afterpilot.pipeline.services import Services
-from afterpilot.record.answers import Answers
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.answers import Answers
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 LONGEST_WAIVER = timedelta(days=90)

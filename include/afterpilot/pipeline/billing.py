@@ -22,8 +22,8 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded
 from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
-from afterpilot.record.bills import Kept
 from afterpilot.record.ops import Unit
+from afterpilot.record.spend.bills import Kept
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.weekly import judged_week, put_together
+from afterpilot.record.ledger.publishing import ledger_line
 from afterpilot.record.ops import Unit
-from afterpilot.record.publishing import ledger_line
 from afterpilot.record.reports import Reported
 from afterpilot.report.chart import weekly_chart
 from afterpilot.report.correcting import Corrected, corrected_figures, corrected_message

@@ -18,7 +18,7 @@ from afterpilot.domain.record import HumanDecision, Record
 from afterpilot.domain.workflow import Corrections, Evals, Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.redact import REDACTED, redact
-from afterpilot.record.offers import Offer, State
+from afterpilot.record.evals.offers import Offer, State
 from afterpilot.record.ops import Unit
 
 MOST_OPEN = 100  # offers of one workflow that wait at once: more are made when some are answered

@@ -15,7 +15,7 @@ from afterpilot.pipeline.explaining import explained_by
 from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
-from afterpilot.record.digests import Digests, Place, Waiting
+from afterpilot.record.alerts.digests import Digests, Place, Waiting
 from afterpilot.record.ops import Unit
 
 _GRAVE = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.ledger import Entry, Personal, Subject, output, output_subject, person
 from afterpilot.domain.personal_places import Found, label_of
-from afterpilot.record import erased_outputs, erasure, quoted_outputs
 from afterpilot.record.ops import Ops, Unit
-from afterpilot.record.removals import Removals
+from afterpilot.record.retention import erased_outputs, erasure, quoted_outputs
+from afterpilot.record.retention.removals import Removals
 from afterpilot.record.tables import removals, subjects
 
 log = logging.getLogger(__name__)

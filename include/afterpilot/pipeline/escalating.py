@@ -16,10 +16,10 @@ from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
-from afterpilot.record.answers import Answers
-from afterpilot.record.digests import Digests
-from afterpilot.record.escalations import Escalations
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.answers import Answers
+from afterpilot.record.alerts.digests import Digests
+from afterpilot.record.alerts.escalations import Escalations
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 ALONE = 3  # calls of one sweep in one channel that are made one by one

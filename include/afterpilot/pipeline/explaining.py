@@ -12,7 +12,7 @@ from afterpilot.domain.incident import Incident
 from afterpilot.domain.message import Fact
 from afterpilot.domain.run import FLEET
 from afterpilot.notify.amended import EXPLAINED, because_of_it, explained_message
-from afterpilot.record.linked_incidents import LinkedIncidents, Standing
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents, Standing
 from afterpilot.record.ops import Unit
 
 UNSEEN = timedelta(days=8)  # whatever looks at all, looks once a week

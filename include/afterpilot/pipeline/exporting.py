@@ -10,9 +10,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from afterpilot.domain.ledger import Entry, Subject
-from afterpilot.record.bundle import write_bundle
-from afterpilot.record.canonical import stamp
-from afterpilot.record.ledger_source import DatabaseSource
+from afterpilot.record.bundle.source import DatabaseSource
+from afterpilot.record.bundle.writing import write_bundle
+from afterpilot.record.ledger.canonical import stamp
 
 _WEEKLY = "the weekly messages of the workflows"
 

@@ -19,10 +19,10 @@ from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.explaining import Sighting, Ties, tie
 from afterpilot.pipeline.rolling_up import roll_up
 from afterpilot.pipeline.services import Services
-from afterpilot.record.answers import Answers
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.answers import Answers
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.unmended import failing_windows, unmended
 from afterpilot.record.ops import Unit
-from afterpilot.record.unmended import failing_windows, unmended
 
 _FLAPS = f"it comes and goes; from now on it is over only after {life_cycle.CALM_AFTER} good runs in a row"
 _ALONE = "what explained it is over, and it is still there"

@@ -21,7 +21,7 @@ from afterpilot.pipeline.noticing import SWEPT
 from afterpilot.pipeline.releasing import release
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import picker
-from afterpilot.record.records import Waiting
+from afterpilot.record.production.records import Waiting
 
 BATCH = 500
 

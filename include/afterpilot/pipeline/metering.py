@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
-from afterpilot.record import metering, repricing
+from afterpilot.record.spend import metering, repricing
 
 _REPRICED = timedelta(days=62)  # this month and the one before, at least
 

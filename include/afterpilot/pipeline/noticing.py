@@ -16,8 +16,8 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.vanishing import vanished_days, vanished_of_read
-from afterpilot.record.source_states import CountedDay, SourceState, whole_day
-from afterpilot.record.unmended import failing_windows
+from afterpilot.record.alerts.unmended import failing_windows
+from afterpilot.record.production.source_states import CountedDay, SourceState, whole_day
 
 SWEPT = 7  # days that are counted again by the first pull of a day
 READ_AGAIN = timedelta(days=1)  # of windows with failing records, in each pull

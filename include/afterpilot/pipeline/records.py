@@ -23,9 +23,9 @@ from afterpilot.pipeline.corrections import offer_cases
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.ahead import ahead
 from afterpilot.pull.redact import redact
-from afterpilot.record.displaced import Displaced
 from afterpilot.record.ops import Unit
-from afterpilot.record.pricing import Pricing
+from afterpilot.record.production.displaced import Displaced
+from afterpilot.record.spend.pricing import Pricing
 
 BATCH = 20_000  # records of one transaction, where they come as lines
 ONE_BY_ONE = 2_000  # where each of them is an object

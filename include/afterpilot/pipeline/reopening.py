@@ -23,7 +23,7 @@ from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.conclude import concluded, finished
 from afterpilot.pipeline.services import Services
 from afterpilot.record.ops import Unit
-from afterpilot.record.reopened import Reopening
+from afterpilot.record.production.reopened import Reopening
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,11 @@ from afterpilot.domain.counting import plural
 from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.retention import CLASSES, FOR_GOOD, DataClass, Removal, Retention, Stays, goes_at
 from afterpilot.pipeline.services import Services
-from afterpilot.record import expiring, months
+from afterpilot.record import months
 from afterpilot.record.ops import Ops
-from afterpilot.record.removals import Removals, kept_since
-from afterpilot.record.retention_rules import declared
+from afterpilot.record.retention import expiring
+from afterpilot.record.retention.removals import Removals, kept_since
+from afterpilot.record.retention.rules import declared
 
 log = logging.getLogger(__name__)
 _ONE = sa.text("SELECT pg_try_advisory_lock(hashtext('afterpilot retention'))")

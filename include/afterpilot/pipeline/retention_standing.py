@@ -11,7 +11,7 @@ from afterpilot.domain.retention import CLASSES, DataClass, goes_at
 from afterpilot.pipeline.retaining import Rules
 from afterpilot.record import months
 from afterpilot.record.history.retention import oldest
-from afterpilot.record.removals import kept_since
+from afterpilot.record.retention.removals import kept_since
 
 DECLARED, DEFAULT, OWN = "_fleet.yaml", "default", "governance.retention"
 

@@ -11,7 +11,7 @@ from afterpilot.domain.run import FLEET
 from afterpilot.domain.verdict import Finding
 from afterpilot.pipeline.announcing import News
 from afterpilot.pipeline.explaining import Sighting, explain
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 _BECAUSE = "several workflows hang on the same"

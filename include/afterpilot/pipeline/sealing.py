@@ -14,10 +14,10 @@ from afterpilot.domain.errors import AfterpilotError, LedgerBroken
 from afterpilot.domain.publishing import Place
 from afterpilot.domain.watching import LEDGER, Beat, LedgerState
 from afterpilot.pipeline.services import Services
-from afterpilot.record import heads, publishing, sealing
 from afterpilot.record.beats import Beats
-from afterpilot.record.heads import Head
-from afterpilot.record.signing_keys import SigningKey
+from afterpilot.record.ledger import heads, publishing, sealing
+from afterpilot.record.ledger.heads import Head
+from afterpilot.record.ledger.signing_keys import SigningKey
 
 log = logging.getLogger(__name__)
 _NEW = timedelta(days=7)  # for which a key that nobody has endorsed is told

@@ -17,7 +17,7 @@ from afterpilot.domain.spend import CapRule, CapState
 from afterpilot.pipeline.spend_paces import Pace, burn_of, forecast_of, leak_of
 from afterpilot.pipeline.spend_reached import with_reached
 from afterpilot.record.ops import Unit
-from afterpilot.record.paces import Paces, Series, as_date
+from afterpilot.record.spend.paces import Paces, Series, as_date
 from afterpilot.spend.burn import USUAL_DAYS
 from afterpilot.spend.periods import cap_window, local_day, period_before, period_days, quarter_after
 from afterpilot.spend.seasons import MOST_WEEKS

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from afterpilot.decide.spend import Look
 from afterpilot.record.ops import Unit
-from afterpilot.record.reached import Reaching, reached_at
+from afterpilot.record.spend.reached import Reaching, reached_at
 from afterpilot.spend.periods import period_days
 
 

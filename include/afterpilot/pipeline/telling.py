@@ -20,7 +20,7 @@ from afterpilot.notify.amended import answered_message
 from afterpilot.pipeline.following_up import Found, follow_up
 from afterpilot.pipeline.raise_terms import RaiseTerms
 from afterpilot.pipeline.services import Services
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 from afterpilot.record.ops import Unit
 
 _PACES = (

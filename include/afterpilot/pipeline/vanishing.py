@@ -9,7 +9,7 @@ from afterpilot.domain.looking import Looked, Remembering, Vanished
 from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.services import Services
-from afterpilot.record.source_states import CountedDay, SourceState, whole_day
+from afterpilot.record.production.source_states import CountedDay, SourceState, whole_day
 
 _NAMED = 20
 

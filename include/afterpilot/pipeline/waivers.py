@@ -11,8 +11,8 @@ from afterpilot.pipeline.announcing import News, announce
 from afterpilot.pipeline.keeping import kept_by
 from afterpilot.pipeline.one_by_one import Swept, one_by_one
 from afterpilot.pipeline.services import Services
-from afterpilot.record.answers import Answers
-from afterpilot.record.linked_incidents import LinkedIncidents
+from afterpilot.record.alerts.answers import Answers
+from afterpilot.record.alerts.linked_incidents import LinkedIncidents
 
 _STILL = "it is still there"
 

@@ -21,8 +21,8 @@ from afterpilot.pipeline.services import Services
 from afterpilot.pipeline.spot_checks import error_rate_of
 from afterpilot.pipeline.whole_life import WEEKS as LIFE_WEEKS
 from afterpilot.pipeline.whole_life import life_of, terms_of
+from afterpilot.record.ledger.publishing import ledger_line
 from afterpilot.record.ops import Unit
-from afterpilot.record.publishing import ledger_line
 from afterpilot.report.chart import WEEKS, weekly_chart
 from afterpilot.report.facts import StageWeek, WeekCounts, WeekFacts, WeeklyOutcome
 from afterpilot.report.message import weekly_message

@@ -11,8 +11,8 @@ from afterpilot.domain.window import Window
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.metering import meter
 from afterpilot.pipeline.services import Services
-from afterpilot.record import whole_life as record
 from afterpilot.record.ops import Unit
+from afterpilot.record.spend import whole_life as record
 
 WEEKS = 4  # that a projection rests on
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from afterpilot.domain.workflow import Loaded
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.ledger_entries import declaration_loaded, folder_changed
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.entries import declaration_loaded, folder_changed
 from afterpilot.record.plain import plain
 from afterpilot.record.tables import current_declarations, declarations
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from afterpilot.domain.retention import DataClass, Removal, month_end
-from afterpilot.record.ledger_removed import with_month
-from afterpilot.record.metering import LOCK as OF_USAGE
+from afterpilot.record.ledger.removed import with_month
+from afterpilot.record.spend.metering import LOCK as OF_USAGE
 
 _LOCK_WAIT = "3s"  # for who reads the table: a drop that waits for longer would make all others wait behind it
 _NOT_NOW, _REFUSED = (

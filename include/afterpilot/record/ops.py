@@ -8,34 +8,34 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from afterpilot.record.allowances import Allowances
-from afterpilot.record.baselines import Baselines
-from afterpilot.record.bills import Bills
-from afterpilot.record.cap_raises import CapRaises
+from afterpilot.record.alerts.incidents import Incidents
+from afterpilot.record.alerts.outbox import OutboxWriter
+from afterpilot.record.alerts.silences import Silences
 from afterpilot.record.connecting import options, within
 from afterpilot.record.declarations import DeclarationVersions
-from afterpilot.record.eval_results import EvalResults
-from afterpilot.record.eval_usage import EvalUsage
-from afterpilot.record.fingerprints import Fingerprints
-from afterpilot.record.gate import GateDecisions
-from afterpilot.record.incidents import Incidents
-from afterpilot.record.judgements import Judgements
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.metered import MeteredCalls
-from afterpilot.record.offers import CaseOffers
-from afterpilot.record.outbox import OutboxWriter
-from afterpilot.record.records import Records
-from afterpilot.record.releases import Releases
-from afterpilot.record.reopened import Reopened
+from afterpilot.record.evals.baselines import Baselines
+from afterpilot.record.evals.fingerprints import Fingerprints
+from afterpilot.record.evals.judgements import Judgements
+from afterpilot.record.evals.offers import CaseOffers
+from afterpilot.record.evals.results import EvalResults
+from afterpilot.record.evals.samples import Samples
+from afterpilot.record.evals.usage import EvalUsage
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.production.records import Records
+from afterpilot.record.production.reopened import Reopened
+from afterpilot.record.production.source_states import SourceStates
 from afterpilot.record.reports import Reports
-from afterpilot.record.review_queue import ReviewQueue
+from afterpilot.record.review.gate import GateDecisions
+from afterpilot.record.review.queue import ReviewQueue
+from afterpilot.record.review.releases import Releases
+from afterpilot.record.review.spot_checks import SpotChecks
+from afterpilot.record.review.write_backs import WriteBacks
 from afterpilot.record.runs import Runs
-from afterpilot.record.samples import Samples
-from afterpilot.record.silences import Silences
-from afterpilot.record.source_states import SourceStates
-from afterpilot.record.spot_checks import SpotChecks
-from afterpilot.record.stop_orders import StopOrders
-from afterpilot.record.write_backs import WriteBacks
+from afterpilot.record.spend.allowances import Allowances
+from afterpilot.record.spend.bills import Bills
+from afterpilot.record.spend.cap_raises import CapRaises
+from afterpilot.record.spend.metered import MeteredCalls
+from afterpilot.record.spend.stop_orders import StopOrders
 
 
 @dataclass(frozen=True, slots=True)

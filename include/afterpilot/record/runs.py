@@ -16,8 +16,8 @@ from afterpilot.domain.run import Run, Stage, Trigger
 from afterpilot.domain.verdict import Finding, StageResult, Verdict
 from afterpilot.domain.window import Window
 from afterpilot.record import partitions, run_lookup
-from afterpilot.record.ledger import Ledger
-from afterpilot.record.ledger_entries import run_recorded
+from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.entries import run_recorded
 from afterpilot.record.plain import plain
 from afterpilot.record.run_lookup import found_by, is_run
 from afterpilot.record.tables import findings, run_ids, runs

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
 
-from afterpilot.record.taken import take
+from afterpilot.record.alerts.taken import take
 from afterpilot.web import failures
 from afterpilot.web.access import Access, Declared
 from afterpilot.web.api.allowance import KEPT, AllowanceApi

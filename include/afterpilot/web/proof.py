@@ -11,11 +11,12 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from afterpilot.domain.counting import plural
-from afterpilot.record import heads, merkle
-from afterpilot.record.heads import EntryProof
+from afterpilot.record import merkle
 from afterpilot.record.history import ledger
 from afterpilot.record.history.paging import Row
-from afterpilot.record.ledger_documents import hash_of, run_document
+from afterpilot.record.ledger import heads
+from afterpilot.record.ledger.documents import hash_of, run_document
+from afterpilot.record.ledger.heads import EntryProof
 
 Word = Literal["proven", "not proven", "not sealed yet", "not in the ledger"]
 

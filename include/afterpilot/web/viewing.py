@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from afterpilot.domain.ledger import ITSELF, Entry, person
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger.appending import Ledger
 from afterpilot.web.access import sight
 from afterpilot.web.frame import Frame
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from afterpilot.pipeline.sealing import SealedNow
     from afterpilot.pipeline.stopping import SweptStops
     from afterpilot.pipeline.sweeping import Swept
-    from afterpilot.record.signing_keys import SigningKey
+    from afterpilot.record.ledger.signing_keys import SigningKey
 
 
 # Where _fleet.yaml cannot be read at all, or names no channel that can be used: its problems still have to reach somebody.
@@ -75,7 +75,7 @@ class Wired(Delivering):
 
     def ledger_key(self) -> SigningKey | None:
         """What heads are signed with; None where the installation has no key. Raises ConfigurationError where it cannot be used."""
-        from afterpilot.record.signing_keys import read_key
+        from afterpilot.record.ledger.signing_keys import read_key
 
         return read_key(self.settings.ledger_key, self.settings.ledger_key_file)
 

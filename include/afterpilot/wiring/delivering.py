@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from afterpilot.notify.at_once import AtOnce
     from afterpilot.notify.deliver import Delivered
     from afterpilot.pipeline import Services
-    from afterpilot.record.delivery import PostgresOutbox
+    from afterpilot.record.alerts.delivery import PostgresOutbox
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +154,6 @@ class Delivering:
         return PreviewTransport()
 
     def _outbox(self, targets: Collection[str] | None = None) -> PostgresOutbox:
-        from afterpilot.record.delivery import PostgresOutbox
+        from afterpilot.record.alerts.delivery import PostgresOutbox
 
         return PostgresOutbox(self.engine, fallback_channel=self.services.fleet.channel, targets=targets)

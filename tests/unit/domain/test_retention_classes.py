@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from afterpilot.domain.retention import CLASSES, LEGAL_MINIMUM, STAYS, Hold, Removal, Retention, goes_at, month_end
-from afterpilot.record import expiring, partitions
+from afterpilot.record import partitions
+from afterpilot.record.retention import expiring
 from afterpilot.record.tables import metadata
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)

@@ -26,10 +26,11 @@ from benchmarks.tampering.__main__ import tamperings
 from benchmarks.tampering.ledger import BEGIN, STEP, MemoryLedger, changed, make, private
 
 from afterpilot.domain.errors import ConfigurationError
-from afterpilot.record import bundle_verifier, merkle
-from afterpilot.record.bundle import write_bundle
-from afterpilot.record.bundle_verifier import cell, consistent, line_of, main, table_of, told, verify
-from afterpilot.record.canonical import canonical
+from afterpilot.record import merkle
+from afterpilot.record.bundle import verifier as bundle_verifier
+from afterpilot.record.bundle.verifier import cell, consistent, line_of, main, table_of, told, verify
+from afterpilot.record.bundle.writing import write_bundle
+from afterpilot.record.ledger.canonical import canonical
 
 
 @pytest.fixture(scope="module")

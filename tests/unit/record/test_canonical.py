@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.record.canonical import canonical
+from afterpilot.record.ledger.canonical import canonical
 
 EXACT = 2**53 - 1
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

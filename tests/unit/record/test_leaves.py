@@ -6,7 +6,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.record.leaves import Sealable, leaf_bytes, workflow_bytes
+from afterpilot.record.ledger.leaves import Sealable, leaf_bytes, workflow_bytes
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # as PostgreSQL holds it, and more
 _NUMBER = st.integers(0, 2**53 - 1)

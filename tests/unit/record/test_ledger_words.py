@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterpilot.record.ledger_words import Words, same
+from afterpilot.record.ledger.words import Words, same
 
 LABEL, OTHER = "erased person 1a2b3c4d", "erased person 00000000"
 

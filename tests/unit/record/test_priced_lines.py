@@ -15,8 +15,8 @@ from afterpilot.domain.prices import CallDetails
 from afterpilot.domain.record import Usage
 from afterpilot.domain.record_lines import line_of, values_of
 from afterpilot.domain.workflow import ModelPrice
-from afterpilot.record.priced_lines import PricedLines
-from afterpilot.record.pricing import Pricing
+from afterpilot.record.spend.priced_lines import PricedLines
+from afterpilot.record.spend.pricing import Pricing
 from afterpilot.spend.prices import Prices
 
 AT = datetime(2026, 11, 10, tzinfo=UTC)

@@ -12,7 +12,7 @@ from afterpilot import pipeline
 from afterpilot.cli.output import AsJson, as_json, console
 from afterpilot.domain.errors import CheckError
 from afterpilot.pipeline.corrections import OPEN
-from afterpilot.record.offers import Offer
+from afterpilot.record.evals.offers import Offer
 from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 

@@ -12,7 +12,7 @@ from afterpilot.decide.alarm import AlarmSettings, RunOutcome, pooled_wobble
 from afterpilot.declare.cron import cron_error, days_a_year
 from afterpilot.domain.workflow import Evals, Fleet, Workflow
 from afterpilot.pipeline.services import Services
-from afterpilot.record.baselines import Baseline
+from afterpilot.record.evals.baselines import Baseline
 from afterpilot.record.ops import Ops
 
 _WORKFLOWS, _RUNS = 40, 30  # whose days are compared: 1,200 days tell enough, and take a tenth of a second to read

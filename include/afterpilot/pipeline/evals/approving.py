@@ -16,8 +16,8 @@ from afterpilot.domain.verdict import Verdict
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals.alarming import Terms, terms_held, terms_of
 from afterpilot.pipeline.services import Services
-from afterpilot.record.baselines import Baseline
-from afterpilot.record.eval_results import EvalResult
+from afterpilot.record.evals.baselines import Baseline
+from afterpilot.record.evals.results import EvalResult
 from afterpilot.record.ops import Unit
 
 MOST_RUNS = 30

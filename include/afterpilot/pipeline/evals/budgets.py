@@ -14,7 +14,7 @@ from afterpilot.domain.evals import Estimate
 from afterpilot.domain.money import Cap, Money
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.services import Services
-from afterpilot.record.eval_usage import Spent
+from afterpilot.record.evals.usage import Spent
 from afterpilot.spend.periods import period_window
 
 

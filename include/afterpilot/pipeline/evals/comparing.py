@@ -34,7 +34,7 @@ from afterpilot.pipeline.evals.fingerprinting import deciding_judges
 from afterpilot.pipeline.evals.knowing import Known
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
-from afterpilot.record.eval_results import EvalResult
+from afterpilot.record.evals.results import EvalResult
 
 MOST_ROUNDS = 4  # of same-day re-runs
 _GOOD_RUNS = 5  # whose answering servers are known as good

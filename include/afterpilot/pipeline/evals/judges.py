@@ -12,7 +12,7 @@ from afterpilot.domain.evals import Case, ScorerSpec
 from afterpilot.domain.judging import FLOOR, Standing, is_judge, judge_sha256
 from afterpilot.domain.workflow import Evals, Workflow
 from afterpilot.pipeline.evals.suites import suite_of
-from afterpilot.record.judgements import FROZEN
+from afterpilot.record.evals.judgements import FROZEN
 from afterpilot.record.ops import Unit
 
 

@@ -22,8 +22,8 @@ from afterpilot.pipeline.evals.budgets import budget_of
 from afterpilot.pipeline.evals.locking import alone
 from afterpilot.pipeline.services import Services
 from afterpilot.pull.redact import REDACTED, redact
-from afterpilot.record.eval_usage import EvalCall
-from afterpilot.record.judgements import RECORD, Decided
+from afterpilot.record.evals.judgements import RECORD, Decided
+from afterpilot.record.evals.usage import EvalCall
 from afterpilot.record.ops import Unit
 
 MOST_LABELS = 100  # that one calibration asks a judge about

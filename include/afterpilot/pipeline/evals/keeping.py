@@ -11,7 +11,7 @@ from afterpilot.domain.ports import Probed
 from afterpilot.domain.workflow import JsonTarget, ScriptedTarget, Workflow
 from afterpilot.pipeline.evals.locking import Lock
 from afterpilot.pipeline.services import Services
-from afterpilot.record.eval_usage import EvalCall
+from afterpilot.record.evals.usage import EvalCall
 from afterpilot.record.ops import Unit
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from afterpilot.domain.workflow import Workflow
 from afterpilot.pipeline.evals.suites import Suite
 from afterpilot.pipeline.services import Services
-from afterpilot.record.baselines import Baseline
-from afterpilot.record.eval_results import EvalResult
+from afterpilot.record.evals.baselines import Baseline
+from afterpilot.record.evals.results import EvalResult
 
 _EARLIER = 60  # runs before this one, from which it is seen which cases waver
 

@@ -33,7 +33,7 @@ from afterpilot.pipeline.evals.locking import Lock, alone
 from afterpilot.pipeline.evals.rerunning import Rerun
 from afterpilot.pipeline.evals.suites import Suite, suite_of
 from afterpilot.pipeline.services import Services
-from afterpilot.record.eval_results import EvalResult
+from afterpilot.record.evals.results import EvalResult
 from afterpilot.record.ops import Unit
 
 PROBE = "probe"  # the DAG whose suites were started by a change

@@ -149,7 +149,7 @@ allowances = sa.Table(
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("allowed", sa.Boolean, nullable=False),
     text_column("reason"),
-    json_column("said"),  # caps, stopped models, on_unknown, whom a stop is told: see record/allowances.py
+    json_column("said"),  # caps, stopped models, on_unknown, whom a stop is told: see record/spend/allowances.py
     time_column("since"),
     time_column("as_of"),  # up to when the spend was looked at
     time_column("until", nullable=True),  # when a stop ends by itself: the period's end

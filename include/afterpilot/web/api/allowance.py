@@ -25,8 +25,8 @@ from starlette.types import Receive, Scope, Send
 from afterpilot.decide.allowing import Said, allowance, said
 from afterpilot.domain.allowance import STALE_AFTER, Allowance
 from afterpilot.domain.spend import CapState
-from afterpilot.record.allowances import find_allowance
 from afterpilot.record.history.allowances import declared_on_unknown
+from afterpilot.record.spend.allowances import find_allowance
 from afterpilot.web.api.tokens import GatewayTokens
 
 MAX_AGE = 30  # seconds for which a gateway may keep an answer

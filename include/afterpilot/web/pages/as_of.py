@@ -22,7 +22,9 @@ from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
 
 _ONLY_WHERE_SAID = frozenset({"further caps", "a second person above", "reviewers", "model"})
-_INCLUSIVE = timedelta(microseconds=1)  # what happened at the very moment had happened; coverage asks until before a moment
+_INCLUSIVE = timedelta(
+    microseconds=1
+)  # what happened at the very moment had happened; coverage asks until before a moment
 _VERSIONS = ("model", "model_answered", "prompt", "cases", "code")
 
 
@@ -127,7 +129,11 @@ def _declared(connection: sa.Connection, workflow: str, at: datetime) -> Declare
         known = f"confirmed at {seen['finished_at']:%Y-%m-%d %H:%M} UTC, by the newest load before that moment"
         if seen["sha256"] and seen["sha256"] != sha256:  # a version came back
             sha256 = seen["sha256"]
-            changes = [row for row in coverage.changes(connection, [workflow], since, at + _INCLUSIVE) if row["sha256"] == sha256]
+            changes = [
+                row
+                for row in coverage.changes(connection, [workflow], since, at + _INCLUSIVE)
+                if row["sha256"] == sha256
+            ]
             since, at_least = (changes[-1]["at"], False) if changes else (seen["finished_at"], True)
         if not seen["sha256"]:
             known = f"the folder was gone at {seen['finished_at']:%Y-%m-%d %H:%M} UTC; this is its last version"

@@ -17,9 +17,9 @@ from afterpilot.domain.errors import ConfigurationError
 from afterpilot.domain.ledger import Entry, person
 from afterpilot.pipeline.exporting import Asked as AskedBundle
 from afterpilot.pipeline.exporting import export_bundle
-from afterpilot.record import heads
 from afterpilot.record.history import late_personal, status
-from afterpilot.record.ledger import Ledger
+from afterpilot.record.ledger import heads
+from afterpilot.record.ledger.appending import Ledger
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame

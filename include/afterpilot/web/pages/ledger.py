@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.domain.counting import plural
 from afterpilot.domain.run import FLEET
-from afterpilot.record import heads
 from afterpilot.record.history import ledger, status
 from afterpilot.record.history.ledger import LedgerFilter, Listed
 from afterpilot.record.history.paging import Page
+from afterpilot.record.ledger import heads
 from afterpilot.record.standing import standing
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked

@@ -17,8 +17,8 @@ from afterpilot.pipeline.retention_standing import standings
 from afterpilot.record.history import retention as history
 from afterpilot.record.history import status
 from afterpilot.record.history.paging import Row
-from afterpilot.record.holds import Holds
-from afterpilot.record.retention_rules import of_fleet
+from afterpilot.record.retention.holds import Holds
+from afterpilot.record.retention.rules import of_fleet
 from afterpilot.web.access import Role, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from afterpilot.domain.run import FLEET
 from afterpilot.record.history import spend
-from afterpilot.record.removals import no_calls_before
+from afterpilot.record.retention.removals import no_calls_before
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address

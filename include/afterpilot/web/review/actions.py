@@ -16,7 +16,7 @@ from afterpilot.domain.record import HumanDecision
 from afterpilot.pipeline.reviewing import corrected_value, decide
 from afterpilot.pull.values import moment
 from afterpilot.record.history import review
-from afterpilot.record.review_queue import ReviewQueue
+from afterpilot.record.review.queue import ReviewQueue
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.review.choices import choices, outside_of_set

@@ -1,0 +1,1 @@
+"""Evals: samples, results, judgements, baselines, and corrections offered as cases."""

@@ -1,0 +1,1 @@
+"""The ledger: what is appended, how it is sealed into a signed tree, and how all of it is verified."""

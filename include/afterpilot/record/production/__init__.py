@@ -1,0 +1,1 @@
+"""Production records as they are pulled: written many at once, late and changed rows, and where each source stands."""

@@ -1,0 +1,1 @@
+"""What the gate decided, what people did, and how it goes back to production."""
