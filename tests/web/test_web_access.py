@@ -48,7 +48,7 @@ def _anew(site: AccessSite) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*LISTS, "/health", "/coverage", "/as-of", "/mapping", "/ledger", "/bundle", "/retention"]
+    "page", [*LISTS, "/health", "/coverage", "/as-of", "/obligations", "/ledger", "/bundle", "/retention"]
 )
 def test_no_list_names_a_workflow_that_an_owner_does_not_see(site: AccessSite, page: str) -> None:
     """Neither in rows nor in suggestions, links or figures; an engineer and an auditor see both."""
@@ -94,7 +94,7 @@ def test_what_is_not_seen_and_what_is_not_there_are_answered_alike(site: AccessS
         said = hidden.text.replace(site.names[kind], site.names["lost"])  # the address that was asked for
         assert (hidden.status_code, said) == (lost.status_code, lost.text)
     for path in ("/evals/{}", "/spend/{}", "/declarations/{}", "/runbooks/{}", "/outputs?workflow={}&key=run-00000",
-                 "/coverage?workflow={}", "/as-of?workflow={}", "/mapping?workflow={}", "/bundle?workflow={}", "/bundle.zip?workflow={}",
+                 "/coverage?workflow={}", "/as-of?workflow={}", "/obligations?workflow={}", "/bundle?workflow={}", "/bundle.zip?workflow={}",
                  "/review/item?workflow={}&key=run-00000"):  # fmt: skip
         hidden, lost = (client.get(f"{PREFIX}{path.format(slug)}") for slug in (MINE, "no_such_one"))
         said = hidden.text.replace(MINE, "no_such_one")  # the address that was asked for

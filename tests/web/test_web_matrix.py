@@ -73,7 +73,7 @@ TABLE: Mapping[tuple[str, str], Answers] = {
     ("GET", "/coverage"): everybody("/coverage"),
     **files("coverage"),
     ("GET", "/as-of"): everybody("/as-of"),
-    ("GET", "/mapping"): everybody("/mapping"),
+    ("GET", "/obligations"): everybody("/obligations"),
     ("GET", "/bundle"): everybody("/bundle"),
     # Nothing is signed here, and so there is nothing to prove a bundle against.
     ("GET", "/bundle.zip"): Answers(

@@ -32,8 +32,8 @@ from afterpilot.web.pages import (
     evals,
     incidents,
     ledger,
-    mapping,
     messages,
+    obligations,
     outputs,
     raises,
     retention,
@@ -130,7 +130,7 @@ def _pages(frame: Frame, health: Health, workflows: Path | None, *, takes_answer
         alert_preview,
     ):
         routes.include_router(pages.router(frame))
-    for pages in (evals, spend, eval_compare, coverage, as_of, mapping, ledger, bundle):
+    for pages in (evals, spend, eval_compare, coverage, as_of, obligations, ledger, bundle):
         routes.include_router(pages.router(frame))
     routes.include_router(incidents.router(frame, takes_answers=takes_answers))
     routes.include_router(eval_cases.router(frame, workflows))

@@ -39,7 +39,7 @@ NAVIGATION = (
     ("declarations", "declarations", "Declarations"),
     ("coverage", "coverage", "Coverage"),
     ("as_of", "as-of", "As of"),
-    ("mapping", "mapping", "Obligations"),
+    ("obligations", "obligations", "Obligations"),
     ("ledger", "ledger", "Ledger"),
     ("health", "health", "Health"),
 )

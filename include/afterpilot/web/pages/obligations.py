@@ -29,7 +29,7 @@ def router(frame: Frame) -> APIRouter:
     """Routes of obligations."""
     routes = APIRouter()
 
-    @routes.get("/mapping")
+    @routes.get("/obligations")
     def page(request: Request) -> HTMLResponse:
         asked, who, now = Asked(request), sight(request), frame.clock()
         days = span(asked, now.astimezone(UTC).date(), longest=_LONGEST, usual=_USUAL)
@@ -47,9 +47,9 @@ def router(frame: Frame) -> APIRouter:
         lines = [line for _, told in sources for _, those in told for line in those]
         return frame.page(
             request,
-            "mapping.html",
+            "obligations.html",
             title=f"Obligations of {workflow}" if workflow else "Obligations",
-            here="mapping",
+            here="obligations",
             workflow=workflow if sources else "",
             query={"workflow": workflow, "from": days[0].isoformat(), "to": days[1].isoformat()},
             days=days,

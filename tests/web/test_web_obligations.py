@@ -8,7 +8,7 @@ from datetime import date
 from history_site import Site
 
 from afterpilot.decide.obligations import SOURCES
-from afterpilot.web.pages.mapping import links
+from afterpilot.web.pages.obligations import links
 
 
 def text_of(html: str) -> str:
@@ -17,7 +17,7 @@ def text_of(html: str) -> str:
 
 def test_what_is_there_and_what_is_not(audited: Site) -> None:
     """Runs of the period are counted with a link to them; what did not run, and what nobody did, are gaps."""
-    html = audited.get("/mapping?workflow=order_replies&from=2026-11-01&to=2026-11-20")
+    html = audited.get("/obligations?workflow=order_replies&from=2026-11-01&to=2026-11-20")
     assert "This is no legal advice." in html
     text = text_of(html)
     assert re.search(r"\d+ on record newest 2026-11-20", text)
@@ -28,7 +28,7 @@ def test_what_is_there_and_what_is_not(audited: Site) -> None:
 
 def test_a_period_without_anything_is_all_gaps(audited: Site) -> None:
     """Before the workflow was declared nothing is on record of it, so nothing is found but what is kept since."""
-    text = text_of(audited.get("/mapping?workflow=order_replies&from=2026-10-01&to=2026-10-05"))
+    text = text_of(audited.get("/obligations?workflow=order_replies&from=2026-10-01&to=2026-10-05"))
     assert "0 on record" not in text.split("EU AI Act", 1)[1]
     assert not re.search(r"\b\d+ on record newest", text)
     assert "Nothing was due in this period." in text
@@ -47,5 +47,5 @@ def test_every_kind_of_record_has_a_place_to_look(audited: Site) -> None:
 
 def test_others_do_not_see_it(audited_by_owner: Site) -> None:
     """An owner sees the own workflow; another one is 404."""
-    assert audited_by_owner.client.get("/afterpilot/mapping?workflow=order_replies").status_code == 200
-    assert audited_by_owner.client.get("/afterpilot/mapping?workflow=email_triage").status_code == 404
+    assert audited_by_owner.client.get("/afterpilot/obligations?workflow=order_replies").status_code == 200
+    assert audited_by_owner.client.get("/afterpilot/obligations?workflow=email_triage").status_code == 404
