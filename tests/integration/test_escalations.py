@@ -299,3 +299,35 @@ def test_a_pager_is_told_of_each(site: Site) -> None:
     assert swept(site).called == 5
     told = sorted((row["target"], row["kind"]) for row in waiting(site))
     assert told == [("pager", "escalated")] * 5 + [("slack", "called")]
+
+
+def test_a_place_that_is_told_once_a_day_hears_it_there(site: Site) -> None:
+    """Nobody is called in it: what nobody takes up is a line of its digest, once."""
+    site.edit("_fleet.yaml", "escalate: {critical: 15m,", "escalate: {critical: 15m, warning: 15m,")
+    site.edit("_fleet.yaml", "  routes: ", "  targets: {pager: {kind: pagerduty, connection: pd}}\n  routes: ")
+    site.edit("_fleet.yaml", "    - {workflow: ", "    - {severity: warning, to: [pager, digest]}\n    - {workflow: ")  # fmt: skip
+    ran(site, found(Severity.WARNING))
+    site.edit(f"{SLUG}/workflow.yaml", CHANNEL, "#elsewhere")
+    assert swept(site, 16 * MINUTE).called == 1
+    told = sorted((row["kind"], row["channel"], row["state"]) for row in site.letters())
+    assert told == [
+        ("escalated", "#elsewhere", "pending"),
+        ("escalated", "pager", "pending"),
+        ("incident", CHANNEL, "digest"),
+        ("incident", CHANNEL, "digest"),
+        ("incident", "pager", "pending"),
+    ]
+    site.now = site.now.replace(hour=9) + timedelta(days=1)
+    assert wired_digests(site) == 1
+    (digest,) = [row for row in site.letters() if row["kind"] in ("digest", "called")]
+    assert (digest["kind"], digest["channel"], len(digest["message"]["points"])) == ("digest", CHANNEL, 1)
+
+
+def test_a_call_that_is_still_to_be_sent_is_the_last_one_there(site: Site) -> None:
+    """While Slack takes nothing, what follows waits for a quarter of an hour, and is not a call of each minute."""
+    untaken(site, 5)
+    assert swept(site).digests == 1
+    sends_later = "UPDATE outbox SET not_before = not_before + interval '40 seconds' WHERE kind = 'called' RETURNING id"
+    assert len(site.rows(sends_later)) == 1
+    site.rows("UPDATE incidents SET escalate_at = :at RETURNING id", at=site.now)
+    assert swept(site, timedelta(seconds=10)) == SweptAlerts(called=5)

@@ -95,7 +95,7 @@ def _announce(services: Services, unit: Unit, workflow: Workflow | None, news: N
             message,
             dedupe_key=f"{name}/{destination.target}/{destination.channel}" if place else name,
             workflow=incident.workflow,
-            kind=kind,
+            kind="incident" if _in_digest(news, destination) else kind,
             channel=destination.channel,
             target=destination.target,
             incident_id=incident.id,
@@ -126,9 +126,12 @@ def _plan(services: Services, unit: Unit, workflow: Workflow | None, news: News,
 
 
 def _together(services: Services, plan: Routed, at: datetime) -> Routed:
-    """The plan with its places for people waiting until then; what is told to a program tells each by itself."""
-    programs = {one.name for one in services.fleet.alerts.targets if one.kind in ("pagerduty", "webhook")}
-    return replace(plan, to=tuple(one if one.target in programs else replace(one, digest_at=at) for one in plan.to))
+    """The plan with its places for people waiting until then; what is told to a program tells each by itself, and what waits for the
+    day's digest goes on waiting.
+    """
+    apart = {one.name for one in services.fleet.alerts.targets if one.kind in ("pagerduty", "webhook")}
+    to = (one if one.target in apart or one.digest_at else replace(one, digest_at=at) for one in plan.to)
+    return replace(plan, to=tuple(to))
 
 
 def _expect(services: Services, unit: Unit, workflow: Workflow | None, news: News, severity: Severity) -> None:
@@ -177,6 +180,11 @@ def _held(unit: Unit, news: News, silenced: str) -> tuple[Fate, str, str]:
             kind,
         )
     return (Fate.SILENCED, silenced, kind) if silenced else (Fate.PENDING, "", kind)
+
+
+def _in_digest(news: News, place: Destination) -> bool:
+    """Whether a place that is told once a day hears there that nobody takes it up: nobody is called in it."""
+    return news.what == "escalated" and place.digest_at not in (None, news.together)
 
 
 def _waits(news: News) -> datetime | None:

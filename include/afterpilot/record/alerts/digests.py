@@ -55,14 +55,16 @@ class Digests:
         return [Place(row.target, row.channel, row.calls) for row in rows]
 
     def called_last(self, channel: str, at: datetime) -> datetime | None:
-        """When many were last called about at once in a Slack channel, within the hour before; None where they were not."""
+        """When many were last called about at once in a Slack channel, within the hour before; ``at`` where that call has still to
+        be sent, and None where there was none.
+        """
         statement = sa.select(sa.func.max(outbox.c.not_before)).where(
             outbox.c.kind == CALLED,
             outbox.c.channel == channel,
             outbox.c.created_at > sa.func.now() - timedelta(hours=1),
         )
         last: datetime | None = self._connection.scalar(statement)
-        return last if last is not None and last <= at else None
+        return None if last is None else min(last, at)
 
     def take(self, place: Place, at: datetime) -> Sequence[Waiting]:
         """Take all that is due in a place out of those that wait, oldest first. Another transaction that takes them meanwhile waits
