@@ -155,8 +155,78 @@ def _as_owner(engine: sa.Engine, *statements: str) -> None:
     owner.dispose()
 
 
+_AGAIN = "workflow, stage, window_start, window_end, summary, reasons, evidence, versions, trigger, started_at, actor"
 # What is written past the ledger, and what is said of it.
 _BY_APPLICATION = (
+    (
+        (
+            f"INSERT INTO runs (id, verdict, finished_at, {_AGAIN}) "
+            f"SELECT id, 'PASS', finished_at + interval '1 second', {_AGAIN} FROM runs LIMIT 1"
+        ),
+        "a second time",
+    ),
+    (
+        (
+            "INSERT INTO findings (run_id, fingerprint, workflow, stage, kind, severity, title, at) "
+            "SELECT run_id, fingerprint, workflow, stage, kind, severity, 'x', at + interval '1 second' FROM findings LIMIT 1"
+        ),
+        "stands in findings",
+    ),
+    (
+        (
+            "INSERT INTO findings (run_id, fingerprint, workflow, stage, kind, severity, title, at) "
+            "SELECT gen_random_uuid(), fingerprint, workflow, stage, kind, severity, 'x', at FROM findings LIMIT 1"
+        ),
+        "stands in findings",
+    ),
+    (
+        (
+            "INSERT INTO incidents (fingerprint, workflow, stage, kind, severity, title, opened_at, last_seen_at) "
+            "SELECT 'x', workflow, stage, kind, severity, 'x', now(), now() FROM incidents LIMIT 1"
+        ),
+        "stands in incidents",
+    ),
+    ("UPDATE incident_events SET note = 'all is well' WHERE what = 'seen'", "another note"),
+    ("UPDATE incident_events SET actor = 'eve' WHERE what = 'seen'", "another name"),
+    (
+        (
+            "INSERT INTO incident_events (incident_id, at, what, actor, note, run_id) "
+            "SELECT incident_id, at, what, actor, note, gen_random_uuid() FROM incident_events WHERE what = 'seen' LIMIT 1"
+        ),
+        "another run",
+    ),
+    (
+        (
+            "INSERT INTO incident_events (incident_id, at, what, actor, note, run_id) "
+            "SELECT incident_id, at, what, actor, note, run_id FROM incident_events WHERE what = 'acknowledged' LIMIT 1"
+        ),
+        "stands there 2 times",
+    ),
+    (
+        (
+            "INSERT INTO baselines (workflow, run_id, approved_by, approved_at, note, runs, terms) "
+            "SELECT 'other', run_id, approved_by, approved_at, note, runs, terms FROM baselines LIMIT 1"
+        ),
+        "stands in baselines",
+    ),
+    (
+        (
+            "INSERT INTO declarations (workflow, sha256, usable, document, first_loaded_at) "
+            "SELECT 'other', sha256, usable, document, first_loaded_at FROM declarations LIMIT 1"
+        ),
+        "stands in declarations",
+    ),
+    (
+        (
+            "INSERT INTO repricings (workflow, model, old_price, new_price, first_day, last_day, calls) "
+            "SELECT 'other', model, old_price, new_price, first_day, last_day, calls FROM repricings LIMIT 1"
+        ),
+        "stands in repricings",
+    ),
+    (
+        "UPDATE cap_raises SET decided_at = decided_at - interval '1 hour' WHERE state = 'approved'",
+        "another decided_at",
+    ),
     ("UPDATE human_decisions SET decision = 'accepted' WHERE origin = 'review'", "another decision"),
     ("UPDATE human_decisions SET minutes = 99 WHERE origin = 'review'", "another minutes"),
     ("UPDATE human_decisions SET corrected = '{}' WHERE origin = 'review'", "another corrected"),

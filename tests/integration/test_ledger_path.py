@@ -247,8 +247,9 @@ def test_a_row_that_was_written_past_the_ledger_is_found(site: Site) -> None:
     """Of every table that is looked at; what is older than the ledger is not."""
     at, early = site.now, datetime(2020, 1, 1, tzinfo=UTC)
     with site.ops.begin() as connection:
+        for name in ("runs", "findings"):
+            partitions.ensure(connection, name, [at])
         connection.execute(sa.text(_PAST_THE_LEDGER), {"at": at, "early": early})
-        partitions.ensure(connection, "runs", [at])
         for name in ("run_ids", "runs"):
             connection.execute(sa.text(_RUN[name]), {"at": at})
         connection.execute(sa.text(_RUN["run_ids"].replace("1'", "2'")), {"at": at})  # of a run that there never was
@@ -266,6 +267,7 @@ _PAST_THE_LEDGER = """
 WITH incident AS (
   INSERT INTO incidents (fingerprint, workflow, stage, kind, severity, title, opened_at, last_seen_at)
   VALUES ('f', 'w', 'check', 'k', 'critical', 't', :at, :at) RETURNING id
+), found AS (INSERT INTO findings (run_id, fingerprint, workflow, stage, kind, severity, title, at) VALUES (gen_random_uuid(), 'f', 'w', 'check', 'k', 'critical', 't', :at)
 ), events AS (INSERT INTO incident_events (incident_id, at, what) SELECT id, CAST(:at AS timestamptz), what FROM incident, unnest(ARRAY['opened', 'seen']) AS what
 ), letters AS (INSERT INTO outbox (dedupe_key, workflow, kind, channel, message, created_at) VALUES ('a', 'w', 'k', '#c', '{}', :at), ('b', 'w', 'k', '#c', '{}', :early)
 ), versions AS (INSERT INTO declarations (workflow, sha256, usable, first_loaded_at) VALUES ('w', 's', true, :at)

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from afterpilot.domain.ledger import ITSELF
 from afterpilot.record.ledger.audit import OUTPUT
 from afterpilot.record.ledger.removed import Removed
 from afterpilot.record.ledger.standing import Flaws
@@ -54,10 +55,20 @@ _TOLD = (
     "JOIN ledger l ON l.subject = w.subject AND l.action = w.action AND l.at = w.at ORDER BY w.subject, w.action, w.at, w.id"
 )
 _LOST = (
-    "SELECT l.subject, l.at, min(l.workflow) AS workflow, min(CAST(l.payload AS json) ->> 'workflow') AS whose "
+    "SELECT l.subject, l.at, min(l.workflow) AS workflow, min(CAST(l.payload AS json) ->> 'workflow') AS whose, "
+    "count(*) AS entries, coalesce(min(w.rows), 0) AS rows "
     "FROM ledger l LEFT JOIN (SELECT subject, action, at, count(*) AS rows FROM ({rows}) AS w GROUP BY 1, 2, 3) AS w "
     "ON w.subject = l.subject AND w.action = l.action AND w.at = l.at WHERE {which} "
-    "GROUP BY l.subject, l.action, l.at HAVING count(*) > coalesce(min(w.rows), 0) ORDER BY min(l.id)"
+    "GROUP BY l.subject, l.action, l.at HAVING count(*) <> coalesce(min(w.rows), 0) ORDER BY min(l.id)"
+)
+# Found again, which has no entry of its own: a run says so that is on record, in the words that were told last.
+_SEEN = (
+    "SELECT 'incident:' || e.incident_id AS subject, e.at, e.actor, e.note, l.payload, "
+    "  e.run_id IS NULL OR EXISTS (SELECT FROM run_ids r WHERE r.id = e.run_id) AS run_known "
+    "FROM incident_events e CROSS JOIN LATERAL ("
+    "  SELECT payload FROM ledger WHERE subject = 'incident:' || e.incident_id AND at <= e.at AND action IN "
+    "    ('alerts\\:incident\\:opened', 'alerts\\:incident\\:changed', 'alerts\\:incident\\:reopened') "
+    "  ORDER BY id DESC LIMIT 1) AS l WHERE e.what = 'seen' ORDER BY e.id"
 )
 _OUTPUT_ERASED = sa.text(
     "SELECT EXISTS (SELECT FROM ledger WHERE subject = :subject AND action = 'retention:output:erased')"
@@ -70,6 +81,7 @@ def look(connection: sa.Connection) -> Flaws:
     for table, rows in _ACTS.items():
         flaws.problems += islice(_changed(connection, words, table, rows), MOST)
         flaws.problems += islice(_lost(connection, removed, table, rows), MOST)
+    flaws.problems += islice(_seen(connection, words), MOST)
     return flaws
 
 
@@ -90,10 +102,32 @@ def _changed(connection: sa.Connection, words: Words, table: str, rows: str) -> 
 
 
 def _lost(connection: sa.Connection, removed: Removed, table: str, rows: str) -> Iterator[str]:
-    """Entries whose row is gone, and no entry says that retention has removed it."""
+    """Entries whose row is gone, and no entry says that retention has removed it; and rows that stand there more often."""
     for row in streamed(connection, _LOST.format(rows=rows, which=_ENTRIES[table])):
-        if not removed.rows(_WITH.get(table, table), row.whose or row.workflow, row.at):
+        if row.rows > row.entries:
+            yield (
+                f"{table}: what {row.subject} of {row.workflow} tells of {row.at:%Y-%m-%d %H:%M} UTC stands there "
+                f"{row.rows} times, and was recorded {row.entries} times"
+            )
+        elif not removed.rows(_WITH.get(table, table), row.whose or row.workflow, row.at):
             yield f"{table}: what {row.subject} of {row.workflow} tells of {row.at:%Y-%m-%d %H:%M} UTC is not there any more"
+
+
+def _seen(connection: sa.Connection, words: Words) -> Iterator[str]:
+    """What is said to have been found again by nobody, or otherwise than it was told."""
+    for row in streamed(connection, _SEEN):
+        payload = json.loads(row.payload)
+        wrong = (
+            "run"
+            if not row.run_known
+            else "name"
+            if row.actor != ITSELF
+            else ""
+            if words.said(payload.get("title", payload.get("note")), row.note)
+            else "note"
+        )
+        if wrong:
+            yield f"incident_events: {row.subject} of {row.at:%Y-%m-%d %H:%M} UTC, seen again, has another {wrong} than the ledger tells"
 
 
 def _difference(connection: sa.Connection, words: Words, row: Any) -> str:  # noqa: ANN401 - a row

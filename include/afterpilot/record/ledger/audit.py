@@ -31,7 +31,19 @@ OUTPUT = (
     "'output:' || left(encode(sha256(convert_to(workflow, 'UTF8') || '\\x00' || convert_to(key, 'UTF8')), 'hex'), 32)"
 )
 _SOURCES = {
-    "runs": "SELECT 'run:' || id AS subject, stage || '\\:run\\:recorded' AS action, workflow, finished_at AS at FROM runs",
+    "runs": (
+        "SELECT 'run:' || id || CASE WHEN EXISTS (SELECT FROM run_ids WHERE run_ids.id = runs.id "
+        "  AND run_ids.finished_at = runs.finished_at) THEN '' ELSE ' a second time' END AS subject, "
+        "stage || '\\:run\\:recorded' AS action, workflow, finished_at AS at FROM runs"
+    ),
+    # A run is found by the one row that the directory knows; another of its id would stand in lists, and no document would hold it.
+    "findings": (
+        "SELECT 'finding of run:' || run_id AS subject, '' AS action, workflow, at FROM findings WHERE NOT EXISTS "
+        "(SELECT FROM run_ids WHERE run_ids.id = findings.run_id AND run_ids.finished_at = findings.at)"
+    ),
+    "incidents": (
+        "SELECT 'incident:' || id AS subject, 'alerts:incident:' AS action, workflow, opened_at AS at FROM incidents"
+    ),
     "incident_events": (
         "SELECT 'incident:' || incident_id AS subject, 'alerts:incident:' || what AS action, incidents.workflow, at "
         "FROM incident_events JOIN incidents ON incidents.id = incident_id WHERE what <> 'seen'"
@@ -81,6 +93,12 @@ _SOURCES = {
     ),
 }
 _AT_THE_SAME_MOMENT = {"incident_events", "human_decisions", "baselines"}  # a subject has many of these
+_OF_THE_SAME_WORKFLOW = {
+    "baselines",
+    "declarations",
+    "repricings",
+    "runs",
+}  # a subject of one can be that of another's row, too
 _MISSING = """
 SELECT * FROM ({source}) AS written
 WHERE at >= greatest(:since, (SELECT began_at FROM ledger_identity)) AND at < :until AND NOT EXISTS (
@@ -105,6 +123,7 @@ def missing(
     given = {"since": since, "until": until, "limit": limit}
     for table in tables:
         same = " AND ledger.at = written.at" if table in _AT_THE_SAME_MOMENT else ""
+        same += " AND ledger.workflow = written.workflow" if table in _OF_THE_SAME_WORKFLOW else ""
         statement = sa.text(_MISSING.format(source=_SOURCES[table], same=same))
         found += [Unrecorded(table, *row) for row in connection.execute(statement, given)]
     return found

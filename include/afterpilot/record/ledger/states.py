@@ -65,9 +65,11 @@ def _incident(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN
         title = worded.payload.get("title" if worded.word == "opened" else "note")
         if not words.said(title, row.title):
             return "title"
+    # What has no entry may be of before the ledger, unless that tells of the incident from its beginning on.
+    whole = told[0].word == "opened"
     taken = _last(told, "acknowledged", "waiver_over", "reopened")
     if taken is None or taken.word != "acknowledged":
-        if taken is not None and (row.acknowledged_by or row.acknowledged_at):
+        if (whole or taken is not None) and (row.acknowledged_by or row.acknowledged_at):
             return "acknowledged_by"
     elif row.acknowledged_at != taken.at or not words.named(taken.actor, row.acknowledged_by):
         return "acknowledged_by"
@@ -76,17 +78,24 @@ def _incident(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN
 
 def _waiver(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401 - a row
     waived = _last(told, "waived")
-    if row.waived_until is None or waived is None:
-        return "waived_until" if row.state == "waived" and waived is not None else ""
+    if waived is None:
+        said = row.waived_until or row.waived_by or row.waived_reason
+        return "waived_until" if said and told[0].word == "opened" else ""
+    if row.waived_until is None:
+        return "waived_until" if row.state == "waived" else ""
     if waived.payload.get("until") != stamp(row.waived_until):
         return "waived_until"
-    return "" if words.named(waived.actor, row.waived_by) else "waived_by"
+    if not words.named(waived.actor, row.waived_by):
+        return "waived_by"
+    reason = f"until {row.waived_until:%Y-%m-%d %H:%M} UTC: {row.waived_reason}"
+    return "" if words.said(waived.payload.get("note"), reason) else "waived_reason"
 
 
 def _end(row: Any, told: Sequence[Told]) -> str:  # noqa: ANN401 - a row
     ended = _last(told, "resolved", "reopened")
     at = ended.at if ended is not None and ended.word == "resolved" else None
-    return "resolved_at" if ended is not None and row.resolved_at != at else ""
+    known = ended is not None or told[0].word == "opened"
+    return "resolved_at" if known and row.resolved_at != at else ""
 
 
 def _raise(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401 - a row
@@ -100,8 +109,11 @@ def _raise(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401
             return name
     if told[0].at != row.asked_at or not words.named(told[0].actor, row.asked_by):
         return "asked_by"
-    if newest.word != "asked" and len(told) > 1 and not words.named(newest.actor, row.second_by or row.asked_by):
-        return "second_by"
+    if newest.word != "asked" and len(told) > 1:
+        if row.decided_at != newest.at:
+            return "decided_at"
+        if not words.named(newest.actor, row.second_by or row.asked_by):
+            return "second_by"
     return "" if words.said(first.get("note"), row.reason) else "reason"
 
 
@@ -145,7 +157,7 @@ def _hold(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401 
         if not words.said(first.payload.get("reason"), row.reason):
             return "reason"
     if ended is None:
-        return "ended_at" if row.ended_at else ""
+        return "ended_at" if row.ended_at or row.ended_by or row.ended_reason else ""
     if ended.at != row.ended_at or not words.named(ended.actor, row.ended_by):
         return "ended_by"
     return "" if words.said(ended.payload.get("reason"), row.ended_reason) else "ended_reason"
