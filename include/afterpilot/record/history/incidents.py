@@ -64,7 +64,7 @@ def list_incidents(
 def _listed(connection: sa.Connection, looked: Looked) -> Page:
     statement = sa.select(incidents, _newest_fate().label("told")).where(these(_ORDER, looked))
     rows = {row["id"]: row for row in all_rows(connection, statement)}
-    return Page([rows[one] for one in looked.ids], looked.after, looked.looked_to)
+    return Page([rows[one] for one in looked.ids if one in rows], looked.after, looked.looked_to)
 
 
 def _ever_told(connection: sa.Connection, told: str) -> Sequence[uuid.UUID] | None:

@@ -40,7 +40,7 @@ def list_messages(
     allowed |= narrowed(workflow, only)
     looked = look(connection, _ORDER, allowed, after=after, limit=limit, most=most)
     rows = {row["id"]: row for row in all_rows(connection, sa.select(outbox).where(these(_ORDER, looked)))}
-    return Page([rows[one] for one in looked.ids], looked.after, looked.looked_to)
+    return Page([rows[one] for one in looked.ids if one in rows], looked.after, looked.looked_to)
 
 
 def one_message(connection: sa.Connection, which: uuid.UUID) -> Row | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 MOST = 100_000  # keys that are remembered; of more, each counts as changed
@@ -28,14 +29,16 @@ class Displaced:
     def __init__(self) -> None:
         self._stood: dict[str, Stood] = {}
         self._seen: set[int] = set()
-        self._lost: list[datetime] = []
+        self._lost: dict[datetime, datetime] = {}  # the earliest moment of each minute
 
     def see(self, rows: Iterable[tuple[str, datetime]]) -> None:
         """Rows (key, time) that are on record as they were read."""
-        for row in rows:
-            if len(self._seen) >= MOST:
-                return
-            self._seen.add(hash(row))
+        self._seen.update(hash(row) for row in islice(rows, MOST - len(self._seen)))
+
+    @property
+    def full(self) -> bool:
+        """Whether no more rows are remembered as seen."""
+        return len(self._seen) >= MOST
 
     def seen(self, key: str, at: datetime) -> bool:
         """Whether the pull has read this row already."""
@@ -46,7 +49,8 @@ class Displaced:
         if len(self._stood) < MOST:
             self._stood.setdefault(key, stood)
         else:
-            self._lost.append(stood.at)
+            minute = _minute(stood.at)
+            self._lost[minute] = min(stood.at, self._lost.get(minute, stood.at))
 
     def again(self, key: str, at: datetime, data_md5: str) -> Stood | None:
         """What stood before, where this row is the same; it is displaced no more then."""
@@ -57,5 +61,9 @@ class Displaced:
 
     def left(self) -> Collection[datetime]:
         """Where records stood whose time was really corrected: one moment for each minute."""
-        moments = sorted([*self._lost, *(one.at for one in self._stood.values())], reverse=True)
-        return sorted({one.replace(second=0, microsecond=0): one for one in moments}.values())
+        moments = sorted([*self._lost.values(), *(one.at for one in self._stood.values())], reverse=True)
+        return sorted({_minute(one): one for one in moments}.values())
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

@@ -191,7 +191,7 @@ def _merged(
     if given["lost"]:
         run(_KEEP_LOST)
     run(_KNOWN)
-    if not ordered:
+    if not (ordered or displaced.full):
         displaced.see((row.key, row.at) for row in run(_UNCHANGED))
     given["seen"] = [row.key for row in run(_OLDER) if displaced.seen(row.key, row.was_at)]
     older = run(_GIVE_WAY).rowcount
