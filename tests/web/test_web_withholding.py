@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.record import tables
 from afterpilot.record.ops import Ops
-from afterpilot.web.access import Access, Role, Sight
+from afterpilot.web.access import Access, Declared, Role, Sight
 from afterpilot.web.withholding import WITHHELD, withheld
 
 FIELD, SECRET = "supplier_contact", "Ann Soerensen"
@@ -157,12 +158,49 @@ def test_a_field_that_was_always_personal_withholds_nothing(quoting: Quoting) ->
         ({"workflow": "letters", "title": "supplier_contact: Ann"}, {"workflow": "letters", "title": "supplier_contact: Ann"}),
         ({"workflow": FLEET, "title": "supplier_contact: Ann"}, {"workflow": FLEET, "title": "supplier_contact: Ann"}),
         ({"workflow": FLEET, "title": f"{INVOICES}: supplier_contact"}, {"workflow": FLEET, "title": WITHHELD}),
+        ({"evidence": {"document": "supplier_contact: Ann", "Supplier_Contact": "Ann"}}, {"evidence": {"document": WITHHELD, "Supplier_Contact": "[redacted]"}}),
+        ({"about": "supplier_contact is no number: 'Ann'", "n": "Ann"}, {"about": WITHHELD, "n": "[redacted]"}),
+        ({"about": "supplier_contact, country"}, {"about": "supplier_contact, country"}),
         ({"field": "supplier_contact", "success": False, "rows": 2, "x": "Ann"}, {"field": "supplier_contact", "success": False, "rows": 2, "x": "[redacted]"}),
     ],
 )  # fmt: skip
 def test_what_names_the_field_is_withheld_and_nothing_else(given: object, shown: object) -> None:
     """As a word, in words, as a key, and beside its name; of the fleet where the workflow is named too."""
     assert withheld(given, LATE, workflow=INVOICES) == shown
+
+
+def test_a_field_that_is_called_as_a_word_of_ours_hides_its_values_and_no_words() -> None:
+    """In evidence its value is hidden, also where its name is one of ours; a run's own summary, verdict and state are read."""
+    late = {INVOICES: frozenset({"summary", "state", "Name"})}
+    run = {"workflow": INVOICES, "summary": "40 pulled", "state": "open", "evidence": {"state": "CA", "name": "Ann"}}
+    hidden = {"state": "[redacted]", "name": "[redacted]"}
+    assert withheld(run, late) == {**run, "evidence": hidden}
+    told = {**run, "summary": "its name is Ann"}
+    assert withheld(told, late) == {**run, "summary": "[redacted]", "evidence": hidden}
+
+
+def test_no_page_fails_whatever_the_fields_are_called(audited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields that are called as every column of ours, and as every part of a message, change no page's shape."""
+    names = {column.name for table in tables.metadata.tables.values() for column in table.columns}
+    names |= {one.name for kind in (Message, Fact) for one in dataclasses.fields(kind)} | _keys_of_evidence(
+        audited.engine
+    )
+    with audited.engine.connect() as connection:
+        slugs = connection.scalars(sa.select(tables.current_declarations.c.workflow)).all()
+    monkeypatch.setattr(Declared, "late", lambda _: dict.fromkeys(slugs, frozenset(names)))
+    app = mounted(audited.engine, access=Access(who=lambda: Sight("ada", role=Role.AUDITOR)))
+    client = TestClient(app, follow_redirects=False)
+    files = [f"/{name}.{form}" for name in FILES for form in ("csv", "jsonl")]
+    asked = (*audited.every_page, *files)
+    theirs = {path: client.get(f"/afterpilot{path}").status_code for path in asked}
+    whole = {path: audited.client.get(f"/afterpilot{path}").status_code for path in asked}
+    assert theirs == whole
+
+
+def _keys_of_evidence(engine: sa.Engine) -> set[str]:
+    keys = sa.text("SELECT DISTINCT key FROM runs CROSS JOIN LATERAL jsonb_object_keys(evidence) AS key")
+    with engine.connect() as connection:
+        return set(connection.scalars(keys))
 
 
 def test_without_such_a_field_nothing_is_looked_through() -> None:

@@ -21,7 +21,7 @@ Late = Mapping[str, frozenset[str]]  # workflow → its fields
 
 WITHHELD = "[withheld: it names a field that is personal now]"
 _NAMES = ("about", "column", "column_A", "column_B", "column_list", "columns", "field", "fields", "of")
-_IN_EVIDENCE = frozenset({"evidence", "result"})
+_IN_EVIDENCE = frozenset({"evidence", "data", "corrected"})  # what is keyed by a field there is its value
 _WORDS = frozenset({"title", "detail", "summary"})  # of a finding or an incident: one tells of the same as the other
 # What stands beside a field's name and quotes no value of it.
 _SAFE = frozenset(
@@ -51,6 +51,11 @@ _SAFE = frozenset(
         "actor",
     }
     | {"transport", "target", "channel", "posted_ts", "posted_channel", "tone", "what", "path", "sha256", "version"}
+)
+# Of pages and rows, outside of evidence: words of ours, whatever else a workflow calls its fields. They are read, and not hidden as a value.
+_OURS = frozenset(
+    {"title", "summary", "detail", "reason", "reasons", "note", "text", "name", "subject", "payload", "message"}
+    | {"notification", "facts", "label", "value", "points", "footer", "error", "action"}
 )
 _NOT_WALKED = frozenset(
     {"document", "query", "slugs", "stages", "problems", "days", "here", "form", "token", "who", "sight"}
@@ -89,19 +94,27 @@ class _Walk:
             }
         named = fields and any(_named(value.get(name), fields) for name in _NAMES)
         told = fields and any(isinstance(value.get(one), str) and self._quotes(value[one], workflow) for one in _WORDS)
-        found: dict[Any, Any] = {}
-        for key, one in value.items():
-            name = WITHHELD if in_evidence and isinstance(key, str) and _mentions(key, fields) else key
-            if name in _NOT_WALKED or (name in _SAFE and not isinstance(one, Mapping | list | tuple)):
-                found[name] = one
-            elif fields and isinstance(name, str) and name.lower() in fields and not isinstance(one, bool | None):
-                found[name] = _hidden(one, numbers=in_evidence)
-            elif named or (told and name in _WORDS | _IN_EVIDENCE):
-                found[name] = _hidden(one, numbers=in_evidence or name in _IN_EVIDENCE)
-            else:
-                inner = name if isinstance(name, str) and name in self._late else workflow
-                found[name] = self.of(one, inner, in_evidence=in_evidence or name in _IN_EVIDENCE)
-        return found
+        hides = frozenset(value if named else _WORDS | _IN_EVIDENCE if told else ())
+        return {
+            WITHHELD if in_evidence and isinstance(key, str) and _mentions(key, fields) else key: self._value(
+                key, one, workflow, in_evidence=in_evidence, hide=key in hides
+            )
+            for key, one in value.items()
+        }
+
+    def _value(self, key: Any, one: Any, workflow: str, *, in_evidence: bool, hide: bool) -> Any:  # noqa: ANN401 - as above
+        """What stands under a key of a mapping; ``hide``: it stands beside the name of a field."""
+        fields, name = self._fields(workflow), key if isinstance(key, str) else ""
+        own = _names(name, fields) and not isinstance(one, bool | None)
+        if own and (in_evidence or name not in _OURS | _SAFE | _NOT_WALKED):
+            return _hidden(one, fields, numbers=in_evidence)
+        if name in _NAMES and isinstance(one, str):
+            return WITHHELD if any(_mentions(part, fields) for part in one.split(",")) else one
+        if (name in _NOT_WALKED and not in_evidence) or (name in _SAFE and not isinstance(one, Mapping | list | tuple)):
+            return one
+        if hide:
+            return _hidden(one, fields, numbers=in_evidence or name in _IN_EVIDENCE)
+        return self.of(one, name if name in self._late else workflow, in_evidence=in_evidence or name in _IN_EVIDENCE)
 
     def _instance(self, value: Any, workflow: str) -> Any:  # noqa: ANN401 - as above
         row = getattr(value, "row", None)
@@ -146,18 +159,20 @@ def _workflow_of(value: Mapping[Any, Any], otherwise: str) -> str:
 
 
 def _named(value: Any, fields: Collection[str]) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether columns that something is about are among the fields."""
+    """Whether columns that something is about are among the fields, or its words name one."""
     if isinstance(value, str):
-        return any(_pattern(frozenset(fields)).fullmatch(part.strip()) for part in (value, *value.split(",")))
+        return bool(_pattern(frozenset(fields)).search(value))
     return isinstance(value, list | tuple) and any(_named(one, fields) for one in value)
+
+
+def _names(text: str, fields: Collection[str]) -> bool:
+    """Whether a text is the name of a field."""
+    return bool(fields and text and _pattern(frozenset(fields)).fullmatch(text.strip()))
 
 
 def _mentions(text: str, fields: Collection[str]) -> bool:
     """Whether a text names a field and is more than its name."""
-    if not fields:
-        return False
-    pattern = _pattern(frozenset(fields))
-    return bool(pattern.search(text)) and not pattern.fullmatch(text.strip())
+    return bool(fields and _pattern(frozenset(fields)).search(text)) and not _names(text, fields)
 
 
 @lru_cache(maxsize=256)
@@ -169,7 +184,8 @@ def _pattern(fields: frozenset[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", re.IGNORECASE)
 
 
-def _hidden(value: Any, *, numbers: bool) -> Any:  # noqa: ANN401 - any JSON value
+def _hidden(value: Any, fields: Collection[str], *, numbers: bool) -> Any:  # noqa: ANN401 - any JSON value
+    """Without its texts, and its ``numbers``; what quotes no value stays, unless a field is called so."""
     if isinstance(value, str):
         return HIDDEN if value else value
     if isinstance(value, bool):
@@ -177,8 +193,11 @@ def _hidden(value: Any, *, numbers: bool) -> Any:  # noqa: ANN401 - any JSON val
     if isinstance(value, int | float):
         return HIDDEN if numbers else value
     if isinstance(value, Mapping):
-        return {name: one if name in _SAFE else _hidden(one, numbers=numbers) for name, one in value.items()}
-    return [_hidden(one, numbers=numbers) for one in value] if isinstance(value, list | tuple) else value
+        return {
+            name: one if name in _SAFE and not _names(name, fields) else _hidden(one, fields, numbers=numbers)
+            for name, one in value.items()
+        }
+    return [_hidden(one, fields, numbers=numbers) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _emptied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
