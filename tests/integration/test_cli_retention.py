@@ -35,17 +35,31 @@ def test_show_says_what_is_kept_how_long_since_when_and_what_goes_next(cli: Cli,
     kept.record("invoice_matching", "a", OLD)
     code, out, _ = cli("retention", "show")
     assert code == 0
-    (records,) = [line for line in out.splitlines() if line.strip().startswith("records ")]  # the row, not the rule
+    (records,) = [line for line in out.splitlines() if line.strip().startswith("records ")]
     for said in ("400 days", "2020-03-10", "2020-03", "due since 2021-05-06"):
         assert said in records
     (ledger,) = [line for line in out.splitlines() if line.strip().startswith("ledger ")]
     assert "for good" in ledger
+    assert "default: records, usage, samples, runs, messages, reviews, ledger" in out
+    assert "at least 183 days: samples, runs, messages, reviews, ledger" in out
+    assert "at least 400 days: usage" in out
+    assert out.count("400 days") == len(("records", "samples", "usage", "its own")), "no rule is said twice"
     assert "invoice_matching: its records are kept for 400 days" in out
     told = json.loads(cli("retention", "show", "--json")[1])
     assert [one["class"] for one in told["classes"]] == [
         "records", "usage", "samples", "runs", "messages", "reviews", "ledger",
     ]  # fmt: skip
     assert {one["minimum_days"] for one in told["classes"]} == {0, 183, 400}
+
+
+def test_show_names_no_day_for_what_stays_for_good(cli: Cli, kept: Kept) -> None:
+    """A month whose workflow says what cannot be read goes at no time, and not in a hundred years."""
+    kept.declare("claims", "a while")
+    kept.record("claims", "a", OLD)
+    out = cli("retention", "show")[1]
+    (records,) = [line for line in out.splitlines() if line.strip().startswith("records ")]
+    assert records.split()[4:6] == ["-", "-"], records
+    assert "claims: its records are kept for good, as what it says cannot be read" in out
 
 
 def test_a_dry_run_removes_nothing_and_a_run_is_reported(cli: Cli, kept: Kept) -> None:

@@ -42,9 +42,7 @@ def show(*, json: AsJson = False) -> None:
         as_json({"classes": [_as_dict(one) for one in found], "holds": len(held), "workflows": dict(rules.own)})
         return
     console.print(_table(found, wired.services.now()), soft_wrap=False)
-    for one in found:
-        least = f"; at least {one.data_class.minimum} days" if one.data_class.minimum else ""
-        _line(f"{one.data_class.name}: {one.rule}, {one.said_by}{least}")
+    _line(_rules(found))
     for one in found:
         if one.stays:
             _line(f"{one.data_class.name} of {one.next} is old enough and stays: {one.stays}")
@@ -116,6 +114,18 @@ def report(
         _line(f"{one['at']:%Y-%m-%d}  erased: {one['subject']}  {plural(one['rows'], 'value')}  by {one['actor']}")
     if not gone and not erased:
         _line(f"Nothing was removed from {start:%Y-%m-%d} to {last:%Y-%m-%d}, both included.")
+
+
+def _rules(found: Sequence[Standing]) -> str:
+    """Who says how long, and what no rule can be shorter than."""
+    said: dict[str, list[str]] = {}
+    least: dict[int, list[str]] = {}
+    for one in found:
+        said.setdefault(one.said_by.split(";")[0], []).append(one.data_class.name)
+        least.setdefault(one.data_class.minimum, []).append(one.data_class.name)
+    told = [f"{who}: {', '.join(names)}" for who, names in said.items()]
+    told += [f"at least {days} days: {', '.join(names)}" for days, names in sorted(least.items()) if days]
+    return "\n".join(told)
 
 
 def _table(found: Sequence[Standing], now: datetime) -> Table:

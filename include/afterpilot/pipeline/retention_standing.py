@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from afterpilot.domain.retention import CLASSES, DataClass, goes_at
+from afterpilot.domain.counting import plural
+from afterpilot.domain.retention import CLASSES, FOR_GOOD, DataClass, goes_at
 from afterpilot.pipeline.retaining import Rules
 from afterpilot.record import months
 from afterpilot.record.history.retention import oldest
@@ -47,7 +48,7 @@ def _standing(connection: sa.Connection, one: DataClass, rules: Rules, now: date
     first = oldest(connection, one.name)
     said_by = DECLARED if one.name in rules.fleet.days else DEFAULT
     if one.name == "records" and rules.own:
-        said_by = f"{said_by}; {OWN} of {len(rules.own)} workflow{'s' if len(rules.own) > 1 else ''}"
+        said_by = f"{said_by}; {OWN} of {plural(len(rules.own), 'workflow')}"
     following, at, stays = _next(connection, one, rules, now)
     return Standing(
         one,
@@ -77,5 +78,7 @@ def _next(connection: sa.Connection, one: DataClass, rules: Rules, now: datetime
     if one.name == "records":
         whose = months.workflows_in(connection, "records", month)
         longest = max([rules.of(workflow) for workflow in whose], default=min([days, *rules.own.values()]))
+    if longest >= FOR_GOOD:
+        return "", None, ""
     at = goes_at(month, longest)
     return f"{month:%Y-%m}", at, months.needed_by(connection, one, month) if at <= now else ""
