@@ -509,6 +509,11 @@ def test_the_log_finds_a_person_by_name_and_days(installed: Path, ops: sa.Engine
     assert json.loads(audit("log", "--to", "2020-01-01", "--json")[1]) == []
     header, *rows = csv.reader(io.StringIO(audit("log", "--csv", "--action", "check:run:*")[1]))
     assert [dict(zip(header, one, strict=True))["subject"] for one in rows] == ["'=HYPERLINK(1):x", "run:1"]
+    for form in ("--csv", "--json"):
+        part = CliRunner().invoke(app, ["audit", "log", form, "--action", "check:*", "-n", "1"])
+        assert "Older ones: afterpilot audit log --action 'check:*' --before " in part.stderr, "what is cut says so"
+        assert "Older" not in part.stdout
+        assert CliRunner().invoke(app, ["audit", "log", form, "--action", "check:*"]).stderr == ""
     for arguments, why in (
         (("--from", "yesterday"), "--from: 'yesterday' is no day such as 2026-11-01"),
         (("--json", "--csv"), "not both"),

@@ -70,14 +70,18 @@ def log(
         if workflow and not found.rows:
             must_be_known(connection, workflow, also=[FLEET])
         names = ledger.names(connection, [row["actor"] for row in found.rows])
+    given = {"--workflow": workflow, "--action": action, "--actor": actor, "--subject": subject, "--from": since}
+    given["--to"] = until
+    if not (json or csv):
+        _print(found, names, given)
+        return
     rows = [_as_dict(row, names) for row in found.rows]
     if json:
         as_json(rows)
-    elif csv:
-        _print_csv(rows)
     else:
-        given = {"--workflow": workflow, "--action": action, "--actor": actor, "--subject": subject, "--from": since}
-        _print(found, names, {**given, "--to": until})
+        _print_csv(rows)
+    if found.before:  # beside the output, which is for programs: it is not all
+        typer.echo("\n".join(_ending(found, given)), err=True)
 
 
 def _wanted(
