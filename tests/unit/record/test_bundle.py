@@ -411,6 +411,47 @@ def test_doubled_names_are_refused(right):
     assert verify(whole).problems == ["The archive has more than one file of the same name: entries.jsonl."]
 
 
+def _zipped(files, *, comment=b"", extra=b"", mode=0o100644):
+    """The files as an archive that says more of the last one."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, data in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o100644 << 16
+            if name == "README.md":
+                info.external_attr, info.extra = mode << 16, extra
+            archive.writestr(info, data)
+        archive.comment = comment
+    return whole.getvalue()
+
+
+def _hidden():
+    """The beginning of an archive: a file that no directory lists."""
+    return _zipped({"tables/runs.csv": b"forged"}).partition(b"PK\x01\x02")[0]
+
+
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        (lambda files: _hidden() + _zipped(files), "bytes that belong to none of its files"),
+        (lambda files: _zipped(files, comment=b"x"), "bytes that belong to none of its files"),
+        (
+            lambda files: _zipped(files, extra=b"up\x06\x00\x01\x00\x00\x00\x00x"),
+            "bytes that belong to none of its files",
+        ),
+        (lambda files: _zipped(files) + b"x", "goes on after its end"),
+        (lambda files: _zipped(files, mode=0o120777), "README.md is a link or a device, and no file"),
+    ],
+    ids=["before", "comment", "another name", "after", "link"],
+)
+def test_an_archive_that_others_would_read_otherwise_is_refused(right, forged, said):
+    """Nothing is in it but its files."""
+    assert verify(io.BytesIO(_zipped(right.files))).exit_code == 0
+    found = verify(io.BytesIO(forged(right.files)))
+    assert found.exit_code == 2
+    assert said in found.problems[0]
+
+
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "entries.jsonl\x1b[2J", "documents/"])
 def test_strange_names_are_refused_and_shown_harmlessly(right, name):
     """A name that leads elsewhere, or holds what a terminal obeys, is told without being obeyed."""

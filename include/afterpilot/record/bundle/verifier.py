@@ -437,8 +437,29 @@ class Archive:
         for info in infos:
             if info.file_size > SMALL and info.file_size > MOST_PACKED * max(1, info.compress_size):
                 raise Refused(f"{info.filename} unpacks to more than {MOST_PACKED} times its size and is not read.")
-            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} or info.flag_bits & 1:
+            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} or info.flag_bits & 9:
                 raise Refused(f"{info.filename} is encrypted or packed in a way that no bundle uses.")
+            if info.external_attr >> 28 not in {0, 8}:  # of Unix: a regular file, or not said
+                raise Refused(f"{info.filename} is a link or a device, and no file.")
+        self._check_gaps(infos)
+
+    def _check_gaps(self, infos: list[zipfile.ZipInfo]) -> None:
+        """Refuse bytes that belong to no file: a program that reads archives from their beginning would find other files there."""
+        whole, end = self._archive.fp, 0
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            header = b""
+            if whole is not None and info.header_offset == end:
+                whole.seek(end)
+                header = whole.read(30)
+            if len(header) < 30 or info.comment or not _of_zip64(info.extra):  # noqa: PLR2004 - bytes of a header
+                raise Refused("The archive holds bytes that belong to none of its files.")
+            end += 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+            end += info.compress_size
+        if whole is None or end != self._archive.start_dir or self._archive.comment:
+            raise Refused("The archive holds bytes that belong to none of its files.")
+        whole.seek(-22, 2)
+        if whole.read(4) != b"PK\x05\x06":
+            raise Refused("The archive goes on after its end.")
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """The file's content in pieces; told as a problem where it is damaged or not what the manifest says."""
@@ -477,6 +498,11 @@ class Archive:
         if rest:
             self._result.problem(f"{name} ends in the middle of a line: it was cut off.")
             yield rest
+
+
+def _of_zip64(extra: bytes) -> bool:
+    """Whether the directory says no more of a file than a large size: some programs would prefer another name that stands there."""
+    return not extra or (extra[:2] == b"\x01\x00" and len(extra) == 4 + int.from_bytes(extra[2:4], "little"))
 
 
 def _some(names: list[str]) -> str:
