@@ -18,9 +18,17 @@ _AROUND = re.compile(r"\(\?<?[!=](?:\[[^]]*]|\\.|[^()\\])*\)")  # what looks aro
 _BREAK = r"\\\\+(?:[nrtbf\"]|u....)"  # a control or quotation mark, in JSON within a line, or in JSON within that
 # Any number of signs between, here and below: an automaton that counts grows beyond what is fast.
 _RUN = r"\d(?:[ ().\-/]*\d){5}"
+_ESCAPED = r"\\\\+u...."  # a letter beyond ASCII, as JSON within a line may write it
 _SAYS = rf"\.?(?:[ :#=\"'is]|{_BREAK})*"  # wider than national_ids.SAYS
-_PHONE = rf"(?:{phones.LABEL})\.?(?:[ _]?(?:no|nr|number)\.?)?"
-_NAMED = rf"(?:{national_ids.LABELS.replace(' ', '[ _]')})"
+
+
+def _written(labels: str) -> str:
+    """The same labels, each letter beyond ASCII as it is or escaped."""
+    return re.sub(r"\[[^]]*[^\x00-\x7f][^]]*]|[^\x00-\x7f]", lambda one: f"(?:{one[0]}|{_ESCAPED})", labels)
+
+
+_PHONE = rf"(?:{_written(phones.LABEL)})\.?(?:[ _]?(?:no|nr|number)\.?)?"
+_NAMED = rf"(?:{_written(national_ids.LABELS.replace(' ', '[ _]'))})"
 _ALIKE = patterns.ALIKE.replace("-\u2013", "-\u2012")
 _SUSPECT = (
     "@",

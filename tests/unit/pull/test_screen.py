@@ -39,6 +39,9 @@ def line(text: str) -> bytes:
 @example("tel\n1234567")
 @example("\npassport\n12345678")
 @example("\x010044 20 7946 0958")
+@example("Tél. 12345678")
+@example("Numéro de Sécurité Sociale 12345678")
+@example("FØDSELSNUMMER 12345678")
 def test_what_would_be_masked_is_always_suspect(text: str) -> None:
     """However it is put together, and whatever control signs stand before it."""
     for said in (
