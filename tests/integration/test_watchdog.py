@@ -16,7 +16,7 @@ from afterpilot.domain.delivery import Posted
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import Stage, Trigger
 from afterpilot.domain.verdict import StageResult
-from afterpilot.domain.watching import Looked, TaskFailure, beat_of, import_beat
+from afterpilot.domain.watching import Expected, Looked, TaskFailure, Tick, beat_of, import_beat
 from afterpilot.domain.window import Window
 from afterpilot.notify.preview import PreviewTransport
 from afterpilot.pipeline import announcing
@@ -24,6 +24,7 @@ from afterpilot.pipeline.conclude import concluded, crashed
 from afterpilot.record.beats import Beats
 from afterpilot.record.ops import Ops
 from afterpilot.record.task_failures import TaskFailures
+from afterpilot.record.watched import Watched
 
 MINUTE = timedelta(minutes=1)
 OVERDUE, OUTBOX, SCHEDULER = "watch.overdue", "watch.outbox", "watch.scheduler"
@@ -129,6 +130,17 @@ def test_a_verdict_that_is_missing_for_more_than_a_year_is_told_as_that(declared
     passes(declared, minutes=90, paused=lambda dag: dag.startswith("records."))
     told = [row[2:] for row in watched(declared, OVERDUE) if row[0] == SLUG]
     assert ("No verdict of the stage pull for more than a year", "open") in told
+
+
+def test_a_rare_verdict_stays_overdue_until_it_comes(declared: Site) -> None:
+    """Promised when it was due, which was longer ago than runs are looked for otherwise: nothing makes it good by itself."""
+    due = declared.now + HOUR
+    rare = Expected(SLUG, Stage.PULL, "records.hourly", Tick(due, timedelta(days=1461)))
+    declared.now += timedelta(days=500)
+    hourly = Expected(SLUG, Stage.CHECK, "records.hourly", Tick(declared.now, HOUR))
+    with declared.ops.begin() as connection:
+        seen, _ = Watched(connection).seen([rare, hourly])
+    assert (seen.last, seen.promised) == (None, True)
 
 
 def test_what_was_away_has_time_to_catch_up(declared: Site) -> None:

@@ -36,7 +36,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT versions->>'declaration' AS sha256 FROM runs
   WHERE runs.workflow = wanted.workflow AND runs.stage = 'declare' AND runs.finished_at <= wanted.due
-    AND runs.finished_at >= :since
+    AND runs.finished_at >= wanted.due - CAST(:back AS interval)
   ORDER BY finished_at DESC LIMIT 1) AS loaded ON newest.finished_at IS NULL OR newest.finished_at < wanted.due
 LEFT JOIN declarations AS said ON said.workflow = wanted.workflow AND said.sha256 = loaded.sha256
 ORDER BY wanted.at
@@ -111,6 +111,7 @@ class Watched:
             "schedules": list(names),
             "dues": dues,
             "since": since,
+            "back": LOOKED_BACK,
         }
         rows = self._connection.execute(sa.text(_NEWEST), given)
         return [
