@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -87,7 +87,7 @@ def _waiver(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN40
         return "waived_until"
     if not words.named(waived.actor, row.waived_by):
         return "waived_by"
-    reason = f"until {row.waived_until:%Y-%m-%d %H:%M} UTC: {row.waived_reason}"
+    reason = f"until {row.waived_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {row.waived_reason}"
     return "" if words.said(waived.payload.get("note"), reason) else "waived_reason"
 
 
@@ -107,14 +107,16 @@ def _raise(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401
     for name, value in (("cap", row.cap), ("limit", row.amount), ("currency", row.currency), ("period", period)):
         if not same(first.get(name), value):
             return name
-    if told[0].at != row.asked_at or not words.named(told[0].actor, row.asked_by):
+    # Where the question is gone by retention, and the answer is still there, nothing is known of who asked, and why.
+    whole = told[0].word == "asked" or row.asked_at >= words.since
+    if whole and (told[0].at != row.asked_at or not words.named(told[0].actor, row.asked_by)):
         return "asked_by"
-    if newest.word != "asked" and len(told) > 1:
+    if newest.word != "asked" and (len(told) > 1 or not whole):
         if row.decided_at != newest.at:
             return "decided_at"
         if not words.named(newest.actor, row.second_by or row.asked_by):
             return "second_by"
-    return "" if words.said(first.get("note"), row.reason) else "reason"
+    return "" if not whole or words.said(first.get("note"), row.reason) else "reason"
 
 
 def _offer(row: Any, told: Sequence[Told], words: Words) -> str:  # noqa: ANN401 - a row

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from afterpilot.domain.ledger import ITSELF, person
 from afterpilot.domain.personal_places import label_of
 from afterpilot.record.ledger.canonical import canonical
 from afterpilot.record.ledger.personal import SEALED, opened
+from afterpilot.record.ledger.standing import kept_since
 from afterpilot.record.plain import plain
 
 _MOST_KNOWN = 10_000  # people and outputs whose keys are remembered
@@ -83,6 +85,11 @@ class Words:
                 return False
             at = found + len(part)
         return at < end
+
+    @cached_property
+    def since(self) -> datetime:
+        """From when on entries are there: older ones are gone by retention."""
+        return kept_since(self._connection)
 
     @cached_property
     def _labels(self) -> frozenset[str]:
