@@ -91,7 +91,7 @@ def _ledger(head: str, start: str, *, everything: bool, json: bool) -> None:
     ):
         task = bar.add_task("entries", total=None)
 
-        def progress(done: int, total: int, at: Any) -> None:  # noqa: ANN401 - record.heads.Head
+        def progress(done: int, total: int, at: Any) -> None:  # noqa: ANN401 - record.ledger.heads.Head
             bar.update(task, completed=done, total=total)
             if at is not None:
                 reached[:] = [at.hash]

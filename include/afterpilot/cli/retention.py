@@ -47,7 +47,7 @@ def show(*, json: AsJson = False) -> None:
         if one.stays:
             _line(f"{one.data_class.name} of {one.next} is old enough and stays: {one.stays}")
     for workflow, days in rules.own.items():
-        kept = "for good, as what it says cannot be read" if days >= FOR_GOOD else f"for {days} days"
+        kept = "for good, as what it says cannot be read" if days >= FOR_GOOD else f"for {plural(days, 'day')}"
         _line(f"{workflow}: its records are kept {kept} (governance.retention)")
     _line(f"Holds that stand: {len(held)} (`afterpilot hold list`)")
     if not rules.fleet.whole:

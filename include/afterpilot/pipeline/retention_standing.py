@@ -34,7 +34,7 @@ class Standing:
     @property
     def rule(self) -> str:
         """In words."""
-        return "for good" if self.days is None else f"{self.days} days"
+        return "for good" if self.days is None else plural(self.days, "day")
 
 
 def standings(connection: sa.Connection, rules: Rules, *, now: datetime) -> tuple[Standing, ...]:
