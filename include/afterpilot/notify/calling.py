@@ -23,7 +23,7 @@ def call_message(notices: Sequence[Notice], *, calls: Collection[str], url: str 
     """
     known = [(one, one.incident) for one in notices if one.incident is not None]
     ordered = sorted(known, key=lambda one: (_ORDER.index(one[1].severity), one[1].opened_at, one[0].workflow))
-    counted = _counted(notices)
+    counted, mention = _counted(notices), _mention(calls)
     title = f"{plural(len(notices), 'incident')} that nobody has taken up"
     named = ordered[:_NAMED]
     rest = len(ordered) - len(named)
@@ -34,7 +34,7 @@ def call_message(notices: Sequence[Notice], *, calls: Collection[str], url: str 
         notification=f"{title}: {counted}",
         facts=(
             Fact("By workflow", counted),
-            Fact("Who acts", "whoever sees this first" if HERE in calls else "the deputies who are called here"),
+            Fact("Who acts", _who(mention)),
             Fact("What to do", "Acknowledge what you have: nobody else is called about that. The gravest come first."),
         ),
         points=(
@@ -43,7 +43,7 @@ def call_message(notices: Sequence[Notice], *, calls: Collection[str], url: str 
         ),
         point_urls=tuple(one.url for one, _ in named),
         links=(Link("All open incidents", url, primary=True),) if url else (),
-        mention=_mention(calls),
+        mention=mention,
         footer="Afterpilot · escalation · one call for a channel within a quarter of an hour",
     )
 
@@ -52,6 +52,12 @@ def _mention(calls: Collection[str]) -> str:
     """Everybody who is there, where one of them calls everybody or too many people are called; the people else."""
     people = sorted(set(calls) - {HERE, ""})
     return HERE if HERE in calls or len(people) > MOST_CALLED else " ".join(people)
+
+
+def _who(mention: str) -> str:
+    if mention == HERE:
+        return "whoever sees this first"
+    return "the deputies who are called here" if mention else "the deputies, none of whom can be called by name here"
 
 
 def _counted(notices: Sequence[Notice]) -> str:

@@ -49,14 +49,15 @@ def test_a_thousand_are_counted_and_ten_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "mention"),
+    ("people", "mention", "who"),
     [
-        (("U05EF6GH7", "U02AB3CD4", "U02AB3CD4", ""), "U02AB3CD4 U05EF6GH7"),
-        (("U05EF6GH7", "@here"), "@here"),
-        (tuple(f"U0000000{one:02d}" for one in range(MOST_CALLED + 1)), "@here"),
-        (("",), ""),
+        (("U05EF6GH7", "U02AB3CD4", "U02AB3CD4", ""), "U02AB3CD4 U05EF6GH7", "the deputies who are called here"),
+        (("U05EF6GH7", "@here"), "@here", "whoever sees this first"),
+        (tuple(f"U0000000{one:02d}" for one in range(MOST_CALLED + 1)), "@here", "whoever sees this first"),
+        (("",), "", "the deputies, none of whom can be called by name here"),
     ],
 )
-def test_whom_it_calls(people: tuple[str, ...], mention: str) -> None:
-    """Each person once; everybody where one is called for everybody, or where it is too many to feel called."""
-    assert called(*people).mention == mention
+def test_whom_it_calls(people: tuple[str, ...], mention: str, who: str) -> None:
+    """Each person once; everybody where one is called for everybody, or where it is too many to feel called. Its words say the same."""
+    message = called(*people)
+    assert (message.mention, {one.label: one.value for one in message.facts}["Who acts"]) == (mention, who)
