@@ -497,6 +497,15 @@ def test_no_id_of_the_log_is_broken(
     assert re.search(r"Older ones: afterpilot audit log --action 'check:\*' --before \d+$", lines[-1])
 
 
+@pytest.mark.parametrize("asked", ["Dana Ruiz", "dana.ruiz", "DANA.RUIZ@example.com"])
+def test_the_log_finds_a_person_by_each_of_their_names(installed: Path, ops: sa.Engine, asked: str) -> None:
+    """One who acted on the pages under a login and in the terminal under a name is asked for once."""
+    with ops.begin() as connection:
+        for who, subject in (("Dana Ruiz", "run:1"), ("dana.ruiz", "run:2"), ("dana.ruizo", "run:3"), ("Sam", "run:4")):
+            Ledger(connection).append(Entry("check:run:recorded", subject, NOW, actor=person(who)))
+    assert {row["subject"] for row in json.loads(audit("log", "--actor", asked, "--json")[1])} == {"run:1", "run:2"}
+
+
 def test_the_log_finds_a_person_by_name_and_days(installed: Path, ops: sa.Engine) -> None:
     """By login or name as the page does; a day that is none is told by its option; CSV is safe for spreadsheets."""
     with ops.begin() as connection:

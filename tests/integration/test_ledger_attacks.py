@@ -29,6 +29,7 @@ from afterpilot.record.alerts.outbox import OutboxWriter
 from afterpilot.record.evals.offers import CaseOffers, Offer
 from afterpilot.record.ledger import heads, sealing
 from afterpilot.record.ledger.appending import Ledger
+from afterpilot.record.ledger.audit import older
 from afterpilot.record.ledger.check import Checked, check_ledger
 from afterpilot.record.ledger.publishing import put_on_record
 from afterpilot.record.ledger.signing_keys import SigningKey, make_key
@@ -357,6 +358,20 @@ def test_a_row_that_is_dated_before_the_ledger_is_said_to_be_unproven(sealed: sa
         connection.execute(month)
         connection.exec_driver_sql(_RUN.format("began_at - interval '1 minute'"))
     assert any("before the ledger began" in note for note in checked(sealed).notes)
+
+
+def test_a_row_of_before_the_ledger_that_has_its_entry_is_not_called_unproven(sealed: sa.Engine) -> None:
+    """What is written today about an earlier time, such as evals that are replayed."""
+    with sealed.begin() as connection:
+        month = "SELECT afterpilot_partition('runs', CAST(began_at - interval '1 minute' AS date)) FROM ledger_identity"
+        connection.exec_driver_sql(month)
+        before = older(connection)
+        statement = _RUN.format("began_at - interval '1 minute'")
+        run, at = connection.exec_driver_sql(f"{statement} RETURNING id, finished_at").one()
+        connection.execute(tables.run_ids.insert().values(id=run, finished_at=at))
+        assert older(connection) == before + 1
+        Ledger(connection).append(Entry("check:run:recorded", f"run:{run}", NOW, actor="cli", workflow="w"))
+        assert older(connection) == before
 
 
 def test_a_person_who_is_erased_leaves_rows_that_still_fit(sealed: sa.Engine) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from afterpilot.domain.ledger import person
+from afterpilot.domain.people import folded
 from afterpilot.record.history.narrowing import Only, among
 from afterpilot.record.history.paging import Row, all_rows, one_row
 from afterpilot.record.run_lookup import found_by
@@ -116,9 +116,12 @@ def names(connection: sa.Connection, actors: Sequence[str]) -> Mapping[str, str]
 
 
 def actors_called(connection: sa.Connection, text: str) -> tuple[str, ...]:
-    """The actors that a text may mean: itself, and the person of this name."""
-    found = connection.scalar(sa.select(subjects.c.id).where(subjects.c.digest == person(text).digest))
-    return (text, f"{_PERSON}{found}") if found else (text,)
+    """The actors that a text may mean: itself, and the person of this name, by each login, name and e-mail address that acted."""
+    wanted = folded(text)
+    known = connection.execute(
+        sa.select(subjects.c.id, subjects.c.name).where(subjects.c.kind == "person", subjects.c.name != "")
+    )
+    return (text, *(f"{_PERSON}{one.id}" for one in known if folded(one.name) == wanted))
 
 
 def _uuid(text: str) -> uuid.UUID | None:

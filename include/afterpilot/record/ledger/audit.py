@@ -99,20 +99,24 @@ _OF_THE_SAME_WORKFLOW = {
     "repricings",
     "runs",
 }  # a subject of one can be that of another's row, too
-_MISSING = """
-SELECT * FROM ({source}) AS written
-WHERE at >= greatest(:since, (SELECT began_at FROM ledger_identity)) AND at < :until AND NOT EXISTS (
-  SELECT FROM ledger WHERE ledger.subject = written.subject AND starts_with(ledger.action, written.action){same})
+_NO_ENTRY = "NOT EXISTS (SELECT FROM ledger WHERE ledger.subject = written.subject AND starts_with(ledger.action, written.action){same})"
+_MISSING = f"""
+SELECT * FROM ({{source}}) AS written
+WHERE at >= greatest(:since, (SELECT began_at FROM ledger_identity)) AND at < :until AND {_NO_ENTRY}
 ORDER BY at LIMIT :limit
-"""
+"""  # noqa: S608 - constants
+_OLDER = (
+    f"SELECT count(*) FROM ({{source}}) AS written WHERE at < (SELECT began_at FROM ledger_identity) AND {_NO_ENTRY}"  # noqa: S608 - constants
+)
 TABLES = tuple(_SOURCES)
 
 
 def older(connection: sa.Connection) -> int:
-    """How many rows say that they are from before there was a ledger: whether they were written then cannot be known."""
-    rows = " UNION ALL ".join(f"SELECT at FROM ({source}) AS of_{table}" for table, source in _SOURCES.items())  # noqa: S608 - constants
-    statement = f"SELECT count(*) FROM ({rows}) AS written WHERE at < (SELECT began_at FROM ledger_identity)"  # noqa: S608 - constants
-    return connection.scalar(sa.text(statement)) or 0
+    """How many rows without an entry say that they are from before there was a ledger: whether they are cannot be known.
+
+    What was written later about an earlier time has its entry, and does not count.
+    """
+    return sum(connection.scalar(_asked(_OLDER, table)) or 0 for table in _SOURCES)
 
 
 def missing(
@@ -122,8 +126,11 @@ def missing(
     found = []
     given = {"since": since, "until": until, "limit": limit}
     for table in tables:
-        same = " AND ledger.at = written.at" if table in _AT_THE_SAME_MOMENT else ""
-        same += " AND ledger.workflow = written.workflow" if table in _OF_THE_SAME_WORKFLOW else ""
-        statement = sa.text(_MISSING.format(source=_SOURCES[table], same=same))
-        found += [Unrecorded(table, *row) for row in connection.execute(statement, given)]
+        found += [Unrecorded(table, *row) for row in connection.execute(_asked(_MISSING, table), given)]
     return found
+
+
+def _asked(statement: str, table: str) -> sa.TextClause:
+    same = " AND ledger.at = written.at" if table in _AT_THE_SAME_MOMENT else ""
+    same += " AND ledger.workflow = written.workflow" if table in _OF_THE_SAME_WORKFLOW else ""
+    return sa.text(statement.format(source=_SOURCES[table], same=same))
