@@ -137,6 +137,17 @@ def test_an_auditor_takes_no_bundle_of_days_that_name_it(quoting: Quoting) -> No
     assert quoting.site(Role.ENGINEER).client.get(f"/afterpilot/bundle.zip?workflow={INVOICES}").status_code == 200
 
 
+def test_an_auditor_takes_no_bundle_of_the_days_in_which_it_was_recorded(quoting: Quoting) -> None:
+    """What happened in other days stands in the bundle of those in which it was recorded: it is refused, of those before it is given."""
+    with quoting.engine.connect() as connection:
+        at = connection.scalar(sa.select(sa.func.max(tables.ledger.c.recorded_at)))
+    app = mounted(quoting.engine, access=Access(who=lambda: Sight("ada", role=Role.AUDITOR)), clock=lambda: at)
+    bundle = f"/afterpilot/bundle.zip?workflow={INVOICES}"
+    client = TestClient(app, follow_redirects=False)
+    assert client.get(f"{bundle}&from={at:%Y-%m-%d}&to={at:%Y-%m-%d}").status_code == 409
+    assert client.get(f"{bundle}&from=2026-09-01&to=2026-09-02").status_code == 200
+
+
 def test_a_field_that_was_always_personal_withholds_nothing(quoting: Quoting) -> None:
     """It was never kept: nothing that names it can quote it."""
     with quoting.engine.connect() as connection:

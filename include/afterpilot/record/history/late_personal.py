@@ -25,14 +25,27 @@ _LATE = sa.text(
     "AND NOT COALESCE(other.document #> '{source,personal}', '[]') ? field.name"
 )
 
-# Whether anything of a workflow's ledger of some days, or a document that it vouches for, has a pattern in it.
+# Whether anything that happened to a workflow in some days, or was recorded in them, or stands in the ledger between what was, has a
+# pattern in it, or a document that such an entry vouches for. A bundle holds what was recorded, which may have happened before.
 _NAMED = sa.text(
-    "SELECT EXISTS (SELECT FROM runs WHERE workflow = :workflow AND finished_at >= :since AND finished_at < :until "
-    "  AND concat_ws(' ', summary, reasons, evidence) ~* :pattern) "
-    "OR EXISTS (SELECT FROM runs r JOIN findings f ON f.run_id = r.id AND f.at = r.finished_at WHERE r.workflow = :workflow "
-    "  AND r.finished_at >= :since AND r.finished_at < :until AND concat_ws(' ', f.about, f.title, f.detail, f.evidence) ~* :pattern) "
-    "OR EXISTS (SELECT FROM ledger l LEFT JOIN outbox o ON l.subject = 'message:' || o.id WHERE l.workflow = :workflow "
-    "  AND l.at >= :since AND l.at < :until AND concat_ws(' ', l.payload, o.message) ~* :pattern)"
+    "WITH near AS (SELECT id FROM ledger WHERE workflow = :workflow AND recorded_at >= :since AND recorded_at < :until), "
+    "span AS (SELECT min(s.number) AS first, max(s.number) AS last FROM near JOIN ledger_leaves s ON s.entry_id = near.id), "
+    "entries AS MATERIALIZED (SELECT l.subject, l.payload FROM ledger l WHERE l.workflow = :workflow "
+    "  AND (l.recorded_at >= :since AND l.recorded_at < :until OR l.at >= :since AND l.at < :until) "
+    "UNION ALL SELECT l.subject, l.payload FROM span JOIN ledger_leaves s ON s.workflow = :workflow "
+    "  AND s.number BETWEEN span.first AND span.last JOIN ledger l ON l.id = s.entry_id "
+    "  WHERE NOT (l.recorded_at >= :since AND l.recorded_at < :until)), "
+    "told AS (SELECT payload, split_part(subject, ':', 1) AS kind, "
+    "  CASE WHEN subject ~ '^(run|message):[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' "
+    "  THEN CAST(split_part(subject, ':', 2) AS uuid) END AS id FROM entries) "
+    "SELECT EXISTS (SELECT FROM entries WHERE CAST(payload AS text) ~* :pattern) "
+    "OR EXISTS (SELECT FROM told JOIN outbox o ON o.id = told.id AND told.kind = 'message' WHERE CAST(o.message AS text) ~* :pattern) "
+    "OR EXISTS (SELECT FROM told JOIN run_ids i ON i.id = told.id AND told.kind = 'run' "
+    "  JOIN runs r ON r.finished_at = i.finished_at AND r.id = i.id "
+    "  WHERE concat_ws(' ', r.summary, r.reasons, r.evidence) ~* :pattern) "
+    "OR EXISTS (SELECT FROM told JOIN run_ids i ON i.id = told.id AND told.kind = 'run' "
+    "  JOIN findings f ON f.at = i.finished_at AND f.run_id = i.id "
+    "  WHERE concat_ws(' ', f.about, f.title, f.detail, f.evidence) ~* :pattern)"
 )
 
 Version = tuple[str, str]  # workflow, SHA-256
@@ -53,7 +66,9 @@ def late(connection: sa.Connection, of: Collection[Version]) -> Mapping[Version,
 
 
 def named(connection: sa.Connection, workflow: str, fields: Collection[str], span: tuple[datetime, datetime]) -> bool:
-    """Whether what is recorded of a workflow in a span, its end not included, names any of the fields, as a name or in words."""
+    """Whether what happened to a workflow or was recorded of it in a span, its end not included, names any of the fields, as a name or in
+    words.
+    """
     spelled = "|".join(
         r"[_\s]+".join(re.escape(part) for part in one.split("_") if part) or re.escape(one) for one in fields
     )
