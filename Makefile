@@ -16,7 +16,7 @@ LOCKS := requirements-uv.txt requirements-dev.txt requirements-model.txt
 .PHONY: help demo test check fmt bench bench-small bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit lock setup clean
 
 help: ## Show what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## Run the worked example end to end and keep it up (ONCE=1: stop afterwards, fail if any part did not run)
 	@$(BIN)/python -m afterpilot.demo $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -37,7 +37,7 @@ fmt: setup ## Format and mend what can be mended by itself
 bench: setup ## Run the benchmarks, one after the other; each prints ratios measured side by side
 	@$(MAKE) --no-print-directory -k ARGS= bench-small bench-evals bench-quality bench-pull bench-spend bench-alerts bench-audit
 
-bench-small: setup ## The regression alarm, the allowance endpoint, the output gate, the watchdog
+bench-small: setup ## The regression alarm, the allowance endpoint, the output gate, the watchdog, a run with its entry
 	@status=0; for file in benchmarks/bench_*.py; do $(BIN)/python $$file || status=1; done; exit $$status
 
 bench-evals: setup ## Eval runners and ours side by side on identical work (ARGS="--cells quick": a minute or two)
