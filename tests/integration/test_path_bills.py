@@ -132,6 +132,40 @@ def test_reading_again_changes_nothing(site: Site) -> None:
     assert site.rows("SELECT * FROM bill_lines ORDER BY 1, 2, 3, 4, 5") == before
 
 
+def test_a_day_that_does_not_agree_is_read_once_more_before_it_is_told(
+    site: Site, openai: OpenAi, api: ApiDouble
+) -> None:
+    """However long its bill is final: read when nothing stood in it yet, it agrees now, and nobody hears of a gap."""
+    billed, openai.costs[BOUGHT] = openai.costs[BOUGHT], []
+    run_of(site)  # before anything was pulled: nothing is billed, nothing is metered
+    openai.costs[BOUGHT] = billed
+    site.now += timedelta(hours=1)
+    pulled(site)
+    assert run_of(site).verdict == Verdict.PASS
+    assert states(site) == {}
+    openai.costs[BOUGHT] = [cost(str(9 * EACH), f"{MODEL}, input", "proj_ap")]
+    site.now += timedelta(hours=1)
+    asked = len(api.asked)
+    assert run_of(site).verdict == Verdict.PASS, "a day that agrees and is final is not asked for again"
+    first = min(int(one.query["start_time"]) for one in api.asked[asked:] if "start_time" in one.query)
+    assert first > datetime(BOUGHT.year, BOUGHT.month, BOUGHT.day, tzinfo=UTC).timestamp()
+
+
+def test_a_gap_stands_where_its_day_cannot_be_read_again(site: Site, openai: OpenAi, api: ApiDouble) -> None:
+    """What was read is what is told; the run does not become UNKNOWN by it."""
+    openai.costs[BOUGHT] = []
+    run_of(site)
+    site.now += timedelta(hours=1)
+    pulled(site)
+    at = str(int(datetime(BOUGHT.year, BOUGHT.month, BOUGHT.day, tzinfo=UTC).timestamp()))
+    api.answer = lambda asked: (
+        Reply({"error": {"message": "no"}}, status=400) if asked.query.get("start_time") == at else openai(asked)
+    )
+    assert run_of(site).verdict == Verdict.WARN
+    assert any(one.query.get("start_time") == at for one in api.asked), "it was asked for"
+    assert states(site) == {"bills.gap": "open"}
+
+
 def test_the_same_trigger_reconciles_once(site: Site, api: ApiDouble) -> None:
     """A repeated task finds its own run and asks nobody."""
     pulled(site)

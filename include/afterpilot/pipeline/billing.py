@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -12,7 +12,7 @@ from afterpilot.decide.bills.facts import DAY, GRACE, over
 from afterpilot.decide.crashing import did_not_run
 from afterpilot.declare.rules import dig
 from afterpilot.declare.spend_schema import stored_spend
-from afterpilot.domain.bills import NO_NAMES, ProjectNames
+from afterpilot.domain.bills import NO_NAMES, Bill, ProjectNames
 from afterpilot.domain.errors import AfterpilotError, ConfigurationError
 from afterpilot.domain.run import FLEET, Run, Stage, Trigger
 from afterpilot.domain.spend import BillAccount
@@ -47,7 +47,7 @@ def bills(
     """Read the bills and reconcile them; None where no account is declared.
 
     ``accounts`` narrows down what is read, never what is judged. Read is what was not read yet, what may still be corrected,
-    and the last ``again`` days in any case.
+    and the last ``again`` days in any case; a day that does not agree with the meter is read once more before that is told.
 
     Raises:
         ConfigurationError: there is no such account.
@@ -70,6 +70,9 @@ def bills(
     meter(services, workflows)
     facts = _facts(services, workflows, read)
     result, found = judge_bills(facts)
+    if _read_doubted(services, wanted, found, facts, before=started):
+        facts = _facts(services, workflows, read)
+        result, found = judge_bills(facts)
     window = Window(_midnight(facts.first), _closed(facts))
     return Reconciled(found, concluded(services, result, None, window, trigger, started))
 
@@ -99,16 +102,23 @@ def to_read(read: Mapping[date, datetime], *, today: date, again: int = 0) -> It
     """
     final = timedelta(days=CORRECTED)
     days = [today - n * DAY for n in range(max(LOOK_BACK, again), 0, -1)]
-    wanted = [
-        day
-        for day in days
-        if day >= today - again * DAY
-        or (day >= today - LOOK_BACK * DAY and (day not in read or read[day] < over(day) + final))
-    ]
+    return stretches(
+        [
+            day
+            for day in days
+            if day >= today - again * DAY
+            or (day >= today - LOOK_BACK * DAY and (day not in read or read[day] < over(day) + final))
+        ]
+    )
+
+
+def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Days as stretches without a hole, each from a day to before another one."""
+    wanted = sorted(days)
     first: date | None = None
-    for day in wanted:
+    for day, following in zip(wanted, [*wanted[1:], None], strict=True):
         first = first or day
-        if day + DAY not in wanted:
+        if following != day + DAY:
             yield first, day + DAY
             first = None
 
@@ -129,19 +139,49 @@ def _read(services: Services, account: BillAccount, *, again: int) -> _Reading:
         read = unit.bills.read(account.name, today - max(LOOK_BACK, again) * DAY, today)
     names: ProjectNames | None = None
     try:
-        reader = services.bills(account)
-        for first, end in to_read(read, today=today, again=again):
-            bill = reader.read(first, end)
+        for bill in _kept(services, account, to_read(read, today=today, again=again), at=at):
             names = bill.names
-            with services.ops.begin() as unit:
-                kept: Kept = unit.bills.keep(account.name, bill, at=at)
-            log.info("%s: %s to before %s: %s", account.name, first, end, kept)
     except AfterpilotError as error:
         log.warning("%s: %s", account.name, error)
         return _Reading(str(error), names)
     if names is not None and names.trouble:
         log.info("%s: projects are shown by their ids: %s", account.name, names.trouble)
     return _Reading(names=names)
+
+
+def _read_doubted(
+    services: Services, accounts: Iterable[BillAccount], found: Iterable[Standing], facts: Facts, *, before: datetime
+) -> bool:
+    """Read the days again that do not agree and were read ``before`` this pass: the provider may have corrected them since, whatever
+    their age. Whether any was. What cannot be read now stands as it was read.
+    """
+    standings = {one.account.name: one for one in found}
+    told = {one.account.name: one for one in facts.accounts}
+    done = False
+    for account in accounts:
+        read = told[account.name].read
+        days = [day for day in standings[account.name].doubted if day in read and read[day] < before]
+        if told[account.name].trouble or not days:
+            continue
+        try:
+            for _ in _kept(services, account, stretches(days), at=services.now()):
+                done = True
+        except AfterpilotError as error:
+            log.warning("%s: days that do not agree with the meter could not be read again: %s", account.name, error)
+    return done
+
+
+def _kept(
+    services: Services, account: BillAccount, spans: Iterable[tuple[date, date]], *, at: datetime
+) -> Iterator[Bill]:
+    """Each span as the provider bills it, once it is on record."""
+    reader = services.bills(account)
+    for first, end in spans:
+        bill = reader.read(first, end)
+        with services.ops.begin() as unit:
+            kept: Kept = unit.bills.keep(account.name, bill, at=at)
+        log.info("%s: %s to before %s: %s", account.name, first, end, kept)
+        yield bill
 
 
 def _facts(services: Services, workflows: Sequence[Workflow], read: Mapping[str, _Reading]) -> Facts:

@@ -49,6 +49,12 @@ class Standing:
         return len(self.read)
 
     @property
+    def doubted(self) -> frozenset[date]:
+        """The days of everything on which bill and meter do not agree."""
+        apart = {row.day for row in self.rows if row.causes}
+        return frozenset(apart.union(*(one.cell.days for one in self.drifts)))
+
+    @property
     def judged(self) -> int:
         """How many rows were held against each other."""
         return sum(row.state in JUDGED for row in self.rows)
@@ -112,7 +118,7 @@ def judge_bills(facts: Facts) -> tuple[StageResult, tuple[Standing, ...]]:
 def _in_words(one: Standing, facts: Facts) -> str:
     if not one.days_read:
         return f"{one.account.name}: no day was read"
-    gone = sum(bool(row.causes) for row in one.rows)
+    gone = sum(bool(row.causes) for row in one.rows) + len(one.drifts)
     days = f"{one.days_read} of {len(facts.days)} days read"
     gap = f"{plural(gone, 'gap')}" if gone else "no gap"
     return f"{one.account.name}: {money(one.bill, one.account.currency)} billed, {days}, {gap}, {', '.join(_coverage(one))}"
