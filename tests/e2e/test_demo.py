@@ -136,6 +136,7 @@ def test_the_whole_path_runs_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with staying(tmp_path, port) as said:
         assert f"http://127.0.0.1:{port}/afterpilot/review" in said.read_text()
         _each_was_told_once(tmp_path)
+        _the_bill_agrees_but_for_the_pilot(tmp_path)
         _a_decision_reaches_the_office(tmp_path, f"http://127.0.0.1:{port}")
     assert left_over(tmp_path) == []
 
@@ -152,6 +153,13 @@ def _each_was_told_once(home: Path) -> None:
     assert "waiting" not in office.values()
     checked = "SELECT workflow FROM review_items WHERE reason = 'spot_check' AND decided_at IS NOT NULL GROUP BY 1"
     assert {row.workflow for row in query(home, "afterpilot", checked)} == {"invoice_matching", "email_triage"}
+
+
+def _the_bill_agrees_but_for_the_pilot(home: Path) -> None:
+    """Whenever Airflow had the bill read, before the records came or after: nothing is told of it but what nobody owns."""
+    there = "SELECT kind, title FROM incidents WHERE stage = 'bills' AND state <> 'resolved'"
+    found = [tuple(row) for row in query(home, "afterpilot", there)]
+    assert [kind for kind, _ in found] == ["bills.unowned"], found
 
 
 def _a_decision_reaches_the_office(home: Path, address: str) -> None:
