@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afterpilot.record.ledger.personal import SEALED
 from afterpilot.record.ledger.words import Words, same
 
 LABEL, OTHER = "erased person 1a2b3c4d", "erased person 00000000"
@@ -46,6 +48,15 @@ def words() -> Words:
 def test_what_stands_around_a_label_is_as_it_was(words: Words, told: object, shown: object, *, fits: bool) -> None:
     """A label stands for at least one sign, and is that of somebody who was erased."""
     assert words.said(told, shown) is fits
+
+
+def test_what_is_sealed_for_nobody_on_record_does_not_fit(words: Words) -> None:
+    """Whom an erasure has taken the key of is still there, without it."""
+    sealed = {SEALED: {"about": "person:00000000-0000-0000-0000-000000000001"}}
+    words.__dict__["_known"] = {sealed[SEALED]["about"]: None}
+    assert not words.said(sealed, "x")
+    words.__dict__["_known"] = {sealed[SEALED]["about"]: SimpleNamespace(name="", key=None)}
+    assert words.said(sealed, "x")
 
 
 @given(st.lists(st.text(alphabet="ab \n", max_size=4), min_size=2, max_size=6), st.text(alphabet="abD", min_size=1))

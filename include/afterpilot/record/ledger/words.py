@@ -57,7 +57,9 @@ class Words:
         if isinstance(told, dict) and SEALED in told:
             box = told[SEALED]
             who = self._somebody(box["about"])
-            if who is None or who.key is None:
+            if who is None:  # erasing takes the key, never the row
+                return False
+            if who.key is None:
                 return True
             try:
                 text = opened(box, who.key).decode()
