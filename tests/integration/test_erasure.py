@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from afterpilot.domain.errors import AnswerRefused
 from afterpilot.domain.ledger import Entry, Personal, output, output_subject, person
 from afterpilot.domain.personal_places import LEFT, NO_NAMES, PLACES
+from afterpilot.domain.retention import Hold
 from afterpilot.domain.verdict import Finding, Severity
 from afterpilot.pipeline.erasing import (
     erase_outputs,
@@ -196,6 +198,27 @@ def test_nobody_erases_themselves_and_a_single_letter_is_no_name(acted: Kept) ->
         erase_person(Ops(acted.engine), ["DANA ruiz"], by=DANA, reason="x", at=NOW)
     with pytest.raises(AnswerRefused, match="too short"):
         preview_person(Ops(acted.engine), ["d"])
+
+
+def test_what_is_longer_than_any_name_is_none(kept: Kept) -> None:
+    """It would be looked for in every text for minutes."""
+    with pytest.raises(AnswerRefused, match="too long for a name"):
+        erase_person(Ops(kept.engine), ["a" * 100_000], **WHY)
+
+
+def test_several_who_erase_at_once_wait_for_one_another(acted: Kept) -> None:
+    """Each destroys the key of somebody who has set a hold, and takes the name out of it."""
+    with acted.engine.begin() as connection:
+        held = Holds(connection)
+        for name in ("Ann Lee", "Bo Mills", "Cy Nash"):
+            hold = Hold(uuid.uuid4(), "other", None, None, f"{name} asked", name, OLD)
+            held.add(hold)
+            held.release(str(hold.id), by=name, reason="over", at=NOW)
+    with ThreadPoolExecutor(3) as pool:
+        done = list(
+            pool.map(lambda name: erase_person(Ops(acted.engine), [name], **WHY), ("Ann Lee", "Bo Mills", "Cy Nash"))
+        )
+    assert all(one.counts["holds.set_by"] == 1 for one in done)
 
 
 def test_a_name_with_signs_is_taken_literally(kept: Kept) -> None:

@@ -22,7 +22,7 @@ from afterpilot.record.retention.removals import Removals
 from afterpilot.record.tables import removals, subjects
 
 log = logging.getLogger(__name__)
-_SHORTEST = 2  # letters of a name
+_SHORTEST, _LONGEST = 2, 320  # letters of a name; no e-mail address is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,14 @@ def people_of(names: Sequence[str]) -> tuple[Subject, ...]:
     """One person by all the names that were given.
 
     Raises:
-        AnswerRefused: a name is too short to be told from other words.
+        AnswerRefused: a name is too short to be told from other words, or longer than any.
     """
     people = tuple(dict.fromkeys(person(name) for name in names))
     short = [one.name for one in people if len(one.name) < _SHORTEST]
     if short or not people:
         raise AnswerRefused(f"{short[0]!r} is too short for a name" if short else "name somebody")
+    if long := [one.name for one in people if len(one.name) > _LONGEST]:
+        raise AnswerRefused(f"{long[0][:20]!r}… is too long for a name: it may have {_LONGEST} letters")
     return people
 
 

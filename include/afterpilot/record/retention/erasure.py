@@ -90,8 +90,10 @@ def shred(connection: sa.Connection, people: Sequence[Subject]) -> int:
 
 
 def keep_holds(connection: sa.Connection) -> None:
-    """No hold is set until the transaction ends: one that is being set is waited for, and seen."""
-    connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")
+    """No hold is set until the transaction ends: one that is being set is waited for, and seen. Nor does anybody else erase: each would
+    wait for the other, as names in holds are erased, too.
+    """
+    connection.exec_driver_sql("LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE")
 
 
 def held_by(connection: sa.Connection, workflows: set[str]) -> tuple[str, ...]:
