@@ -31,6 +31,7 @@ from afterpilot.record.ledger import heads, sealing
 from afterpilot.record.ledger.appending import Ledger
 from afterpilot.record.ledger.audit import older
 from afterpilot.record.ledger.check import Checked, check_ledger
+from afterpilot.record.ledger.entries import message_changed
 from afterpilot.record.ledger.publishing import put_on_record
 from afterpilot.record.ledger.signing_keys import SigningKey, make_key
 from afterpilot.record.ops import Ops
@@ -116,6 +117,14 @@ def beside(site: Site) -> None:
         Holds(connection).add(Hold(uuid.uuid4(), SLUG, None, None, "a claim", "Dana Ruiz", at))
         message = Message(tone="good", title="The week", summary="s", notification="n")
         OutboxWriter(connection).put(message, dedupe_key="waits", workflow=SLUG, kind="weekly", channel="#ap")
+        OutboxWriter(connection).put(message, dedupe_key="explained", workflow=SLUG, kind="weekly", channel="#ap")
+        held_back = sa.update(tables.outbox).where(tables.outbox.c.dedupe_key == "explained")
+        row = (
+            connection.execute(held_back.values(state="suppressed", why="the cause").returning(tables.outbox))
+            .mappings()
+            .one()
+        )
+        Ledger(connection).append(message_changed(row, "suppressed", at=at, why="the cause"))
         again = tables.repricings.c
         rows = connection.execute(sa.insert(tables.repricings).values(_REPRICED).returning(again.id)).all()
         assert len(rows) == 1
@@ -249,6 +258,7 @@ _BY_APPLICATION = (
     ("UPDATE outbox SET sent_at = sent_at - interval '1 hour' WHERE state = 'sent'", "another sent_at"),
     ("UPDATE outbox SET posted_channel = 'C0' WHERE state = 'sent'", "another place"),
     ("UPDATE outbox SET transport = 'x' WHERE state = 'sent'", "another transport"),
+    ("UPDATE outbox SET why = 'eve said so' WHERE state = 'suppressed'", "another why"),
     ("UPDATE silences SET ends_at = ends_at + interval '1 day'", "another ends_at"),
     ("UPDATE silences SET ended_by = 'eve'", "another ended_by"),
     ("UPDATE cap_raises SET state = 'approved', second_by = 'eve' WHERE state = 'pending'", "another state"),

@@ -17,12 +17,13 @@ from afterpilot.record.ledger.standing import Flaws
 from afterpilot.record.ledger.words import Words
 
 _ELSEWHERE = {"queued": "pending"}  # words of entries that are not those of the outbox
-# Of those that were sent all are looked at, as whom they were sent to stands in words; of the others those that differ.
+# Of those that were sent, or never will be, all are looked at, as where to and why stand in words; of the others those that differ.
 _NEWEST = (
-    "SELECT o.id, o.workflow, o.state, o.sent_at, o.transport, o.posted_channel, o.posted_ts, l.word, l.at, l.payload FROM outbox AS o "
+    "SELECT o.id, o.workflow, o.state, o.sent_at, o.transport, o.posted_channel, o.posted_ts, o.why, o.error, l.word, l.at, l.payload "
+    "FROM outbox AS o "
     "JOIN (SELECT DISTINCT ON (subject) subject, split_part(action, ':', 3) AS word, at, payload FROM ledger "
     "  WHERE starts_with(action, 'alerts\\:message\\:') OR starts_with(action, 'deliver\\:message\\:') ORDER BY subject, id DESC) AS l "
-    "ON l.subject = 'message:' || o.id WHERE l.word = 'sent' OR l.word <> o.state"
+    "ON l.subject = 'message:' || o.id WHERE l.word IN ('sent', 'dead', 'superseded', 'suppressed') OR l.word <> o.state"
 )
 
 
@@ -40,9 +41,10 @@ def _changed(connection: sa.Connection, words: Words) -> Iterator[str]:
 def _difference(row: Any, words: Words) -> str:  # noqa: ANN401 - a row
     if row.state != _ELSEWHERE.get(row.word, row.word):
         return "state"
-    if row.word != "sent":
-        return ""
     told: Mapping[str, Any] = json.loads(row.payload)
+    if row.word != "sent":
+        said = {"why": row.why, "error": row.error}
+        return next((name for name in said if name in told and not words.said(told[name], said[name])), "")
     if row.sent_at != row.at:
         return "sent_at"
     if not words.said(told.get("transport"), row.transport):
