@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from afterpilot.cli.output import AsJson, as_json, console
@@ -18,7 +18,7 @@ from afterpilot.settings import EnvConnections, Settings
 from afterpilot.wiring import Wired, wire
 
 _MOST = 1000
-_WHY = 90  # characters of the first discrepancy in the table
+_WHY = 200  # characters of the first discrepancy
 
 
 def review(
@@ -82,19 +82,18 @@ def _tell(items: list[Mapping[str, Any]], *, more: bool) -> None:
     if not items:
         console.print("Nothing waits for a person.")
         return
-    table = Table(box=None, padding=(0, 2))
-    for column in ("workflow", "output", "due (UTC)", "who", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column in {"output", "due (UTC)"})  # a key is never cut
     for one in items:
-        due = Text(
-            f"{datetime.fromisoformat(one['due_at']):%Y-%m-%d %H:%M}", style="bold red" if one["overdue"] else ""
-        )
+        due = f"due {datetime.fromisoformat(one['due_at']):%Y-%m-%d %H:%M} UTC"
         why = one["why"][0] if one["why"] else one["reason"].replace("_", " ")
-        who = one["reserved_by"] or one["assigned_to"]
-        table.add_row(one["workflow"], Text(one["key"]), due, Text(who), Text(why[:_WHY]))
+        first = Text.assemble(
+            (one["workflow"], "dim"), "  ", (one["key"], "bold"), "  ", (due, "bold red" if one["overdue"] else "")
+        )
+        if who := one["reserved_by"] or one["assigned_to"]:
+            first.append(f"  {who}")
+        console.print(first, soft_wrap=True)  # a key and a link are never cut
+        console.print(Padding(Text(why[:_WHY]), (0, 0, 0, 4)))
         if one["url"]:
-            table.add_row("", "", "", "", Text(one["url"], style="dim"))
-    console.print(table, soft_wrap=False)
+            console.print(Text(f"    {one['url']}", style="dim"), soft_wrap=True)
     late = sum(one["overdue"] for one in items)
     waits = f"{len(items)}{' or more' if more else ''} wait{'s' if len(items) == 1 else ''}"
     console.print(f"{waits} for a person, {late} beyond {'its' if late == 1 else 'their'} time.", highlight=False)

@@ -13,5 +13,13 @@ def plural(count: int, noun: str) -> str:
 
 
 def per_cent(share: float | Decimal, *, places: int = 0) -> str:
-    """A share of 0 to 1, or more, as people read it here: ``47 %``, with one place ``46.8 %``."""
+    """A share of 0 to 1, or more, as people read it here: ``47 %``, with one place ``46.8 %``.
+
+    What is not nothing is never told as 0, and what is not all is never told as 100: ``below 0.1 %``, ``over 99.9 %``.
+    """
+    last = 10**-places  # per cent
+    if 0 < share * 100 < last:
+        return f"below {last:g} %"
+    if 0 < (1 - share) * 100 < last:
+        return f"over {100 - last:g} %"
     return f"{share:.{places}%}".replace("%", " %")

@@ -18,3 +18,17 @@ def test_one_is_no_plural(count: int, said: str) -> None:
 def test_a_share_has_a_blank_before_its_sign() -> None:
     """As everywhere in what people read; with as many places as are asked for."""
     assert [per_cent(0.4678), per_cent(0.4678, places=1), per_cent(Decimal("1.1"))] == ["47 %", "46.8 %", "110 %"]
+
+
+def test_a_share_that_is_not_all_and_not_nothing_is_told_as_neither() -> None:
+    """One unpriced call of ten thousand is no 100 %, and what was spent is no 0 %."""
+    assert [per_cent(Decimal("0.0004"), places=1), per_cent(0.004), per_cent(0, places=1)] == [
+        "below 0.1 %",
+        "below 1 %",
+        "0.0 %",
+    ]
+    assert [per_cent(Decimal("0.9999"), places=1), per_cent(0.996), per_cent(1)] == [
+        "over 99.9 %",
+        "over 99 %",
+        "100 %",
+    ]

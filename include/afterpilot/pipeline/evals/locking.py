@@ -56,7 +56,9 @@ class Lock:
             self._write(write)
 
     def close(self) -> None:
-        """Give it back: it ends with its connection."""
+        """Give it back: now, not when the server has seen that its connection is gone; where that is lost, it ends with it."""
+        with contextlib.suppress(sa.exc.DBAPIError), self._connection.begin():
+            self._connection.execute(_GIVE, {"workflow": self._workflow})
         self._connection.close()
 
     def _write(self, write: Callable[[Unit], None]) -> None:
