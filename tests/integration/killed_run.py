@@ -6,6 +6,7 @@ database nothing is kept.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -93,4 +94,5 @@ def main(url: str, database: str, cases: int, concurrency: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs have none
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
