@@ -34,9 +34,14 @@ class Severity(StrEnum):
     CRITICAL = "critical"
     UNKNOWN = "unknown"
 
+    @property
+    def gravity(self) -> int:
+        """The graver, the higher: info, then warning, then unknown, then critical."""
+        return _ORDER.index(self)
+
     def graver_than(self, other: Severity) -> bool:
-        """Whether this is the graver one: info, then warning, then unknown, then critical."""
-        return _ORDER.index(self) > _ORDER.index(other)
+        """Whether this is the graver one."""
+        return self.gravity > other.gravity
 
 
 _ORDER = (Severity.INFO, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL)

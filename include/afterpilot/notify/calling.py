@@ -7,14 +7,12 @@ from itertools import groupby
 
 from afterpilot.domain.counting import plural
 from afterpilot.domain.message import Fact, Link, Message
-from afterpilot.domain.verdict import Severity
 from afterpilot.notify.blocks import HERE
 from afterpilot.notify.digest import Notice
 from afterpilot.notify.standing import badge, tone, whose
 
 MOST_CALLED = 10  # people by name; of more of them nobody feels called
 _NAMED = 10
-_ORDER = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
 
 
 def call_message(notices: Sequence[Notice], *, calls: Collection[str], url: str = "") -> Message:
@@ -22,7 +20,7 @@ def call_message(notices: Sequence[Notice], *, calls: Collection[str], url: str 
     would have had alone, ``url`` is the list of incidents.
     """
     known = [(one, one.incident) for one in notices if one.incident is not None]
-    ordered = sorted(known, key=lambda one: (_ORDER.index(one[1].severity), one[1].opened_at, one[0].workflow))
+    ordered = sorted(known, key=lambda one: (-one[1].severity.gravity, one[1].opened_at, one[0].workflow))
     counted, mention = _counted(notices), _mention(calls)
     title = f"{plural(len(notices), 'incident')} that nobody has taken up"
     named = ordered[:_NAMED]

@@ -14,7 +14,6 @@ from afterpilot.domain.verdict import Severity
 from afterpilot.notify.standing import lasted, whose
 
 _A_DAY = timedelta(hours=30)  # a digest that is some hours late is still one of yesterday's
-_ORDER = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,11 @@ def _by_workflow(notices: Sequence[Notice]) -> dict[str, list[Notice]]:
 
 
 def _gravity(notice: Notice) -> int:
-    """0 is the gravest; what is over comes last."""
+    """The lowest is the gravest; what is over comes last."""
     incident = notice.incident
     if incident is None:
-        return len(_ORDER) - 1
-    return len(_ORDER) if incident.state is IncidentState.RESOLVED else _ORDER.index(incident.severity)
+        return -Severity.INFO.gravity
+    return 1 if incident.state is IncidentState.RESOLVED else -incident.severity.gravity
 
 
 def _count(notices: Sequence[Notice]) -> str:

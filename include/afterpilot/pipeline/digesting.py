@@ -18,8 +18,6 @@ from afterpilot.pipeline.services import Services
 from afterpilot.record.alerts.digests import Digests, Place, Waiting
 from afterpilot.record.ops import Unit
 
-_GRAVE = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
-
 
 def send_digests(services: Services, known: Mapping[str, Workflow]) -> Swept:
     """Queue the digest or the call of each place where one is due, and return how many; ``known`` are the workflows by slug.
@@ -66,7 +64,7 @@ def _call(services: Services, unit: Unit, place: Place, whose: str, taken: Seque
         kind="called",
         channel=place.channel,
         target=place.target,
-        severity=min((one.incident.severity for one in taken if one.incident), key=_GRAVE.index),
+        severity=max((one.incident.severity for one in taken if one.incident), key=lambda one: one.gravity),
         not_before=services.now(),  # by which the next call there is told how long ago this one was
     )
 

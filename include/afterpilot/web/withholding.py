@@ -15,6 +15,7 @@ from typing import Any
 
 from afterpilot.domain.message import Message
 from afterpilot.domain.run import FLEET
+from afterpilot.record.history.late_personal import spelled
 from afterpilot.web.personal import HIDDEN
 
 Late = Mapping[str, frozenset[str]]  # workflow → its fields
@@ -177,11 +178,8 @@ def _mentions(text: str, fields: Collection[str]) -> bool:
 
 @lru_cache(maxsize=256)
 def _pattern(fields: frozenset[str]) -> re.Pattern[str]:
-    """Any of the names as a word, or as the words that a sentence makes of it: ``po_number`` is "PO number"."""
-    spelled = (
-        r"[_\s]+".join(re.escape(part) for part in one.split("_") if part) or re.escape(one) for one in sorted(fields)
-    )
-    return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", re.IGNORECASE)
+    """Any of the names where it is no part of a longer word."""
+    return re.compile(rf"(?<!\w)(?:{spelled(fields)})(?!\w)", re.IGNORECASE)
 
 
 def _hidden(value: Any, fields: Collection[str], *, numbers: bool) -> Any:  # noqa: ANN401 - any JSON value

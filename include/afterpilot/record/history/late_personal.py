@@ -69,8 +69,14 @@ def named(connection: sa.Connection, workflow: str, fields: Collection[str], spa
     """Whether what happened to a workflow or was recorded of it in a span, its end not included, names any of the fields, as a name or in
     words.
     """
-    spelled = "|".join(
-        r"[_\s]+".join(re.escape(part) for part in one.split("_") if part) or re.escape(one) for one in fields
-    )
-    given = {"workflow": workflow, "since": span[0], "until": span[1], "pattern": rf"\m({spelled})\M"}
+    given = {"workflow": workflow, "since": span[0], "until": span[1], "pattern": rf"\m({spelled(fields)})\M"}
     return bool(connection.scalar(_NAMED, given))
+
+
+def spelled(fields: Collection[str]) -> str:
+    """A regular expression, of Python and PostgreSQL alike: any of the names, or the words that a sentence makes of it: ``po_number`` is
+    "PO number".
+    """
+    return "|".join(
+        r"[_\s]+".join(re.escape(part) for part in one.split("_") if part) or re.escape(one) for one in sorted(fields)
+    )

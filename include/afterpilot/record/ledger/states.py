@@ -265,7 +265,6 @@ _CURRENT = (
     "  WHERE action = ANY(:actions) GROUP BY workflow) AS l LEFT JOIN current_declarations AS w USING (workflow)"
 )
 _FOLDERS = ["declare:version:current", "declare:workflow:removed", "declare:workflow:returned"]
-_ERASED = sa.text("SELECT EXISTS (SELECT FROM ledger WHERE subject = :subject AND action = 'retention:output:erased')")
 
 
 def look(connection: sa.Connection) -> Flaws:
@@ -275,7 +274,7 @@ def look(connection: sa.Connection) -> Flaws:
         rows = streamed(connection, _STANDING.format(rows=thing.rows, actions=thing.actions))
         flaws.problems += islice(_changed(words, table, thing.judge, rows), MOST)
         if thing.first:
-            flaws.problems += islice(_lost(connection, removed, table, thing), MOST)
+            flaws.problems += islice(_lost(connection, removed, words, table, thing), MOST)
     current = streamed(connection, _CURRENT, actions=_FOLDERS)
     flaws.problems += islice(_changed(words, "current_declarations", _current, current), MOST)
     return flaws
@@ -289,10 +288,10 @@ def _changed(words: Words, table: str, judge: Judge, rows: Iterator[Any]) -> Ite
             yield f"{table}: {row.subject} of {row.workflow} has another {wrong} than the ledger tells"
 
 
-def _lost(connection: sa.Connection, removed: Removed, table: str, thing: Thing) -> Iterator[str]:
+def _lost(connection: sa.Connection, removed: Removed, words: Words, table: str, thing: Thing) -> Iterator[str]:
     for row in streamed(connection, _LOST.format(rows=thing.rows, own=thing.own), first=list(thing.first)):
         gone = removed.rows(table, row.workflow, row.at - _CLOCKS)
-        if not gone and not (table == "case_offers" and connection.scalar(_ERASED, {"subject": row.subject})):
+        if not gone and not (table == "case_offers" and words.output_erased(row.subject)):
             yield f"{table}: {row.subject} of {row.workflow}, of which the ledger tells at {row.at:%Y-%m-%d %H:%M} UTC, is not there"
 
 

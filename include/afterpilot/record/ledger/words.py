@@ -29,6 +29,9 @@ _ERASED = sa.text(
     "SELECT 'person:' || id FROM subjects WHERE kind = 'person' AND erased_at IS NOT NULL "
     "UNION SELECT subject FROM removals WHERE how = 'erased' AND starts_with(subject, 'output:')"
 )
+_OUTPUT_ERASED = sa.text(
+    "SELECT EXISTS (SELECT FROM ledger WHERE subject = :subject AND action = 'retention:output:erased')"
+)
 
 
 class _Somebody(NamedTuple):
@@ -71,6 +74,10 @@ class Words:
             text = canonical(plain(told)).decode()
         shown = canonical(plain(value)).decode()
         return text == shown or self._gave_way(text, shown)
+
+    def output_erased(self, subject: str) -> bool:
+        """Whether the ledger tells that an output was erased, and with it what was said of it."""
+        return bool(self._connection.scalar(_OUTPUT_ERASED, {"subject": subject}))
 
     def _gave_way(self, text: str, shown: str) -> bool:
         """Whether ``shown`` is the text with names of erased people replaced."""
