@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
@@ -21,7 +21,7 @@ from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.paging import listed
 from afterpilot.web.spreadsheets import cell, line
-from afterpilot.web.viewing import shows
+from afterpilot.web.viewing import DOWNLOADED, evidence, shows
 from afterpilot.web.withholding import withheld
 
 MOST = 100_000  # rows in a file
@@ -61,6 +61,22 @@ class End:
     def whole(self) -> bool:
         """Whether nothing is missing."""
         return not self.after
+
+
+def add_files(routes: APIRouter, listing: Listing, file: Callable[[Request, str], Response]) -> None:
+    """The addresses of a list's files, ``/<name>.csv`` and ``/<name>.jsonl``; ``file`` answers in the form that it is given. Each is
+    evidence: it leaves only after it is on record who has taken it.
+    """
+
+    @routes.get(f"/{listing.name}.csv")
+    @evidence(DOWNLOADED)
+    def csv_file(request: Request) -> Response:
+        return file(request, "csv")
+
+    @routes.get(f"/{listing.name}.jsonl")
+    @evidence(DOWNLOADED)
+    def json_lines(request: Request) -> Response:
+        return file(request, "jsonl")
 
 
 def as_file(

@@ -22,11 +22,10 @@ from afterpilot.web.access import Sight, sight
 from afterpilot.web.expectations import Expectation, expectations
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import COVERAGE
 from afterpilot.web.measures import Bar, split
 from afterpilot.web.paging import listed
-from afterpilot.web.viewing import DOWNLOADED, evidence
 
 WEEK, LONGEST = 7, 31  # days
 _AT_ONCE = 12  # workflows on one page
@@ -78,15 +77,7 @@ def router(frame: Frame) -> APIRouter:
             most=MOST,
         )
 
-    @routes.get("/coverage.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(request, frame, "csv")
-
-    @routes.get("/coverage.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(request, frame, "jsonl")
+    add_files(routes, COVERAGE, lambda request, form: _file(request, frame, form))
 
     return routes
 

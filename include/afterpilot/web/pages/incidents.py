@@ -23,12 +23,12 @@ from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame, address
 from afterpilot.web.incident_view import View, view
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import INCIDENTS
 from afterpilot.web.paging import listed
 from afterpilot.web.review.forms import Form, Given
 from afterpilot.web.review.safety import holds, keep_token, token
-from afterpilot.web.viewing import DOWNLOADED, evidence, shows
+from afterpilot.web.viewing import evidence, shows
 
 if TYPE_CHECKING:
     from afterpilot.domain.workflow import Workflow
@@ -67,15 +67,7 @@ def router(frame: Frame, *, takes_answers: bool) -> APIRouter:
     def incident_list(request: Request) -> HTMLResponse:
         return _list(frame, request)
 
-    @routes.get("/incidents.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(frame, request, "csv")
-
-    @routes.get("/incidents.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(frame, request, "jsonl")
+    add_files(routes, INCIDENTS, lambda request, form: _file(request, frame, form))
 
     @routes.get("/incidents/{incident_id}")
     @evidence()
@@ -151,7 +143,7 @@ def _query(asked: Asked) -> _Query:
     }
 
 
-def _file(frame: Frame, request: Request, form: str) -> Response:
+def _file(request: Request, frame: Frame, form: str) -> Response:
     """All incidents that the filter lets through, from a cursor on."""
     asked, only = Asked(request), sight(request).only
     query = _query(asked)

@@ -21,10 +21,10 @@ from afterpilot.record.standing import standing
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked
 from afterpilot.web.frame import Frame
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import LEDGER
 from afterpilot.web.proof import check_entry
-from afterpilot.web.viewing import DOWNLOADED, evidence, shows
+from afterpilot.web.viewing import evidence, shows
 
 _LARGEST = 2**63 - 1
 _FIELDS = ("workflow", "action", "actor", "subject", "from", "to")
@@ -65,15 +65,7 @@ def router(frame: Frame) -> APIRouter:
             paged=bool(asked.after),
         )
 
-    @routes.get("/ledger.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(request, frame, "csv")
-
-    @routes.get("/ledger.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(request, frame, "jsonl")
+    add_files(routes, LEDGER, lambda request, form: _file(request, frame, form))
 
     @routes.get("/ledger/heads")
     def head_list(request: Request) -> HTMLResponse:

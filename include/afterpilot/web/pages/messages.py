@@ -15,10 +15,10 @@ from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import MESSAGES
 from afterpilot.web.paging import listed
-from afterpilot.web.viewing import DOWNLOADED, evidence, shows
+from afterpilot.web.viewing import evidence, shows
 
 KINDS = (
     "incident",
@@ -73,15 +73,7 @@ def router(frame: Frame) -> APIRouter:
             most=MOST,
         )
 
-    @routes.get("/messages.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(request, frame, "csv")
-
-    @routes.get("/messages.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(request, frame, "jsonl")
+    add_files(routes, MESSAGES, lambda request, form: _file(request, frame, form))
 
     @routes.get("/messages/{message_id}")
     @evidence()

@@ -19,12 +19,12 @@ from afterpilot.web import personal
 from afterpilot.web.access import Sight, sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import DECISIONS
 from afterpilot.web.paging import listed
 from afterpilot.web.review.safety import token
 from afterpilot.web.review.show import WHO, Scope, holder, item_page, known, midnight, with_script
-from afterpilot.web.viewing import DOWNLOADED, evidence, shows
+from afterpilot.web.viewing import evidence, shows
 
 STATES = ("waiting", "decided", "all")
 REASONS = ("failed_check", "spot_check")
@@ -73,15 +73,7 @@ def router(frame: Frame) -> APIRouter:
         )
         return with_script(html, request, frame, token_of if who.may_operate else "")
 
-    @routes.get("/review.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(request, frame, "csv")
-
-    @routes.get("/review.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(request, frame, "jsonl")
+    add_files(routes, DECISIONS, lambda request, form: _file(request, frame, form))
 
     @routes.get("/review/item")
     @evidence()

@@ -22,7 +22,7 @@ from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
 from afterpilot.web.frame import Frame
 from afterpilot.web.letters import letters
-from afterpilot.web.list_files import MOST, as_file
+from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import RUNS
 from afterpilot.web.measures import split
 from afterpilot.web.paging import listed
@@ -61,15 +61,7 @@ def router(frame: Frame) -> APIRouter:
             most=MOST,
         )
 
-    @routes.get("/runs.csv")
-    @evidence(DOWNLOADED)
-    def csv_file(request: Request) -> Response:
-        return _file(request, frame, "csv")
-
-    @routes.get("/runs.jsonl")
-    @evidence(DOWNLOADED)
-    def json_lines(request: Request) -> Response:
-        return _file(request, frame, "jsonl")
+    add_files(routes, RUNS, lambda request, form: _file(request, frame, form))
 
     @routes.get("/runs/{run_id}/evidence.json")
     @evidence(DOWNLOADED)
