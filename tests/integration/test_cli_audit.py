@@ -315,7 +315,7 @@ def test_the_whole_ledger_is_verified(installed: Path, ops: sa.Engine) -> None:
         ("UPDATE ledger_heads SET signature = sha256('x') WHERE entries < 400", "is not signed by"),
         ("UPDATE ledger_heads SET statement = statement || ' ' WHERE entries < 400", "does not say"),
         (_INSERT.format(xid="'5'", hashed="{}"), "put in later"),
-        (_INSERT.format(xid="pg_current_xact_id()", hashed="x"), "not sealed yet is not as"),
+        (_INSERT.format(xid="pg_current_xact_id()", hashed="x"), "not sealed yet, and not as recorded"),
     ],
 )
 def test_any_change_of_the_ledger_is_found(

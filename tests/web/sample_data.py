@@ -383,7 +383,7 @@ def _gate(unit: Unit, kept: Sampled, now: datetime) -> None:
         INVOICES,
         Stage.REVIEW,
         at,
-        summary="12 decisions of people; 1 of 40 released outputs overridden; error rate 2 % (95 % interval 1 % to 5 %)",
+        summary="12 decisions of people; 1 of 40 released outputs overridden; error rate of the period before 2 % (95 % interval 1 % to 5 %)",
         checked=52,
     )
     kept.runs["gate/triage"] = add_run(

@@ -11,9 +11,11 @@ from fastapi.testclient import TestClient
 from history_site import BROWSER, Site, mounted
 from outline import outline
 
+from afterpilot.domain.message import Message
 from afterpilot.domain.record import Record
 from afterpilot.domain.run import Stage
 from afterpilot.record.ops import Ops
+from afterpilot.web.letters import named_letters
 
 pytestmark = pytest.mark.integration
 
@@ -193,6 +195,21 @@ def test_messages_say_what_became_of_them(site: Site) -> None:
     picture = site.client.get(chart)
     assert picture.headers["content-type"] == "image/png"
     assert picture.content == sample_data.picture()
+
+
+def test_whom_a_message_calls_stands_there_by_name(site: Site) -> None:
+    """Slack shows the name of a mention; so do the pages, of an owner or deputy whom a declaration names, and else the id."""
+    for address in ("/messages", f"/incidents/{site.kept.incidents['po_number']}"):
+        assert "@Dana Ruiz" in site.get(address)
+        assert "@U02AB3CD4" not in site.get(address)
+    called = Message("info", "Stuck", "", "", mention="U05EF6GH7 U0STRANGER U05EF6GH7")
+    row = {"message": called.as_dict(), "state": "pending", "attempts": 0}
+    with site.engine.connect() as connection:
+        (letter,) = named_letters(connection, [row])
+        everybody = {**row, "message": {**row["message"], "mention": "@here"}}
+        (open_call,) = named_letters(connection, [everybody])
+    assert letter.called == ("Lee Okafor", "U0STRANGER")
+    assert open_call.called == ("here",)
 
 
 def test_review_lists_what_waits_oldest_first(site: Site) -> None:

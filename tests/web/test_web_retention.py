@@ -94,7 +94,11 @@ def test_an_engineer_sets_a_hold_and_releases_it(site: AccessSite) -> None:
         (which,) = connection.scalars(sa.text("SELECT id FROM holds WHERE reason = 'claim 4711'")).all()
     assert send(f"{PATH}/holds/{which}/release", reason="settled").endswith("done=released")
     assert send(f"{PATH}/holds/{which}/release", reason="settled").endswith("done=nothing")
-    assert "claim 4711" not in browser.get(PATH).text
+    standing, released = browser.get(PATH).text.split("Released in the last 90 days")
+    assert "claim 4711" not in standing
+    assert "claim 4711" in released
+    assert "settled" in released
+    assert "claim 4711" not in site.client("other").get(PATH).text
 
 
 def test_a_month_whose_calls_are_gone_is_not_shown_as_nothing_spent(site: AccessSite) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import audit_site
 import pytest
@@ -21,6 +24,9 @@ from afterpilot.domain.message import Fact, Message
 from afterpilot.domain.run import FLEET, Stage
 from afterpilot.domain.verdict import Severity
 from afterpilot.record import tables
+from afterpilot.record.history import late_personal
+from afterpilot.record.ledger import signing_keys
+from afterpilot.record.ledger.sealing import seal
 from afterpilot.record.ops import Ops
 from afterpilot.web.access import Access, Declared, Role, Sight
 from afterpilot.web.withholding import WITHHELD, withheld
@@ -146,6 +152,36 @@ def test_an_auditor_takes_no_bundle_of_the_days_in_which_it_was_recorded(quoting
     client = TestClient(app, follow_redirects=False)
     assert client.get(f"{bundle}&from={at:%Y-%m-%d}&to={at:%Y-%m-%d}").status_code == 409
     assert client.get(f"{bundle}&from=2026-09-01&to=2026-09-02").status_code == 200
+
+
+def test_what_comes_into_the_ledger_after_the_look_is_not_in_the_bundle(
+    quoting: Quoting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is looked for names in and what is written are of one moment."""
+
+    def somebody_else_is_quicker(*_: object) -> bool:
+        told = Entry(
+            "alerts:incident:opened", "incident:x", NOW, INVOICES, payload={"title": f"{FIELD}: Ingrid Meanwhile"}
+        )
+        with Ops(quoting.engine).begin() as unit:
+            unit.ledger.append(told)
+        seal(quoting.engine, signing_keys.parsed(base64.b64encode(bytes(range(32))), "a test"))
+        return False
+
+    def taken() -> str:
+        answer = quoting.site(Role.AUDITOR).client.get(
+            f"/afterpilot/bundle.zip?workflow={INVOICES}&from={day}&to={day}"
+        )
+        assert answer.status_code == 200
+        (tmp_path / "bundle.zip").write_bytes(answer.content)
+        with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+            return " ".join(bundle.read(name).decode("utf-8", "replace") for name in bundle.namelist())
+
+    with quoting.engine.connect() as connection:
+        day = connection.scalar(sa.select(sa.func.current_date()))
+    monkeypatch.setattr(late_personal, "named", somebody_else_is_quicker)
+    assert "Ingrid Meanwhile" not in taken()
+    assert "Ingrid Meanwhile" in taken()  # of a later moment: the look that would refuse it is replaced here
 
 
 def test_a_field_that_was_always_personal_withholds_nothing(quoting: Quoting) -> None:

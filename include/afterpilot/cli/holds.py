@@ -81,7 +81,7 @@ def list_(
         as_json([_as_dict(one) for one in found])
         return
     for one in found:
-        ended = f"  released {one.ended_at:%Y-%m-%d} by {one.ended_by}" if one.ended_at else ""
+        ended = f"  released {one.ended_at:%Y-%m-%d} by {one.ended_by}: {one.ended_reason}" if one.ended_at else ""
         _line(f"{str(one.id)[:8]}  {one.covered}  since {one.set_at:%Y-%m-%d}  {one.set_by}: {one.reason}{ended}")
     if not found:
         _line("No hold stands." if not everything else "There never was a hold.")
@@ -128,6 +128,7 @@ def _as_dict(one: Hold) -> dict[str, Any]:
         "set_at": one.set_at,
         "ended_at": one.ended_at,
         "ended_by": one.ended_by,
+        "ended_reason": one.ended_reason,
     }
 
 

@@ -88,7 +88,7 @@ def _summary(
     if overrides.judged:
         parts.append(f"{overrides.overridden:,} of {overrides.judged:,} released outputs overridden")
     if rate is not None:
-        parts.append(f"error rate {rate.whole}")
+        parts.append(f"error rate of the period before {rate.whole}")
     elif not _declared(workflow):
         parts.append("no spot checks are declared")
     elif not released:

@@ -167,6 +167,7 @@ class Hold:
     set_at: datetime
     ended_at: datetime | None = None
     ended_by: str = ""
+    ended_reason: str = ""
 
     @property
     def covered(self) -> str:

@@ -17,7 +17,7 @@ from afterpilot.record.history import declarations, incidents, silences
 from afterpilot.record.history.paging import Row
 from afterpilot.record.history.timeline import Moment, stream
 from afterpilot.web.access import Sight
-from afterpilot.web.letters import Shown, letters
+from afterpilot.web.letters import Shown, named_letters
 
 _CHARTS = {  # of the stages that have a page with a chart
     "evaluate": ("evals", "Its evals, with the chart"),
@@ -110,7 +110,7 @@ def view(connection: sa.Connection, which: uuid.UUID, who: Sight, now: datetime,
     events = incidents.events_of(connection, which)
     # One message may be about many incidents: that of others, or of all together, tells of them.
     messages = [one for one in incidents.messages_of(connection, which) if who.sees(one["workflow"])]
-    shown = letters(messages)
+    shown = named_letters(connection, messages)
     return View(
         row=row,
         people=_people(connection, row["workflow"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from afterpilot.domain.message import Message
+from afterpilot.record.history.named import slack_names
 from afterpilot.record.history.paging import Row
 
 PREVIEW = "preview"
@@ -21,17 +24,36 @@ _NOT_SENT = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A row of the outbox, the message in it (None where a version wrote it that knew other fields: the page shows the data as it is), and what became of it."""
+    """A row of the outbox, the message in it (None where a version wrote it that knew other fields: the page shows the data as it is), what
+    became of it, and whom it calls, by name where a declaration says it.
+    """
 
     row: Row
     message: Message | None
     fate: str
     state: str
+    called: tuple[str, ...] = ()
 
 
 def letters(rows: Sequence[Row]) -> Sequence[Shown]:
-    """Rows of the outbox, ready to be shown."""
-    return [Shown(row, Message.readable(row["message"]), _fate(row), _state(row)) for row in rows]
+    """Rows of the outbox with what became of them; whom they call stands as Slack's ids."""
+    return _letters(rows, {})
+
+
+def named_letters(connection: sa.Connection, rows: Sequence[Row]) -> Sequence[Shown]:
+    """The same as people read them: whom they call, by name."""
+    calls = {one for letter in letters(rows) for one in letter.called}
+    return _letters(rows, slack_names(connection, calls) if calls else {})
+
+
+def _letters(rows: Sequence[Row], names: Mapping[str, str]) -> Sequence[Shown]:
+    shown = []
+    for row in rows:
+        message = Message.readable(row["message"])
+        ids = message.mention.split() if message else ()
+        called = tuple(dict.fromkeys(names.get(one, one.removeprefix("@")) for one in ids))
+        shown.append(Shown(row, message, _fate(row), _state(row), called))
+    return shown
 
 
 def _state(row: Row) -> str:

@@ -100,7 +100,7 @@ def test_the_error_rate_stands_in_the_summary_and_in_the_evidence() -> None:
     """With its interval."""
     result = judged(replace(BLINDLY, too_fast=0))
     assert result.summary.startswith(
-        "40 decisions of people; 2 of 50 released outputs overridden; error rate 2 % (95 % interval"
+        "40 decisions of people; 2 of 50 released outputs overridden; error rate of the period before 2 % (95 % interval"
     )
     assert result.evidence["error_rate"]["checked"] == 50
     assert result.evidence["reviewers"][0]["reviewer"] == "ann"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,6 +13,14 @@ from afterpilot.record.tables import current_declarations, declarations, runs
 
 _MOST = 10_000  # workflows
 _PERSON = ("name", "email")
+# Of some Slack user ids, the name by which the newest declaration that has it calls its owner or deputy.
+_IN_SLACK = sa.text(
+    "SELECT DISTINCT ON (person.said ->> 'slack') person.said ->> 'slack' AS slack, person.said ->> 'name' AS name "
+    "FROM current_declarations c JOIN declarations d ON d.workflow = c.workflow AND d.sha256 = COALESCE(c.usable_sha256, c.sha256) "
+    "CROSS JOIN LATERAL (VALUES (d.document -> 'owner'), (d.document #> '{owner,deputy}')) AS person(said) "
+    "WHERE person.said ->> 'slack' = ANY(:ids) AND person.said ->> 'name' <> '' "
+    "ORDER BY person.said ->> 'slack', d.first_loaded_at DESC"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,11 @@ def operators(connection: sa.Connection) -> Sequence[str]:
     )
     row = one_row(connection, statement.order_by(runs.c.finished_at.desc()))
     return tuple(_texts(row["operators"])) if row else ()
+
+
+def slack_names(connection: sa.Connection, ids: Collection[str]) -> Mapping[str, str]:
+    """The names of owners and deputies by Slack user id, as far as a declaration says them."""
+    return {row.slack: row.name for row in connection.execute(_IN_SLACK, {"ids": list(ids)})}
 
 
 def _named(row: Row) -> Named:

@@ -78,7 +78,9 @@ def _check_proven(found: Checked, begun: Head | None) -> None:
     elif not found.head.key_id:
         found.notes.append("the last head is not signed: there is no key")
     if found.gone:
-        found.notes.append(f"of {found.gone} entries the rows are gone by retention; their hashes stand in the tree")
+        found.notes.append(
+            f"the rows of {plural(found.gone, 'entry')} are gone by retention; the hashes stand in the tree"
+        )
 
 
 def _check_rows(connection: sa.Connection, found: Checked) -> None:
@@ -103,7 +105,7 @@ def _check_unsealed(connection: sa.Connection, found: Checked) -> None:
     found.waiting = row.waiting
     if row.late:
         found.problem(
-            f"{row.late} entries came into the ledger without a transaction of their own time: they were put in later"
+            f"{plural(row.late, 'entry')} came into the ledger without a transaction of {'its' if row.late == 1 else 'their'} own time: put in later"
         )
     if row.changed:
-        found.problem(f"the payload of {row.changed} entries that are not sealed yet is not as it was recorded")
+        found.problem(f"not sealed yet, and not as recorded: the payload of {plural(row.changed, 'entry')}")

@@ -62,6 +62,11 @@ class Holds:
             statement = statement.where(holds.c.ended_at.is_(None))
         return [_hold(row) for row in self._connection.execute(statement).mappings()]
 
+    def released(self, since: datetime) -> Sequence[Hold]:
+        """Those that were released since a moment, the newest first."""
+        statement = sa.select(holds).where(holds.c.ended_at >= since).order_by(holds.c.ended_at.desc(), holds.c.id)
+        return [_hold(row) for row in self._connection.execute(statement.limit(_MOST)).mappings()]
+
     def _named(self, which: str) -> Hold:
         wanted = which.strip().lower()
         if len(wanted) < _SHORTEST or set(wanted) - set("0123456789abcdef-"):
@@ -93,6 +98,7 @@ def _hold(given: Mapping[Any, Any]) -> Hold:
         set_at=given["set_at"],
         ended_at=given["ended_at"],
         ended_by=given["ended_by"],
+        ended_reason=given["ended_reason"],
     )
 
 

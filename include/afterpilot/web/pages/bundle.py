@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.background import BackgroundTask
@@ -66,11 +67,6 @@ def router(frame: Frame) -> APIRouter:
         who.need(workflow)
         if asked.problems:
             raise HTTPException(422, "; ".join(asked.problems))
-        if not who.sees_personal and (fields := who.late().get(workflow)):
-            with frame.reading() as connection:
-                span = (_midnight(first), _midnight(last + timedelta(days=1)))
-                if late_personal.named(connection, workflow, fields, span):
-                    raise HTTPException(409, _NAMES.format(fields=", ".join(sorted(fields))))
         wanted = AskedBundle(
             workflow,
             _midnight(first),
@@ -80,7 +76,7 @@ def router(frame: Frame) -> APIRouter:
         )
         folder = Path(tempfile.mkdtemp(prefix="afterpilot-bundle-"))
         try:
-            _write(frame, wanted, folder / "bundle.zip")
+            _write(frame, wanted, folder / "bundle.zip", sees_personal=who.sees_personal)
         except ConfigurationError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise HTTPException(409, str(error)) from error
@@ -94,13 +90,23 @@ def router(frame: Frame) -> APIRouter:
     return routes
 
 
-def _write(frame: Frame, wanted: AskedBundle, path: Path) -> None:
+def _write(frame: Frame, wanted: AskedBundle, path: Path, *, sees_personal: bool) -> None:
     def record(entry: Entry) -> None:
         with frame.writing() as connection:
             Ledger(connection).append(entry)
 
     with frame.reading() as connection:
+        if not sees_personal:
+            _refuse_named(connection, wanted)
         export_bundle(connection, wanted, path, record=record, at=frame.clock())
+
+
+def _refuse_named(connection: sa.Connection, wanted: AskedBundle) -> None:
+    """Raises HTTPException where what the bundle would hold names a field that became personal; both are read of one moment."""
+    there = [one for one in late_personal.versions(connection) if one[0] == wanted.workflow]
+    fields = frozenset[str]().union(*late_personal.late(connection, there).values())
+    if fields and late_personal.named(connection, wanted.workflow, fields, (wanted.since, wanted.until)):
+        raise HTTPException(409, _NAMES.format(fields=", ".join(sorted(fields))))
 
 
 def _wanted(asked: Asked, frame: Frame) -> tuple[str, tuple[date, date]]:

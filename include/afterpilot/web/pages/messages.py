@@ -14,7 +14,7 @@ from afterpilot.record.history.paging import Page
 from afterpilot.web.access import sight
 from afterpilot.web.filters import Asked, identity
 from afterpilot.web.frame import Frame
-from afterpilot.web.letters import letters
+from afterpilot.web.letters import named_letters
 from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import MESSAGES
 from afterpilot.web.paging import listed
@@ -56,13 +56,14 @@ def router(frame: Frame) -> APIRouter:
         query = _query(asked)
         with frame.reading() as connection:
             page = listed(asked, lambda: messages.list_messages(connection, **query, only=only, after=asked.after))
+            shown = named_letters(connection, page.rows)
             slugs = status.slugs(connection, only=only)
         return frame.page(
             request,
             "messages.html",
             title="Messages",
             here="messages",
-            letters=letters(page.rows),
+            letters=shown,
             page=page,
             query=query,
             kinds=KINDS,
@@ -80,9 +81,9 @@ def router(frame: Frame) -> APIRouter:
     def one(request: Request, message_id: str) -> HTMLResponse:
         with frame.reading() as connection:
             row = sight(request).of(messages.one_message(connection, identity(message_id)))
-        if row is None:
-            raise HTTPException(404, "No message with this id is kept.")
-        (letter,) = letters([row])
+            if row is None:
+                raise HTTPException(404, "No message with this id is kept.")
+            (letter,) = named_letters(connection, [row])
         shows(request, f"message:{row['id']}", row["workflow"])
         return frame.page(request, "message.html", title="Message", here="messages", letter=letter)
 

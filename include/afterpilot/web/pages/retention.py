@@ -113,6 +113,7 @@ def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: 
         found = standings(connection, rules := rules_of(connection, fleet or Retention()), now=now)
         held = [one for one in Holds(connection).all() if not one.workflow or who.sees(one.workflow)]
         start = now - timedelta(days=_SHOWN)
+        released = [one for one in Holds(connection).released(start) if not one.workflow or who.sees(one.workflow)]
         gone = [one for one in history.removed(connection, start) if not one["workflow"] or who.sees(one["workflow"])]
         erased = [
             one for one in history.erasures(connection, start) if not one["workflow"] or who.sees(one["workflow"])
@@ -132,6 +133,7 @@ def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: 
         minimum=LEGAL_MINIMUM,
         for_good=FOR_GOOD,
         held=held,
+        released=released,
         gone=[(one, _what(one)) for one in gone],
         erased=erased,
         days=_SHOWN,

@@ -21,7 +21,7 @@ from afterpilot.web.evals.shapes import short
 from afterpilot.web.evidence import as_json
 from afterpilot.web.filters import Asked, identity, run_filter
 from afterpilot.web.frame import Frame
-from afterpilot.web.letters import letters
+from afterpilot.web.letters import named_letters
 from afterpilot.web.list_files import MOST, add_files, as_file
 from afterpilot.web.listings import RUNS
 from afterpilot.web.measures import split
@@ -129,7 +129,7 @@ def _parts(connection: sa.Connection, run: Row, asked: Asked, who: Sight) -> dic
         "corrections": runs.corrections(connection, run),
         "reopened": runs.reopened_by(connection, which) if run["stage"] == Stage.PULL else (),
         "incidents": touched,
-        "letters": letters(about),
+        "letters": named_letters(connection, about),
         "looks": views.seen_by(connection, f"run:{which}"),
         "gate": None,
         "items": Page(()),
