@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
@@ -25,11 +26,19 @@ log = logging.getLogger(__name__)
 def plan(kind: str, schedule: str) -> list[Batch]:
     """The batches of workflows whose declaration names this schedule for ``records``, ``evals`` or ``report``.
 
+    On a new installation Airflow starts at once what fell due shortly before. Records and evals then begin at once; nothing is known of
+    the week of a workflow that was declared after its report fell due, so that one is left out, unless somebody asks for the report.
+
     Raises:
         AirflowSkipException: no declaration is synced yet, as on the first start: there is nothing to plan before the DAG
             ``declarations`` has passed.
     """
-    return _planned(f"{kind} on schedule {schedule}", lambda said: said.get("schedule", {}).get(kind) == schedule)
+    due = context.fell_due() if kind == "report" else None
+    return _planned(
+        f"{kind} on schedule {schedule}",
+        lambda said: said.get("schedule", {}).get(kind) == schedule,
+        declared_by=due,
+    )
 
 
 def plan_probes() -> list[Batch]:
@@ -51,9 +60,12 @@ def nonempty(batches: Sequence[Batch | None]) -> list[Batch]:
     ]
 
 
-def _planned(what: str, wanted: Callable[[Mapping[str, Any]], bool]) -> list[Batch]:
+def _planned(
+    what: str, wanted: Callable[[Mapping[str, Any]], bool], *, declared_by: datetime | None = None
+) -> list[Batch]:
     with context.wired().services.ops.begin() as unit:
         current = unit.declarations.current()
+        began = unit.declarations.first_usable_each() if declared_by else {}
     if not current:
         text = f"{what}: no declaration is synced yet, so nothing is planned before the DAG `declarations` has passed"
         raise AirflowSkipException(text)
@@ -62,6 +74,10 @@ def _planned(what: str, wanted: Callable[[Mapping[str, Any]], bool]) -> list[Bat
         for row in current
         if row["usable"] and row["document"].get("stage") != "retired" and wanted(row["document"])
     ]
+    if declared_by:
+        late = [slug for slug in slugs if began[slug] > declared_by]
+        log.info("%s: declared after it fell due, and left out: %s", what, name(late) or "none")
+        slugs = [slug for slug in slugs if slug not in late]
     log.info("%s: %d workflows", what, len(slugs))
     return [{"label": name(part), "workflows": part} for part in split(slugs)]
 

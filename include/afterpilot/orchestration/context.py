@@ -46,6 +46,11 @@ def until() -> datetime:
     return moment.astimezone(UTC)
 
 
+def fell_due() -> datetime | None:
+    """When the schedule started this DAG run; None where somebody asked for it."""
+    return until() if get_current_context()["dag_run"].run_type == "scheduled" else None
+
+
 def label(text: str) -> None:
     """How this mapped instance is called in Airflow's grid."""
     get_current_context()["batch_label"] = text
