@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "include" / "workflows"
 
 
-_FLEETING = re.compile(r"set\(\{[^}]*,|at 0x[0-9a-f]+")
+_FLEETING = re.compile(r"\{('[^':{}]*'|-?[\d.]+)(, ('[^':{}]*'|-?[\d.]+))+\}|at 0x[0-9a-f]+")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

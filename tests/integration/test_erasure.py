@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -148,7 +149,11 @@ def test_the_entry_names_nobody_and_each_message_that_was_changed_has_one(acted:
     assert entries[0].subject == pseudonym
     payload = json.loads(entries[0].payload)
     assert payload["counts"]["silences.by"] == 1
-    assert not any(word in one.payload.lower() for one in entries for word in ("dana", "ruiz", "811", "sam"))
+    named = re.compile(
+        r"(?<![\w+/=-])(dana|ruiz|811|sam)(?![\w+/=-])", re.IGNORECASE
+    )  # sealed bytes may hold any letters
+    assert not any(named.search(one.payload) for one in entries)
+    assert named.search(json.dumps({"reason": "ticket 811", "by": "Dana Ruiz"}))
     (row,) = acted.rows("SELECT how, subject, rows, actor FROM removals")
     assert (row.how, row.subject, row.rows) == ("erased", pseudonym, 7)
     assert row.actor.startswith("person:")

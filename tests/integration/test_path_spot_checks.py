@@ -84,7 +84,7 @@ def test_of_what_lay_there_before_the_workflow_was_watched_only_one_period_is_as
     for _ in range(6):
         site.now += timedelta(days=1)
         run = reviewed(site)
-        assert "error rate UNKNOWN: no spot check was looked at yet" in run.summary
+        assert "error rate of the period before UNKNOWN: no spot check was looked at yet" in run.summary
         assert site.incidents() == []
     site.now += timedelta(days=1)
     assert reviewed(site).verdict is Verdict.UNKNOWN

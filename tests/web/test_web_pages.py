@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import sample_data
@@ -10,10 +12,12 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from history_site import BROWSER, Site, mounted
 from outline import outline
+from sample_data import NOW
 
 from afterpilot.domain.message import Message
 from afterpilot.domain.record import Record
-from afterpilot.domain.run import Stage
+from afterpilot.domain.run import FLEET, Stage
+from afterpilot.record import tables
 from afterpilot.record.ops import Ops
 from afterpilot.web.letters import named_letters
 
@@ -198,18 +202,64 @@ def test_messages_say_what_became_of_them(site: Site) -> None:
 
 
 def test_whom_a_message_calls_stands_there_by_name(site: Site) -> None:
-    """Slack shows the name of a mention; so do the pages, of an owner or deputy whom a declaration names, and else the id."""
+    """Slack shows the name of a mention; so do the pages, and keep the id beside it."""
     for address in ("/messages", f"/incidents/{site.kept.incidents['po_number']}"):
-        assert "@Dana Ruiz" in site.get(address)
-        assert "@U02AB3CD4" not in site.get(address)
-    called = Message("info", "Stuck", "", "", mention="U05EF6GH7 U0STRANGER U05EF6GH7")
-    row = {"message": called.as_dict(), "state": "pending", "attempts": 0}
-    with site.engine.connect() as connection:
+        assert '<span title="U02AB3CD4">@Dana Ruiz</span>' in site.get(address)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "mention", "called"),
+    [
+        (sample_data.INVOICES, "U05EF6GH7 U0STRANGER U05EF6GH7", ["Lee Okafor", "U0STRANGER"]),
+        (sample_data.TRIAGE, "U05EF6GH7", ["U05EF6GH7"]),  # its declaration names nobody with that id
+        (FLEET, "U05EF6GH7 U07SAM000", ["Lee Okafor", "Sam Idowu"]),
+        (sample_data.INVOICES, "@here", ["here"]),
+        (sample_data.INVOICES, "erased person 1a2b3c4d", ["erased person 1a2b3c4d"]),
+        (sample_data.INVOICES, "", []),
+    ],
+)
+def test_a_mention_has_the_name_that_the_own_declaration_gives_it(
+    site: Site, workflow: str, mention: str, called: list[str]
+) -> None:
+    """That of the whole fleet has those of all; what is no id stands as it is."""
+    assert _called(site.engine, workflow, mention, NOW) == called
+
+
+def test_a_mention_has_the_name_of_its_time(ops: sa.Engine) -> None:
+    """Whoever owned it then: a new owner with the same account, a broken version or another's folder changes no message of before."""
+
+    def said(name: object) -> dict[str, Any]:
+        return {"owner": {"name": name, "slack": "U02AB3CD4"}}
+
+    with ops.begin() as connection:
+        for workflow, sha256, usable, document, day in [
+            ("w", "a", True, said("Dana Ruiz"), 1),
+            ("w", "b", True, said("Lee Okafor"), 10),
+            ("w", "c", False, said("Nobody"), 11),
+            ("w", "d", True, said({"first": "Lee"}), 12),
+            ("w", "e", True, {"owner": "Lee"}, 13),
+            ("copied", "f", True, said("Sam Idowu"), 2),
+        ]:
+            loaded = datetime(2026, 11, day, tzinfo=UTC)
+            row = {
+                "workflow": workflow,
+                "sha256": sha256 * 64,
+                "usable": usable,
+                "document": document,
+                "path": workflow,
+            }
+            connection.execute(sa.insert(tables.declarations).values(**row, first_loaded_at=loaded))
+    at = {day: _called(ops, "w", "U02AB3CD4", datetime(2026, 11, day, 12, tzinfo=UTC)) for day in (5, 10, 20)}
+    assert at == {5: ["Dana Ruiz"], 10: ["Lee Okafor"], 20: ["Lee Okafor"]}
+    assert _called(ops, "w", "U02AB3CD4", datetime(2026, 10, 1, tzinfo=UTC)) == ["Dana Ruiz"]
+
+
+def _called(engine: sa.Engine, workflow: str, mention: str, at: datetime) -> list[str]:
+    message = Message("info", "Stuck", "", "", mention=mention).as_dict()
+    row = {"message": message, "workflow": workflow, "created_at": at, "state": "pending", "attempts": 0}
+    with engine.connect() as connection:
         (letter,) = named_letters(connection, [row])
-        everybody = {**row, "message": {**row["message"], "mention": "@here"}}
-        (open_call,) = named_letters(connection, [everybody])
-    assert letter.called == ("Lee Okafor", "U0STRANGER")
-    assert open_call.called == ("here",)
+    return [one.name for one in letter.called]
 
 
 def test_review_lists_what_waits_oldest_first(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def test_no_page_and_no_file_quotes_it_to_an_auditor(quoting: Quoting) -> None:
         theirs, whole = auditor.get(f"/afterpilot{address}"), engineer.get(f"/afterpilot{address}")
         assert theirs.status_code == whole.status_code, address
         assert SECRET not in theirs.text, address
-        assert "83111" not in theirs.text, address
+        assert not re.search(r"(?<![0-9a-z])83111(?![0-9a-z])", theirs.text), address  # a hash may hold any digits
         read += [address] * (SECRET in whole.text)
     assert len(read) >= 12, read
 

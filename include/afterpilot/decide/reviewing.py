@@ -94,7 +94,7 @@ def _summary(
     elif not released:
         parts.append("nothing was released alone in the period before")
     else:
-        parts.append("error rate UNKNOWN: no spot check was looked at" + (" yet" if early else ""))
+        parts.append("error rate of the period before UNKNOWN: no spot check was looked at" + (" yet" if early else ""))
     return "; ".join(parts)
 
 

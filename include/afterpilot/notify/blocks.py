@@ -98,10 +98,13 @@ def measured(blocks: Sequence[Block]) -> int:
 
 def mention(message: Message) -> str:
     """The markup that calls people or all who are there; empty where ``message.mention`` is neither user ids nor ``@here``."""
-    if message.mention == HERE:
-        return "<!here>"
-    people = message.mention.split(" ")
-    return " ".join(f"<@{one}>" for one in people) if all(_USER.fullmatch(one) for one in people) else ""
+    return "<!here>" if message.mention == HERE else " ".join(f"<@{one}>" for one in called(message))
+
+
+def called(message: Message) -> tuple[str, ...]:
+    """The Slack user ids of the people it calls; none where ``message.mention`` is anything else."""
+    people = tuple(message.mention.split(" "))
+    return people if all(_USER.fullmatch(one) for one in people) else ()
 
 
 def safe_links(links: Sequence[Link]) -> tuple[Link, ...]:

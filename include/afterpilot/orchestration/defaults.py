@@ -13,7 +13,8 @@ def common(*, doc: str, tags: list[str], runbook: str) -> dict[str, Any]:
     """Keyword arguments of every DAG.
 
     No catch-up: the watermark in the ops database knows what is missing, whatever Airflow remembers. No start date either:
-    with one, a new installation would begin with a run of each DAG for a time before it existed.
+    with one, a new installation would begin with a run of each DAG for a time before it existed. Without one it still begins with what
+    fell due within the last tenth of its period; :func:`afterpilot.orchestration.batches.plan` leaves reports out of that.
     """
     return {
         "catchup": False,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from afterpilot.domain.message import Message
-from afterpilot.record.history.named import slack_names
+from afterpilot.notify.blocks import called
+from afterpilot.record.history.named import SlackNames
 from afterpilot.record.history.paging import Row
 
 PREVIEW = "preview"
@@ -23,37 +24,48 @@ _NOT_SENT = {
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """Whom a message calls: the name, and Slack's id where it is known by one."""
+
+    name: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A row of the outbox, the message in it (None where a version wrote it that knew other fields: the page shows the data as it is), what
-    became of it, and whom it calls, by name where a declaration says it.
+    became of it, and whom it calls.
     """
 
     row: Row
     message: Message | None
     fate: str
     state: str
-    called: tuple[str, ...] = ()
+    called: tuple[Called, ...] = ()
 
 
 def letters(rows: Sequence[Row]) -> Sequence[Shown]:
-    """Rows of the outbox with what became of them; whom they call stands as Slack's ids."""
-    return _letters(rows, {})
+    """Rows of the outbox with what became of them; whom they call is left out."""
+    return [Shown(row, Message.readable(row["message"]), _fate(row), _state(row)) for row in rows]
 
 
 def named_letters(connection: sa.Connection, rows: Sequence[Row]) -> Sequence[Shown]:
-    """The same as people read them: whom they call, by name."""
-    calls = {one for letter in letters(rows) for one in letter.called}
-    return _letters(rows, slack_names(connection, calls) if calls else {})
+    """The same with whom they call, by the name that the workflow's declaration had when the message was made."""
+    shown = letters(rows)
+    ids = {one for letter in shown if letter.message for one in called(letter.message)}
+    names = SlackNames(connection, {row["workflow"] for row in rows}, ids) if ids else None
+    return [replace(letter, called=tuple(_called(letter, names))) for letter in shown]
 
 
-def _letters(rows: Sequence[Row], names: Mapping[str, str]) -> Sequence[Shown]:
-    shown = []
-    for row in rows:
-        message = Message.readable(row["message"])
-        ids = message.mention.split() if message else ()
-        called = tuple(dict.fromkeys(names.get(one, one.removeprefix("@")) for one in ids))
-        shown.append(Shown(row, message, _fate(row), _state(row), called))
-    return shown
+def _called(letter: Shown, names: SlackNames | None) -> Iterator[Called]:
+    """In the words of the message where they are no ids: everybody who is there, or a label in place of somebody who was erased."""
+    mention = letter.message.mention if letter.message else ""
+    ids = called(letter.message) if letter.message else ()
+    if mention and not ids:
+        yield Called(mention.removeprefix("@"))
+    for one in dict.fromkeys(ids):
+        name = names.at(letter.row["workflow"], one, letter.row["created_at"]) if names else ""
+        yield Called(name or one, one)
 
 
 def _state(row: Row) -> str:

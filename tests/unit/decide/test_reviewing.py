@@ -76,7 +76,7 @@ def test_spot_checks_that_nobody_does_are_unknown() -> None:
     result = judge_reviews(WORKFLOW, [], Overrides(0, 0, 0, 0), None, picked=30, released=600)
     assert [one.kind for one in result.findings] == [NOT_LOOKED_AT]
     assert result.verdict is Verdict.UNKNOWN
-    assert "error rate UNKNOWN" in result.summary
+    assert "error rate of the period before UNKNOWN" in result.summary
 
 
 def test_a_workflow_without_any_spot_check_has_nothing_to_say() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -13,13 +15,18 @@ from afterpilot.record.tables import current_declarations, declarations, runs
 
 _MOST = 10_000  # workflows
 _PERSON = ("name", "email")
-# Of some Slack user ids, the name by which the newest declaration that has it calls its owner or deputy.
-_IN_SLACK = sa.text(
-    "SELECT DISTINCT ON (person.said ->> 'slack') person.said ->> 'slack' AS slack, person.said ->> 'name' AS name "
-    "FROM current_declarations c JOIN declarations d ON d.workflow = c.workflow AND d.sha256 = COALESCE(c.usable_sha256, c.sha256) "
-    "CROSS JOIN LATERAL (VALUES (d.document -> 'owner'), (d.document #> '{owner,deputy}')) AS person(said) "
-    "WHERE person.said ->> 'slack' = ANY(:ids) AND person.said ->> 'name' <> '' "
-    "ORDER BY person.said ->> 'slack', d.first_loaded_at DESC"
+_IN_SLACK = (
+    "SELECT d.workflow, d.first_loaded_at AS since, person.said ->> 'slack' AS slack, btrim(person.said ->> 'name') AS name FROM {of} "
+    "CROSS JOIN LATERAL (VALUES (d.document -> 'owner'), (d.document #> '{{owner,deputy}}')) AS person(said) "
+    "WHERE d.usable AND person.said ->> 'slack' = ANY(:ids) AND jsonb_typeof(person.said -> 'name') = 'string' "
+    "AND btrim(person.said ->> 'name') <> '' {where} ORDER BY d.first_loaded_at"
+)
+_OF_SOME = sa.text(_IN_SLACK.format(of="declarations d", where="AND d.workflow = ANY(:workflows)"))
+_OF_ALL = sa.text(
+    _IN_SLACK.format(
+        of="current_declarations c JOIN declarations d ON d.workflow = c.workflow AND d.sha256 = c.usable_sha256",
+        where="AND c.present",
+    )
 )
 
 
@@ -66,9 +73,24 @@ def operators(connection: sa.Connection) -> Sequence[str]:
     return tuple(_texts(row["operators"])) if row else ()
 
 
-def slack_names(connection: sa.Connection, ids: Collection[str]) -> Mapping[str, str]:
-    """The names of owners and deputies by Slack user id, as far as a declaration says them."""
-    return {row.slack: row.name for row in connection.execute(_IN_SLACK, {"ids": list(ids)})}
+class SlackNames:
+    """The names of owners and deputies by their Slack user ids, as a workflow's own declarations have said them."""
+
+    def __init__(self, connection: sa.Connection, workflows: Collection[str], ids: Collection[str]) -> None:
+        """Reads those of the workflows; for what is of the whole fleet, of all that are declared now."""
+        self._said: defaultdict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
+        own = [one for one in workflows if one and one != FLEET]
+        given = {"ids": list(ids), "workflows": own}
+        for row in connection.execute(_OF_SOME, given) if own else ():
+            self._said[row.workflow, row.slack].append((row.since, row.name))
+        for row in connection.execute(_OF_ALL, {"ids": list(ids)}) if len(own) < len(workflows) else ():
+            self._said["", row.slack].append((row.since, row.name))
+
+    def at(self, workflow: str, slack: str, moment: datetime) -> str:
+        """The name as it was declared at that moment, else as it was first; empty where no declaration says it."""
+        said = self._said.get((workflow if workflow != FLEET else "", slack), [])
+        before = [name for since, name in said if since <= moment]
+        return before[-1] if before else next((name for _, name in said), "")
 
 
 def _named(row: Row) -> Named:
