@@ -121,7 +121,7 @@ def _rules(found: Sequence[Standing]) -> str:
     said: dict[str, list[str]] = {}
     least: dict[int, list[str]] = {}
     for one in found:
-        said.setdefault(one.said_by.split(";")[0], []).append(one.data_class.name)
+        said.setdefault(one.rule_from, []).append(one.data_class.name)
         least.setdefault(one.data_class.minimum, []).append(one.data_class.name)
     told = [f"{who}: {', '.join(names)}" for who, names in said.items()]
     told += [f"at least {days} days: {', '.join(names)}" for days, names in sorted(least.items()) if days]

@@ -122,21 +122,19 @@ def load_mailbox(
     answers: Recording,
     asked: Asked = NOBODY,
 ) -> Added:
-    """Make the tables of ``mailbox`` where they are missing, and lay the answered mails over the four weeks before ``now``.
+    """Make the tables of ``mailbox`` where they are missing, and lay the answered mails over the four weeks before ``now``, but for the first hour of them.
 
-    They lie in the order in which they were sent, the last one at the last full hour: whichever run of records is the first, it has them all,
-    and leaves none for a window of minutes with too few to judge. Later loads leave them where they are and add what people did since. Whatever
+    They lie in the order in which they were sent, the last one at ``now``. Later loads leave them where they are and add what people did since. Whatever
     the gate asks for is looked at: each spot check (``asked``), and each mail without a label.
     """
     ordered = sorted((mail for mail in mails if mail.key in answers.answers), key=lambda mail: (mail.sent_at, mail.key))
     runs = databases.triage_runs
     with _begin(url, databases.mailbox) as connection:
         known = set(connection.scalars(sa.select(runs.c.run_id)))
-        end = now.replace(minute=0, second=0, microsecond=0)
         step = (MAIL_HISTORY - timedelta(hours=1)) / max(len(ordered), 1)
         new = [
             rows.mail_row(
-                mail, answers.answers[mail.key], answers.model, finished_at=end - step * (len(ordered) - place)
+                mail, answers.answers[mail.key], answers.model, finished_at=now - step * (len(ordered) - place)
             )
             for place, mail in enumerate(ordered, start=1)
             if mail.key not in known

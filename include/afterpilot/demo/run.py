@@ -173,6 +173,9 @@ class Demo:
     def _load(self, mails: Path | None, now: datetime) -> None:
         if self._postgres is None:
             raise DemoError("PostgreSQL was not started")
+        # The mails end at the last full hour: whichever run of records is the first, it has them all in one hourly window, and leaves none
+        # for a window of minutes with too few to judge.
+        hour = now.replace(minute=0, second=0, microsecond=0)
         with self._steps.step("Loading the example's production systems"):
             production.load_erp(
                 self._postgres.url("erp"), now=now, answers=_recorded(INVOICES), asked=self._asked(INVOICES)
@@ -181,9 +184,7 @@ class Demo:
                 production.load_mailbox(
                     self._postgres.url("mailbox"),
                     read_mails(mails),
-                    now=now.replace(
-                        minute=0, second=0, microsecond=0
-                    ),  # one hourly window has them all, whichever run is first
+                    now=hour,
                     answers=_recorded(MAILS),
                     asked=self._asked(MAILS),
                 )

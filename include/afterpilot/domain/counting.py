@@ -6,10 +6,12 @@ from decimal import Decimal
 
 
 def plural(count: int, noun: str) -> str:
-    """A number with its noun: 1 case, 2 cases, 1,200 cases; 2 entries."""
+    """A number with its noun: 1 case, 2 cases, 1,200 cases; 2 entries, 2 hashes."""
     if count == 1:
         return f"{count:,} {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}s"
+    if noun.endswith("ry"):
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}{'es' if noun.endswith('sh') else 's'}"
 
 
 def per_cent(share: float | Decimal, *, places: int = 0) -> str:

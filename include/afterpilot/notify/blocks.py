@@ -98,12 +98,12 @@ def measured(blocks: Sequence[Block]) -> int:
 
 def mention(message: Message) -> str:
     """The markup that calls people or all who are there; empty where ``message.mention`` is neither user ids nor ``@here``."""
-    return "<!here>" if message.mention == HERE else " ".join(f"<@{one}>" for one in called(message))
+    return "<!here>" if message.mention == HERE else " ".join(f"<@{one}>" for one in called(message.mention))
 
 
-def called(message: Message) -> tuple[str, ...]:
-    """The Slack user ids of the people it calls; none where ``message.mention`` is anything else."""
-    people = tuple(message.mention.split(" "))
+def called(mention: str) -> tuple[str, ...]:
+    """The Slack user ids of the people whom a message's mention calls; none where it is anything else."""
+    people = tuple(mention.split(" "))
     return people if all(_USER.fullmatch(one) for one in people) else ()
 
 

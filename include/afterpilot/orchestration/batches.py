@@ -75,8 +75,8 @@ def _planned(
         if row["usable"] and row["document"].get("stage") != "retired" and wanted(row["document"])
     ]
     if declared_by:
-        late = [slug for slug in slugs if began[slug] > declared_by]
-        log.info("%s: declared after it fell due, and left out: %s", what, name(late) or "none")
+        late = {slug for slug in slugs if began[slug] > declared_by}
+        log.info("%s: declared after it fell due, and left out: %s", what, name(sorted(late)) or "none")
         slugs = [slug for slug in slugs if slug not in late]
     log.info("%s: %d workflows", what, len(slugs))
     return [{"label": name(part), "workflows": part} for part in split(slugs)]

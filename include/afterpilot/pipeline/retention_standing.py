@@ -19,22 +19,28 @@ DECLARED, DEFAULT, OWN = "_fleet.yaml", "default", "governance.retention"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One class. ``days`` None: kept for good; ``size`` in bytes, of tables with months; ``stays`` is why what is due stays."""
+    """One class. ``days`` None: kept for good; ``rule_from`` is who says so, but for ``own`` workflows that say so themselves; ``size`` in bytes, of tables with months; ``stays`` is why what is due stays."""
 
     data_class: DataClass
     days: int | None
-    said_by: str
+    rule_from: str
     oldest: datetime | None
     next: str
     next_at: datetime | None
     size: int | None
     stays: str = ""
     removed_before: datetime | None = None  # months before that were dropped
+    own: int = 0
 
     @property
     def rule(self) -> str:
         """In words."""
         return "for good" if self.days is None else plural(self.days, "day")
+
+    @property
+    def said_by(self) -> str:
+        """Who says so, in words."""
+        return f"{self.rule_from}; {OWN} of {plural(self.own, 'workflow')}" if self.own else self.rule_from
 
 
 def standings(connection: sa.Connection, rules: Rules, *, now: datetime) -> tuple[Standing, ...]:
@@ -46,20 +52,18 @@ def _standing(connection: sa.Connection, one: DataClass, rules: Rules, now: date
     days = rules.fleet.of(one.name)
     there = [month for table in one.partitions for month in months.months(connection, table)]
     first = oldest(connection, one.name)
-    said_by = DECLARED if one.name in rules.fleet.days else DEFAULT
-    if one.name == "records" and rules.own:
-        said_by = f"{said_by}; {OWN} of {plural(len(rules.own), 'workflow')}"
     following, at, stays = _next(connection, one, rules, now)
     return Standing(
         one,
         days,
-        said_by,
+        DECLARED if one.name in rules.fleet.days else DEFAULT,
         first,
         following,
         at,
         sum(month.size for month in there) if one.partitions else None,
         stays,
         kept_since(connection, one.partitions[0]) if one.partitions else None,
+        len(rules.own) if one.name == "records" else 0,
     )
 
 

@@ -52,20 +52,23 @@ def letters(rows: Sequence[Row]) -> Sequence[Shown]:
 def named_letters(connection: sa.Connection, rows: Sequence[Row]) -> Sequence[Shown]:
     """The same with whom they call, by the name that the workflow's declaration had when the message was made."""
     shown = letters(rows)
-    ids = {one for letter in shown if letter.message for one in called(letter.message)}
-    names = SlackNames(connection, {row["workflow"] for row in rows}, ids) if ids else None
+    ids = {one for letter in shown for one in called(_mention(letter))}
+    names = SlackNames(connection, {row["workflow"] for row in rows}, ids)
     return [replace(letter, called=tuple(_called(letter, names))) for letter in shown]
 
 
-def _called(letter: Shown, names: SlackNames | None) -> Iterator[Called]:
+def _called(letter: Shown, names: SlackNames) -> Iterator[Called]:
     """In the words of the message where they are no ids: everybody who is there, or a label in place of somebody who was erased."""
-    mention = letter.message.mention if letter.message else ""
-    ids = called(letter.message) if letter.message else ()
+    mention = _mention(letter)
+    ids = called(mention)
     if mention and not ids:
         yield Called(mention.removeprefix("@"))
     for one in dict.fromkeys(ids):
-        name = names.at(letter.row["workflow"], one, letter.row["created_at"]) if names else ""
-        yield Called(name or one, one)
+        yield Called(names.at(letter.row["workflow"], one, letter.row["created_at"]) or one, one)
+
+
+def _mention(letter: Shown) -> str:
+    return letter.message.mention if letter.message else ""
 
 
 def _state(row: Row) -> str:

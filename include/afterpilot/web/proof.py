@@ -71,8 +71,7 @@ def check_entry(connection: sa.Connection, row: Row, *, document: Step | None = 
     steps.append(Step("leaf hash: SHA-256(0x00, leaf)", hashed.hex(), hashed == stored, "as it was when it was sealed"))
     proven = merkle.verify_inclusion(proof.index, proof.head.entries, hashed, proof.path, proof.head.root)
     way = "\n".join(one.hex() for one in proof.path) or "(none: the tree has this leaf alone)"
-    hashes = "1 hash" if len(proof.path) == 1 else f"{len(proof.path)} hashes"
-    steps.append(Step(f"way to the root: {hashes}", way, None, "RFC 9162, inclusion proof"))
+    steps.append(Step(f"way to the root: {plural(len(proof.path), 'hash')}", way, None, "RFC 9162, inclusion proof"))
     steps.append(
         Step(f"root of {plural(proof.head.entries, 'entry')}", proof.head.root.hex(), proven, "what the way leads to")
     )

@@ -15,6 +15,12 @@ def test_one_is_no_plural(count: int, said: str) -> None:
     assert plural(count, "case") == said
 
 
+@pytest.mark.parametrize(("noun", "said"), [("entry", "2 entries"), ("hash", "2 hashes"), ("day", "2 days")])
+def test_a_noun_has_its_own_plural(noun: str, said: str) -> None:
+    """Of the nouns that are counted here."""
+    assert plural(2, noun) == said
+
+
 def test_a_share_has_a_blank_before_its_sign() -> None:
     """As everywhere in what people read; with as many places as are asked for."""
     assert [per_cent(0.4678), per_cent(0.4678, places=1), per_cent(Decimal("1.1"))] == ["47 %", "46.8 %", "110 %"]

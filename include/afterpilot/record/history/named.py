@@ -77,8 +77,10 @@ class SlackNames:
     """The names of owners and deputies by their Slack user ids, as a workflow's own declarations have said them."""
 
     def __init__(self, connection: sa.Connection, workflows: Collection[str], ids: Collection[str]) -> None:
-        """Reads those of the workflows; for what is of the whole fleet, of all that are declared now."""
+        """Reads those of the workflows; for what is of the whole fleet, of all that are declared now. Without ids nothing is read."""
         self._said: defaultdict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
+        if not ids:
+            return
         own = [one for one in workflows if one and one != FLEET]
         given = {"ids": list(ids), "workflows": own}
         for row in connection.execute(_OF_SOME, given) if own else ():

@@ -113,18 +113,17 @@ def _lost(connection: sa.Connection, removed: Removed, table: str, rows: str) ->
 def _seen(connection: sa.Connection, words: Words) -> Iterator[str]:
     """What is said to have been found again by nobody, or otherwise than it was told."""
     for row in streamed(connection, _SEEN):
-        payload = json.loads(row.payload)
-        wrong = (
-            "run"
-            if not row.run_known
-            else "name"
-            if row.actor != ITSELF
-            else ""
-            if words.said(payload.get("title", payload.get("note")), row.note)
-            else "note"
-        )
-        if wrong:
+        if wrong := _seen_otherwise(words, row):
             yield f"incident_events: {row.subject} of {row.at:%Y-%m-%d %H:%M} UTC, seen again, has another {wrong} than the ledger tells"
+
+
+def _seen_otherwise(words: Words, row: Any) -> str:  # noqa: ANN401 - a row
+    if not row.run_known:
+        return "run"
+    if row.actor != ITSELF:
+        return "name"
+    payload = json.loads(row.payload)
+    return "" if words.said(payload.get("title", payload.get("note")), row.note) else "note"
 
 
 def _difference(words: Words, row: Any) -> str:  # noqa: ANN401 - a row

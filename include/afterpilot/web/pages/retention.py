@@ -108,16 +108,18 @@ def _day(text: str) -> datetime | None:
 
 def _page(frame: Frame, request: Request, *, form: Form | None = None, problem: str = "") -> HTMLResponse:
     asked, who, now = Asked(request), sight(request), frame.clock()
+
+    def seen(workflow: str) -> bool:
+        return not workflow or who.sees(workflow)
+
     with frame.reading() as connection:
         fleet = of_fleet(connection)
         found = standings(connection, rules := rules_of(connection, fleet or Retention()), now=now)
-        held = [one for one in Holds(connection).all() if not one.workflow or who.sees(one.workflow)]
+        held = [one for one in Holds(connection).all() if seen(one.workflow)]
         start = now - timedelta(days=_SHOWN)
-        released = [one for one in Holds(connection).released(start) if not one.workflow or who.sees(one.workflow)]
-        gone = [one for one in history.removed(connection, start) if not one["workflow"] or who.sees(one["workflow"])]
-        erased = [
-            one for one in history.erasures(connection, start) if not one["workflow"] or who.sees(one["workflow"])
-        ]
+        released = [one for one in Holds(connection).released(start) if seen(one.workflow)]
+        gone = [one for one in history.removed(connection, start) if seen(one["workflow"])]
+        erased = [one for one in history.erasures(connection, start) if seen(one["workflow"])]
         slugs = status.slugs(connection, only=who.only)
     may = who.role is Role.ENGINEER and bool(who.login)
     page = frame.page(
